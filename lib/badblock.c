@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * badblock.c - the bad blocks of a source
+ *
+ * A context owns a finished list, made when it is: the kernel's list of the device is read,
+ * translated to offsets in the source, and forgotten. May call locate.c, badlist.c and the error
+ * text; no libndctl, because sysfs tells all of it.
+ */
+#include "badlist.h"
+#include "error.h"
+#include "locate.h"
+#include "source.h"
+
+#include <errno.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+struct pmem2_badblock_context {
+	struct badlist blocks;
+	size_t next;
+};
+
+/* How many extents are asked for at a time. */
+#define EXTENTS 64
+
+/* These have no place on the device, or not a place that offsets in the file can be added to. */
+#define NOT_PLACED                                                                                 \
+	(FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_ENCODED |                  \
+	 FIEMAP_EXTENT_NOT_ALIGNED)
+
+static uint64_t min(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t max(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/*
+ * Adds the blocks of one extent, of what lies between the offsets `from` and `to` in the file, that
+ * have a bad sector. Neighbours become one range, but not beyond the extent.
+ */
+static int add_extent(const struct fiemap_extent *extent, const struct badlist *bad, uint64_t block,
+		      uint64_t from, uint64_t to, struct badlist *blocks)
+{
+	uint64_t logical = max(extent->fe_logical, from);
+	uint64_t physical = extent->fe_physical + (logical - extent->fe_logical);
+	uint64_t length = min(extent->fe_logical + extent->fe_length, to) - logical;
+	size_t first = blocks->count;
+
+	for (size_t i = 0; i < bad->count && bad->ranges[i].begin < physical + length; i++) {
+		uint64_t begin, end;
+		int error;
+
+		if (bad->ranges[i].end <= physical)
+			continue;
+		begin = logical + max(bad->ranges[i].begin, physical) - physical;
+		end = logical + bad->ranges[i].end - physical;
+		begin = max(begin / block * block, logical);
+		end = min((end + block - 1) / block * block, logical + length);
+		if (blocks->count > first && begin <= blocks->ranges[blocks->count - 1].end) {
+			blocks->ranges[blocks->count - 1].end = end;
+			continue;
+		}
+		error = badlist_append(blocks, begin, end);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+/* Translates `bad`, offsets in the file system's device, to blocks of the file. */
+static int find_in_file(int fd, const struct stat *st, const struct badlist *bad,
+			struct badlist *blocks)
+{
+	uint64_t block = (uint64_t)st->st_blksize;
+	uint64_t size = ((uint64_t)st->st_size + block - 1) / block * block;
+	struct fiemap *map;
+	uint64_t offset = 0;
+	int error = 0;
+
+	/* Zeroed for valgrind, which does not know that FIEMAP fills it. */
+	map = calloc(1, sizeof(*map) + EXTENTS * sizeof(map->fm_extents[0]));
+	if (!map)
+		return -ENOMEM;
+	while (offset < size && !error) {
+		struct fiemap_extent *extent = map->fm_extents;
+
+		*map = (struct fiemap){
+			.fm_start = offset,
+			.fm_length = size - offset,
+			.fm_extent_count = EXTENTS,
+		};
+		if (ioctl(fd, FS_IOC_FIEMAP, map)) {
+			error = -errno;
+			break;
+		}
+		if (!map->fm_mapped_extents)
+			break;
+		for (uint32_t i = 0; i < map->fm_mapped_extents && !error; i++, extent++) {
+			/* `offset`: a file that changes meanwhile may show a part twice. */
+			if (!(extent->fe_flags & NOT_PLACED) && extent->fe_logical < size)
+				error = add_extent(extent, bad, block, offset, size, blocks);
+			offset = extent->fe_logical + extent->fe_length;
+			if (extent->fe_flags & FIEMAP_EXTENT_LAST)
+				offset = size;
+		}
+	}
+	free(map);
+	return error;
+}
+
+/* The extents of an XFS realtime file lie on a device that nothing tells here. */
+static bool on_realtime_device(int fd)
+{
+	struct fsxattr attributes;
+
+	return !ioctl(fd, FS_IOC_FSGETXATTR, &attributes) &&
+	       (attributes.fsx_xflags & FS_XFLAG_REALTIME);
+}
+
+static int list_file(int fd, const struct stat *st, struct badlist *blocks)
+{
+	struct pmem2fs_device device;
+	struct badlist bad = {0};
+	int error;
+
+	error = device_locate(st->st_dev, true, &device);
+	if (error == -ENODEV)
+		return 0;
+	if (error)
+		return error_set(error, "cannot find the device of the file: %s", strerror(-error));
+	if (!device.badblocks_path[0])
+		return 0;
+	if (device.badblocks_start < 0)
+		return error_set(PMEM2_E_CANNOT_READ_BOUNDS,
+				 "%s: a device mapper hides where its bad blocks are in the file",
+				 device.blockdev);
+	error = badlist_read(device.badblocks_path, (uint64_t)device.badblocks_start, device.size,
+			     &bad);
+	if (error)
+		return error_set(error, "%s: %s", device.badblocks_path, strerror(-error));
+	if (bad.count && on_realtime_device(fd)) {
+		error = error_set(PMEM2_E_NOSUPP, "bad blocks of an XFS realtime file");
+		goto free_bad;
+	}
+	if (bad.count) {
+		error = find_in_file(fd, st, &bad, blocks);
+		if (error)
+			error_set(error, "cannot read the extents of the file: %s",
+				  strerror(-error));
+	}
+free_bad:
+	badlist_free(&bad);
+	return error;
+}
+
+static int list_node(dev_t rdev, struct badlist *blocks)
+{
+	struct pmem2fs_device device;
+	uint64_t start;
+	int error;
+
+	error = device_locate(rdev, false, &device);
+	if (error == -ENODEV)
+		return error_set(PMEM2_E_DAX_REGION_NOT_FOUND, "the device-DAX node is gone");
+	if (error)
+		return error_set(error, "cannot find the device: %s", strerror(-error));
+	if (!device.badblocks_path[0])
+		return error_set(PMEM2_E_NOSUPP,
+				 "%s: the kernel keeps no list of bad blocks of this device",
+				 device.chardev);
+	if (device.badblocks_start < 0)
+		return error_set(PMEM2_E_CANNOT_READ_BOUNDS,
+				 "%s: where it lies in %s is not told without CAP_SYS_ADMIN",
+				 device.chardev, device.region);
+	start = (uint64_t)device.badblocks_start;
+	error = badlist_read(device.badblocks_path, start, start + device.size, blocks);
+	if (error)
+		return error_set(error, "%s: %s", device.badblocks_path, strerror(-error));
+	return 0;
+}
+
+int pmem2_badblock_context_new(struct pmem2_badblock_context **bbctx,
+			       const struct pmem2_source *src)
+{
+	struct pmem2_badblock_context *context;
+	struct stat st;
+	int error;
+
+	if (src->type == PMEM2FS_SOURCE_ANONYMOUS)
+		return error_set(PMEM2_E_NOSUPP, "anonymous memory has no bad blocks");
+	*bbctx = NULL;
+	if (fstat(src->fd, &st))
+		return error_set(errno == EBADF ? PMEM2_E_INVALID_FILE_HANDLE : -errno, "fstat: %s",
+				 strerror(errno));
+	context = calloc(1, sizeof(*context));
+	if (!context)
+		return error_set(-ENOMEM, "a context for bad blocks: %s", strerror(ENOMEM));
+	if (src->type == PMEM2FS_SOURCE_DEVDAX)
+		error = list_node(st.st_rdev, &context->blocks);
+	else
+		error = list_file(src->fd, &st, &context->blocks);
+	if (error) {
+		pmem2_badblock_context_delete(&context);
+		return error;
+	}
+	*bbctx = context;
+	return 0;
+}
+
+int pmem2_badblock_next(struct pmem2_badblock_context *bbctx, struct pmem2_badblock *bb)
+{
+	const struct bad_range *range;
+
+	if (bbctx->next == bbctx->blocks.count)
+		return error_set(PMEM2_E_NO_BAD_BLOCK_FOUND, "no further bad block");
+	range = &bbctx->blocks.ranges[bbctx->next++];
+	*bb = (struct pmem2_badblock){range->begin, range->end - range->begin};
+	return 0;
+}
+
+void pmem2_badblock_context_delete(struct pmem2_badblock_context **bbctx)
+{
+	if (!*bbctx)
+		return;
+	badlist_free(&(*bbctx)->blocks);
+	free(*bbctx);
+	*bbctx = NULL;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * badlist.h - a list of bad bytes, and the kernel's list of the bad sectors of a device
+ */
+#ifndef PMEM2FS_BADLIST_H
+#define PMEM2FS_BADLIST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes from `begin` up to, not including, `end`. */
+struct bad_range {
+	uint64_t begin, end;
+};
+
+/* Ascending. A list of only zeroes is an empty one; badlist_free gives back what it holds. */
+struct badlist {
+	size_t count;
+	struct bad_range *ranges;
+};
+
+/*
+ * Reads the list of the device file `path` as it is now: what of it lies in the bytes from `begin`
+ * to `end`, relative to `begin`, ranges that touch as one. Errors: those of open and read, -ENOMEM.
+ */
+int badlist_read(const char *path, uint64_t begin, uint64_t end, struct badlist *list);
+
+/* Adds a range at the end. Errors: -ENOMEM. */
+int badlist_append(struct badlist *list, uint64_t begin, uint64_t end);
+
+void badlist_free(struct badlist *list);
+
+#endif

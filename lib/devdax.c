@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * devdax.c - what sysfs says of a device-DAX node
+ *
+ * Reads /sys/dev/char/MAJOR:MINOR and not libndctl or libdaxctl: this is on the path of every
+ * mapping, must be safe in threads, and a node need not belong to an NVDIMM region (CXL, hmem).
+ */
+#include "devdax.h"
+#include "error.h"
+#include "libpmem2.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define ATTRIBUTE_PATH 64
+
+static void attribute_path(char path[ATTRIBUTE_PATH], dev_t rdev, const char *name)
+{
+	snprintf(path, ATTRIBUTE_PATH, "/sys/dev/char/%u:%u/%s", major(rdev), minor(rdev), name);
+}
+
+bool devdax_is(dev_t rdev)
+{
+	static const char subsystem[] = "/dax";
+	char path[ATTRIBUTE_PATH];
+	char target[PATH_MAX];
+	ssize_t n;
+
+	attribute_path(path, rdev, "subsystem");
+	n = readlink(path, target, sizeof(target));
+	return n >= (ssize_t)strlen(subsystem) &&
+	       memcmp(target + n - strlen(subsystem), subsystem, strlen(subsystem)) == 0;
+}
+
+/* Reads a number of one line; `format_error` is returned when it is none. */
+static int read_number(dev_t rdev, const char *name, int format_error, size_t *number)
+{
+	char path[ATTRIBUTE_PATH];
+	char text[32];
+	char *end;
+	unsigned long long value;
+	ssize_t n;
+	int fd;
+	int ret = 0;
+
+	attribute_path(path, rdev, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		ret = errno == ENOENT ? -ENODEV : -errno;
+		return error_set(ret, "%s: %s", path, strerror(-ret));
+	}
+	n = read(fd, text, sizeof(text) - 1);
+	if (n < 0)
+		ret = -errno;
+	close(fd);
+	if (ret)
+		return error_set(ret, "%s: %s", path, strerror(-ret));
+
+	text[n] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end || errno || value > SIZE_MAX)
+		return error_set(format_error, "%s: \"%s\" is not a number", path, text);
+	*number = (size_t)value;
+	return 0;
+}
+
+int devdax_size(dev_t rdev, size_t *size)
+{
+	return read_number(rdev, "size", PMEM2_E_INVALID_SIZE_FORMAT, size);
+}
+
+int devdax_alignment(dev_t rdev, size_t *alignment)
+{
+	size_t value = 0;
+	int ret = read_number(rdev, "align", PMEM2_E_INVALID_ALIGNMENT_FORMAT, &value);
+
+	if (ret)
+		return ret;
+	if (value < (size_t)sysconf(_SC_PAGESIZE) || (value & (value - 1)))
+		return error_set(PMEM2_E_INVALID_ALIGNMENT_VALUE,
+				 "device %u:%u: alignment %zu is not a power of two of whole pages",
+				 major(rdev), minor(rdev), value);
+	*alignment = value;
+	return 0;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * granularity.c - how much has to be flushed for a store to be persistent
+ *
+ * Decides from MAP_SYNC, the environment, and what sysfs says of the platform's CPU caches. Never
+ * changes the working directory: it belongs to the whole process.
+ */
+#include "granularity.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+static bool says_cpu_cache(int dir, const char *region)
+{
+	static const char wanted[] = "cpu_cache\n";
+	char path[sizeof(((struct dirent *)0)->d_name) + sizeof("/persistence_domain")];
+	char text[32];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/persistence_domain", region);
+	fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof(text));
+	close(fd);
+	return n == (ssize_t)strlen(wanted) && memcmp(text, wanted, strlen(wanted)) == 0;
+}
+
+/* eADR: there is a region and the caches of all of them survive a power failure. */
+static bool cpu_caches_persistent(void)
+{
+	DIR *dir = opendir("/sys/bus/nd/devices");
+	const struct dirent *entry;
+	bool found = false;
+	bool all = true;
+
+	if (!dir)
+		return false;
+	/* readdir is safe here: no other thread has this DIR. */
+	while (all && (entry = readdir(dir))) {
+		if (!strstr(entry->d_name, "region"))
+			continue;
+		found = true;
+		all = says_cpu_cache(dirfd(dir), entry->d_name);
+	}
+	closedir(dir);
+	return found && all;
+}
+
+static bool source_has_eadr(const struct pmem2_source *src)
+{
+	/* A cache of what does not change: writing it leaves the source as the caller sees it. */
+	struct pmem2_source *cache = (struct pmem2_source *)src;
+	signed char known =
+		atomic_load_explicit(&cache->cpu_cache_persistent, memory_order_relaxed);
+
+	if (known < 0) {
+		known = cpu_caches_persistent();
+		atomic_store_explicit(&cache->cpu_cache_persistent, known, memory_order_relaxed);
+	}
+	return known;
+}
+
+/* PMEM2_FORCE_GRANULARITY; anything but its four words is as if it were not set. */
+static bool forced(enum pmem2_granularity *granularity)
+{
+	static const struct {
+		const char *word;
+		enum pmem2_granularity granularity;
+	} words[] = {
+		{"BYTE", PMEM2_GRANULARITY_BYTE},
+		{"CACHE_LINE", PMEM2_GRANULARITY_CACHE_LINE},
+		{"CACHELINE", PMEM2_GRANULARITY_CACHE_LINE},
+		{"PAGE", PMEM2_GRANULARITY_PAGE},
+	};
+	const char *value = secure_getenv("PMEM2_FORCE_GRANULARITY");
+
+	for (size_t i = 0; value && i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcasecmp(value, words[i].word) == 0) {
+			*granularity = words[i].granularity;
+			return true;
+		}
+	}
+	return false;
+}
+
+enum pmem2_granularity granularity_of(const struct pmem2_source *src,
+				      enum pmem2_sharing_type sharing, bool map_sync)
+{
+	enum pmem2_granularity granularity;
+
+	/* Nothing stored there ever becomes persistent, so nothing has to be flushed. */
+	if (src->type == PMEM2FS_SOURCE_ANONYMOUS || sharing == PMEM2_PRIVATE)
+		return PMEM2_GRANULARITY_BYTE;
+	if (forced(&granularity))
+		return granularity;
+	if (!map_sync)
+		return PMEM2_GRANULARITY_PAGE;
+	return source_has_eadr(src) ? PMEM2_GRANULARITY_BYTE : PMEM2_GRANULARITY_CACHE_LINE;
+}
+
+const char *granularity_name(enum pmem2_granularity granularity)
+{
+	static const char *const names[] = {"byte", "cache line", "page"};
+
+	return names[granularity];
+}

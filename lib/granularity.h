@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * granularity.h - how much has to be flushed for a store to be persistent
+ */
+#ifndef PMEM2FS_GRANULARITY_H
+#define PMEM2FS_GRANULARITY_H
+
+#include "source.h"
+
+/* What a mapping of `src` has; `map_sync` tells whether the kernel granted MAP_SYNC. */
+enum pmem2_granularity granularity_of(const struct pmem2_source *src,
+				      enum pmem2_sharing_type sharing, bool map_sync);
+
+const char *granularity_name(enum pmem2_granularity granularity);
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * libpmem2.h - persistent memory mappings, compatible with libpmem2 1.0
+ *
+ * A source says what to map, a configuration how, and a mapping is the result. A mapping needs
+ * neither its source nor its configuration nor the descriptor afterwards.
+ *
+ * Functions that return int return 0 or a negative error: a PMEM2_E_ code, or a negated errno of
+ * the system call that failed. They never print and never abort; pmem2_errormsg has the text of the
+ * last error of the calling thread. Unless said otherwise a failure leaves all out-parameters as
+ * they were, and a NULL object or out-parameter is -EINVAL. Sizes, lengths and offsets are bytes.
+ *
+ * Threads: everything may be called from any thread. A mapping may be used by several at the
+ * same time. A source may map for several threads at the same time; it and a configuration must
+ * not be changed or deleted while another thread uses them. A child of a fork keeps the
+ * mappings that it inherits as objects of its own; one that another thread of the parent was
+ * unmapping at that moment is lost to it.
+ *
+ * Source of the contract: libpmem2 1.0 (libpmem2(7) and the manual pages of its functions, and
+ * what it was measured to do), unless a function says otherwise.
+ */
+#ifndef LIBPMEM2_H
+#define LIBPMEM2_H 1
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#pragma GCC visibility push(default)
+
+/*
+ * Errors. Some belong to functions of libpmem2 that this version does not have, and some are never
+ * returned, but keep their numbers.
+ */
+#define PMEM2_E_UNKNOWN                      (-100000)
+#define PMEM2_E_NOSUPP                       (-100001)
+#define PMEM2_E_FILE_HANDLE_NOT_SET          (-100003)
+#define PMEM2_E_INVALID_FILE_HANDLE          (-100004)
+#define PMEM2_E_INVALID_FILE_TYPE            (-100005)
+#define PMEM2_E_MAP_RANGE                    (-100006)
+#define PMEM2_E_MAPPING_EXISTS               (-100007)
+#define PMEM2_E_GRANULARITY_NOT_SET          (-100008)
+#define PMEM2_E_GRANULARITY_NOT_SUPPORTED    (-100009)
+#define PMEM2_E_OFFSET_OUT_OF_RANGE          (-100010)
+#define PMEM2_E_OFFSET_UNALIGNED             (-100011)
+#define PMEM2_E_INVALID_ALIGNMENT_FORMAT     (-100012)
+#define PMEM2_E_INVALID_ALIGNMENT_VALUE      (-100013)
+#define PMEM2_E_INVALID_SIZE_FORMAT          (-100014)
+#define PMEM2_E_LENGTH_UNALIGNED             (-100015)
+#define PMEM2_E_MAPPING_NOT_FOUND            (-100016)
+#define PMEM2_E_BUFFER_TOO_SMALL             (-100017)
+#define PMEM2_E_SOURCE_EMPTY                 (-100018)
+#define PMEM2_E_INVALID_SHARING_VALUE        (-100019)
+#define PMEM2_E_SRC_DEVDAX_PRIVATE           (-100020)
+#define PMEM2_E_INVALID_ADDRESS_REQUEST_TYPE (-100021)
+#define PMEM2_E_ADDRESS_UNALIGNED            (-100022)
+#define PMEM2_E_ADDRESS_NULL                 (-100023)
+#define PMEM2_E_DEEP_FLUSH_RANGE             (-100024)
+#define PMEM2_E_INVALID_REGION_FORMAT        (-100025)
+#define PMEM2_E_DAX_REGION_NOT_FOUND         (-100026)
+#define PMEM2_E_INVALID_DEV_FORMAT           (-100027)
+#define PMEM2_E_CANNOT_READ_BOUNDS           (-100028)
+#define PMEM2_E_NO_BAD_BLOCK_FOUND           (-100029)
+#define PMEM2_E_LENGTH_OUT_OF_RANGE          (-100030)
+#define PMEM2_E_INVALID_PROT_FLAG            (-100031)
+#define PMEM2_E_NO_ACCESS                    (-100032)
+#define PMEM2_E_VM_RESERVATION_NOT_EMPTY     (-100033)
+#define PMEM2_E_MAP_EXISTS                   (-100034)
+#define PMEM2_E_FILE_DESCRIPTOR_NOT_SET      (-100035)
+#define PMEM2_E_SOURCE_TYPE_NOT_SUPPORTED    (-100036)
+#define PMEM2_E_IO_FAIL                      (-100037)
+
+struct pmem2_source;
+struct pmem2_config;
+struct pmem2_map;
+struct pmem2_badblock_context;
+
+/*
+ * Makes a source of an open file or device-DAX node. The descriptor is borrowed: neither copied nor
+ * closed, and it must stay open until all that is to be mapped is. It must be readable, and
+ * writable too for shared mappings that are to be written.
+ * Errors: PMEM2_E_INVALID_FILE_HANDLE (not open, or for writing only), PMEM2_E_INVALID_FILE_TYPE
+ * (neither a regular file nor device DAX), -ENOMEM. On failure *src is NULL.
+ */
+int pmem2_source_from_fd(struct pmem2_source **src, int fd);
+
+/*
+ * Makes a source of `size` bytes of memory without a file. Each mapping of it is new memory.
+ * Size 0 is found by mapping. Errors: -ENOMEM. On failure *src is NULL.
+ */
+int pmem2_source_from_anon(struct pmem2_source **src, size_t size);
+
+/* Gives the descriptor. Errors: PMEM2_E_FILE_DESCRIPTOR_NOT_SET (anonymous memory). */
+int pmem2_source_get_fd(const struct pmem2_source *src, int *fd);
+
+/*
+ * Gives the size as it is now.
+ * Errors: PMEM2_E_INVALID_FILE_HANDLE (the descriptor is closed, or, beyond libpmem2, is another
+ * file by now), device DAX: PMEM2_E_INVALID_SIZE_FORMAT, -ENODEV (it is gone), others of reading
+ * sysfs.
+ */
+int pmem2_source_size(const struct pmem2_source *src, size_t *size);
+
+/*
+ * Gives the alignment that offsets and lengths must have: a page, or what the device asks for.
+ * Errors, device DAX only: PMEM2_E_INVALID_ALIGNMENT_FORMAT, PMEM2_E_INVALID_ALIGNMENT_VALUE,
+ * -ENODEV (it is gone), others of reading sysfs.
+ */
+int pmem2_source_alignment(const struct pmem2_source *src, size_t *alignment);
+
+/* Frees a source and sets *src to NULL. Never fails; *src may be NULL. */
+int pmem2_source_delete(struct pmem2_source **src);
+
+/* What has to be flushed before a store is persistent, from least to most. */
+enum pmem2_granularity {
+	PMEM2_GRANULARITY_BYTE,       /* nothing: CPU caches survive a power failure */
+	PMEM2_GRANULARITY_CACHE_LINE, /* cache lines */
+	PMEM2_GRANULARITY_PAGE,       /* pages, by msync */
+};
+
+enum pmem2_sharing_type {
+	PMEM2_SHARED,  /* stores reach the source and its other mappings */
+	PMEM2_PRIVATE, /* stores are seen through this mapping only, and are lost with it */
+};
+
+#define PMEM2_PROT_EXEC  (1U << 29)
+#define PMEM2_PROT_READ  (1U << 30)
+#define PMEM2_PROT_WRITE (1U << 31)
+#define PMEM2_PROT_NONE  0
+
+/*
+ * Makes a configuration: offset 0, to the end of the source, shared, readable and writable; the
+ * required granularity must be set. Errors: -ENOMEM. On failure *cfg is NULL.
+ */
+int pmem2_config_new(struct pmem2_config **cfg);
+
+/* Frees a configuration and sets *cfg to NULL. Never fails; *cfg may be NULL. */
+int pmem2_config_delete(struct pmem2_config **cfg);
+
+/* The coarsest granularity that will do. Errors: PMEM2_E_GRANULARITY_NOT_SUPPORTED (unknown). */
+int pmem2_config_set_required_store_granularity(struct pmem2_config *cfg, enum pmem2_granularity g);
+
+/*
+ * Where in the source the mapping begins; must be a multiple of the source's alignment, which
+ * is checked by mapping. Errors: PMEM2_E_OFFSET_OUT_OF_RANGE (more than INT64_MAX).
+ */
+int pmem2_config_set_offset(struct pmem2_config *cfg, size_t offset);
+
+/*
+ * How much to map; a multiple of the source's alignment, checked by mapping. 0 is to the end of
+ * the source, and the only way to map a last page that the source does not fill.
+ */
+int pmem2_config_set_length(struct pmem2_config *cfg, size_t length);
+
+/* Errors: PMEM2_E_INVALID_SHARING_VALUE. */
+int pmem2_config_set_sharing(struct pmem2_config *cfg, enum pmem2_sharing_type type);
+
+/* PMEM2_PROT_ flags, which are not those of mmap. Errors: PMEM2_E_INVALID_PROT_FLAG. */
+int pmem2_config_set_protection(struct pmem2_config *cfg, unsigned prot);
+
+/*
+ * Maps, at an address of the library's choice that is a multiple of 2 MiB (of 1 GiB from 2 GiB
+ * up), and shows the mapping in this process's table. *map_ptr becomes the new object: a token,
+ * not an address, that no later object will be equal to. On failure *map_ptr is NULL.
+ *
+ * The granularity is byte for anonymous memory and private sharing; else what the environment
+ * variable PMEM2_FORCE_GRANULARITY says (BYTE, CACHE_LINE or CACHELINE, PAGE, in any case); else
+ * page if the kernel refuses MAP_SYNC; else byte if all NVDIMM regions of the host say that CPU
+ * caches survive a power failure, else cache line.
+ *
+ * Errors, in the order in which they are looked for:
+ *   PMEM2_E_GRANULARITY_NOT_SET
+ *   those of pmem2_source_alignment and pmem2_source_size
+ *   PMEM2_E_OFFSET_UNALIGNED    the offset is not a multiple of the alignment
+ *   PMEM2_E_SRC_DEVDAX_PRIVATE  device DAX cannot be mapped with private sharing
+ *   PMEM2_E_SOURCE_EMPTY        the source has no bytes
+ *   PMEM2_E_LENGTH_UNALIGNED    the length is not a multiple of the alignment
+ *   PMEM2_E_MAP_RANGE           offset and length go beyond the source
+ *   -EINVAL                     the offset is the end of the source
+ *   PMEM2_E_NO_ACCESS           the descriptor or the source does not allow it (EACCES)
+ *   PMEM2_E_NOSUPP, PMEM2_E_MAPPING_EXISTS, other negated errnos of mmap; the text of -ENOMEM names
+ *                               the limit that was reached and its value
+ *   PMEM2_E_GRANULARITY_NOT_SUPPORTED  the granularity is coarser than required
+ *   -ENOMEM                     for the object
+ *
+ * pmem2_map is the name of the same function in the draft that this project is founded on. It is
+ * not there in C++, where it would hide the struct.
+ */
+int pmem2_map_new(struct pmem2_map **map_ptr, const struct pmem2_config *cfg,
+		  const struct pmem2_source *src);
+#ifndef __cplusplus
+int pmem2_map(struct pmem2_map **map_ptr, const struct pmem2_config *cfg,
+	      const struct pmem2_source *src);
+#endif
+
+/*
+ * Deletes the mapping: unmaps it, releases the object, sets *map_ptr to NULL. A mapping that
+ * came from pmem2_map_from_existing, or that the program has unmapped by itself, is only
+ * released. On failure *map_ptr and the object are as before.
+ *
+ * Of several threads that unmap one object exactly one succeeds.
+ *
+ * Errors: PMEM2_E_MAPPING_NOT_FOUND (it was unmapped before, or this is no mapping: stale and wild
+ * pointers and NULL are all safe here), the negated errno of munmap: -ENOMEM (at
+ * vm.max_map_count), -EPERM (sealed by the program), -EINVAL.
+ *
+ * pmem2_unmap is the name in the draft that this project is founded on; the draft is the source
+ * of its contract.
+ */
+int pmem2_map_delete(struct pmem2_map **map_ptr);
+int pmem2_unmap(struct pmem2_map **map_ptr);
+
+/*
+ * Makes an object of `len` bytes at `addr` that the program has mapped itself. Nothing about the
+ * range is checked with the kernel, and pmem2_unmap will not unmap it.
+ * Errors: PMEM2_E_MAP_EXISTS (an object has part of the range), PMEM2_E_GRANULARITY_NOT_SUPPORTED
+ * (unknown), those of pmem2_source_size and pmem2_source_alignment, -ENOMEM; beyond libpmem2
+ * PMEM2_E_ADDRESS_NULL, PMEM2_E_MAP_RANGE (beyond the address space), -EINVAL (length 0).
+ */
+int pmem2_map_from_existing(struct pmem2_map **map_ptr, const struct pmem2_source *src, void *addr,
+			    size_t len, enum pmem2_granularity gran);
+
+/*
+ * What a mapping is. They take no lock, and are safe with stale and wild pointers and NULL: then
+ * they return NULL, 0 and PMEM2_GRANULARITY_PAGE. The size is what was asked for, not rounded to
+ * pages.
+ */
+void *pmem2_map_get_address(struct pmem2_map *map);
+size_t pmem2_map_get_size(struct pmem2_map *map);
+enum pmem2_granularity pmem2_map_get_store_granularity(struct pmem2_map *map);
+
+/* A part of a source that the device reports as unreadable: bytes, relative to the source. */
+struct pmem2_badblock {
+	size_t offset;
+	size_t length;
+};
+
+/*
+ * Lists the bad blocks that `src` has at this moment, as far as the kernel knows them, and gives
+ * the list to the caller, who deletes it; `src` is not needed any more then. A file's are whole
+ * blocks of the file (st_blksize), none reaches beyond its extent; a device-DAX node's are whole
+ * sectors of 512 bytes. A file that is not on pmem has none.
+ * Returns 0 or a negative error; on failure *bbctx is NULL, except that PMEM2_E_NOSUPP for
+ * anonymous memory leaves it untouched.
+ * Errors: PMEM2_E_NOSUPP (anonymous memory, a DAX node without an NVDIMM region, an XFS realtime
+ * file that may be concerned), PMEM2_E_INVALID_FILE_HANDLE (the descriptor is closed),
+ * PMEM2_E_DAX_REGION_NOT_FOUND (the DAX node has vanished), PMEM2_E_CANNOT_READ_BOUNDS (a device
+ * mapper is in between; for a DAX node: the caller lacks CAP_SYS_ADMIN), -ENOMEM, those of fstat,
+ * of FIEMAP and of reading sysfs.
+ * Any number of threads may call it, also for the same source. Contract: libpmem2.
+ */
+int pmem2_badblock_context_new(struct pmem2_badblock_context **bbctx,
+			       const struct pmem2_source *src);
+
+/*
+ * Copies the next bad block to *bb, in ascending order of offsets and without overlaps, each one
+ * once. One context may be used by one thread at a time. Contract: libpmem2.
+ * Errors: PMEM2_E_NO_BAD_BLOCK_FOUND (there are no more; *bb is left alone).
+ */
+int pmem2_badblock_next(struct pmem2_badblock_context *bbctx, struct pmem2_badblock *bb);
+
+/* Deletes the list and sets *bbctx to NULL, which it may be already. Contract: libpmem2. */
+void pmem2_badblock_context_delete(struct pmem2_badblock_context **bbctx);
+
+/*
+ * The text of the last error of the calling thread, which names the object and the reason; "" if
+ * there was none yet. Success does not clear it. It is valid until the thread's next call.
+ */
+const char *pmem2_errormsg(void);
+
+/* Prints the formatted text, ": ", that text and a newline to stderr. */
+void pmem2_perror(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
+
+/*
+ * The errno that comes nearest to an error of this library: of a negated errno that errno, of
+ * PMEM2_E_NOSUPP ENOTSUP, of 0 it is 0, of anything else EINVAL (libpmem2 aborts if `err` is
+ * positive).
+ */
+int pmem2_err_to_errno(int err);
+
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* LIBPMEM2_H */

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * libpmem2fs.h - what libpmem2fs offers beyond libpmem2
+ *
+ * Every process that maps persistent memory through this library keeps a table of its mappings
+ * in shared memory. This header names and owns mappings in that table, hands the table over and
+ * reads one, and tells what is known of the device below a source.
+ *
+ * Functions return 0 or a negative error (a negated errno or a PMEM2_E_ code of libpmem2.h) and
+ * leave out-parameters untouched on failure. All of them may be called from any thread, different
+ * objects at the same time; one configuration or reader only by one thread at a time.
+ * Source of the contract: this project, unless a function says otherwise.
+ */
+#ifndef LIBPMEM2FS_H
+#define LIBPMEM2FS_H 1
+
+#include <libpmem2.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#pragma GCC visibility push(default)
+
+/* The longest label of a mapping, in bytes. */
+#define PMEM2FS_LABEL_MAX 255
+
+/*
+ * Labels the mappings made with this configuration. `label` is `length` bytes, any but '/' and
+ * NUL; length 0 removes the label.
+ * Errors: -EINVAL (a forbidden byte), -ENAMETOOLONG (more than PMEM2FS_LABEL_MAX bytes).
+ */
+int pmem2fs_config_set_label(struct pmem2_config *cfg, const char *label, size_t length);
+
+/*
+ * The user and group that mappings made with this configuration are said to belong to; without
+ * it, the effective ones of the process at the time of mapping.
+ */
+int pmem2fs_config_set_owner(struct pmem2_config *cfg, uid_t uid, gid_t gid);
+
+/*
+ * Gives a live mapping another label, by the rules of pmem2fs_config_set_label.
+ * Errors: those, and PMEM2_E_MAPPING_NOT_FOUND.
+ */
+int pmem2fs_map_set_label(struct pmem2_map *map, const char *label, size_t length);
+
+/*
+ * The number of the mapping's slot in this process's table.
+ * Errors: PMEM2_E_MAPPING_NOT_FOUND, -ENOENT (the mapping is in no table).
+ */
+int pmem2fs_map_get_slot(struct pmem2_map *map, uint32_t *slot);
+
+/* What a mapping is of. */
+enum pmem2fs_source_type {
+	PMEM2FS_SOURCE_ANONYMOUS = 1, /* memory without a file */
+	PMEM2FS_SOURCE_FILE,          /* regular file without DAX */
+	PMEM2FS_SOURCE_FSDAX,         /* regular file with STATX_ATTR_DAX */
+	PMEM2FS_SOURCE_DEVDAX,        /* device-DAX node */
+};
+
+/* record.flags */
+#define PMEM2FS_RECORD_MAP_SYNC 1u
+
+/*
+ * One mapping as its owner's table tells it. The layout is that of a table of version 1: fixed
+ * widths, no pointers, no padding. All of it is the owner's claim.
+ */
+struct pmem2fs_record {
+	uint64_t address;      /* in the owner's address space */
+	uint64_t length;       /* bytes; as pmem2_map_get_size */
+	uint64_t offset;       /* bytes into the source */
+	uint64_t source_size;  /* bytes, when it was mapped */
+	uint64_t source_dev;   /* dev_t of the file system of the file; devdax: of its /dev node */
+	uint64_t source_rdev;  /* dev_t of the device-DAX node, else 0 */
+	uint64_t source_inode; /* inode number of the file or node */
+	uint64_t created;      /* CLOCK_REALTIME at mapping, nanoseconds */
+	uint32_t uid, gid;     /* who asked for it */
+	uint32_t alignment;    /* of the source, bytes */
+	uint8_t source_type;   /* enum pmem2fs_source_type */
+	uint8_t granularity;   /* enum pmem2_granularity: what it has */
+	uint8_t required;      /* enum pmem2_granularity: the coarsest that was asked for */
+	uint8_t sharing;       /* enum pmem2_sharing_type */
+	uint8_t protection;    /* bit 0 read, bit 1 write, bit 2 execute */
+	uint8_t flags;         /* PMEM2FS_RECORD_ */
+	uint8_t label_length;  /* bytes of label, 0 is none */
+	uint8_t label[261];    /* not terminated; unused bytes are 0 */
+};
+
+/*
+ * Makes this process's table if it has none yet and gives a descriptor of it to the caller, who
+ * owns it from then on (close it, pass it to another process). Possible only for the call that
+ * makes the table: the library itself keeps no descriptor.
+ * Errors: -EALREADY (the table exists and its descriptor is gone), -ENOTSUP (switched off by
+ * PMEM2FS=off), or why no table can be made.
+ */
+int pmem2fs_table_export(int *fd);
+
+/* Reads the table of some process without trusting it. */
+struct pmem2fs_table;
+
+/*
+ * Opens a reader on the table behind `fd`, which the reader owns from then on if this succeeds.
+ * Nothing is mapped: every look is a bounded pread, so nothing that the table's owner does can
+ * raise a signal here. Errors: -EINVAL (not shared memory, not sealed, or sizes that contradict
+ * each other), -EPROTO (not a table), -EPROTONOSUPPORT (a table of another version), -ENOMEM, those
+ * of fstat and pread.
+ */
+int pmem2fs_table_open(struct pmem2fs_table **table_ptr, int fd);
+int pmem2fs_table_close(struct pmem2fs_table **table_ptr);
+
+/* How many slots the table has; slots are numbered from 0. */
+uint32_t pmem2fs_table_slots(const struct pmem2fs_table *table);
+
+/*
+ * Copies the mapping in `slot`. A successful copy is never a mixture of two mappings. `generation`
+ * (may be NULL) changes whenever the slot's contents do, and never comes back. Errors: -ENOENT
+ * (nothing there), -EAGAIN (it kept changing), -EBADMSG (what is there cannot be a mapping),
+ * -ERANGE (no such slot), those of pread.
+ */
+int pmem2fs_table_read(const struct pmem2fs_table *table, uint32_t slot, uint64_t *generation,
+		       struct pmem2fs_record *record);
+
+/*
+ * Finds the first slot at or after *slot that holds a mapping, sets *slot to its number and
+ * copies it. A sweep begins at slot 0 and goes on at *slot + 1; it sees each slot as it was at
+ * some moment since the sweep began. Slots that cannot be read are passed over and counted in *bad
+ * (may be NULL). Errors: -ENOENT (no further mapping), those of pread.
+ */
+int pmem2fs_table_next(const struct pmem2fs_table *table, uint32_t *slot, uint64_t *generation,
+		       struct pmem2fs_record *record, uint32_t *bad);
+
+/* A fact that the platform should offer and that cannot be had, and one that does not apply. */
+#define PMEM2FS_UNKNOWN      (-1)
+#define PMEM2FS_INAPPLICABLE (-2)
+
+/*
+ * What is known of the pmem or DAX device below a source and does not change while it exists.
+ * Strings are empty where a fact does not apply; the numbers are PMEM2FS_UNKNOWN or
+ * PMEM2FS_INAPPLICABLE instead. A DAX node of memory without an NVDIMM region (CXL, hmem) has
+ * chardev, mode, size and nodes only. What `ndctl list` shows as well has the same value there.
+ */
+struct pmem2fs_device {
+	char namespace_name[32]; /* "namespace0.0" */
+	char uuid[40];           /* of the namespace's pfn, dax or btt layer, else its own */
+	char mode[16];           /* as ndctl: "fsdax", "devdax", "sector", "raw" */
+	char blockdev[32];       /* "pmem0"; the disk, also for a partition or a mapping over it */
+	char chardev[32];        /* "dax1.0" */
+	char region[32];         /* "region0" */
+	char persistence_domain[32]; /* as sysfs: "memory_controller", "cpu_cache"; "" is unknown */
+	int64_t numa_node;           /* inapplicable: the kernel names none */
+	int64_t target_node;         /* likewise */
+	int64_t unsafe_shutdowns;    /* sum over the DIMMs of the region; unknown when one does not
+				      * count them or there are none; inapplicable without a region */
+	uint64_t size;               /* bytes of the disk or node named above */
+	uint64_t sysfs_inode;        /* with the device number asked for, the device's identity */
+	char badblocks_path[256];    /* sysfs list of the bad sectors; "" where none applies: sector
+				      * mode, and nodes without a region */
+	int64_t badblocks_start;     /* where the data of the device asked for (the partition, if it
+				      * is one) begins in that list, bytes; unknown below a device
+				      * mapper, and for a node when the caller lacks CAP_SYS_ADMIN */
+};
+
+/*
+ * Finds the facts of a device: the block device `dev` (block is true; a partition or a mapping
+ * over one device counts as that device) or the device-DAX node with that number. Reads sysfs
+ * through libndctl and libdaxctl, which takes milliseconds.
+ * Errors: -ENODEV (not a pmem or dax device, or gone meanwhile), -EAGAIN (replaced by another
+ * meanwhile), -ENOMEM, errors of sysfs, libndctl or libdaxctl.
+ */
+int pmem2fs_device_get(dev_t dev, bool block, struct pmem2fs_device *device);
+
+/*
+ * The current identity of a device number: 0 and the inode number of its sysfs directory, which
+ * differs from pmem2fs_device.sysfs_inode when the number was given to another device since. Costs
+ * one stat. A device mapper that is loaded with another table keeps its identity.
+ * Errors: -ENODEV, others of stat.
+ */
+int pmem2fs_device_identity(dev_t dev, bool block, uint64_t *sysfs_inode);
+
+/*
+ * How many bad ranges the disk or node has now (ndctl's badblock_count is the number of sectors in
+ * them). Reads one small file of sysfs. The kernel shows no more than a page of it, some hundred
+ * ranges.
+ * Errors: PMEM2_E_NOSUPP (no list applies), PMEM2_E_CANNOT_READ_BOUNDS (the node's part of the
+ * list is unknown), those of reading sysfs, -ENOMEM.
+ */
+int pmem2fs_device_badblock_count(const struct pmem2fs_device *device, size_t *count);
+
+/* The bytes of all pmem regions of this host together. Errors: those of libndctl. */
+int pmem2fs_host_capacity(uint64_t *bytes);
+
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* LIBPMEM2FS_H */

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * map.c - making and removing mappings
+ *
+ * Owns nothing: checks a request, maps, and enters the mapping in the registry, which owns the
+ * object from then on. Changes nothing of the process but its address space.
+ */
+#include "config.h"
+#include "error.h"
+#include "granularity.h"
+#include "limit.h"
+#include "page.h"
+#include "placement.h"
+#include "registry.h"
+#include "source.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+/* What a configuration means for a source. */
+struct plan {
+	size_t source_size;
+	size_t alignment;
+	size_t offset;
+	size_t length;
+};
+
+static int check_range(const struct pmem2_config *cfg, const struct pmem2_source *src,
+		       struct plan *plan)
+{
+	size_t offset = cfg->offset;
+	size_t size = plan->source_size;
+	size_t length = cfg->length;
+
+	if (size == 0)
+		return error_set(PMEM2_E_SOURCE_EMPTY, "the source is empty");
+	if (length % plan->alignment)
+		return error_set(PMEM2_E_LENGTH_UNALIGNED, "length %zu is not a multiple of %zu",
+				 length, plan->alignment);
+	if (offset > size || length > size - offset)
+		return error_set(PMEM2_E_MAP_RANGE,
+				 "offset %zu and length %zu are beyond the source's %zu bytes",
+				 offset, length, size);
+	if (src->type == PMEM2FS_SOURCE_ANONYMOUS) {
+		/* There is nothing that an offset could be into. */
+		plan->offset = 0;
+		plan->length = length ? length : size;
+		return 0;
+	}
+	plan->offset = offset;
+	plan->length = length ? length : size - offset;
+	if (plan->length == 0)
+		return error_set(-EINVAL, "offset %zu is the end of the source", offset);
+	return 0;
+}
+
+static int make_plan(const struct pmem2_config *cfg, const struct pmem2_source *src,
+		     struct plan *plan)
+{
+	int ret;
+
+	if (!cfg->has_granularity)
+		return error_set(PMEM2_E_GRANULARITY_NOT_SET, "no granularity is required");
+	ret = pmem2_source_alignment(src, &plan->alignment);
+	if (ret)
+		return ret;
+	ret = pmem2_source_size(src, &plan->source_size);
+	if (ret)
+		return ret;
+	if (cfg->offset % plan->alignment)
+		return error_set(PMEM2_E_OFFSET_UNALIGNED, "offset %zu is not a multiple of %zu",
+				 cfg->offset, plan->alignment);
+	if (src->type == PMEM2FS_SOURCE_DEVDAX && cfg->sharing == PMEM2_PRIVATE)
+		return error_set(PMEM2_E_SRC_DEVDAX_PRIVATE,
+				 "device DAX cannot be mapped with private sharing");
+	return check_range(cfg, src, plan);
+}
+
+static int mmap_protection(unsigned protection)
+{
+	return (protection & PMEM2_PROT_READ ? PROT_READ : 0) |
+	       (protection & PMEM2_PROT_WRITE ? PROT_WRITE : 0) |
+	       (protection & PMEM2_PROT_EXEC ? PROT_EXEC : 0);
+}
+
+static uint8_t record_protection(unsigned protection)
+{
+	return (protection & PMEM2_PROT_READ ? 1 : 0) | (protection & PMEM2_PROT_WRITE ? 2 : 0) |
+	       (protection & PMEM2_PROT_EXEC ? 4 : 0);
+}
+
+static int map_error(int error, const struct plan *plan)
+{
+	char reason[128];
+
+	limit_explain(-error, plan->length, reason, sizeof(reason));
+	switch (-error) {
+	case EACCES:
+		error = PMEM2_E_NO_ACCESS;
+		break;
+	case EOPNOTSUPP:
+		error = PMEM2_E_NOSUPP;
+		break;
+	case EEXIST:
+		error = PMEM2_E_MAPPING_EXISTS;
+		break;
+	default:
+		break;
+	}
+	return error_set(error, "cannot map %zu bytes at offset %zu: %s", plan->length,
+			 plan->offset, reason);
+}
+
+/* Maps, with MAP_SYNC if it can be had. */
+static int map_area(const struct pmem2_config *cfg, const struct pmem2_source *src,
+		    const struct plan *plan, uintptr_t *address, bool *map_sync)
+{
+	bool anonymous = src->type == PMEM2FS_SOURCE_ANONYMOUS;
+	struct placement_request request = {
+		.length = plan->length,
+		.alignment = plan->alignment,
+		.prot = mmap_protection(cfg->protection),
+		.fd = anonymous ? -1 : src->fd,
+		.offset = (off_t)plan->offset,
+	};
+	/* A cache of what does not change: writing it leaves the source as the caller sees it. */
+	struct pmem2_source *cache = (struct pmem2_source *)src;
+	bool try_sync = cfg->sharing == PMEM2_SHARED && !anonymous &&
+			!atomic_load_explicit(&cache->sync_refused, memory_order_relaxed);
+	int ret;
+
+	if (try_sync) {
+		request.flags = MAP_SHARED_VALIDATE | MAP_SYNC;
+		ret = placement_map(&request, address);
+		if (!ret)
+			*map_sync = true;
+		if (ret != -EINVAL && ret != -EOPNOTSUPP)
+			return ret;
+	}
+	request.flags = (cfg->sharing == PMEM2_PRIVATE ? MAP_PRIVATE : MAP_SHARED) |
+			(anonymous ? MAP_ANONYMOUS : 0);
+	ret = placement_map(&request, address);
+	if (ret)
+		return ret;
+	*map_sync = false;
+	if (try_sync)
+		atomic_store_explicit(&cache->sync_refused, true, memory_order_relaxed);
+	return 0;
+}
+
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void describe_source(const struct pmem2_source *src, struct mapping_facts *facts)
+{
+	facts->source_type = src->type;
+	facts->source_dev = src->dev;
+	facts->source_rdev = src->rdev;
+	facts->source_inode = src->inode;
+	facts->created = now();
+}
+
+int pmem2_map_new(struct pmem2_map **map_ptr, const struct pmem2_config *cfg,
+		  const struct pmem2_source *src)
+{
+	struct mapping mapping = {0};
+	struct plan plan = {0};
+	int ret;
+
+	if (!map_ptr)
+		return error_set(-EINVAL, "no place for the mapping given");
+	*map_ptr = NULL;
+	if (!cfg || !src)
+		return error_set(-EINVAL, "no %s given", cfg ? "source" : "configuration");
+	ret = make_plan(cfg, src, &plan);
+	if (ret)
+		return ret;
+
+	ret = map_area(cfg, src, &plan, &mapping.address, &mapping.facts.map_sync);
+	if (ret)
+		return map_error(ret, &plan);
+	mapping.length = plan.length;
+	mapping.granularity = granularity_of(src, cfg->sharing, mapping.facts.map_sync);
+	if (mapping.granularity > cfg->granularity) {
+		ret = error_set(PMEM2_E_GRANULARITY_NOT_SUPPORTED,
+				"granularity %s is required, the source has only %s",
+				granularity_name(cfg->granularity),
+				granularity_name(mapping.granularity));
+		goto unmap;
+	}
+
+	describe_source(src, &mapping.facts);
+	mapping.facts.offset = plan.offset;
+	mapping.facts.source_size = plan.source_size;
+	mapping.facts.alignment = (uint32_t)plan.alignment;
+	mapping.facts.uid = cfg->has_owner ? cfg->uid : geteuid();
+	mapping.facts.gid = cfg->has_owner ? cfg->gid : getegid();
+	mapping.facts.required = cfg->granularity;
+	mapping.facts.sharing = cfg->sharing;
+	mapping.facts.protection = record_protection(cfg->protection);
+	ret = registry_add(&mapping, cfg->label, cfg->label_length, map_ptr);
+	if (ret)
+		goto unmap;
+	return 0;
+
+unmap:
+	munmap((void *)mapping.address, mapping.length);
+	return ret;
+}
+
+int pmem2_map(struct pmem2_map **map_ptr, const struct pmem2_config *cfg,
+	      const struct pmem2_source *src)
+{
+	return pmem2_map_new(map_ptr, cfg, src);
+}
+
+int pmem2_map_from_existing(struct pmem2_map **map_ptr, const struct pmem2_source *src, void *addr,
+			    size_t len, enum pmem2_granularity gran)
+{
+	struct mapping mapping = {
+		.address = (uintptr_t)addr,
+		.length = len,
+		.granularity = gran,
+		.facts.adopted = true,
+		.facts.required = gran,
+		.facts.sharing = PMEM2_SHARED,
+		.facts.protection = record_protection(PMEM2_PROT_READ | PMEM2_PROT_WRITE),
+	};
+	size_t alignment;
+	size_t size;
+	int ret;
+
+	if (!map_ptr || !src)
+		return error_set(-EINVAL, "no %s given", map_ptr ? "source" : "place");
+	if (!addr)
+		return error_set(PMEM2_E_ADDRESS_NULL, "the address is NULL");
+	if (!len)
+		return error_set(-EINVAL, "the length is 0");
+	if (len > UINTPTR_MAX - mapping.address)
+		return error_set(PMEM2_E_MAP_RANGE, "%zu bytes at %p leave the address space", len,
+				 addr);
+	if ((unsigned)gran > PMEM2_GRANULARITY_PAGE)
+		return error_set(PMEM2_E_GRANULARITY_NOT_SUPPORTED, "unknown granularity %u",
+				 (unsigned)gran);
+	ret = pmem2_source_alignment(src, &alignment);
+	if (ret)
+		return ret;
+	ret = pmem2_source_size(src, &size);
+	if (ret)
+		return ret;
+
+	describe_source(src, &mapping.facts);
+	mapping.facts.source_size = size;
+	mapping.facts.alignment = (uint32_t)alignment;
+	mapping.facts.uid = geteuid();
+	mapping.facts.gid = getegid();
+	return registry_add(&mapping, NULL, 0, map_ptr);
+}
+
+static int unmap_area(const struct mapping *mapping)
+{
+	char reason[128];
+	int ret;
+
+	if (mapping->facts.adopted || mapping->facts.displaced)
+		return 0;
+	if (munmap((void *)mapping->address, mapping->length)) {
+		ret = -errno;
+		limit_explain(-ret, mapping->length, reason, sizeof(reason));
+		return error_set(ret, "cannot unmap %zu bytes at 0x%zx: %s", mapping->length,
+				 mapping->address, reason);
+	}
+	placement_released(mapping->address, page_round_up(mapping->length));
+	return 0;
+}
+
+int pmem2_unmap(struct pmem2_map **map_ptr)
+{
+	struct mapping mapping;
+	struct pmem2_map *map;
+	int ret;
+
+	if (!map_ptr)
+		return error_set(PMEM2_E_MAPPING_NOT_FOUND, "no mapping given");
+	/* Another thread may be unmapping through the same variable. */
+	map = __atomic_load_n(map_ptr, __ATOMIC_RELAXED);
+	ret = registry_claim(map, &mapping);
+	if (ret)
+		return ret;
+	ret = unmap_area(&mapping);
+	if (ret) {
+		registry_restore(map);
+		return ret;
+	}
+	registry_release(map);
+	__atomic_store_n(map_ptr, NULL, __ATOMIC_RELAXED);
+	return 0;
+}
+
+int pmem2_map_delete(struct pmem2_map **map_ptr)
+{
+	return pmem2_unmap(map_ptr);
+}
+
+static void look(const struct pmem2_map *map, uintptr_t *address, size_t *length,
+		 enum pmem2_granularity *granularity)
+{
+	*address = 0;
+	*length = 0;
+	*granularity = PMEM2_GRANULARITY_PAGE;
+	if (!registry_look(map, address, length, granularity))
+		error_set(PMEM2_E_MAPPING_NOT_FOUND, "no mapping %p", (const void *)map);
+}
+
+void *pmem2_map_get_address(struct pmem2_map *map)
+{
+	enum pmem2_granularity granularity;
+	uintptr_t address;
+	size_t length;
+
+	look(map, &address, &length, &granularity);
+	return (void *)address;
+}
+
+size_t pmem2_map_get_size(struct pmem2_map *map)
+{
+	enum pmem2_granularity granularity;
+	uintptr_t address;
+	size_t length;
+
+	look(map, &address, &length, &granularity);
+	return length;
+}
+
+enum pmem2_granularity pmem2_map_get_store_granularity(struct pmem2_map *map)
+{
+	enum pmem2_granularity granularity;
+	uintptr_t address;
+	size_t length;
+
+	look(map, &address, &length, &granularity);
+	return granularity;
+}
+
+int pmem2fs_map_set_label(struct pmem2_map *map, const char *label, size_t length)
+{
+	int ret = config_check_label(label, length);
+
+	return ret ? ret : registry_set_label(map, label, length);
+}
+
+int pmem2fs_map_get_slot(struct pmem2_map *map, uint32_t *slot)
+{
+	if (!slot)
+		return error_set(-EINVAL, "no place for the slot given");
+	return registry_table_slot(map, slot);
+}
+
+int pmem2fs_table_export(int *fd)
+{
+	int ret;
+
+	if (!fd)
+		return error_set(-EINVAL, "no place for the descriptor given");
+	ret = registry_export_table(fd);
+	return ret ? error_set(ret, "no table to hand over: %s", strerror(-ret)) : 0;
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * placement.c - where in the address space a mapping goes
+ *
+ * Owns the hints given to mmap. A hint is only a wish (never MAP_FIXED), so a wrong one costs
+ * time and can never overwrite what another thread has mapped meanwhile. MAP_FIXED is used only
+ * by mremap, onto a reservation that this thread made and has not given up yet.
+ *
+ * Between two mappings there is always a gap of a page or more, lest the kernel merge them: each
+ * stays an area of its own, and unmapping one never has to split an area.
+ */
+#include "placement.h"
+#include "page.h"
+#include "registry.h"
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define MIB (1ull << 20)
+#define GIB (1ull << 30)
+#define TIB (1ull << 40)
+
+/* How far down from where the kernel began to place our mappings the cursor moves. */
+#define WINDOW (4 * TIB)
+
+/* Alignments of 2 MiB and more leave the low bits of an address free for a number of pages. */
+#define SMALLEST_ALIGNMENT (2 * MIB)
+#define RECENT_PAGES       (SMALLEST_ALIGNMENT - 1)
+
+/* The area unmapped last: its address and, in the low bits, its pages. 0: none. */
+static _Atomic uint64_t recent;
+
+/*
+ * The next hint lies below the cursor; 0: the kernel has to choose first. The three only guide
+ * hints, so each may be of another moment.
+ */
+static _Atomic uintptr_t cursor;
+static _Atomic uintptr_t window_top;
+static _Atomic unsigned misses;
+
+/*
+ * Set once a mapping went elsewhere than where hints lead: from then on what lies around a hint
+ * has to be looked at. (Two threads can still get neighbours at the same moment: that costs a line
+ * in /proc/PID/maps and nothing else.)
+ */
+static _Atomic bool crowded;
+
+static bool is_crowded(void)
+{
+	return atomic_load_explicit(&crowded, memory_order_relaxed);
+}
+
+static size_t round_up(size_t value, size_t alignment)
+{
+	return (value + alignment - 1) & ~(alignment - 1);
+}
+
+static size_t placement_alignment(const struct placement_request *request)
+{
+	size_t wanted = request->length >= 2 * GIB ? GIB : SMALLEST_ALIGNMENT;
+
+	return wanted > request->alignment ? wanted : request->alignment;
+}
+
+static uintptr_t take_recent(size_t length, size_t alignment)
+{
+	uint64_t area = atomic_load_explicit(&recent, memory_order_relaxed);
+	uintptr_t address = area & ~RECENT_PAGES;
+
+	if (!area || address & (alignment - 1) || (area & RECENT_PAGES) * page_size() < length)
+		return 0;
+	if (!atomic_compare_exchange_strong_explicit(&recent, &area, 0, memory_order_relaxed,
+						     memory_order_relaxed))
+		return 0;
+	return address;
+}
+
+void placement_released(uintptr_t address, size_t length)
+{
+	size_t pages = length / page_size();
+
+	if (pages <= RECENT_PAGES && !(address & RECENT_PAGES))
+		atomic_store_explicit(&recent, address | pages, memory_order_relaxed);
+}
+
+/* Moves the cursor down over an aligned area and a gap; returns that area, or 0. */
+static uintptr_t take_cursor(size_t length, size_t alignment)
+{
+	uintptr_t old = atomic_load_explicit(&cursor, memory_order_relaxed);
+	uintptr_t top = atomic_load_explicit(&window_top, memory_order_relaxed);
+	uintptr_t next;
+
+	do {
+		if (old < length || old - length < page_size() + alignment)
+			return 0;
+		next = (old - length - page_size()) & ~(alignment - 1);
+		if (top - next > WINDOW)
+			next = 0;
+	} while (!atomic_compare_exchange_weak_explicit(&cursor, &old, next, memory_order_relaxed,
+							memory_order_relaxed));
+	return next;
+}
+
+/* Something else lies below the cursor: jump over it, farther each time. */
+static void skip_obstacle(size_t length, size_t alignment)
+{
+	unsigned n = atomic_fetch_add_explicit(&misses, 1, memory_order_relaxed);
+	uintptr_t at = atomic_load_explicit(&cursor, memory_order_relaxed);
+	uintptr_t top = atomic_load_explicit(&window_top, memory_order_relaxed);
+	uint64_t step = n < 20 ? (uint64_t)round_up(length, alignment) << n : WINDOW;
+
+	if (at > step && top - (at - step) <= WINDOW)
+		atomic_store_explicit(&cursor, at - step, memory_order_relaxed);
+	else
+		atomic_store_explicit(&cursor, 0, memory_order_relaxed);
+}
+
+/*
+ * Moves a mapping that the kernel put at `address` to an aligned one: reserves a piece in which
+ * such an address must lie, and lets mremap replace that part of it, which is one step for all
+ * other threads.
+ */
+static int relocate(const struct placement_request *request, size_t length, size_t alignment,
+		    uintptr_t *address)
+{
+	size_t gap = page_size();
+	size_t size = length + alignment + 2 * gap;
+	uintptr_t start;
+	uintptr_t place;
+	int ret = 0;
+	void *p;
+
+	if (length > SIZE_MAX / 2 || alignment > SIZE_MAX / 4)
+		return -ENOMEM;
+	p = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	start = (uintptr_t)p;
+	place = round_up(start + gap, alignment);
+
+	p = mremap((void *)*address, request->length, request->length,
+		   MREMAP_MAYMOVE | MREMAP_FIXED, (void *)place);
+	if (p == MAP_FAILED)
+		ret = -errno;
+	/*
+	 * The ends are still ours. After a failure the kernel may or may not have dropped what was
+	 * at `place`, and another thread may be there by now: it is left alone, at worst as a
+	 * piece of address space that is lost.
+	 */
+	munmap((void *)start, place - start);
+	munmap((void *)(place + length), start + size - (place + length));
+	if (!ret)
+		*address = place;
+	return ret;
+}
+
+int placement_map(const struct placement_request *request, uintptr_t *address)
+{
+	size_t length = page_round_up(request->length);
+	size_t alignment = placement_alignment(request);
+	uintptr_t hint = take_recent(length, alignment);
+	bool from_recent = hint;
+	uintptr_t at;
+	void *p;
+	int ret;
+
+	if (length < request->length)
+		return -ENOMEM;
+	if (!hint)
+		hint = take_cursor(length, alignment);
+	p = mmap((void *)hint, request->length, request->prot, request->flags, request->fd,
+		 request->offset);
+	if (p == MAP_FAILED) {
+		ret = -errno;
+		if (from_recent)
+			placement_released(hint, length);
+		return ret;
+	}
+	at = (uintptr_t)p;
+	if (hint && at == hint && !(is_crowded() && registry_touches(at, length))) {
+		if (!from_recent)
+			atomic_store_explicit(&misses, 0, memory_order_relaxed);
+		*address = at;
+		return 0;
+	}
+
+	ret = relocate(request, length, alignment, &at);
+	if (ret) {
+		munmap(p, request->length);
+		return ret;
+	}
+	if (hint || atomic_load_explicit(&window_top, memory_order_relaxed))
+		atomic_store_explicit(&crowded, true, memory_order_relaxed);
+	if (!hint) {
+		atomic_store_explicit(&window_top, at, memory_order_relaxed);
+		atomic_store_explicit(&cursor, at, memory_order_relaxed);
+	} else if (!from_recent) {
+		skip_obstacle(length, alignment);
+	}
+	*address = at;
+	return 0;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * source.c - what a mapping is made of: a file, a device-DAX node, anonymous memory
+ *
+ * Owns struct pmem2_source. A source borrows its descriptor; whatever can change while it exists
+ * (size, alignment of a device) is asked for at every call.
+ */
+#include "source.h"
+#include "devdax.h"
+#include "error.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef STATX_ATTR_DAX
+#define STATX_ATTR_DAX 0x00200000
+#endif
+
+static int no_source(void)
+{
+	return error_set(-EINVAL, "no source given");
+}
+
+static struct pmem2_source *new_source(enum pmem2fs_source_type type)
+{
+	struct pmem2_source *source = calloc(1, sizeof(*source));
+
+	if (!source)
+		return NULL;
+	source->type = type;
+	source->fd = -1;
+	atomic_init(&source->sync_refused, false);
+	atomic_init(&source->cpu_cache_persistent, -1);
+	return source;
+}
+
+static bool is_fsdax(int fd)
+{
+	struct statx stx;
+
+	/* Any field will do: the attributes come with it. */
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stx))
+		return false;
+	return stx.stx_attributes & STATX_ATTR_DAX;
+}
+
+static int type_of(int fd, const struct stat *st, enum pmem2fs_source_type *type)
+{
+	if (S_ISREG(st->st_mode)) {
+		*type = is_fsdax(fd) ? PMEM2FS_SOURCE_FSDAX : PMEM2FS_SOURCE_FILE;
+		return 0;
+	}
+	if (S_ISCHR(st->st_mode) && devdax_is(st->st_rdev)) {
+		*type = PMEM2FS_SOURCE_DEVDAX;
+		return 0;
+	}
+	return error_set(PMEM2_E_INVALID_FILE_TYPE,
+			 "descriptor %d is %s, not a regular file or device-DAX node", fd,
+			 S_ISDIR(st->st_mode)    ? "a directory"
+			 : S_ISCHR(st->st_mode)  ? "another character device"
+			 : S_ISBLK(st->st_mode)  ? "a block device"
+			 : S_ISFIFO(st->st_mode) ? "a pipe"
+			 : S_ISSOCK(st->st_mode) ? "a socket"
+						 : "of another type");
+}
+
+int pmem2_source_from_fd(struct pmem2_source **src, int fd)
+{
+	enum pmem2fs_source_type type = 0;
+	struct pmem2_source *source;
+	struct stat st;
+	int flags;
+	int ret;
+
+	if (!src)
+		return error_set(-EINVAL, "no place for the source given");
+	*src = NULL;
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fstat(fd, &st))
+		return error_set(PMEM2_E_INVALID_FILE_HANDLE, "descriptor %d: %s", fd,
+				 strerror(errno));
+	if (!(flags & O_PATH) && (flags & O_ACCMODE) == O_WRONLY)
+		return error_set(PMEM2_E_INVALID_FILE_HANDLE,
+				 "descriptor %d is open for writing only", fd);
+	ret = type_of(fd, &st, &type);
+	if (ret)
+		return ret;
+
+	source = new_source(type);
+	if (!source)
+		return error_set(-ENOMEM, "out of memory for a source");
+	source->fd = fd;
+	source->dev = st.st_dev;
+	source->rdev = type == PMEM2FS_SOURCE_DEVDAX ? st.st_rdev : 0;
+	source->inode = st.st_ino;
+	*src = source;
+	return 0;
+}
+
+int pmem2_source_from_anon(struct pmem2_source **src, size_t size)
+{
+	struct pmem2_source *source;
+
+	if (!src)
+		return error_set(-EINVAL, "no place for the source given");
+	*src = NULL;
+	source = new_source(PMEM2FS_SOURCE_ANONYMOUS);
+	if (!source)
+		return error_set(-ENOMEM, "out of memory for a source");
+	source->anon_size = size;
+	*src = source;
+	return 0;
+}
+
+int pmem2_source_delete(struct pmem2_source **src)
+{
+	if (src) {
+		free(*src);
+		*src = NULL;
+	}
+	return 0;
+}
+
+int pmem2_source_get_fd(const struct pmem2_source *src, int *fd)
+{
+	if (!src)
+		return no_source();
+	if (!fd)
+		return error_set(-EINVAL, "no place for the descriptor given");
+	if (src->type == PMEM2FS_SOURCE_ANONYMOUS)
+		return error_set(PMEM2_E_FILE_DESCRIPTOR_NOT_SET,
+				 "anonymous memory has no descriptor");
+	*fd = src->fd;
+	return 0;
+}
+
+int pmem2_source_size(const struct pmem2_source *src, size_t *size)
+{
+	struct stat st;
+
+	if (!src)
+		return no_source();
+	if (!size)
+		return error_set(-EINVAL, "no place for the size given");
+	if (src->type == PMEM2FS_SOURCE_ANONYMOUS) {
+		*size = src->anon_size;
+		return 0;
+	}
+	if (fstat(src->fd, &st))
+		return error_set(PMEM2_E_INVALID_FILE_HANDLE, "descriptor %d: %s", src->fd,
+				 strerror(errno));
+	/* The program closed the descriptor and got the number back for something else. */
+	if (st.st_dev != src->dev || st.st_ino != src->inode)
+		return error_set(PMEM2_E_INVALID_FILE_HANDLE,
+				 "descriptor %d is not the file it was any more", src->fd);
+	if (src->type == PMEM2FS_SOURCE_DEVDAX)
+		return devdax_size(src->rdev, size);
+	*size = (size_t)st.st_size;
+	return 0;
+}
+
+int pmem2_source_alignment(const struct pmem2_source *src, size_t *alignment)
+{
+	if (!src)
+		return no_source();
+	if (!alignment)
+		return error_set(-EINVAL, "no place for the alignment given");
+	if (src->type == PMEM2FS_SOURCE_DEVDAX)
+		return devdax_alignment(src->rdev, alignment);
+	*alignment = (size_t)sysconf(_SC_PAGESIZE);
+	return 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * source.h - what a mapping is made of: a file, a device-DAX node, anonymous memory
+ *
+ * A source borrows its descriptor and never duplicates or closes it.
+ */
+#ifndef PMEM2FS_SOURCE_H
+#define PMEM2FS_SOURCE_H
+
+#include "libpmem2fs.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct pmem2_source {
+	enum pmem2fs_source_type type;
+	int fd;           /* -1: anonymous */
+	size_t anon_size; /* bytes, anonymous only */
+	dev_t dev;        /* of the file system of the file or node */
+	dev_t rdev;       /* of the device-DAX node, else 0 */
+	ino_t inode;
+	/* Learnt by mapping; the same whichever thread learns it, so relaxed order is enough. */
+	_Atomic bool sync_refused;                /* the kernel refused MAP_SYNC */
+	_Atomic signed char cpu_cache_persistent; /* -1 not looked up yet, else 0 or 1 (eADR) */
+};
+
+#endif

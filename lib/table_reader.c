@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * table_reader.c - reading the table of some process without trusting it
+ *
+ * Maps nothing and follows nothing that the table says: every look is a bounded pread of a file
+ * that can no longer change its size. What is there may change at any moment and may be anything;
+ * a mapping is taken from it when two looks, the second begun after the first had ended, saw the
+ * same bytes with the generation of a live slot, and every field is possible.
+ */
+#include "error.h"
+#include "page.h"
+#include "table.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* How many slots pmem2fs_table_next reads at a time: 64 KiB. */
+#define BATCH (65536 / sizeof(struct table_slot))
+
+/* How often a slot that keeps changing is tried. */
+#define TRIES 16
+
+/* A slot as it was read: bytes that belong to nobody else. */
+struct raw_slot {
+	uint64_t generation;
+	struct pmem2fs_record record;
+};
+
+_Static_assert(sizeof(struct raw_slot) == sizeof(struct table_slot), "one layout");
+
+/* Two looks at a row of slots, kept while pmem2fs_table_next goes through them. */
+struct batch {
+	uint32_t next; /* slot to be taken next */
+	uint32_t left; /* slots not taken yet; they are the last of the arrays' `count` */
+	uint32_t count;
+	struct raw_slot before[BATCH];
+	struct raw_slot after[BATCH];
+};
+
+struct pmem2fs_table {
+	int fd;
+	uint32_t header_size;
+	uint32_t slot_count;
+	struct batch *batch;
+};
+
+static dev_t shmem_dev;
+static int shmem_error;
+
+/* The device number of the file system that memfds are on. */
+static void find_shmem(void)
+{
+	struct stat st;
+	int fd = memfd_create("pmem2fs-probe", MFD_CLOEXEC);
+
+	if (fd < 0)
+		fd = memfd_create("pmem2fs-probe", MFD_CLOEXEC | 0x0008U /* MFD_NOEXEC_SEAL */);
+	if (fd < 0 || fstat(fd, &st))
+		shmem_error = -errno;
+	else
+		shmem_dev = st.st_dev;
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Reads all of a range or fails; a file that ends before is -EINVAL. */
+static int read_exactly(int fd, void *buffer, size_t size, uint64_t offset)
+{
+	char *at = buffer;
+	ssize_t n;
+
+	while (size) {
+		n = pread(fd, at, size, (off_t)offset);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -EINVAL;
+		at += n;
+		size -= (size_t)n;
+		offset += (uint64_t)n;
+	}
+	return 0;
+}
+
+static int check_file(int fd, uint64_t *size)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct stat st;
+	int seals;
+
+	pthread_once(&once, find_shmem);
+	if (shmem_error)
+		return shmem_error;
+	if (fstat(fd, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_dev != shmem_dev)
+		return -EINVAL;
+	seals = fcntl(fd, F_GET_SEALS);
+	if (seals < 0 || (seals & TABLE_SEALS) != TABLE_SEALS)
+		return -EINVAL;
+	*size = (uint64_t)st.st_size;
+	return 0;
+}
+
+static int check_header(int fd, uint64_t size, struct table_header *header)
+{
+	int ret;
+
+	if (size < sizeof(*header))
+		return -EPROTO;
+	ret = read_exactly(fd, header, sizeof(*header), 0);
+	if (ret)
+		return ret;
+	if (header->magic != TABLE_MAGIC)
+		return -EPROTO;
+	if (header->version != TABLE_VERSION)
+		return -EPROTONOSUPPORT;
+	if (header->slot_size != sizeof(struct table_slot) ||
+	    header->header_size < sizeof(*header) || header->header_size % sizeof(uint64_t) ||
+	    header->slot_count == 0 || header->slot_count > TABLE_SLOTS_MAX ||
+	    header->header_size + (uint64_t)header->slot_count * header->slot_size > size)
+		return -EINVAL;
+	return 0;
+}
+
+int pmem2fs_table_open(struct pmem2fs_table **table_ptr, int fd)
+{
+	struct pmem2fs_table *table;
+	struct table_header header;
+	uint64_t size = 0;
+	int ret;
+
+	if (!table_ptr)
+		return error_set(-EINVAL, "no place for the table given");
+	ret = check_file(fd, &size);
+	if (ret)
+		return error_set(ret, "descriptor %d is not sealed shared memory", fd);
+	ret = check_header(fd, size, &header);
+	if (ret)
+		return error_set(ret, "descriptor %d is no table: %s", fd, strerror(-ret));
+
+	table = malloc(sizeof(*table));
+	if (!table)
+		goto no_memory;
+	table->batch = malloc(sizeof(*table->batch));
+	if (!table->batch)
+		goto free_table;
+	table->fd = fd;
+	table->header_size = header.header_size;
+	table->slot_count = header.slot_count;
+	table->batch->left = 0;
+	*table_ptr = table;
+	return 0;
+
+free_table:
+	free(table);
+no_memory:
+	return error_set(-ENOMEM, "out of memory for a table reader");
+}
+
+int pmem2fs_table_close(struct pmem2fs_table **table_ptr)
+{
+	struct pmem2fs_table *table = table_ptr ? *table_ptr : NULL;
+
+	if (!table)
+		return 0;
+	close(table->fd);
+	free(table->batch);
+	free(table);
+	*table_ptr = NULL;
+	return 0;
+}
+
+uint32_t pmem2fs_table_slots(const struct pmem2fs_table *table)
+{
+	return table ? table->slot_count : 0;
+}
+
+static bool only_zeros(const uint8_t *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		if (bytes[i])
+			return false;
+	}
+	return true;
+}
+
+static bool label_possible(const struct pmem2fs_record *record)
+{
+	size_t length = record->label_length;
+
+	return !memchr(record->label, '/', length) && !memchr(record->label, '\0', length) &&
+	       only_zeros(record->label + length, sizeof(record->label) - length);
+}
+
+static bool range_possible(const struct pmem2fs_record *record)
+{
+	return record->address && record->address % page_size() == 0 && record->length &&
+	       record->length <= INT64_MAX && record->address <= UINT64_MAX - record->length &&
+	       record->offset <= INT64_MAX - record->length && record->source_size <= INT64_MAX &&
+	       record->created <= INT64_MAX;
+}
+
+static bool source_possible(const struct pmem2fs_record *record)
+{
+	bool devdax = record->source_type == PMEM2FS_SOURCE_DEVDAX;
+
+	if (record->source_type < PMEM2FS_SOURCE_ANONYMOUS ||
+	    record->source_type > PMEM2FS_SOURCE_DEVDAX)
+		return false;
+	if (record->source_type == PMEM2FS_SOURCE_ANONYMOUS &&
+	    (record->source_dev || record->source_inode))
+		return false;
+	return (record->source_rdev != 0) == devdax && record->alignment &&
+	       !(record->alignment & (record->alignment - 1));
+}
+
+static bool record_possible(const struct pmem2fs_record *record)
+{
+	return range_possible(record) && source_possible(record) &&
+	       record->granularity <= PMEM2_GRANULARITY_PAGE &&
+	       record->required <= PMEM2_GRANULARITY_PAGE && record->sharing <= PMEM2_PRIVATE &&
+	       record->protection <= 7 && !(record->flags & ~PMEM2FS_RECORD_MAP_SYNC) &&
+	       label_possible(record);
+}
+
+static bool is_live(uint64_t generation)
+{
+	return generation && generation % 2 == 0;
+}
+
+/* Judges two looks at one slot: 0, -ENOENT, -EAGAIN (not the same) or -EBADMSG. */
+static int judge(const struct raw_slot *before, const struct raw_slot *after)
+{
+	if (!is_live(after->generation))
+		return -ENOENT;
+	if (memcmp(before, after, sizeof(*after)) != 0)
+		return -EAGAIN;
+	return record_possible(&after->record) ? 0 : -EBADMSG;
+}
+
+static uint64_t slot_offset(const struct pmem2fs_table *table, uint32_t slot)
+{
+	return table->header_size + (uint64_t)slot * sizeof(struct table_slot);
+}
+
+/* Looks at one slot until two looks agree. */
+static int read_slot(const struct pmem2fs_table *table, uint32_t slot, struct raw_slot *found)
+{
+	struct raw_slot looks[2];
+	uint64_t offset = slot_offset(table, slot);
+	int ret = read_exactly(table->fd, &looks[0], sizeof(looks[0]), offset);
+
+	if (ret)
+		return ret;
+	for (int i = 1; i <= TRIES; i++) {
+		ret = read_exactly(table->fd, &looks[i % 2], sizeof(looks[0]), offset);
+		if (ret)
+			return ret;
+		ret = judge(&looks[(i + 1) % 2], &looks[i % 2]);
+		if (ret != -EAGAIN) {
+			*found = looks[i % 2];
+			return ret;
+		}
+	}
+	return -EAGAIN;
+}
+
+static const char *slot_error(int error)
+{
+	switch (error) {
+	case -ENOENT:
+		return "holds no mapping";
+	case -EAGAIN:
+		return "keeps changing";
+	case -EBADMSG:
+		return "holds what cannot be a mapping";
+	default:
+		return strerror(-error);
+	}
+}
+
+static void give(const struct raw_slot *found, uint64_t *generation, struct pmem2fs_record *record)
+{
+	if (generation)
+		*generation = found->generation;
+	*record = found->record;
+}
+
+int pmem2fs_table_read(const struct pmem2fs_table *table, uint32_t slot, uint64_t *generation,
+		       struct pmem2fs_record *record)
+{
+	struct raw_slot found;
+	int ret;
+
+	if (!table || !record)
+		return error_set(-EINVAL, "no %s given", table ? "place" : "table");
+	if (slot >= table->slot_count)
+		return error_set(-ERANGE, "slot %u: the table has %u", slot, table->slot_count);
+	ret = read_slot(table, slot, &found);
+	if (ret)
+		return error_set(ret, "slot %u %s", slot, slot_error(ret));
+	give(&found, generation, record);
+	return 0;
+}
+
+/* The first slot from `slot` on that can have been used: the file is sparse. */
+static uint32_t skip_hole(const struct pmem2fs_table *table, uint32_t slot)
+{
+	off_t data = lseek(table->fd, (off_t)slot_offset(table, slot), SEEK_DATA);
+	uint64_t used;
+
+	if (data < 0)
+		return errno == ENXIO ? table->slot_count : slot;
+	if ((uint64_t)data <= slot_offset(table, slot))
+		return slot;
+	/* A slot that begins before a page with data can end in it. */
+	used = ((uint64_t)data - table->header_size) / sizeof(struct table_slot);
+	return used < table->slot_count ? (uint32_t)used : table->slot_count;
+}
+
+static int fill_batch(const struct pmem2fs_table *table, uint32_t first)
+{
+	struct batch *batch = table->batch;
+	uint32_t count = table->slot_count - first;
+	int ret;
+
+	if (count > BATCH)
+		count = BATCH;
+	batch->left = 0;
+	ret = read_exactly(table->fd, batch->before, count * sizeof(batch->before[0]),
+			   slot_offset(table, first));
+	if (!ret)
+		ret = read_exactly(table->fd, batch->after, count * sizeof(batch->after[0]),
+				   slot_offset(table, first));
+	if (ret)
+		return ret;
+	batch->next = first;
+	batch->left = count;
+	batch->count = count;
+	return 0;
+}
+
+/*
+ * Makes the batch begin at `slot`, or at a later one if there is nothing before it. A batch is used
+ * once, from its beginning to its end: so nobody is given what was there before he asked, but
+ * for the rest of the row that he is going through.
+ */
+static int need_batch(const struct pmem2fs_table *table, uint32_t *slot)
+{
+	struct batch *batch = table->batch;
+
+	if (batch->left && *slot == batch->next)
+		return 0;
+	*slot = skip_hole(table, *slot);
+	if (*slot >= table->slot_count)
+		return -ENOENT;
+	return fill_batch(table, *slot);
+}
+
+/* Takes the first slot of the batch out of it. */
+static int take_slot(const struct pmem2fs_table *table, struct raw_slot *found)
+{
+	struct batch *batch = table->batch;
+	uint32_t slot = batch->next++;
+	uint32_t i = batch->count - batch->left--;
+	int ret = judge(&batch->before[i], &batch->after[i]);
+
+	if (ret == -EAGAIN)
+		return read_slot(table, slot, found);
+	*found = batch->after[i];
+	return ret;
+}
+
+int pmem2fs_table_next(const struct pmem2fs_table *table, uint32_t *slot, uint64_t *generation,
+		       struct pmem2fs_record *record, uint32_t *bad)
+{
+	struct raw_slot found;
+	uint32_t at;
+	int ret;
+
+	if (!table || !slot || !record)
+		return error_set(-EINVAL, "no %s given", table ? "place" : "table");
+	for (at = *slot; at < table->slot_count; at++) {
+		ret = need_batch(table, &at);
+		if (ret == -ENOENT)
+			break;
+		if (ret)
+			return error_set(ret, "slot %u: %s", at, strerror(-ret));
+		ret = take_slot(table, &found);
+		if (ret == 0) {
+			give(&found, generation, record);
+			*slot = at;
+			return 0;
+		}
+		if (ret == -EAGAIN || ret == -EBADMSG) {
+			if (bad)
+				++*bad;
+		} else if (ret != -ENOENT) {
+			return error_set(ret, "slot %u: %s", at, strerror(-ret));
+		}
+	}
+	return error_set(-ENOENT, "no further mapping");
+}

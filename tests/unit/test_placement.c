@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_placement.c - where mappings go
+ */
+#include "helper.h"
+#include "page.h"
+#include "placement.h"
+
+static int mremap_error; /* what mremap is made to fail with, 0: nothing */
+static int moved;
+
+void *__real_mremap(void *old, size_t old_length, size_t length, int flags, void *place);
+void *__wrap_mremap(void *old, size_t old_length, size_t length, int flags, void *place);
+
+void *__wrap_mremap(void *old, size_t old_length, size_t length, int flags, void *place)
+{
+	uintptr_t start = 0;
+	uintptr_t end = 0;
+
+	if (mremap_error) {
+		errno = mremap_error;
+		return MAP_FAILED;
+	}
+	/* The place must be taken already, all of it, or another thread could be there by now. */
+	assert_true(flags & MREMAP_FIXED);
+	assert_true(find_area(place, &start, &end));
+	assert_true(end >= (uintptr_t)place + length);
+	moved++;
+	return __real_mremap(old, old_length, length, flags, place);
+}
+
+static struct placement_request anonymous(size_t length, size_t alignment)
+{
+	return (struct placement_request){
+		.length = length,
+		.alignment = alignment,
+		.prot = PROT_READ | PROT_WRITE,
+		.flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		.fd = -1,
+	};
+}
+
+static uintptr_t place(size_t length, size_t alignment)
+{
+	struct placement_request request = anonymous(length, alignment);
+	uintptr_t address = 0;
+
+	assert_ok(placement_map(&request, &address));
+	return address;
+}
+
+static void test_alignment(void **state)
+{
+	static const struct {
+		size_t length;
+		size_t source;
+		size_t expected;
+	} cases[] = {
+		{1, PAGE, 2 * MIB},
+		{PAGE, PAGE, 2 * MIB},
+		{2 * MIB, 2 * MIB, 2 * MIB},
+		{2048 * MIB - 1, PAGE, 2 * MIB},
+		{2048 * MIB, PAGE, 1024 * MIB},
+		{PAGE, 1024 * MIB, 1024 * MIB},
+		{PAGE, 4096 * MIB, 4096 * MIB},
+	};
+
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+			uintptr_t address = place(cases[i].length, cases[i].source);
+
+			assert_int_equal(address % cases[i].expected, 0);
+			assert_ok(munmap((void *)address, cases[i].length));
+			placement_released(address, page_round_up(cases[i].length));
+		}
+	}
+}
+
+/* Each mapping stays an area of its own, though the kernel would merge neighbours. */
+static void test_gap(void **state)
+{
+	static const size_t lengths[] = {PAGE, 2 * MIB, 2 * MIB - PAGE, 4 * MIB, 2 * MIB + 1};
+	struct pmem2_map *maps[50];
+
+	(void)state;
+	/* A hint that leads to an area in use: from now on nothing is as hints expect. */
+	maps[0] = map_anon(PAGE, PMEM2_PRIVATE);
+	placement_released((uintptr_t)pmem2_map_get_address(maps[0]), PAGE);
+	maps[1] = map_anon(PAGE, PMEM2_PRIVATE);
+	assert_ok(pmem2_unmap(&maps[0]));
+	assert_ok(pmem2_unmap(&maps[1]));
+	for (size_t i = 0; i < 50; i++) {
+		maps[i] = map_anon(lengths[i % 5], PMEM2_PRIVATE);
+		/* Wherever the hints come from. */
+		if (i % 7 == 6)
+			placement_released((uintptr_t)pmem2_map_get_address(maps[i]) + lengths[1],
+					   lengths[1]);
+	}
+	for (size_t i = 0; i < 50; i++) {
+		uintptr_t address = (uintptr_t)pmem2_map_get_address(maps[i]);
+		uintptr_t start;
+		uintptr_t end;
+
+		assert_true(find_area((void *)address, &start, &end));
+		assert_int_equal(start, address);
+		assert_int_equal(end, address + page_round_up(lengths[i % 5]));
+	}
+	for (size_t i = 0; i < 50; i++)
+		assert_ok(pmem2_unmap(&maps[i]));
+}
+
+static void test_freed_place_is_used_again(void **state)
+{
+	uintptr_t address = place(4 * MIB, PAGE);
+	uintptr_t other;
+
+	(void)state;
+	assert_ok(munmap((void *)address, 4 * MIB));
+	placement_released(address, 4 * MIB);
+	/* Too small for this one. */
+	other = place(6 * MIB, PAGE);
+	assert_true(other + 6 * MIB <= address || other >= address + 4 * MIB);
+	assert_ok(munmap((void *)other, 6 * MIB));
+	if (on_valgrind())
+		return;
+	assert_int_equal(place(3 * MIB, PAGE), address);
+	assert_ok(munmap((void *)address, 3 * MIB));
+}
+
+/* Whatever lies where the next mapping should go stays as it is. */
+static void test_obstacles_are_not_overwritten(void **state)
+{
+	char *obstacles[64];
+
+	(void)state;
+	for (int i = 0; i < 64; i++) {
+		uintptr_t address = place(PAGE, PAGE);
+		uintptr_t next;
+
+		/* In the way of the cursor, one after the other. */
+		obstacles[i] = mmap((void *)(address - 2 * MIB), PAGE, PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		assert_ptr_not_equal(obstacles[i], MAP_FAILED);
+		obstacles[i][0] = (char)(i + 1);
+		next = place(PAGE, PAGE);
+		assert_int_equal(next % (2 * MIB), 0);
+		*(char *)next = 'n';
+		assert_ok(munmap((void *)next, PAGE));
+		assert_ok(munmap((void *)address, PAGE));
+	}
+	for (int i = 0; i < 64; i++) {
+		assert_int_equal(obstacles[i][0], i + 1);
+		assert_ok(munmap(obstacles[i], PAGE));
+	}
+}
+
+static void test_large_obstacle_is_crossed(void **state)
+{
+	size_t size = 64ul << 30;
+	uintptr_t address;
+	char *obstacle;
+
+	(void)state;
+	if (on_valgrind())
+		skip();
+	address = place(PAGE, PAGE);
+	obstacle = mmap((void *)(address - 2 * MIB - size), size, PROT_NONE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	assert_ptr_not_equal(obstacle, MAP_FAILED);
+	for (int i = 0; i < 100; i++)
+		place(PAGE, PAGE);
+	assert_true(place(PAGE, PAGE) < (uintptr_t)obstacle);
+	assert_ok(munmap(obstacle, size));
+}
+
+static void test_failures_leave_nothing(void **state)
+{
+	struct placement_request request = anonymous(2 * MIB, 4096 * MIB);
+	struct placement_request wrong = anonymous(2 * MIB, PAGE);
+	uintptr_t address = 7;
+	uintptr_t obstacle;
+	size_t before;
+
+	(void)state;
+	if (on_valgrind())
+		skip();
+	obstacle = place(2 * MIB, 4096 * MIB);
+	before = status_kib("VmSize:");
+	wrong.flags = MAP_SHARED;
+	assert_int_equal(placement_map(&wrong, &address), -EBADF);
+
+	/* The freed place is taken by somebody else, so that this one has to be moved. */
+	placement_released(obstacle, 2 * MIB);
+	mremap_error = ENOMEM;
+	assert_int_equal(placement_map(&request, &address), -ENOMEM);
+	mremap_error = 0;
+	assert_int_equal(address, 7);
+	/* At worst the place itself is lost. */
+	assert_true(status_kib("VmSize:") <= before + 2048);
+	request.length = SIZE_MAX;
+	assert_int_equal(placement_map(&request, &address), -ENOMEM);
+	request.length = SIZE_MAX / 2 + PAGE;
+	assert_int_equal(placement_map(&request, &address), -ENOMEM);
+	assert_ok(munmap((void *)obstacle, 2 * MIB));
+}
+
+/* More address space in turn than the cursor's window has. */
+static void test_window_wraps(void **state)
+{
+	size_t size = 512ul << 30;
+
+	(void)state;
+	if (on_valgrind())
+		skip();
+	for (int i = 0; i < 40; i++) {
+		uintptr_t address = place(size, PAGE);
+		uintptr_t small = place(PAGE, PAGE);
+
+		assert_int_equal(address % (1024 * MIB), 0);
+		assert_ok(munmap((void *)address, size));
+		assert_ok(munmap((void *)small, PAGE));
+	}
+}
+
+/* A mapping is moved onto a place that is its own already (see the wrapper). */
+static void test_no_hole_while_moving(void **state)
+{
+	(void)state;
+	for (size_t i = 1; i < 20; i++) {
+		uintptr_t there = place(i * PAGE, PAGE);
+		uintptr_t address;
+		int before = moved;
+
+		placement_released(there, i * PAGE);
+		address = place(i * PAGE, PAGE);
+		assert_int_equal(moved, before + 1);
+		assert_ok(munmap((void *)there, i * PAGE));
+		assert_ok(munmap((void *)address, i * PAGE));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_alignment),
+		cmocka_unit_test(test_gap),
+		cmocka_unit_test(test_freed_place_is_used_again),
+		cmocka_unit_test(test_obstacles_are_not_overwritten),
+		cmocka_unit_test(test_large_obstacle_is_crossed),
+		cmocka_unit_test(test_failures_leave_nothing),
+		cmocka_unit_test(test_window_wraps),
+		cmocka_unit_test(test_no_hole_while_moving),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
