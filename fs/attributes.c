@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * attributes.c - see attributes.h
+ */
+#define FUSE_USE_VERSION 314
+#include "attributes.h"
+#include "clock.h"
+#include "witness.h"
+#include <errno.h>
+#include <fuse_lowlevel.h>
+#include <unistd.h>
+
+#define BLOCK    512  /* bytes of a unit of st_blocks */
+#define IO_BLOCK 4096 /* what read(2) is best done in */
+
+void attributes_root(const struct service *service, struct stat *st)
+{
+	*st = (struct stat){
+		.st_ino = NAMESPACE_ROOT,
+		.st_mode = S_IFDIR | service->options->rootmode,
+		.st_nlink = 2,
+		.st_uid = geteuid(),
+		.st_gid = getegid(),
+		.st_mtim = service->changed,
+		.st_ctim = service->changed,
+		.st_atim = service->changed,
+		.st_blksize = IO_BLOCK,
+	};
+}
+
+void attributes_version(struct service *service, struct version *version, struct stat *st)
+{
+	struct pmem2fs_record record;
+	struct timespec created;
+
+	version_record(version, &record);
+	created.tv_sec = (time_t)(record.created / CLOCK_SECOND);
+	created.tv_nsec = (long)(record.created % CLOCK_SECOND);
+	*st = (struct stat){
+		.st_ino = version->number,
+		.st_mode = S_IFREG | service->options->mode,
+		.st_nlink = 1,
+		.st_uid = record.uid,
+		.st_gid = record.gid,
+		.st_size = (off_t)version_document_size(service->names, version),
+		.st_blocks = (blkcnt_t)((record.length + BLOCK - 1) / BLOCK),
+		.st_blksize = IO_BLOCK,
+		.st_atim = created,
+		.st_mtim = created,
+		.st_ctim = created,
+	};
+}
+
+void attributes_draft(const struct draft *draft, struct stat *st)
+{
+	*st = (struct stat){
+		.st_ino = draft->node.id | 1ull << 63, /* none of a mapping's */
+		.st_mode = S_IFREG | 0600,
+		.st_nlink = 1,
+		.st_uid = draft->uid,
+		.st_gid = draft->gid,
+		.st_size = (off_t)draft->scan.seen,
+		.st_blksize = IO_BLOCK,
+	};
+}
+
+/* How long the kernel may believe facts of that age, so that nobody sees any older than a second.
+ */
+static double validity(const struct service *service, const struct mapping *mapping, uint64_t now)
+{
+	double left = 0;
+
+	if (witness_is_fresh(mapping, now))
+		left = (double)(WITNESS_FRESH - (now - mapping->checked)) / CLOCK_SECOND;
+	return left < service->options->timeout ? left : service->options->timeout;
+}
+
+/* Counts a look-up: what is filled in must reach the kernel. */
+int attributes_entry(struct service *service, struct mapping *mapping, uint64_t now,
+		     struct fuse_entry_param *param)
+{
+	*param = (struct fuse_entry_param){0};
+	attributes_version(service, mapping->version, &param->attr);
+	if (!param->attr.st_size ||
+	    nodes_lookup(namespace_nodes(service->names), &mapping->version->node))
+		return -ENOMEM;
+	param->ino = mapping->version->node.id;
+	param->entry_timeout = validity(service, mapping, now);
+	param->attr_timeout = service->options->timeout;
+	return 0;
+}
+
+void attributes_forget(struct service *service, uint64_t id, uint64_t count)
+{
+	struct node *node = nodes_find(namespace_nodes(service->names), id);
+
+	if (!node || !nodes_forget(namespace_nodes(service->names), node, count))
+		return;
+	if (node->kind == NODE_VERSION)
+		version_free(service->names, (struct version *)node);
+	else
+		draft_free(service->drafts, (struct draft *)node);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * command.h - what the worker may ask of the keeper
+ *
+ * One struct command is one SOCK_SEQPACKET message, answered by one struct command_reply with the
+ * same id; answers may come in another order. COMMAND_MAP of a file carries the opened file as
+ * SCM_RIGHTS. Everything has a fixed size: the keeper parses nothing.
+ */
+#ifndef PMEM2FS_COMMAND_H
+#define PMEM2FS_COMMAND_H
+
+#include "libpmem2fs.h"
+#include <stdint.h>
+
+enum command_op {
+	COMMAND_MAP = 1, /* all fields but slot; answers the slot */
+	COMMAND_UNMAP,   /* slot */
+	COMMAND_LABEL,   /* slot, label */
+	COMMAND_PING,    /* nothing; answered by a keeper that has a thread to spare */
+	COMMAND_READY,   /* the worker serves the mount; not answered */
+};
+
+struct command {
+	uint64_t id;         /* the worker's, comes back in the answer */
+	uint64_t deadline;   /* CLOCK_MONOTONIC, ns: not carried out when begun later; 0 is none */
+	uint64_t offset;     /* bytes */
+	uint64_t length;     /* bytes, 0 is to the end; of anonymous memory its size */
+	uint32_t slot;       /* in the keeper's table */
+	uint32_t op;         /* enum command_op */
+	uint32_t protection; /* PMEM2_PROT_ */
+	uint32_t uid, gid;
+	uint8_t anonymous;
+	uint8_t granularity; /* enum pmem2_granularity: the coarsest that will do */
+	uint8_t sharing;     /* enum pmem2_sharing_type */
+	uint8_t label_length;
+	char label[PMEM2FS_LABEL_MAX + 1];
+};
+
+struct command_reply {
+	uint64_t id;
+	int32_t error;     /* 0, or an error of the library; -ETIMEDOUT: the deadline had passed */
+	uint32_t slot;     /* in the keeper's table */
+	char message[304]; /* of the error, terminated */
+};
+
+#endif

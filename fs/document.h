@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * document.h - the metadata document of one mapping
+ *
+ * A pure function of its input: the same facts always give the same bytes, so that a version of a
+ * document need not be kept to be read again.
+ */
+#ifndef PMEM2FS_DOCUMENT_H
+#define PMEM2FS_DOCUMENT_H
+
+#include "libpmem2fs.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The process that holds mappings. Strings may be NULL: not to be had. */
+struct document_owner {
+	int pid;
+	char *comm, *exe, *cgroup;
+	uint64_t started; /* CLOCK_REALTIME, ns; 0: not to be had */
+};
+
+struct document {
+	const char *name;   /* terminated; any bytes but '/' */
+	const char *state;  /* "active", ... */
+	const char *origin; /* "pmem2fs", ... */
+	const struct pmem2fs_record *record;
+	const struct document_owner *owner;
+	const char *path; /* of the source as the kernel names it; NULL: not to be had */
+	bool deleted;
+	bool size_known;                        /* else null */
+	uint64_t size;                          /* of the source now, bytes */
+	const struct pmem2fs_device *device;    /* NULL: not on a pmem or dax device */
+	bool badblocks_known;                   /* else badblock_count and badblocks are null */
+	size_t device_badblock_count;           /* bad ranges of the whole device */
+	const struct pmem2_badblock *badblocks; /* within the mapping, relative to it */
+	size_t badblock_count;
+};
+
+/*
+ * The document as text, ending in a newline, *length bytes without the NUL behind it; the caller
+ * frees it. NULL when memory runs out.
+ */
+char *document_render(const struct document *document, size_t *length);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * escape.h - names and paths, which may hold any bytes, as text that JSON can hold
+ *
+ * Bytes that are valid UTF-8 without a backslash stand for themselves. Of any others, each byte of
+ * an invalid sequence and each backslash is written \xNN, and a key "..._encoding": "escaped"
+ * beside the text says so. Needs nothing but libc.
+ */
+#ifndef PMEM2FS_ESCAPE_H
+#define PMEM2FS_ESCAPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Whether `bytes` (terminated) can only be written with escapes. */
+bool escape_needed(const char *bytes);
+
+/* `bytes` with escapes; the caller frees it. NULL when memory runs out. */
+char *escape_encode(const char *bytes);
+
+/*
+ * The bytes that `text` stands for, terminated; the caller frees them. NULL with errno EINVAL (a
+ * backslash that begins no \xNN, or \x00) or ENOMEM.
+ */
+char *escape_decode(const char *text);
+
+/* How many bytes the UTF-8 sequence at `bytes` (terminated) has: 1 to 4, or 0: it is not valid. */
+size_t escape_utf8_length(const char *bytes);
+
+#endif

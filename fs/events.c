@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * events.c - see events.h
+ */
+#include "events.h"
+#include "clock.h"
+#include "json_fields.h"
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+struct subscriber {
+	struct subscriber *next;
+	int socket;
+	uid_t uid;
+	json_int_t lost;
+};
+
+struct events {
+	struct subscriber *subscribers;
+};
+
+struct events *events_new(void)
+{
+	return calloc(1, sizeof(struct events));
+}
+
+void events_free(struct events *events)
+{
+	while (events && events->subscribers)
+		events_unsubscribe(events, events->subscribers->socket);
+	free(events);
+}
+
+int events_subscribe(struct events *events, int socket, uid_t uid)
+{
+	struct subscriber *subscriber;
+
+	for (subscriber = events->subscribers; subscriber; subscriber = subscriber->next)
+		if (subscriber->socket == socket)
+			return 0;
+	subscriber = calloc(1, sizeof(*subscriber));
+	if (!subscriber)
+		return -ENOMEM;
+	subscriber->socket = socket;
+	subscriber->uid = uid;
+	subscriber->next = events->subscribers;
+	events->subscribers = subscriber;
+	return 0;
+}
+
+void events_unsubscribe(struct events *events, int socket)
+{
+	struct subscriber **at = &events->subscribers, *subscriber;
+
+	while (*at && (*at)->socket != socket)
+		at = &(*at)->next;
+	subscriber = *at;
+	if (!subscriber)
+		return;
+	*at = subscriber->next;
+	free(subscriber);
+}
+
+static json_t *event_new(const char *what)
+{
+	json_t *event = json_pack("{s:s}", "event", what);
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	json_field_time(event, "time", (uint64_t)now.tv_sec * CLOCK_SECOND + (uint64_t)now.tv_nsec);
+	return event;
+}
+
+/* False: the reader is too slow. One that is gone is found out by its connection. */
+static bool deliver(int socket, const json_t *event)
+{
+	char *text = json_dumps(event, JSON_COMPACT);
+	bool fits = text && (send(socket, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
+			     (errno != EAGAIN && errno != ENOBUFS));
+
+	free(text);
+	return fits;
+}
+
+static void tell(struct subscriber *subscriber, const json_t *event)
+{
+	if (subscriber->lost) {
+		json_t *lost = event_new("lost");
+
+		json_object_set_new(lost, "count", json_integer(subscriber->lost));
+		if (deliver(subscriber->socket, lost))
+			subscriber->lost = 0;
+		json_decref(lost);
+	}
+	if (subscriber->lost || !deliver(subscriber->socket, event))
+		subscriber->lost++;
+}
+
+/* To root and to the user whom it concerns. Takes the event. */
+static void publish(struct events *events, json_t *event, uid_t uid)
+{
+	json_object_set_new(event, "uid", json_integer(uid));
+	for (struct subscriber *s = events->subscribers; s; s = s->next)
+		if (!s->uid || s->uid == uid)
+			tell(s, event);
+	json_decref(event);
+}
+
+static void publish_mapping(struct events *events, const char *what, const struct mapping *mapping,
+			    const char *old_name)
+{
+	struct pmem2fs_record record;
+	char address[24];
+	json_t *event;
+
+	if (!events->subscribers)
+		return;
+	version_record(mapping->version, &record);
+	event = event_new(what);
+	json_field_bytes(event, "name", mapping_name(mapping));
+	if (old_name)
+		json_field_bytes(event, "old_name", old_name);
+	snprintf(address, sizeof(address), "0x%llx", (unsigned long long)record.address);
+	json_object_set_new(event, "address", json_string(address));
+	json_object_set_new(event, "length", json_integer((json_int_t)record.length));
+	publish(events, event, record.uid);
+}
+
+void events_mapped(struct events *events, const struct mapping *mapping)
+{
+	publish_mapping(events, "map", mapping, NULL);
+}
+
+void events_unmapped(struct events *events, const struct mapping *mapping)
+{
+	publish_mapping(events, "unmap", mapping, NULL);
+}
+
+void events_renamed(struct events *events, const struct mapping *mapping, const char *old_name)
+{
+	publish_mapping(events, "rename", mapping, old_name);
+}
+
+void events_failed(struct events *events, const char *operation, const char *name, uid_t uid,
+		   int error, const char *why)
+{
+	json_t *event;
+
+	if (!events->subscribers)
+		return;
+	event = event_new("failed");
+	json_object_set_new(event, "operation", json_string(operation));
+	json_field_bytes(event, "name", name);
+	json_object_set_new(event, "errno", json_integer(error));
+	json_field_bytes(event, "message", why);
+	publish(events, event, uid);
+}

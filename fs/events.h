@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * events.h - tells subscribers what happens (control.h has the form)
+ *
+ * A subscriber that reads too slowly loses events and is told how many.
+ */
+#ifndef PMEM2FS_EVENTS_H
+#define PMEM2FS_EVENTS_H
+
+#include "namespace.h"
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct events;
+
+struct events *events_new(void);
+void events_free(struct events *events);
+
+/* The socket is borrowed, and left out from events_unsubscribe on. Root sees all. -ENOMEM. */
+int events_subscribe(struct events *events, int socket, uid_t uid);
+void events_unsubscribe(struct events *events, int socket);
+
+void events_mapped(struct events *events, const struct mapping *mapping);
+void events_unmapped(struct events *events, const struct mapping *mapping);
+void events_renamed(struct events *events, const struct mapping *mapping, const char *old_name);
+void events_failed(struct events *events, const char *operation, const char *name, uid_t uid,
+		   int error, const char *why);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * facts.c - see facts.h
+ */
+#include "facts.h"
+#include <stdlib.h>
+
+/* Taking a reference needs no order; dropping one must come after every use of the object. */
+struct owner *owner_get(struct owner *owner)
+{
+	if (owner)
+		atomic_fetch_add_explicit(&owner->references, 1, memory_order_relaxed);
+	return owner;
+}
+
+void owner_put(struct owner *owner)
+{
+	if (!owner || atomic_fetch_sub_explicit(&owner->references, 1, memory_order_acq_rel) != 1)
+		return;
+	free(owner->is.comm);
+	free(owner->is.exe);
+	free(owner->is.cgroup);
+	free(owner);
+}
+
+struct device *device_get(struct device *device)
+{
+	if (device)
+		atomic_fetch_add_explicit(&device->references, 1, memory_order_relaxed);
+	return device;
+}
+
+void device_put(struct device *device)
+{
+	if (device && atomic_fetch_sub_explicit(&device->references, 1, memory_order_acq_rel) == 1)
+		free(device);
+}
+
+void facts_clear(struct facts *facts)
+{
+	free(facts->path);
+	free(facts->badblocks);
+	owner_put(facts->owner);
+	device_put(facts->device);
+	*facts = (struct facts){0};
+}

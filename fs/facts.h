@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * facts.h - what is known of a mapping besides its record in the table
+ *
+ * Owners and devices are shared by many versions of documents, never change once made, and go
+ * with their last reference; references may be taken and dropped in any thread.
+ */
+#ifndef PMEM2FS_FACTS_H
+#define PMEM2FS_FACTS_H
+
+#include "document.h"
+#include "libpmem2fs.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct owner {
+	_Atomic unsigned references;
+	struct document_owner is;
+};
+
+struct device {
+	_Atomic unsigned references;
+	struct pmem2fs_device is;
+};
+
+/* NULL is fine for all four. The functions that take a reference return what they were given. */
+struct owner *owner_get(struct owner *owner);
+void owner_put(struct owner *owner);
+struct device *device_get(struct device *device);
+void device_put(struct device *device);
+
+/* What the kernel says of the source of one mapping at one moment. */
+struct facts {
+	char *path;    /* as the kernel names it now; NULL: not to be had */
+	uint64_t size; /* of the source, bytes */
+	struct owner *owner;
+	struct device *device;            /* NULL: none below it */
+	struct pmem2_badblock *badblocks; /* within the mapping, relative to it */
+	uint32_t badblock_count;
+	uint32_t device_badblocks; /* bad ranges of the whole device */
+	bool deleted, size_known, badblocks_known;
+};
+
+/* Frees and drops what the facts hold. */
+void facts_clear(struct facts *facts);
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * identity.c - see identity.h
+ *
+ * The C library's setgroups, setfsuid and so on change every thread of the process or hide
+ * errors; the system calls themselves change the calling thread alone.
+ */
+#include "identity.h"
+#include "log.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* What lets a thread pass over the permissions of files. */
+#define FILE_CAPABILITIES                                                                          \
+	(1ull << CAP_CHOWN | 1ull << CAP_DAC_OVERRIDE | 1ull << CAP_DAC_READ_SEARCH |              \
+	 1ull << CAP_FOWNER | 1ull << CAP_FSETID | 1ull << CAP_LINUX_IMMUTABLE |                   \
+	 1ull << CAP_MAC_OVERRIDE | 1ull << CAP_SYS_ADMIN | 1ull << CAP_SYS_RAWIO)
+
+static const char unknown_caller[] = "the calling process cannot be looked at";
+static const char foreign_caller[] = "the calling process has another root directory or mount "
+				     "namespace (pmem2ctl map passes the opened file instead)";
+
+/* NULL, or why the process is refused. */
+static const char *compare_link(pid_t tid, const char *what)
+{
+	char path[64], theirs[PATH_MAX], ours[PATH_MAX];
+	ssize_t n, m;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)tid, what);
+	n = readlink(path, theirs, sizeof(theirs));
+	snprintf(path, sizeof(path), "/proc/self/%s", what);
+	m = readlink(path, ours, sizeof(ours));
+	if (n <= 0 || m <= 0)
+		return unknown_caller;
+	return n == m && !memcmp(theirs, ours, (size_t)n) ? NULL : foreign_caller;
+}
+
+/* The links are read, not followed: what is behind them may be a file system that hangs. */
+static const char *compare_root(pid_t tid)
+{
+	const int flags = AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT;
+	const char *refused = compare_link(tid, "ns/mnt");
+	struct statx theirs, ours;
+	char path[64];
+
+	if (!refused)
+		refused = compare_link(tid, "root");
+	if (refused)
+		return refused;
+	/* Both are called the same in one mount namespace; one may still be covered by the other.
+	 */
+	snprintf(path, sizeof(path), "/proc/%d/root", (int)tid);
+	if (statx(AT_FDCWD, path, flags, STATX_INO | STATX_MNT_ID, &theirs) ||
+	    statx(AT_FDCWD, "/proc/self/root", flags, STATX_INO | STATX_MNT_ID, &ours))
+		return unknown_caller;
+	return theirs.stx_ino == ours.stx_ino && theirs.stx_mnt_id == ours.stx_mnt_id
+		       ? NULL
+		       : foreign_caller;
+}
+
+static struct identity *parse_groups(struct identity *identity, char *text)
+{
+	size_t room = 0;
+	char *word, *rest;
+
+	for (word = strtok_r(text, " \t\n", &rest); word; word = strtok_r(NULL, " \t\n", &rest)) {
+		if (identity->group_count == room) {
+			struct identity *larger;
+
+			room = room ? room * 2 : 8;
+			larger = realloc(identity, sizeof(*identity) + room * sizeof(gid_t));
+			if (!larger) {
+				free(identity);
+				return NULL;
+			}
+			identity = larger;
+		}
+		identity->groups[identity->group_count++] = (gid_t)strtoul(word, NULL, 10);
+	}
+	return identity;
+}
+
+/* Groups and capabilities from /proc/TID/status. */
+static struct identity *read_status(struct identity *identity, pid_t tid)
+{
+	bool groups = false, capabilities = false;
+	char path[64], *line = NULL;
+	size_t size = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+	file = fopen(path, "re");
+	while (file && identity && getline(&line, &size, file) > 0) {
+		if (!strncmp(line, "Groups:", 7)) {
+			identity = parse_groups(identity, line + 7);
+			groups = true;
+		} else if (!strncmp(line, "CapEff:", 7)) {
+			identity->capabilities = strtoull(line + 7, NULL, 16);
+			capabilities = true;
+		}
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	if (identity && !(groups && capabilities))
+		identity->refused = unknown_caller;
+	return identity;
+}
+
+struct identity *identity_of_caller(pid_t tid, uid_t uid, gid_t gid)
+{
+	struct identity *identity = calloc(1, sizeof(*identity));
+
+	if (!identity)
+		return NULL;
+	identity->uid = uid;
+	identity->gid = gid;
+	if (tid <= 0) {
+		identity->refused =
+			"the calling process is in a pid namespace that is not seen here";
+		return identity;
+	}
+	identity = read_status(identity, tid);
+	if (identity && !identity->refused)
+		identity->refused = compare_root(tid);
+	/* Capabilities in another user namespace are none over files here. */
+	if (identity && compare_link(tid, "ns/user"))
+		identity->capabilities = 0;
+	return identity;
+}
+
+static int capabilities_of_thread(struct __user_cap_data_struct data[2], bool set)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+
+	return (int)syscall(set ? SYS_capset : SYS_capget, &header, data);
+}
+
+/* Takes away from the effective set what the caller has not got. */
+static int limit_capabilities(uint64_t callers)
+{
+	struct __user_cap_data_struct data[2];
+	uint64_t effective;
+
+	if (capabilities_of_thread(data, false))
+		return -errno;
+	effective = data[0].effective | (uint64_t)data[1].effective << 32;
+	effective &= callers | ~FILE_CAPABILITIES;
+	data[0].effective = (uint32_t)effective;
+	data[1].effective = (uint32_t)(effective >> 32);
+	return capabilities_of_thread(data, true) ? -errno : 0;
+}
+
+static void set_ids(uid_t uid, gid_t gid)
+{
+	syscall(SYS_setfsgid, gid);
+	syscall(SYS_setfsuid, uid);
+}
+
+static bool ids_are(uid_t uid, gid_t gid)
+{
+	return (uid_t)syscall(SYS_setfsuid, -1) == uid && (gid_t)syscall(SYS_setfsgid, -1) == gid;
+}
+
+int identity_assume(const struct identity *identity)
+{
+	int error = 0;
+
+	if (geteuid() != 0)
+		return 0;
+	if (syscall(SYS_setgroups, identity->group_count, identity->groups))
+		return -errno;
+	set_ids(identity->uid, identity->gid); /* drops file capabilities for all but uid 0 */
+	if (!ids_are(identity->uid, identity->gid))
+		error = -EPERM;
+	if (!error)
+		error = limit_capabilities(identity->capabilities);
+	if (error)
+		identity_drop();
+	return error;
+}
+
+void identity_drop(void)
+{
+	struct __user_cap_data_struct data[2];
+
+	if (geteuid() != 0)
+		return;
+	set_ids(0, getegid());
+	/* All that is permitted becomes effective: that is how the daemon runs. */
+	if (!capabilities_of_thread(data, false)) {
+		data[0].effective = data[0].permitted;
+		data[1].effective = data[1].permitted;
+		capabilities_of_thread(data, true);
+	}
+	if (!ids_are(0, getegid()) || syscall(SYS_setgroups, 0, NULL)) {
+		log_error("a thread cannot take its own rights back");
+		abort();
+	}
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * identity.h - whose rights a path is opened with
+ *
+ * Taken once, while the caller waits for the answer to its CREATE, and put on by a thread for the
+ * moment of an open. What a caller could not open itself it cannot open through us.
+ */
+#ifndef PMEM2FS_IDENTITY_H
+#define PMEM2FS_IDENTITY_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct identity {
+	uid_t uid;
+	gid_t gid;
+	uint64_t capabilities; /* effective */
+	const char *refused;   /* why no path may be opened for this caller, or NULL */
+	size_t group_count;
+	gid_t groups[];
+};
+
+/*
+ * The identity of the thread `tid`, which is waiting in a request with these file system ids. Reads
+ * /proc only. A caller with another root directory or mount namespace than ours, or one that cannot
+ * be looked at, gets an identity that is refused. NULL when memory runs out.
+ */
+struct identity *identity_of_caller(pid_t tid, uid_t uid, gid_t gid);
+
+/*
+ * The calling thread opens files as `identity` from here on, or as itself again. Nothing to do
+ * for a daemon without root: its only caller is its own user. Returns 0 or a negative errno;
+ * identity_drop cannot fail (a thread that cannot get its own rights back ends the process).
+ */
+int identity_assume(const struct identity *identity);
+void identity_drop(void);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * json_fields.c - see json_fields.h
+ */
+#include "json_fields.h"
+#include "escape.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define SECOND UINT64_C(1000000000) /* nanoseconds */
+
+int json_field_bytes(json_t *object, const char *key, const char *bytes)
+{
+	char encoding_key[32];
+	char *text;
+	int error;
+
+	if (!bytes)
+		return json_object_set_new_nocheck(object, key, json_null());
+	if (!escape_needed(bytes))
+		return json_object_set_new_nocheck(object, key, json_string_nocheck(bytes));
+	text = escape_encode(bytes);
+	if (!text)
+		return -1;
+	snprintf(encoding_key, sizeof(encoding_key), "%s_encoding", key);
+	error = json_object_set_new_nocheck(object, key, json_string_nocheck(text));
+	free(text);
+	return error | json_object_set_new_nocheck(object, encoding_key, json_string("escaped"));
+}
+
+int json_field_time(json_t *object, const char *key, uint64_t nanoseconds)
+{
+	time_t seconds = (time_t)(nanoseconds / SECOND);
+	char text[64];
+	struct tm tm;
+	size_t used;
+
+	if (!gmtime_r(&seconds, &tm))
+		return json_object_set_new_nocheck(object, key, json_null());
+	used = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text + used, sizeof(text) - used, ".%09uZ", (unsigned)(nanoseconds % SECOND));
+	return json_object_set_new_nocheck(object, key, json_string_nocheck(text));
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * json_fields.h - fields that documents, answers and events write alike
+ *
+ * Return 0, or -1 when memory runs out or `object` is NULL, as jansson's own setters do.
+ */
+#ifndef PMEM2FS_JSON_FIELDS_H
+#define PMEM2FS_JSON_FIELDS_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+/*
+ * Bytes that the world chose, null when `bytes` is NULL. Where they need escapes (escape.h) they
+ * get them, and a key `key`_encoding follows.
+ */
+int json_field_bytes(json_t *object, const char *key, const char *bytes);
+
+/* Nanoseconds of CLOCK_REALTIME, as RFC 3339 in UTC. */
+int json_field_time(json_t *object, const char *key, uint64_t nanoseconds);
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * keeper_link.c - see keeper_link.h
+ */
+#include "keeper_link.h"
+#include "descriptor.h"
+#include "log.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct keeper_link {
+	int fd;
+	uint64_t last_id;
+	struct keeper_call ping; /* under way while stuck */
+	bool stuck;
+	struct keeper_call *calls, **end; /* oldest first; those not sent yet are the last ones */
+};
+
+struct keeper_link *keeper_link_new(int fd)
+{
+	struct keeper_link *link = calloc(1, sizeof(*link));
+
+	if (link) {
+		link->fd = fd;
+		link->end = &link->calls;
+	}
+	return link;
+}
+
+void keeper_link_free(struct keeper_link *link)
+{
+	free(link);
+}
+
+/* False when there is no room now. Other errors mean that the keeper is gone, and reading tells. */
+static bool send_call(struct keeper_link *link, struct keeper_call *call)
+{
+	int error = descriptor_send(link->fd, &call->command, sizeof(call->command), MSG_DONTWAIT,
+				    call->fd);
+
+	if (error == -EAGAIN || error == -ENOBUFS || error == -ENOMEM || error == -ETOOMANYREFS)
+		return false;
+	call->sent = true;
+	if (call->fd >= 0)
+		close(call->fd);
+	call->fd = -1;
+	return true;
+}
+
+void keeper_link_call(struct keeper_link *link, struct keeper_call *call)
+{
+	bool queue = keeper_link_waits(link);
+
+	call->next = NULL;
+	call->sent = false;
+	call->command.id = ++link->last_id;
+	*link->end = call;
+	link->end = &call->next;
+	if (!queue)
+		send_call(link, call);
+}
+
+void keeper_link_ready(struct keeper_link *link)
+{
+	const struct command command = {.op = COMMAND_READY};
+
+	descriptor_send(link->fd, &command, sizeof(command), 0, -1);
+}
+
+bool keeper_link_waits(const struct keeper_link *link)
+{
+	for (const struct keeper_call *call = link->calls; call; call = call->next)
+		if (!call->sent)
+			return true;
+	return false;
+}
+
+static void answer(struct keeper_link *link, const struct command_reply *reply)
+{
+	for (struct keeper_call **at = &link->calls; *at; at = &(*at)->next) {
+		struct keeper_call *call = *at;
+
+		if (call->command.id != reply->id)
+			continue;
+		*at = call->next;
+		if (link->end == &call->next)
+			link->end = at;
+		call->answered(call, reply);
+		return;
+	}
+	log_warning("the keeper answered a question that nobody asked");
+}
+
+int keeper_link_work(struct keeper_link *link)
+{
+	struct command_reply reply;
+	ssize_t n;
+
+	for (;;) {
+		n = recv(link->fd, &reply, sizeof(reply), MSG_DONTWAIT);
+		if (n != sizeof(reply))
+			break;
+		reply.message[sizeof(reply.message) - 1] = '\0';
+		link->stuck = false;
+		answer(link, &reply);
+	}
+	if (n >= 0 || (errno != EAGAIN && errno != EINTR))
+		return -EPIPE;
+	for (struct keeper_call *call = link->calls; call; call = call->next)
+		if (!call->sent && !send_call(link, call))
+			break;
+	return 0;
+}
+
+static void ping_answered(struct keeper_call *call, const struct command_reply *reply)
+{
+	(void)reply;
+	call->command.op = 0;
+}
+
+/* One call that takes long is no sign that others do: find out. */
+static void ping(struct keeper_link *link)
+{
+	link->stuck = true;
+	if (link->ping.command.op)
+		return; /* an earlier one is still under way */
+	link->ping = (struct keeper_call){
+		.command.op = COMMAND_PING,
+		.fd = -1,
+		.answered = ping_answered,
+	};
+	keeper_link_call(link, &link->ping);
+}
+
+uint64_t keeper_link_expire(struct keeper_link *link, uint64_t now)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (struct keeper_call *call = link->calls; call; call = call->next) {
+		if (!call->answer_by)
+			continue;
+		if (call->answer_by > now) {
+			if (call->answer_by < next)
+				next = call->answer_by;
+			continue;
+		}
+		call->answer_by = 0;
+		ping(link);
+		call->overdue(call);
+	}
+	return next;
+}
+
+bool keeper_link_stuck(const struct keeper_link *link)
+{
+	return link->stuck;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * listing.c - see listing.h
+ */
+#define FUSE_USE_VERSION 314
+#include "listing.h"
+#include "attributes.h"
+#include "clock.h"
+#include "namespace.h"
+#include "service.h"
+#include "witness.h"
+#include <errno.h>
+#include <fuse_lowlevel.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#define AHEAD          1024 /* how many mappings are looked at along with one */
+#define COOKIE_DOT     1
+#define COOKIE_DOT_DOT 2
+
+/* A listing that is being made. */
+struct listing {
+	struct waiter waiter; /* first */
+	fuse_req_t req;
+	char *buffer;
+	size_t size, used;
+	uint64_t cookie; /* of the last one that is in */
+	bool plus;       /* with attributes */
+	bool checked;    /* what was out of date has been looked at */
+};
+
+/* False: no room for it. */
+static bool listing_add(struct listing *listing, const char *name, uint64_t cookie,
+			const struct fuse_entry_param *param)
+{
+	char *at = listing->buffer + listing->used;
+	size_t room = listing->size - listing->used, need;
+
+	if (listing->plus)
+		need = fuse_add_direntry_plus(listing->req, at, room, name, param, (off_t)cookie);
+	else
+		need = fuse_add_direntry(listing->req, at, room, name, &param->attr, (off_t)cookie);
+	if (need > room)
+		return false;
+	listing->used += need;
+	listing->cookie = cookie;
+	return true;
+}
+
+static bool listing_add_plain(struct listing *listing, const char *name, uint64_t cookie,
+			      uint64_t number, mode_t mode)
+{
+	const struct fuse_entry_param param = {.attr = {.st_ino = number, .st_mode = mode}};
+
+	return listing_add(listing, name, cookie, &param);
+}
+
+static bool listing_add_mapping(struct listing *listing, struct mapping *mapping, uint64_t now)
+{
+	struct service *service = (struct service *)fuse_req_userdata(listing->req);
+	struct fuse_entry_param param;
+
+	/* One without attributes is fine too: the kernel then looks it up when they are wanted. */
+	if (!listing->plus || !witness_is_fresh(mapping, now) ||
+	    attributes_entry(service, mapping, now, &param))
+		return listing_add_plain(listing, mapping_name(mapping), mapping->number,
+					 mapping->number, S_IFREG);
+	if (listing_add(listing, mapping_name(mapping), mapping->number, &param))
+		return true;
+	attributes_forget(service, param.ino, 1);
+	return false;
+}
+
+static void listing_reply(struct listing *listing)
+{
+	fuse_reply_buf(listing->req, listing->buffer, listing->used);
+	free(listing);
+}
+
+static void listing_fill(struct listing *listing);
+
+static void listing_ready(struct waiter *waiter)
+{
+	struct listing *listing = (struct listing *)waiter;
+
+	listing->checked = true;
+	listing_fill(listing);
+}
+
+static void listing_fill(struct listing *listing)
+{
+	struct service *service = (struct service *)fuse_req_userdata(listing->req);
+	uint64_t now = clock_now();
+	struct mapping *mapping;
+	size_t place;
+
+	/* One buffer serves all listings: it is filled and sent in one go. */
+	if (listing->size > service->listing_room) {
+		char *larger = realloc(service->listing_buffer, listing->size);
+
+		if (!larger) {
+			fuse_reply_err(listing->req, ENOMEM);
+			free(listing);
+			return;
+		}
+		service->listing_buffer = larger;
+		service->listing_room = listing->size;
+	}
+	listing->buffer = service->listing_buffer;
+	if (listing->cookie < COOKIE_DOT &&
+	    !listing_add_plain(listing, ".", COOKIE_DOT, NAMESPACE_ROOT, S_IFDIR))
+		goto reply;
+	if (listing->cookie < COOKIE_DOT_DOT &&
+	    !listing_add_plain(listing, "..", COOKIE_DOT_DOT, NAMESPACE_ROOT, S_IFDIR))
+		goto reply;
+	for (mapping = namespace_after(service->names, listing->cookie, &place); mapping;
+	     mapping = namespace_next(service->names, &place)) {
+		if (listing->plus && !listing->checked && !witness_is_fresh(mapping, now)) {
+			if (listing->used)
+				break; /* the next call begins with it */
+			if (!witness_ask(service->witness, mapping, AHEAD, &listing->waiter))
+				return;
+		}
+		if (!listing_add_mapping(listing, mapping, now))
+			break;
+	}
+reply:
+	listing_reply(listing);
+}
+
+static void list(fuse_req_t req, size_t size, off_t offset, bool plus)
+{
+	struct listing *listing = calloc(1, sizeof(*listing));
+
+	if (!listing) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	listing->waiter.wake = listing_ready;
+	listing->req = req;
+	listing->size = size;
+	listing->cookie = (uint64_t)offset;
+	listing->plus = plus;
+	listing_fill(listing);
+}
+
+void listing_readdir(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
+		     struct fuse_file_info *fi)
+{
+	(void)id;
+	(void)fi;
+	list(req, size, offset, false);
+}
+
+void listing_readdirplus(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
+			 struct fuse_file_info *fi)
+{
+	(void)id;
+	(void)fi;
+	list(req, size, offset, true);
+}

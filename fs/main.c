@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * main.c - starts the keeper or, for the keeper, its worker
+ */
+#include "keeper.h"
+#include "log.h"
+#include "options.h"
+#include "worker.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/*
+ * Leaves the terminal. Returns in the child with the descriptor to tell on that all is well; the
+ * parent stays until it hears that, so that the caller's next command finds the mount there.
+ */
+static int go_to_background(void)
+{
+	int ends[2];
+	char byte;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	switch (fork()) {
+	case -1:
+		return -errno;
+	case 0:
+		close(ends[0]);
+		setsid();
+		return ends[1];
+	default:
+		close(ends[1]);
+		_exit(read(ends[0], &byte, 1) == 1 ? 0 : 1);
+	}
+}
+
+static void let_go_of_terminal(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return;
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	if (null > STDERR_FILENO)
+		close(null);
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	int ready = -1, status, null;
+
+	/* Nothing that is opened later may take the place of a closed standard stream. */
+	do
+		null = open("/dev/null", O_RDWR);
+	while (null >= 0 && null <= STDERR_FILENO);
+	if (null >= 0)
+		close(null);
+	switch (options_parse(&options, argc, argv)) {
+	case OPTIONS_DONE:
+		options_free(&options);
+		return 0;
+	case OPTIONS_FAILED:
+		options_free(&options);
+		return 1;
+	case OPTIONS_WRONG:
+		options_free(&options);
+		return 2;
+	case OPTIONS_RUN:
+		break;
+	}
+	umask(022);
+	if (options.worker) {
+		log_open(true, options.debug);
+		status = worker_run(&options);
+		options_free(&options);
+		return status;
+	}
+	if (!options.foreground) {
+		ready = go_to_background();
+		if (ready < 0) {
+			fprintf(stderr, "pmem2fs: cannot fork: %s\n", strerror(-ready));
+			return 1;
+		}
+		let_go_of_terminal();
+	}
+	if (chdir("/"))
+		log_warning("chdir /: %s", strerror(errno));
+	log_open(true, options.debug);
+	status = keeper_run(&options, argv, ready);
+	options_free(&options);
+	return status;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * mapper.h - makes, removes and renames mappings through the keeper
+ *
+ * The same for requests that were written to a file and for those from the socket. Every call
+ * ends in exactly one call of `finished`, in the loop, at once or later.
+ */
+#ifndef PMEM2FS_MAPPER_H
+#define PMEM2FS_MAPPER_H
+
+#include "identity.h"
+#include "namespace.h"
+#include "request.h"
+#include "service.h"
+
+#define MAPPER_WHY_LENGTH 1536
+
+/* What came of it: 0 or a positive errno, with the text that names the object and the reason. */
+typedef void (*mapper_finished)(void *arg, int error, const char *why);
+
+/* A mapping that is being made. */
+struct map_job;
+
+/*
+ * Makes a mapping under `name` for the user and group given. `request` is used up. The source is
+ * opened with the rights of `identity`, which is used up; or `fd` (-1: none), used up as well, was
+ * passed by process `peer`. `job` (may be NULL) is set to what mapper_abandon takes until
+ * `finished`.
+ */
+void mapper_map(struct service *service, const char *name, struct request *request, uid_t uid,
+		gid_t gid, struct identity *identity, int fd, pid_t peer, mapper_finished finished,
+		void *arg, struct map_job **job);
+
+/* Nobody waits any more: `finished` is not called, and nothing stays mapped. */
+void mapper_abandon(struct map_job *job);
+
+/*
+ * Removes a mapping, on behalf of `uid`. It is begun within `patience` nanoseconds or not at all.
+ * When it has not ended by then the answer is EBUSY; the mapping goes later if the keeper had
+ * begun.
+ */
+void mapper_unmap(struct service *service, struct mapping *mapping, uid_t uid, uint64_t patience,
+		  mapper_finished finished, void *arg);
+
+/* Gives a mapping another name, by the same rules. */
+void mapper_rename(struct service *service, struct mapping *mapping, const char *name, uid_t uid,
+		   uint64_t patience, mapper_finished finished, void *arg);
+
+/* Writes a failure to the log and tells the subscribers. `why` names the object and the reason. */
+void mapper_failed(struct service *service, const char *operation, const char *name, uid_t uid,
+		   int error, const char *why);
+
+/* Shows what the keeper holds already, at the start of a worker. Returns 0 or a negative errno. */
+int mapper_load(struct service *service);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * mount.h - puts the file system on its mount point and takes it away again
+ */
+#ifndef PMEM2FS_MOUNT_H
+#define PMEM2FS_MOUNT_H
+
+#include "options.h"
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct mount;
+
+/*
+ * Mounts as the options say, by mount(2) for root and by fusermount3 for others. A dead mount of
+ * ours that is in the way is taken away first; a living one is refused (-EBUSY). Returns 0 or a
+ * negative errno, after saying why.
+ */
+int mount_begin(const struct options *options, struct mount **mount);
+
+/* The connection to the kernel, and the device number by which the kernel knows the mount. */
+int mount_fd(const struct mount *mount);
+dev_t mount_device(const struct mount *mount);
+
+/* Whether it is still mounted, as far as this process sees. */
+bool mount_is_there(const struct mount *mount);
+
+/* Takes the mount away, if it is still there; callers that wait in it get an error. */
+void mount_end(struct mount *mount);
+
+/*
+ * The same without a struct mount: whatever is mounted there, provided that it is ours and has
+ * that device number.
+ */
+void mount_take_away(const char *mountpoint, dev_t dev);
+
+#endif

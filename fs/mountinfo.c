@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * mountinfo.c - see mountinfo.h
+ */
+#include "mountinfo.h"
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+/* The kernel writes space, tab, newline and backslash as \ooo. */
+static void unescape(char *s)
+{
+	char *to = s;
+
+	while (*s) {
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' &&
+		    s[3] >= '0' && s[3] <= '7') {
+			*to++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
+			s += 4;
+		} else {
+			*to++ = *s++;
+		}
+	}
+	*to = '\0';
+}
+
+static bool parse(char *text, struct mount_line *line)
+{
+	unsigned maj, min;
+	char *type;
+
+	if (sscanf(text, "%d %*d %u:%u %*s %4095s", &line->id, &maj, &min, line->target) != 4)
+		return false;
+	type = strstr(text, " - ");
+	if (!type || sscanf(type + 3, "%63s", line->type) != 1)
+		return false;
+	line->dev = makedev(maj, min);
+	unescape(line->target);
+	return true;
+}
+
+typedef bool (*match_fn)(const struct mount_line *line, const void *wanted);
+
+static bool has_id(const struct mount_line *line, const void *id)
+{
+	return line->id == *(const int *)id;
+}
+
+static bool has_target(const struct mount_line *line, const void *target)
+{
+	return !strcmp(line->target, target);
+}
+
+static bool has_device(const struct mount_line *line, const void *dev)
+{
+	return line->dev == *(const dev_t *)dev;
+}
+
+/* The last mount that matches: of those on one target that is the one on top. */
+static int find(pid_t pid, match_fn match, const void *wanted, struct mount_line *line)
+{
+	struct mount_line *one;
+	char path[64] = "/proc/self/mountinfo";
+	int result = -ENOENT;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *file;
+
+	if (pid)
+		snprintf(path, sizeof(path), "/proc/%d/mountinfo", (int)pid);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	one = malloc(sizeof(*one));
+	if (!one) {
+		result = -ENOMEM;
+		goto close_file;
+	}
+	while (getline(&text, &size, file) > 0) {
+		if (!parse(text, one) || !match(one, wanted))
+			continue;
+		*line = *one;
+		result = 0;
+	}
+	free(text);
+	free(one);
+close_file:
+	fclose(file);
+	return result;
+}
+
+int mountinfo_by_id(pid_t pid, int id, struct mount_line *line)
+{
+	return find(pid, has_id, &id, line);
+}
+
+int mountinfo_by_target(pid_t pid, const char *target, struct mount_line *line)
+{
+	return find(pid, has_target, target, line);
+}
+
+int mountinfo_by_device(pid_t pid, dev_t dev, struct mount_line *line)
+{
+	return find(pid, has_device, &dev, line);
+}
+
+int mountinfo_id_of(int fd)
+{
+	char path[64], text[256];
+	int id = -ENOENT;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	while (fgets(text, sizeof(text), file))
+		if (sscanf(text, "mnt_id: %d", &id) == 1)
+			break;
+	fclose(file);
+	return id;
+}

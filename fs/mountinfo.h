@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * mountinfo.h - which mount is where, told by the kernel without touching a file system
+ */
+#ifndef PMEM2FS_MOUNTINFO_H
+#define PMEM2FS_MOUNTINFO_H
+
+#include <sys/types.h>
+
+struct mount_line {
+	int id;
+	dev_t dev;
+	char type[64];     /* with its subtype: "ext4", "fuse.pmem2fs" */
+	char target[4096]; /* the mount point, escapes undone */
+};
+
+/*
+ * Finds a mount of the mount namespace of process `pid` (0: this process): by id, the topmost
+ * one on `target`, or one of a device number. Returns 0, -ENOENT, or why /proc cannot be read.
+ */
+int mountinfo_by_id(pid_t pid, int id, struct mount_line *line);
+int mountinfo_by_target(pid_t pid, const char *target, struct mount_line *line);
+int mountinfo_by_device(pid_t pid, dev_t dev, struct mount_line *line);
+
+/* The id of the mount that an open descriptor is on, or a negative errno. */
+int mountinfo_id_of(int fd);
+
+#endif

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * namespace.c - see namespace.h
+ *
+ * Mappings are found by name in a balanced tree (tsearch), so that no choice of names makes it
+ * slow, and by number in an array that is sorted because numbers only grow; removed ones leave
+ * holes there, which are closed when they are the half.
+ */
+#include "namespace.h"
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct user {
+	struct user *next;
+	uid_t uid;
+	unsigned count;
+};
+
+struct name_space {
+	struct nodes *nodes;
+	void *by_name;
+	struct mapping **order; /* by number; NULL: removed */
+	uint64_t *numbers;      /* of order, holes included */
+	size_t used, room;
+	uint64_t last_number;
+	struct namespace_totals totals;
+	struct user *users; /* those with a mapping */
+	/* The document that was rendered last, since sizes and contents are asked for in turn. */
+	char *document;
+	size_t document_length;
+	const struct version *document_of;
+};
+
+const char *mapping_name(const struct mapping *mapping)
+{
+	return mapping->version ? mapping->version->text : mapping->reserved;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(mapping_name(a), mapping_name(b));
+}
+
+struct name_space *namespace_new(uint64_t base)
+{
+	struct name_space *names = calloc(1, sizeof(*names));
+
+	if (!names)
+		return NULL;
+	names->last_number = base + NAMESPACE_FIRST - 1;
+	names->nodes = nodes_new();
+	if (!names->nodes) {
+		free(names);
+		return NULL;
+	}
+	return names;
+}
+
+struct nodes *namespace_nodes(struct name_space *names)
+{
+	return names->nodes;
+}
+
+void version_free(struct name_space *names, struct version *version)
+{
+	if (names->document_of == version)
+		names->document_of = NULL;
+	owner_put(version->owner);
+	device_put(version->device);
+	free(version->badblocks);
+	free(version);
+}
+
+/* A version that is not current any more stays only for the kernel. */
+static void let_go(struct name_space *names, struct version *version)
+{
+	version->node.held = false;
+	if (!version->node.lookups)
+		version_free(names, version);
+}
+
+void namespace_free(struct name_space *names)
+{
+	struct mapping *mapping;
+	size_t place;
+
+	if (!names)
+		return;
+	while ((mapping = namespace_after(names, 0, &place))) /* the array moves meanwhile */
+		namespace_remove(names, mapping);
+	free(names->order);
+	free(names->numbers);
+	free(names->document);
+	nodes_free(names->nodes);
+	free(names);
+}
+
+struct mapping *namespace_find(const struct name_space *names, const char *name)
+{
+	struct mapping key = {.reserved = (char *)name};
+	struct mapping **found = tfind(&key, (void *const *)&names->by_name, compare_names);
+
+	return found && (*found)->version ? *found : NULL;
+}
+
+/* The place of the first number above this one. */
+static size_t place_after(const struct name_space *names, uint64_t number)
+{
+	size_t low = 0, high = names->used;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (names->numbers[middle] > number)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
+struct mapping *namespace_next(const struct name_space *names, size_t *place)
+{
+	while (*place < names->used) {
+		struct mapping *mapping = names->order[(*place)++];
+
+		if (mapping)
+			return mapping;
+	}
+	return NULL;
+}
+
+struct mapping *namespace_after(const struct name_space *names, uint64_t number, size_t *place)
+{
+	*place = place_after(names, number);
+	return namespace_next(names, place);
+}
+
+struct mapping *namespace_find_number(const struct name_space *names, uint64_t number)
+{
+	size_t i = place_after(names, number);
+
+	return i && names->numbers[i - 1] == number ? names->order[i - 1] : NULL;
+}
+
+unsigned namespace_count_of(const struct name_space *names, uid_t uid)
+{
+	for (const struct user *user = names->users; user; user = user->next)
+		if (user->uid == uid)
+			return user->count;
+	return 0;
+}
+
+static int count_user(struct name_space *names, uid_t uid)
+{
+	struct user *user = names->users;
+
+	while (user && user->uid != uid)
+		user = user->next;
+	if (!user) {
+		user = calloc(1, sizeof(*user));
+		if (!user)
+			return -ENOMEM;
+		user->uid = uid;
+		user->next = names->users;
+		names->users = user;
+	}
+	user->count++;
+	return 0;
+}
+
+static void discount_user(struct name_space *names, uid_t uid)
+{
+	struct user **at = &names->users, *user;
+
+	while ((*at)->uid != uid)
+		at = &(*at)->next;
+	user = *at;
+	if (--user->count)
+		return;
+	*at = user->next;
+	free(user);
+}
+
+int namespace_reserve(struct name_space *names, const char *name, uid_t uid,
+		      struct mapping **mapping_ptr)
+{
+	struct mapping *mapping = calloc(1, sizeof(*mapping));
+	struct mapping **found;
+	int error = -ENOMEM;
+
+	if (!mapping)
+		return -ENOMEM;
+	mapping->uid = uid;
+	mapping->reserved = strdup(name);
+	if (!mapping->reserved)
+		goto free_mapping;
+	found = tsearch(mapping, &names->by_name, compare_names);
+	if (!found)
+		goto free_mapping;
+	error = -EEXIST;
+	if (*found != mapping)
+		goto free_mapping;
+	error = count_user(names, uid);
+	if (error) {
+		tdelete(mapping, &names->by_name, compare_names);
+		goto free_mapping;
+	}
+	names->totals.reserved++;
+	*mapping_ptr = mapping;
+	return 0;
+free_mapping:
+	free(mapping->reserved);
+	free(mapping);
+	return error;
+}
+
+static int order_append(struct name_space *names, struct mapping *mapping)
+{
+	if (names->used == names->room) {
+		size_t room = names->room ? names->room * 2 : 64;
+		struct mapping **order = realloc(names->order, room * sizeof(*order));
+		uint64_t *numbers;
+
+		if (!order)
+			return -ENOMEM;
+		names->order = order;
+		numbers = realloc(names->numbers, room * sizeof(*numbers));
+		if (!numbers)
+			return -ENOMEM;
+		names->numbers = numbers;
+		names->room = room;
+	}
+	mapping->number = ++names->last_number;
+	names->order[names->used] = mapping;
+	names->numbers[names->used++] = mapping->number;
+	return 0;
+}
+
+static void order_remove(struct name_space *names, const struct mapping *mapping)
+{
+	size_t kept = 0;
+
+	names->order[place_after(names, mapping->number) - 1] = NULL;
+	if (names->used < 64 || names->totals.entries > names->used / 2)
+		return;
+	for (size_t i = 0; i < names->used; i++) {
+		if (!names->order[i])
+			continue;
+		names->order[kept] = names->order[i];
+		names->numbers[kept++] = names->numbers[i];
+	}
+	names->used = kept;
+}
+
+/* A version with the given name and what the other arguments say; the facts are used up. */
+static struct version *version_new(const char *name, uint64_t number, const void *record,
+				   struct facts *facts)
+{
+	size_t name_size = strlen(name) + 1;
+	size_t path_size = facts->path ? strlen(facts->path) + 1 : 0;
+	struct version *version = malloc(sizeof(*version) + name_size + path_size);
+
+	if (version) {
+		*version = (struct version){
+			.node = {.kind = NODE_VERSION, .held = true},
+			.number = number,
+			.size = facts->size,
+			.owner = owner_get(facts->owner),
+			.device = device_get(facts->device),
+			.badblocks = facts->badblocks,
+			.badblock_count = facts->badblock_count,
+			.device_badblocks = facts->device_badblocks,
+			.deleted = facts->deleted,
+			.size_known = facts->size_known,
+			.badblocks_known = facts->badblocks_known,
+		};
+		facts->badblocks = NULL;
+		memcpy(version->record, record, sizeof(version->record));
+		memcpy(version->text, name, name_size);
+		if (facts->path)
+			version->path = memcpy(version->text + name_size, facts->path, path_size);
+	}
+	facts_clear(facts);
+	return version;
+}
+
+/* The totals after a mapping came (sign 1) or went (-1). */
+static void add_up(struct name_space *names, const struct pmem2fs_record *record, int sign)
+{
+	uint64_t bytes = sign > 0 ? record->length : -record->length;
+
+	names->totals.entries += (uint64_t)sign;
+	names->totals.bytes += bytes;
+	if (record->source_type == PMEM2FS_SOURCE_FSDAX ||
+	    record->source_type == PMEM2FS_SOURCE_DEVDAX)
+		names->totals.pmem_bytes += bytes;
+}
+
+int namespace_show(struct name_space *names, struct mapping *mapping, uint32_t slot,
+		   const struct pmem2fs_record *record, const char *path, struct owner *owner)
+{
+	struct facts facts = {
+		.owner = owner_get(owner),
+		.size = record->source_size,
+		.size_known = true,
+	};
+	struct version *version;
+
+	facts.path = path ? strdup(path) : NULL;
+	version = version_new(mapping->reserved, names->last_number + 1, record, &facts);
+	if (!version)
+		return -ENOMEM;
+	if (order_append(names, mapping)) {
+		version_free(names, version);
+		return -ENOMEM;
+	}
+	mapping->version = version;
+	mapping->slot = slot;
+	free(mapping->reserved);
+	mapping->reserved = NULL;
+	names->totals.reserved--;
+	add_up(names, record, 1);
+	return 0;
+}
+
+/* The current facts once more, for another version. -ENOMEM. */
+static int copy_facts(const struct version *version, struct facts *facts)
+{
+	*facts = (struct facts){
+		.size = version->size,
+		.badblock_count = version->badblock_count,
+		.device_badblocks = version->device_badblocks,
+		.deleted = version->deleted,
+		.size_known = version->size_known,
+		.badblocks_known = version->badblocks_known,
+	};
+	if (version->path && !(facts->path = strdup(version->path)))
+		return -ENOMEM;
+	if (version->badblock_count) {
+		size_t size = version->badblock_count * sizeof(*facts->badblocks);
+
+		facts->badblocks = malloc(size);
+		if (!facts->badblocks) {
+			free(facts->path);
+			return -ENOMEM;
+		}
+		memcpy(facts->badblocks, version->badblocks, size);
+	}
+	facts->owner = owner_get(version->owner);
+	facts->device = device_get(version->device);
+	return 0;
+}
+
+int namespace_rename(struct name_space *names, struct mapping *mapping, struct mapping *reserved)
+{
+	struct version *version, *old = mapping->version;
+	struct facts facts;
+	struct mapping **place;
+
+	if (copy_facts(old, &facts))
+		return -ENOMEM;
+	version = version_new(reserved->reserved, mapping->number, old->record, &facts);
+	if (!version)
+		return -ENOMEM;
+	/* The place of the reserved one in the tree has the new name already. */
+	tdelete(mapping, &names->by_name, compare_names);
+	place = tfind(reserved, &names->by_name, compare_names);
+	*place = mapping;
+	mapping->version = version;
+	let_go(names, old);
+	names->totals.reserved--;
+	discount_user(names, reserved->uid);
+	free(reserved->reserved);
+	free(reserved);
+	return 0;
+}
+
+void namespace_remove(struct name_space *names, struct mapping *mapping)
+{
+	tdelete(mapping, &names->by_name, compare_names);
+	if (mapping->version) {
+		struct pmem2fs_record record;
+
+		version_record(mapping->version, &record);
+		add_up(names, &record, -1);
+		order_remove(names, mapping);
+		let_go(names, mapping->version);
+	} else {
+		names->totals.reserved--;
+	}
+	discount_user(names, mapping->uid);
+	free(mapping->reserved);
+	free(mapping);
+}
+
+static bool says_the_same(const struct version *version, const struct facts *facts)
+{
+	if (!version->path != !facts->path ||
+	    (version->path && strcmp(version->path, facts->path) != 0))
+		return false;
+	return version->owner == facts->owner && version->device == facts->device &&
+	       version->size == facts->size && version->deleted == facts->deleted &&
+	       version->size_known == facts->size_known &&
+	       version->badblocks_known == facts->badblocks_known &&
+	       version->device_badblocks == facts->device_badblocks &&
+	       version->badblock_count == facts->badblock_count &&
+	       (!version->badblock_count ||
+		!memcmp(version->badblocks, facts->badblocks,
+			version->badblock_count * sizeof(*facts->badblocks)));
+}
+
+void namespace_learn(struct name_space *names, struct mapping *mapping, struct facts *facts,
+		     uint64_t checked)
+{
+	struct version *version, *old = mapping->version;
+
+	if (says_the_same(old, facts)) {
+		facts_clear(facts);
+		mapping->checked = checked;
+		return;
+	}
+	version = version_new(old->text, mapping->number, old->record, facts);
+	if (!version)
+		return; /* the old one stays, and stays out of date */
+	/* The tree compares through the version, and the name in it is the same. */
+	mapping->version = version;
+	mapping->checked = checked;
+	let_go(names, old);
+}
+
+void version_record(const struct version *version, struct pmem2fs_record *record)
+{
+	memset(record, 0, sizeof(*record));
+	memcpy(record, version->record, sizeof(version->record));
+}
+
+const char *version_document(struct name_space *names, struct version *version, size_t *length)
+{
+	struct pmem2fs_record record;
+	struct document document = {
+		.name = version->text,
+		.state = "active",
+		.origin = "pmem2fs",
+		.record = &record,
+		.owner = version->owner ? &version->owner->is : NULL,
+		.path = version->path,
+		.deleted = version->deleted,
+		.size_known = version->size_known,
+		.size = version->size,
+		.device = version->device ? &version->device->is : NULL,
+		.badblocks_known = version->badblocks_known,
+		.device_badblock_count = version->device_badblocks,
+		.badblocks = version->badblocks,
+		.badblock_count = version->badblock_count,
+	};
+
+	if (names->document_of != version) {
+		version_record(version, &record);
+		free(names->document);
+		names->document_of = NULL;
+		names->document = document_render(&document, &names->document_length);
+		if (!names->document)
+			return NULL;
+		names->document_of = version;
+		version->document_size = (uint32_t)names->document_length;
+	}
+	*length = names->document_length;
+	return names->document;
+}
+
+size_t version_document_size(struct name_space *names, struct version *version)
+{
+	size_t length;
+
+	if (!version->document_size && !version_document(names, version, &length))
+		return 0;
+	return version->document_size;
+}
+
+struct namespace_totals namespace_totals(const struct name_space *names)
+{
+	return names->totals;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * namespace.h - which mapping has which name, and the versions of its document
+ *
+ * Knows nothing of FUSE, sockets or the keeper, and decides nothing about rights. Used by the
+ * request loop alone.
+ *
+ * A struct mapping is one active mapping under one name. It has a number of its own, never used
+ * again: its inode number. At every moment it has one current version, which holds all that its
+ * document says and never changes; facts that differ make a new version. A version goes when it is
+ * not current any more and the kernel has forgotten it (nodes.h), so that whoever has it open can
+ * go on reading.
+ */
+#ifndef PMEM2FS_NAMESPACE_H
+#define PMEM2FS_NAMESPACE_H
+
+#include "facts.h"
+#include "libpmem2fs.h"
+#include "nodes.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define NAMESPACE_ROOT 1 /* inode number and node id of the root directory */
+#define NAMESPACE_FIRST                                                                            \
+	16 /* the first number of a mapping; those below are cookies of . and ..                   \
+	    */
+#define NAME_LENGTH_MAX 255
+
+struct version {
+	struct node node; /* first: a node id leads here */
+	uint64_t number;  /* of its mapping */
+	uint64_t size;    /* of the source, bytes */
+	struct owner *owner;
+	struct device *device;
+	struct pmem2_badblock *badblocks;
+	const char *path; /* in text, or NULL */
+	uint32_t badblock_count, device_badblocks;
+	uint32_t document_size; /* 0: not rendered yet */
+	bool deleted, size_known, badblocks_known;
+	/* The record up to its label, which is the name. */
+	unsigned char record[offsetof(struct pmem2fs_record, label_length)];
+	char text[]; /* name and path, each terminated */
+};
+
+struct mapping {
+	struct version *version; /* the current one; NULL: only reserved, nobody sees it */
+	char *reserved;          /* the name while only reserved */
+	uint64_t number;
+	uint64_t checked; /* clock_now() of the facts, 0: never looked at */
+	uint32_t slot;    /* in the keeper's table */
+	uid_t uid;        /* who made it */
+	bool asked;       /* somebody is looking at the facts */
+	bool busy;        /* an unmap or rename is under way */
+};
+
+struct name_space;
+
+/* Numbers begin above `base`. */
+struct name_space *namespace_new(uint64_t base);
+void namespace_free(struct name_space *names);
+struct nodes *namespace_nodes(struct name_space *names);
+
+const char *mapping_name(const struct mapping *mapping);
+
+/* The mapping that shows under this name, or NULL. */
+struct mapping *namespace_find(const struct name_space *names, const char *name);
+struct mapping *namespace_find_number(const struct name_space *names, uint64_t number);
+
+/*
+ * Takes a name for a mapping of that user that is being made: nobody sees it, nobody else gets it.
+ * Returns 0, -EEXIST (shown or taken) or -ENOMEM.
+ */
+int namespace_reserve(struct name_space *names, const char *name, uid_t uid,
+		      struct mapping **mapping);
+
+/*
+ * Shows a reserved mapping, as the mapping in that slot. `path` (may be NULL) is what its source is
+ * expected to be called, until somebody looks. Returns 0 or -ENOMEM, then nothing
+ * changed.
+ */
+int namespace_show(struct name_space *names, struct mapping *mapping, uint32_t slot,
+		   const struct pmem2fs_record *record, const char *path, struct owner *owner);
+
+/* Gives `mapping` the name of `reserved`, which is gone then. Returns 0 or -ENOMEM, then nothing
+ * changed. */
+int namespace_rename(struct name_space *names, struct mapping *mapping, struct mapping *reserved);
+
+/* Forgets an mapping, shown or reserved. */
+void namespace_remove(struct name_space *names, struct mapping *mapping);
+
+/* Takes in facts of the time `checked`, making a new version if they differ. The facts are used up.
+ */
+void namespace_learn(struct name_space *names, struct mapping *mapping, struct facts *facts,
+		     uint64_t checked);
+
+/*
+ * A walk in order of numbers: the first mapping with a number above this one, or NULL, and those
+ * that follow it. `place` is the walk's, and good until the name space is changed.
+ */
+struct mapping *namespace_after(const struct name_space *names, uint64_t number, size_t *place);
+struct mapping *namespace_next(const struct name_space *names, size_t *place);
+
+/* Frees a version that nodes_forget has said nobody needs. */
+void version_free(struct name_space *names, struct version *version);
+
+void version_record(const struct version *version, struct pmem2fs_record *record);
+
+/*
+ * The document of a version. The text belongs to the name space and is good until the next call.
+ * NULL when memory runs out.
+ */
+const char *version_document(struct name_space *names, struct version *version, size_t *length);
+/* Its length in bytes, 0 when memory runs out. */
+size_t version_document_size(struct name_space *names, struct version *version);
+
+/* How many mappings that user has, reserved ones included. */
+unsigned namespace_count_of(const struct name_space *names, uid_t uid);
+
+struct namespace_totals {
+	uint64_t entries, reserved;
+	uint64_t bytes, pmem_bytes; /* mapped; of them, of DAX sources */
+};
+struct namespace_totals namespace_totals(const struct name_space *names);
+
+#endif

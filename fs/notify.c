@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * notify.c - see notify.h
+ */
+#define FUSE_USE_VERSION 314
+#include "notify.h"
+#include "log.h"
+#include "namespace.h"
+#include "pool.h"
+#include <fuse_lowlevel.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct notice {
+	struct task task; /* first */
+	struct fuse_session *session;
+	size_t length;
+	char name[];
+};
+
+static void send_notice(struct task *task)
+{
+	struct notice *notice = (struct notice *)task;
+
+	/* A name that the kernel does not know gives an error, which is as good. */
+	fuse_lowlevel_notify_inval_entry(notice->session, NAMESPACE_ROOT, notice->name,
+					 notice->length);
+}
+
+static void free_notice(struct task *task)
+{
+	free(task);
+}
+
+void notify_name(struct service *service, const char *name)
+{
+	size_t length = strlen(name);
+	struct notice *notice = malloc(sizeof(*notice) + length + 1);
+
+	if (notice) {
+		*notice = (struct notice){
+			.task = {.lane = LANE_NOTIFY, .run = send_notice, .done = free_notice},
+			.session = service->session,
+			.length = length,
+		};
+		memcpy(notice->name, name, length + 1);
+		if (!pool_submit(service->helpers, &notice->task))
+			return;
+		free(notice);
+	}
+	log_debug("%s: cannot tell the kernel; it will see within a second", name);
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * opener.c - see opener.h
+ */
+#include "opener.h"
+#include "mountinfo.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* File systems that wait for somebody, or whose files do things when they are opened. */
+static const char *const refused_types[] = {
+	"fuse",     "fuseblk",  "virtiofs",  "nfs",         "nfs4",       "cifs",      "smb3",
+	"smbfs",    "9p",       "ceph",      "afs",         "coda",       "lustre",    "gpfs",
+	"beegfs",   "orangefs", "glusterfs", "autofs",      "proc",       "sysfs",     "debugfs",
+	"tracefs",  "cgroup",   "cgroup2",   "configfs",    "securityfs", "pstore",    "bpf",
+	"efivarfs", "mqueue",   "fusectl",   "binfmt_misc", "nsfs",       "selinuxfs", "resctrl",
+};
+
+/*
+ * File systems on top of another one that nobody can see from here. In our own mount namespace only
+ * root can have put them on something that hangs; in another one anybody can.
+ */
+static bool is_stacked(const char *type)
+{
+	return !strcmp(type, "overlay") || !strcmp(type, "ecryptfs") || !strcmp(type, "aufs");
+}
+
+static int check_mount(int fd, pid_t peer, char *why)
+{
+	bool foreign = false;
+	struct mount_line *line = malloc(sizeof(*line));
+	int id, result;
+
+	if (!line)
+		return -ENOMEM;
+	id = mountinfo_id_of(fd);
+	result = id < 0 ? id : mountinfo_by_id(0, id, line);
+	if (result == -ENOENT && peer) {
+		result = mountinfo_by_id(peer, id, line);
+		foreign = true;
+	}
+	if (result) {
+		snprintf(why, OPENER_WHY_LENGTH, "%s",
+			 result == -ENOENT ? "is on no mounted file system" : strerror(-result));
+		result = result == -ENOENT ? -EOPNOTSUPP : result;
+		goto free_line;
+	}
+	if (!strncmp(line->type, "fuse.", 5) || (foreign && is_stacked(line->type)))
+		result = -EOPNOTSUPP;
+	for (size_t i = 0; !result && i < sizeof(refused_types) / sizeof(*refused_types); i++)
+		if (!strcmp(line->type, refused_types[i]))
+			result = -EOPNOTSUPP;
+	if (result)
+		snprintf(why, OPENER_WHY_LENGTH,
+			 "is on a file system of type %s, which cannot be mapped from", line->type);
+free_line:
+	free(line);
+	return result;
+}
+
+static bool is_dax_node(dev_t rdev)
+{
+	char path[64], target[256];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/subsystem", major(rdev), minor(rdev));
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n <= 0)
+		return false;
+	target[n] = '\0';
+	return n > 4 && !strcmp(target + n - 4, "/dax");
+}
+
+static int check_type(int fd, char *why)
+{
+	struct stat st;
+
+	if (fstat(fd, &st)) {
+		snprintf(why, OPENER_WHY_LENGTH, "%s", strerror(errno));
+		return -errno;
+	}
+	if (S_ISREG(st.st_mode) || (S_ISCHR(st.st_mode) && is_dax_node(st.st_rdev)))
+		return 0;
+	snprintf(why, OPENER_WHY_LENGTH, "is %s, neither a regular file nor a device-DAX node",
+		 S_ISDIR(st.st_mode)    ? "a directory"
+		 : S_ISCHR(st.st_mode)  ? "a character device"
+		 : S_ISBLK(st.st_mode)  ? "a block device"
+		 : S_ISFIFO(st.st_mode) ? "a FIFO"
+					: "a special file");
+	return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+}
+
+int opener_check(int fd, pid_t peer, char *why)
+{
+	int flags = fcntl(fd, F_GETFL), error;
+
+	if (flags < 0 || flags & O_PATH) {
+		snprintf(why, OPENER_WHY_LENGTH, "the descriptor is not open for reading");
+		return -EBADF;
+	}
+	error = check_mount(fd, peer, why);
+	return error ? error : check_type(fd, why);
+}
+
+char *opener_path(int fd)
+{
+	char link[64], target[PATH_MAX];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, target, sizeof(target) - 1);
+	return n > 0 ? strndup(target, (size_t)n) : NULL;
+}
+
+/*
+ * Magic links (/proc/PID/fd and the like) would lead to what the daemon has open, past the
+ * permissions of the folders on the way.
+ */
+static int open_place(const char *path)
+{
+	const struct open_how how = {
+		.flags = O_PATH | O_CLOEXEC,
+		.resolve = RESOLVE_NO_MAGICLINKS,
+	};
+	int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : fd;
+}
+
+int opener_open(const struct identity *identity, const char *path, bool write, char *why)
+{
+	char again[64];
+	int place, fd;
+
+	if (identity->refused) {
+		snprintf(why, OPENER_WHY_LENGTH, "%s", identity->refused);
+		return -EACCES;
+	}
+	fd = identity_assume(identity);
+	if (fd) {
+		snprintf(why, OPENER_WHY_LENGTH, "cannot act for the caller: %s", strerror(-fd));
+		return fd;
+	}
+	place = open_place(path);
+	if (place < 0) {
+		fd = place;
+		snprintf(why, OPENER_WHY_LENGTH, "%s", strerror(-place));
+		goto drop;
+	}
+	fd = check_mount(place, 0, why);
+	if (!fd)
+		fd = check_type(place, why);
+	if (fd)
+		goto close_place;
+	/* The very file that was checked, whatever its name leads to by now. */
+	snprintf(again, sizeof(again), "/proc/self/fd/%d", place);
+	fd = open(again, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0) {
+		fd = -errno;
+		snprintf(why, OPENER_WHY_LENGTH, "%s", strerror(errno));
+	}
+close_place:
+	close(place);
+drop:
+	identity_drop();
+	return fd;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * opener.h - opens what is to be mapped, trusting nobody
+ *
+ * To be called in a thread of a pool: a foreign path or descriptor may hang whoever touches it.
+ */
+#ifndef PMEM2FS_OPENER_H
+#define PMEM2FS_OPENER_H
+
+#include "identity.h"
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define OPENER_WHY_LENGTH 256
+
+/*
+ * Opens `path` with the rights of `identity`. Before the file is opened for real it is known to
+ * be a regular file or a device-DAX node, on a file system that cannot hang: not FUSE, not a
+ * network file system, not one of the kernel's own. Returns the descriptor or a negative errno with
+ * the reason in `why` (OPENER_WHY_LENGTH bytes).
+ */
+int opener_open(const struct identity *identity, const char *path, bool write, char *why);
+
+/*
+ * Checks a descriptor that process `peer` has opened and passed by the same rules. Returns 0 or a
+ * negative errno with the reason.
+ */
+int opener_check(int fd, pid_t peer, char *why);
+
+/* The name of what is behind a descriptor, to be freed, or NULL. Nothing is touched. */
+char *opener_path(int fd);
+
+#endif

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * options.c - see options.h
+ *
+ * The words after -o come from people, from fstab and from mount(8), which passes words of its own
+ * along: those that mean nothing here are ignored, others that are not known are refused.
+ */
+#include "options.h"
+#include "control.h"
+#include <errno.h>
+#include <fuse_opt.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define OPTION(template, member)                                                                   \
+	{                                                                                          \
+		template, offsetof(struct options, member), 1                                      \
+	}
+
+/* Numbers, which libfuse would take with anything behind them. */
+enum { KEY_MODE, KEY_ROOTMODE, KEY_TIMEOUT, KEY_MAX, KEY_MAX_USER };
+
+static const struct fuse_opt templates[] = {
+	FUSE_OPT_KEY("mode=", KEY_MODE),
+	FUSE_OPT_KEY("rootmode=", KEY_ROOTMODE),
+	FUSE_OPT_KEY("timeout=", KEY_TIMEOUT),
+	OPTION("socket=%s", socket),
+	FUSE_OPT_KEY("max=", KEY_MAX),
+	FUSE_OPT_KEY("max_user=", KEY_MAX_USER),
+	OPTION("-f", foreground),
+	OPTION("-d", debug),
+	OPTION("debug", debug),
+	OPTION("-h", help),
+	OPTION("--help", help),
+	OPTION("-V", version),
+	OPTION("--version", version),
+	OPTION("--worker=%s", worker),
+	FUSE_OPT_END,
+};
+
+/* Words of mount(8) and fstab(5) that say nothing to us. */
+static bool is_mount_word(const char *word)
+{
+	static const char *const words[] = {
+		"rw",
+		"dev",
+		"nodev",
+		"suid",
+		"nosuid",
+		"exec",
+		"noexec",
+		"auto",
+		"noauto",
+		"user",
+		"nouser",
+		"users",
+		"owner",
+		"group",
+		"nofail",
+		"_netdev",
+		"sync",
+		"async",
+		"dirsync",
+		"atime",
+		"noatime",
+		"relatime",
+		"norelatime",
+		"strictatime",
+		"nodiratime",
+		"diratime",
+		"lazytime",
+		"defaults",
+		"nosymfollow",
+		"allow_other",
+		"default_permissions",
+		"auto_unmount",
+	};
+
+	if (!strncmp(word, "x-", 2) || !strncmp(word, "comment=", 8))
+		return true;
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (!strcmp(word, words[i]))
+			return true;
+	return false;
+}
+
+static bool take_number(const char *text, int base, unsigned low, unsigned high, unsigned *number)
+{
+	unsigned long value;
+	char *end;
+
+	if (*text < '0' || *text > '9') /* strtoul takes blanks and signs */
+		return false;
+	errno = 0;
+	value = strtoul(text, &end, base);
+	if (errno || *end || value < low || value > high)
+		return false;
+	*number = (unsigned)value;
+	return true;
+}
+
+static bool take_seconds(const char *text, double *seconds)
+{
+	char *end;
+
+	*seconds = strtod(text, &end);
+	return *text && !*end && *seconds >= 0 && *seconds <= 1;
+}
+
+static int take_option(struct options *options, const char *arg, int key)
+{
+	const char *value = strchr(arg, '=') + 1;
+	const char *wanted = "a number above 0";
+	bool right;
+
+	switch (key) {
+	case KEY_MODE:
+		right = take_number(value, 8, 0, 0777, &options->mode);
+		wanted = "permissions in octal";
+		break;
+	case KEY_ROOTMODE:
+		right = take_number(value, 8, 0, 01777, &options->rootmode);
+		wanted = "permissions in octal";
+		break;
+	case KEY_TIMEOUT:
+		right = take_seconds(value, &options->timeout);
+		wanted = "between 0 and 1";
+		break;
+	case KEY_MAX:
+		right = take_number(value, 10, 1, UINT_MAX, &options->max);
+		break;
+	default:
+		right = take_number(value, 10, 1, UINT_MAX, &options->max_user);
+		break;
+	}
+	if (!right)
+		fprintf(stderr, "pmem2fs: %s: not %s\n", arg, wanted);
+	return right ? 0 : -1;
+}
+
+static int take(void *data, const char *arg, int key, struct fuse_args *rest)
+{
+	struct options *options = data;
+
+	(void)rest;
+	if (key == FUSE_OPT_KEY_NONOPT) {
+		if (!options->mountpoint) {
+			options->mountpoint = strdup(arg);
+		} else if (!options->source) {
+			options->source = options->mountpoint;
+			options->mountpoint = strdup(arg);
+		} else {
+			fprintf(stderr, "pmem2fs: %s: one argument too many\n", arg);
+			return -1;
+		}
+		return options->mountpoint ? 0 : -1;
+	}
+	if (key != FUSE_OPT_KEY_OPT)
+		return take_option(options, arg, key);
+	if (arg[0] != '-' && is_mount_word(arg))
+		return 0;
+	fprintf(stderr, "pmem2fs: %s: unknown option\n", arg);
+	return -1;
+}
+
+static const char usage[] =
+	"Usage: pmem2fs [SOURCE] MOUNTPOINT [-o OPTION[,...]] [-f] [-d]\n"
+	"Shows the persistent-memory mappings of this host as files.\n"
+	"\n"
+	"  -o mode=OCTAL      permissions of the files (0400)\n"
+	"  -o rootmode=OCTAL  permissions of the root directory (0755; 1777 lets\n"
+	"                     every user make mappings)\n"
+	"  -o timeout=SECONDS how long the kernel may believe what it was told,\n"
+	"                     0 to 1 (1)\n"
+	"  -o socket=PATH     where pmem2ctl finds the daemon (" CONTROL_SOCKET ",\n"
+	"                     for users $XDG_RUNTIME_DIR/pmem2fs/socket)\n"
+	"  -o max=N           mappings in total (what vm.max_map_count has room for)\n"
+	"  -o max_user=N      mappings of one user other than root (half of max)\n"
+	"  -f                 stay in the foreground, log to stderr\n"
+	"  -d                 log more\n"
+	"  -h, --help         this text\n"
+	"  -V, --version      the version\n"
+	"\n"
+	"umount MOUNTPOINT (fusermount3 -u MOUNTPOINT for users) ends the daemon and\n"
+	"with it the mappings made through it.\n";
+
+/* How many mappings fit into one process with some areas to spare for itself. */
+static unsigned default_max(void)
+{
+	unsigned count = 65530;
+	FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
+
+	if (file) {
+		if (fscanf(file, "%u", &count) != 1)
+			count = 65530;
+		fclose(file);
+	}
+	if (count > 1000000)
+		count = 1000000;
+	return count > 2000 ? count - 1000 : count / 2;
+}
+
+static int default_socket(struct options *options)
+{
+	const char *dir = secure_getenv("XDG_RUNTIME_DIR");
+	const char *given = secure_getenv("PMEM2FS_SOCKET");
+
+	if (given && *given) {
+		options->socket = strdup(given);
+	} else if (geteuid() == 0) {
+		options->socket = strdup(CONTROL_SOCKET);
+	} else if (!dir || dir[0] != '/') {
+		fprintf(stderr, "pmem2fs: XDG_RUNTIME_DIR is not set: say -o socket=PATH\n");
+		return -1;
+	} else if (asprintf(&options->socket, "%s/pmem2fs/socket", dir) < 0) {
+		options->socket = NULL;
+	}
+	return options->socket ? 0 : -1;
+}
+
+/* DEVICE,NUMBER,MOUNTPOINT: resolved by the keeper, since touching it would be to ask ourselves. */
+static int take_worker(struct options *options)
+{
+	const char *comma = strchr(options->worker, ',');
+
+	comma = comma ? strchr(comma + 1, ',') : NULL;
+	if (!comma || comma[1] != '/')
+		return -1;
+	free(options->mountpoint);
+	options->mountpoint = strdup(comma + 1);
+	return options->mountpoint && options->source ? 0 : -1;
+}
+
+static int check(struct options *options)
+{
+	char *full;
+
+	if (!options->mountpoint) {
+		fprintf(stderr, "pmem2fs: no mount point given\n");
+		return -1;
+	}
+	if (!options->max)
+		options->max = default_max();
+	if (!options->max_user)
+		options->max_user = options->max / 2 ? options->max / 2 : 1;
+	if (!options->source)
+		options->source = strdup("pmem2fs");
+	if (!options->socket && default_socket(options))
+		return -1;
+	if (options->socket[0] != '/') {
+		fprintf(stderr, "pmem2fs: socket=%s: not an absolute path\n", options->socket);
+		return -1;
+	}
+	if (options->worker)
+		return take_worker(options);
+	full = realpath(options->mountpoint, NULL);
+	if (!full && errno == ENOTCONN && options->mountpoint[0] == '/')
+		full = strdup(options->mountpoint); /* a dead mount, see mount.c */
+	if (!full) {
+		fprintf(stderr, "pmem2fs: %s: %s\n", options->mountpoint, strerror(errno));
+		return 1;
+	}
+	free(options->mountpoint);
+	options->mountpoint = full;
+	return options->source ? 0 : -1;
+}
+
+enum options_result options_parse(struct options *options, int argc, char **argv)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
+	int wrong;
+
+	*options = (struct options){.mode = 0400, .rootmode = 0755, .timeout = 1};
+	wrong = fuse_opt_parse(&args, options, templates, take);
+	fuse_opt_free_args(&args);
+	if (!wrong && options->help) {
+		fputs(usage, stdout);
+		return OPTIONS_DONE;
+	}
+	if (!wrong && options->version) {
+		puts("pmem2fs " PMEM2FS_VERSION);
+		return OPTIONS_DONE;
+	}
+	if (!wrong)
+		wrong = check(options);
+	if (wrong < 0)
+		fprintf(stderr, "Try 'pmem2fs --help'.\n");
+	return wrong < 0 ? OPTIONS_WRONG : wrong > 0 ? OPTIONS_FAILED : OPTIONS_RUN;
+}
+
+void options_free(struct options *options)
+{
+	free(options->source);
+	free(options->mountpoint);
+	free(options->socket);
+	free(options->worker);
+}

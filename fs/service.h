@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * service.h - what the parts of the worker share
+ *
+ * One object, made by worker.c, used by the request loop alone.
+ */
+#ifndef PMEM2FS_SERVICE_H
+#define PMEM2FS_SERVICE_H
+
+#include "options.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+struct service {
+	const struct options *options;
+	struct name_space *names;
+	struct witness *witness;
+	struct keeper_link *keeper;
+	struct pmem2fs_table *table; /* the keeper's */
+	struct pool *openers;        /* lane: the user */
+	struct pool *helpers;        /* lane: enum helper_lane, one thread each */
+	struct drafts *drafts;
+	struct events *events;
+	struct fuse_session *session;
+	uint64_t capacity;            /* bytes of pmem of this host */
+	uint64_t capacity_checked;    /* clock_now(), 0: never */
+	struct timespec changed;      /* CLOCK_REALTIME of the last change of the directory */
+	struct pending_write *writes; /* of operations.c */
+	char *listing_buffer;         /* of listing.c */
+	size_t listing_room;          /* its bytes */
+	bool interrupted;             /* one of them is */
+	bool initialized;             /* the kernel has said hello */
+};
+
+enum helper_lane { LANE_WITNESS, LANE_NOTIFY, LANE_CAPACITY };
+
+#endif

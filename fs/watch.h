@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * watch.h - a descriptor that the request loop waits for
+ */
+#ifndef PMEM2FS_WATCH_H
+#define PMEM2FS_WATCH_H
+
+#include <stdint.h>
+
+struct watch {
+	int fd;
+	void (*ready)(struct watch *watch, uint32_t events); /* EPOLL bits */
+};
+
+#endif

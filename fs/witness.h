@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * witness.h - what the kernel says of our mappings, at most a second old
+ *
+ * Nothing is looked at while nobody asks. Questions are collected while a thread is busy with
+ * the ones before, and the neighbours of a mapping are looked at along with it, since whoever
+ * reads one document will often read the next.
+ */
+#ifndef PMEM2FS_WITNESS_H
+#define PMEM2FS_WITNESS_H
+
+#include "clock.h"
+#include "namespace.h"
+#include "pool.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define WITNESS_FRESH CLOCK_SECOND /* facts older than this are looked at again */
+
+/* Whoever waits for an answer. `wake` is called once, in the loop. */
+struct waiter {
+	struct waiter *next; /* the witness's */
+	void (*wake)(struct waiter *waiter);
+};
+
+struct witness;
+
+/*
+ * `keeper` holds the mappings. `pool` runs the looking, one task at a time. NULL when memory
+ * runs out.
+ */
+struct witness *witness_new(struct name_space *names, struct pool *pool, pid_t keeper);
+void witness_free(struct witness *witness);
+
+/* The process that holds the mappings, as it was last seen; borrowed. */
+struct owner *witness_owner(const struct witness *witness);
+
+static inline bool witness_is_fresh(const struct mapping *mapping, uint64_t now)
+{
+	return mapping->checked && now - mapping->checked < WITNESS_FRESH;
+}
+
+/*
+ * Has the facts of `mapping` and of up to `more` that follow it looked at, and wakes the waiter
+ * when that is done. Returns 0, or a negative errno when it cannot be asked (the waiter is not
+ * woken then).
+ */
+int witness_ask(struct witness *witness, struct mapping *mapping, unsigned more,
+		struct waiter *waiter);
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * worker.c - see worker.h
+ *
+ * The request loop: one thread that waits for the kernel's requests, the keeper's answers, the
+ * socket, and the threads of the pools. Its handlers never block: what might is given to a pool.
+ */
+#define FUSE_USE_VERSION 314
+#include "worker.h"
+#include "clock.h"
+#include "drafts.h"
+#include "events.h"
+#include "keeper_link.h"
+#include "libpmem2fs.h"
+#include "log.h"
+#include "mapper.h"
+#include "mount.h"
+#include "namespace.h"
+#include "operations.h"
+#include "pool.h"
+#include "server.h"
+#include "service.h"
+#include "watch.h"
+#include "witness.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <fuse_lowlevel.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define EVENTS_AT_ONCE 32
+
+#define OPENS_PER_USER  4 /* at once: a source that hangs holds up its own user */
+#define OPENS           64
+#define OPENS_WAITING   1024 /* per user */
+#define HELPERS         3
+#define HELPERS_WAITING 1024 /* of a kind: a name more that the kernel keeps does no harm */
+#define NUMBERS_BITS    40   /* of inode numbers for each worker: the next one gives out others */
+
+struct worker {
+	struct service service;
+	int epoll, wake;
+	struct watch fuse, keeper, pools;
+	struct fuse_buf request; /* libfuse's */
+	struct server *server;
+	bool ended, announced;
+};
+
+static struct worker *worker_of(struct watch *watch, size_t offset)
+{
+	return (struct worker *)((char *)watch - offset);
+}
+
+/* One request at a time: whoever asks mostly waits for the answer before asking again. */
+static void fuse_ready(struct watch *watch, uint32_t events)
+{
+	struct worker *worker = worker_of(watch, offsetof(struct worker, fuse));
+	struct fuse_session *session = worker->service.session;
+	int n;
+
+	(void)events;
+	n = fuse_session_receive_buf(session, &worker->request);
+	if (n == -EAGAIN || n == -EINTR)
+		return;
+	if (n > 0) {
+		fuse_session_process_buf(session, &worker->request);
+		operations_interrupts(&worker->service);
+	}
+	if (n <= 0 || fuse_session_exited(session)) /* unmounted */
+		worker->ended = true;
+}
+
+static void keeper_ready(struct watch *watch, uint32_t events)
+{
+	struct worker *worker = worker_of(watch, offsetof(struct worker, keeper));
+
+	(void)events;
+	if (keeper_link_work(worker->service.keeper)) {
+		log_debug("the keeper has gone");
+		worker->ended = true;
+	}
+}
+
+static void pools_ready(struct watch *watch, uint32_t events)
+{
+	struct worker *worker = worker_of(watch, offsetof(struct worker, pools));
+	eventfd_t count;
+
+	(void)events;
+	eventfd_read(watch->fd, &count);
+	pool_finish(worker->service.openers);
+	pool_finish(worker->service.helpers);
+}
+
+static int watch_begin(struct worker *worker, struct watch *watch, int fd,
+		       void (*ready)(struct watch *, uint32_t))
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = watch};
+
+	*watch = (struct watch){.fd = fd, .ready = ready};
+	return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+static int begin_service(struct service *service, const struct options *options, unsigned number,
+			 int wake)
+{
+	int error;
+
+	service->options = options;
+	clock_gettime(CLOCK_REALTIME, &service->changed);
+	error = pmem2fs_table_open(&service->table, WORKER_FD_TABLE);
+	if (error) {
+		log_error("the keeper's table: %s", pmem2_errormsg());
+		return error;
+	}
+	service->names = namespace_new((uint64_t)number << NUMBERS_BITS);
+	service->openers = pool_new(wake, OPENS_PER_USER, OPENS, OPENS_WAITING);
+	service->helpers = pool_new(wake, 1, HELPERS, HELPERS_WAITING);
+	service->drafts = drafts_new();
+	service->events = events_new();
+	service->keeper = keeper_link_new(WORKER_FD_COMMANDS);
+	if (!service->names || !service->openers || !service->helpers || !service->drafts ||
+	    !service->events || !service->keeper)
+		return -ENOMEM;
+	service->witness = witness_new(service->names, service->helpers, getppid());
+	if (!service->witness)
+		return -ENOMEM;
+	return mapper_load(service);
+}
+
+static int begin_session(struct worker *worker)
+{
+	char *argv[] = {"pmem2fs", NULL};
+	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
+	char fd[32];
+
+	worker->service.session =
+		fuse_session_new(&args, &operations, sizeof(operations), &worker->service);
+	fuse_opt_free_args(&args);
+	if (!worker->service.session)
+		return -ENOMEM;
+	snprintf(fd, sizeof(fd), "/dev/fd/%d", WORKER_FD_FUSE);
+	if (fuse_session_mount(worker->service.session, fd))
+		return -EIO;
+	return fcntl(WORKER_FD_FUSE, F_SETFL, O_NONBLOCK) ? -errno : 0;
+}
+
+static int begin(struct worker *worker, const struct options *options, unsigned number)
+{
+	int error;
+
+	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
+	worker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (worker->epoll < 0 || worker->wake < 0)
+		return -errno;
+	error = begin_service(&worker->service, options, number, worker->wake);
+	if (!error)
+		error = begin_session(worker);
+	if (!error)
+		error = watch_begin(worker, &worker->fuse, WORKER_FD_FUSE, fuse_ready);
+	if (!error)
+		error = watch_begin(worker, &worker->keeper, WORKER_FD_COMMANDS, keeper_ready);
+	if (!error)
+		error = watch_begin(worker, &worker->pools, worker->wake, pools_ready);
+	if (error)
+		return error;
+	worker->server = server_new(&worker->service, worker->epoll, WORKER_FD_LISTENER);
+	return worker->server ? 0 : -ENOMEM;
+}
+
+/* Once the kernel has said hello, so that whoever started the daemon finds it serving. */
+static void announce(struct worker *worker)
+{
+	worker->announced = true;
+	keeper_link_ready(worker->service.keeper);
+	if (!worker->service.options->foreground)
+		log_leave_terminal();
+	log_start_thread();
+	log_debug("serving %s", worker->service.options->mountpoint);
+}
+
+/* What is due by time. Returns for how many milliseconds nothing is. */
+static int do_timers(struct worker *worker)
+{
+	struct service *service = &worker->service;
+	uint64_t now = clock_now(), next, other;
+
+	next = keeper_link_expire(service->keeper, now);
+	other = drafts_expire(service->drafts, now, operations_expired, service);
+	if (other < next)
+		next = other;
+	if (next == UINT64_MAX)
+		return -1;
+	return next > now ? (int)((next - now) / 1000000 + 1) : 0;
+}
+
+/* The keeper can be written to again when something waits for that. */
+static void watch_keeper(struct worker *worker, bool *writing)
+{
+	bool waits = keeper_link_waits(worker->service.keeper);
+	struct epoll_event event = {
+		.events = EPOLLIN | (waits ? (uint32_t)EPOLLOUT : 0u),
+		.data.ptr = &worker->keeper,
+	};
+
+	if (waits != *writing)
+		epoll_ctl(worker->epoll, EPOLL_CTL_MOD, worker->keeper.fd, &event);
+	*writing = waits;
+}
+
+static void loop(struct worker *worker)
+{
+	struct epoll_event events[EVENTS_AT_ONCE];
+	bool writing = false;
+	int n;
+
+	while (!worker->ended) {
+		watch_keeper(worker, &writing);
+		n = epoll_wait(worker->epoll, events, EVENTS_AT_ONCE, do_timers(worker));
+		for (int i = 0; i < n && !worker->ended; i++) {
+			struct watch *watch = events[i].data.ptr;
+
+			watch->ready(watch, events[i].events);
+		}
+		if (worker->service.initialized && !worker->announced)
+			announce(worker);
+		server_sweep(worker->server);
+	}
+}
+
+int worker_run(const struct options *options)
+{
+	static struct worker worker;
+	struct service *service = &worker.service;
+	unsigned long long dev = 0;
+	unsigned number = 0;
+	int error;
+
+	prctl(PR_SET_NAME, "pmem2fs-worker");
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, SIG_IGN); /* Ctrl-C is the keeper's, which then ends us */
+	signal(SIGHUP, SIG_IGN);
+	mallopt(M_ARENA_MAX, 2);              /* each arena keeps memory of its own */
+	mallopt(M_MMAP_THRESHOLD, 64 * 1024); /* what is large and short-lived goes back at once */
+	for (int fd = WORKER_FD_FIRST; fd < WORKER_FD_END; fd++)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+	sscanf(options->worker, "%llu,%u", &dev, &number);
+	error = begin(&worker, options, number);
+	if (error)
+		log_error("the worker cannot start: %s", strerror(-error));
+	else
+		loop(&worker);
+	/* Where the keeper was killed nobody else is left to do this. */
+	mount_take_away(options->mountpoint, (dev_t)dev);
+	log_close();
+	pool_close(service->openers);
+	pool_close(service->helpers);
+	_exit(error ? 1 : 0);
+}

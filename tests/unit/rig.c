@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * rig.c - see rig.h
+ */
+#include "rig.h"
+#include "drafts.h"
+#include "events.h"
+#include "keeper_link.h"
+#include "libpmem2fs.h"
+#include "namespace.h"
+#include "pool.h"
+#include "witness.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define SLOTS_MAX 4096
+
+static struct pmem2_map *maps[SLOTS_MAX];
+
+static void keeper_ready(struct watch *watch, uint32_t events)
+{
+	struct rig *rig = (struct rig *)((char *)watch - offsetof(struct rig, keeper));
+
+	(void)events;
+	assert_int_equal(keeper_link_work(rig->service.keeper), 0);
+}
+
+static void pools_ready(struct watch *watch, uint32_t events)
+{
+	struct rig *rig = (struct rig *)((char *)watch - offsetof(struct rig, pools));
+	eventfd_t count;
+
+	(void)events;
+	eventfd_read(watch->fd, &count);
+	pool_finish(rig->service.openers);
+	pool_finish(rig->service.helpers);
+}
+
+static void watch_begin(struct rig *rig, struct watch *watch, int fd,
+			void (*ready)(struct watch *, uint32_t))
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = watch};
+
+	*watch = (struct watch){.fd = fd, .ready = ready};
+	assert_int_equal(epoll_ctl(rig->epoll, EPOLL_CTL_ADD, fd, &event), 0);
+}
+
+/* The one table of this process; its descriptor is to be had once. */
+static int table_descriptor(void)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		assert_int_equal(pmem2fs_table_export(&fd), 0);
+	return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+struct rig *rig_new(void)
+{
+	struct rig *rig = calloc(1, sizeof(*rig));
+	struct service *service = &rig->service;
+	int ends[2];
+
+	rig->options = (struct options){.mountpoint = (char *)"/mnt",
+					.rootmode = 0755,
+					.mode = 0400,
+					.timeout = 1,
+					.max = 1000,
+					.max_user = 500};
+	rig->epoll = epoll_create1(EPOLL_CLOEXEC);
+	rig->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	rig->far = ends[1];
+	service->options = &rig->options;
+	assert_int_equal(pmem2fs_table_open(&service->table, table_descriptor()), 0);
+	service->names = namespace_new(0);
+	service->openers = pool_new(rig->wake, 4, 16, 100);
+	service->helpers = pool_new(rig->wake, 1, 3, 1000);
+	service->drafts = drafts_new();
+	service->events = events_new();
+	service->keeper = keeper_link_new(ends[0]);
+	service->witness = witness_new(service->names, service->helpers, getpid());
+	watch_begin(rig, &rig->pools, rig->wake, pools_ready);
+	watch_begin(rig, &rig->keeper, ends[0], keeper_ready);
+	return rig;
+}
+
+static bool drained;
+
+static void drain_run(struct task *task)
+{
+	(void)task;
+}
+
+static void drain_done(struct task *task)
+{
+	(void)task;
+	drained = true;
+}
+
+void rig_free(struct rig *rig)
+{
+	struct task last = {.lane = LANE_NOTIFY, .run = drain_run, .done = drain_done};
+	struct service *service = &rig->service;
+	struct mapping *mapping;
+	size_t place;
+
+	drained = false; /* a closed pool does not finish what is in it */
+	assert_int_equal(pool_submit(service->helpers, &last), 0);
+	rig_run(rig, &drained);
+
+	while ((mapping = namespace_after(service->names, 0, &place)))
+		namespace_remove(service->names, mapping);
+	for (uint32_t i = 0; i < SLOTS_MAX; i++)
+		pmem2_unmap(&maps[i]);
+	pool_close(service->openers);
+	pool_close(service->helpers);
+	witness_free(service->witness);
+	keeper_link_free(service->keeper);
+	events_free(service->events);
+	drafts_free(service->drafts);
+	namespace_free(service->names);
+	pmem2fs_table_close(&service->table);
+	close(rig->keeper.fd);
+	close(rig->far);
+	close(rig->wake);
+	close(rig->epoll);
+	free(rig);
+}
+
+static bool serve(struct rig *rig, int timeout)
+{
+	struct epoll_event events[32];
+	struct taken taken;
+	int n = epoll_wait(rig->epoll, events, 32, timeout);
+
+	for (int i = 0; i < n; i++) {
+		struct watch *watch = events[i].data.ptr;
+
+		watch->ready(watch, events[i].events);
+	}
+	if (rig->swept)
+		rig->swept(rig->arg);
+	while (!rig->keeper_off && rig_take(rig, &taken)) {
+		rig_carry_out(rig, &taken);
+		n = 1;
+	}
+	return n > 0;
+}
+
+void rig_run(struct rig *rig, const bool *done)
+{
+	rig_poll(rig);
+	while (!*done)
+		serve(rig, -1);
+}
+
+void rig_poll(struct rig *rig)
+{
+	while (serve(rig, 0))
+		;
+}
+
+bool rig_take(struct rig *rig, struct taken *taken)
+{
+	union {
+		char buffer[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = {.iov_base = &taken->command, .iov_len = sizeof(taken->command)};
+	struct msghdr message = {.msg_iov = &iov,
+				 .msg_iovlen = 1,
+				 .msg_control = &control,
+				 .msg_controllen = sizeof(control)};
+	ssize_t n = recvmsg(rig->far, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	taken->fd = -1;
+	if (n < 0)
+		return false;
+	assert_int_equal(n, sizeof(taken->command));
+	if (CMSG_FIRSTHDR(&message))
+		memcpy(&taken->fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(int));
+	return true;
+}
+
+static void reply(struct rig *rig, struct taken *taken, int error, uint32_t slot)
+{
+	struct command_reply answer = {.id = taken->command.id, .error = error, .slot = slot};
+
+	if (error)
+		strcpy(answer.message, "as the keeper says");
+	if (taken->fd >= 0)
+		close(taken->fd);
+	taken->fd = -1;
+	assert_int_equal(send(rig->far, &answer, sizeof(answer), 0), sizeof(answer));
+	assert_int_equal(keeper_link_work(rig->service.keeper), 0);
+}
+
+void rig_answer(struct rig *rig, struct taken *taken, int error)
+{
+	reply(rig, taken, error, taken->command.slot);
+}
+
+static uint32_t do_map(const struct taken *taken)
+{
+	const struct command *command = &taken->command;
+	struct pmem2_source *source = NULL;
+	struct pmem2_config *config = NULL;
+	struct pmem2_map *map = NULL;
+	uint32_t slot = 0;
+
+	assert_int_equal(pmem2_config_new(&config), 0);
+	pmem2_config_set_required_store_granularity(config, command->granularity);
+	pmem2_config_set_sharing(config, command->sharing);
+	pmem2_config_set_protection(config, command->protection);
+	pmem2_config_set_offset(config, command->offset);
+	pmem2fs_config_set_label(config, command->label, command->label_length);
+	pmem2fs_config_set_owner(config, command->uid, command->gid);
+	if (command->anonymous) {
+		assert_int_equal(pmem2_source_from_anon(&source, command->length), 0);
+	} else {
+		pmem2_config_set_length(config, command->length);
+		assert_int_equal(pmem2_source_from_fd(&source, taken->fd), 0);
+	}
+	assert_int_equal(pmem2_map_new(&map, config, source), 0);
+	assert_int_equal(pmem2fs_map_get_slot(map, &slot), 0);
+	assert_true(slot < SLOTS_MAX);
+	maps[slot] = map;
+	pmem2_source_delete(&source);
+	pmem2_config_delete(&config);
+	return slot;
+}
+
+void rig_carry_out(struct rig *rig, struct taken *taken)
+{
+	const struct command *command = &taken->command;
+	uint32_t slot = command->slot;
+	int error = 0;
+
+	if (command->op == COMMAND_MAP)
+		slot = do_map(taken);
+	else if (command->op == COMMAND_UNMAP)
+		error = pmem2_unmap(&maps[slot]);
+	else if (command->op == COMMAND_LABEL)
+		error = pmem2fs_map_set_label(maps[slot], command->label, command->label_length);
+	else
+		assert_int_equal(command->op, COMMAND_PING);
+	assert_int_equal(error, 0);
+	reply(rig, taken, 0, slot);
+}
+
+char *rig_new_file(void)
+{
+	char *path = strdup("/tmp/pmem2fs-rig-XXXXXX");
+	int fd = mkostemp(path, O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 16384), 0);
+	close(fd);
+	return path;
+}
+
+unsigned rig_mapped(struct rig *rig)
+{
+	struct pmem2fs_record record;
+	uint32_t slot = 0;
+	unsigned count = 0;
+
+	while (!pmem2fs_table_next(rig->service.table, &slot, NULL, &record, NULL)) {
+		slot++;
+		count++;
+	}
+	return count;
+}
+
+unsigned rig_descriptors(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	unsigned count = 0;
+
+	while (readdir(folder))
+		count++;
+	closedir(folder);
+	return count;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_mountinfo.c - which mount is where
+ *
+ * As root in a mount namespace of its own, with mounts whose names need escapes.
+ */
+#include "mountinfo.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char folder[] = "/tmp/mountinfo-XXXXXX";
+static bool private;
+
+static int begin(void **state)
+{
+	(void)state;
+	if (!mkdtemp(folder))
+		return -1;
+	private = !unshare(CLONE_NEWNS) && !mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	rmdir(folder);
+	return 0;
+}
+
+static void finds_the_root(void **state)
+{
+	struct mount_line by_target, by_id;
+	struct stat st;
+	int fd = open("/", O_PATH | O_DIRECTORY), id = mountinfo_id_of(fd);
+
+	(void)state;
+	assert_true(id > 0);
+	assert_int_equal(mountinfo_by_id(0, id, &by_id), 0);
+	assert_int_equal(by_id.id, id);
+	assert_string_equal(by_id.target, "/");
+	assert_int_equal(mountinfo_by_target(0, "/", &by_target), 0);
+	assert_int_equal(by_target.id, id);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(by_id.dev, st.st_dev);
+	close(fd);
+}
+
+static void the_type_is_the_kernels(void **state)
+{
+	struct mount_line line;
+
+	(void)state;
+	assert_int_equal(mountinfo_by_target(0, "/proc", &line), 0);
+	assert_string_equal(line.type, "proc");
+	assert_int_equal(mountinfo_by_target(getpid(), "/proc", &line), 0);
+	assert_string_equal(line.type, "proc");
+}
+
+static void what_is_not_there(void **state)
+{
+	struct mount_line line = {.id = 123};
+
+	(void)state;
+	assert_int_equal(mountinfo_by_target(0, "/nowhere", &line), -ENOENT);
+	assert_int_equal(mountinfo_by_target(0, "", &line), -ENOENT);
+	assert_int_equal(mountinfo_by_id(0, 0x7ffffff0, &line), -ENOENT);
+	assert_int_equal(line.id, 123);
+	assert_true(mountinfo_id_of(-1) < 0);
+	assert_true(mountinfo_id_of(987654) < 0);
+}
+
+static void no_such_process(void **state)
+{
+	struct mount_line line;
+	pid_t pid = fork();
+
+	(void)state;
+	if (!pid)
+		_exit(0);
+	waitpid(pid, NULL, 0);
+	assert_true(mountinfo_by_target(pid, "/", &line) < 0);
+}
+
+/* A memfd is on a mount of the kernel's own, which nobody can see. */
+static void a_hidden_mount_is_not_found(void **state)
+{
+	struct mount_line line;
+	int fd = memfd_create("x", MFD_CLOEXEC), id = mountinfo_id_of(fd);
+
+	(void)state;
+	assert_true(id >= 0);
+	assert_int_equal(mountinfo_by_id(0, id, &line), -ENOENT);
+	close(fd);
+}
+
+static void undoes_escapes_and_sees_the_top(void **state)
+{
+	static const char *const names[] = {"a b", "t\tn\n", "back\\slash", "\\040", " - x", "#"};
+	struct mount_line first, line;
+	char path[128];
+
+	(void)state;
+	if (!private)
+		skip();
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+		assert_int_equal(mkdir(path, 0700), 0);
+		assert_int_equal(mount("a - b", path, "tmpfs", 0, "size=4k"), 0);
+		assert_int_equal(mountinfo_by_target(0, path, &first), 0);
+		assert_string_equal(first.target, path);
+		assert_string_equal(first.type, "tmpfs");
+		assert_int_equal(mount("over", path, "ramfs", 0, NULL), 0);
+		assert_int_equal(mountinfo_by_target(0, path, &line), 0);
+		assert_string_equal(line.type, "ramfs");
+		assert_int_not_equal(line.id, first.id);
+		assert_int_equal(mountinfo_by_id(0, first.id, &line), 0);
+		assert_string_equal(line.type, "tmpfs");
+		umount(path);
+		umount(path);
+		assert_int_equal(mountinfo_by_target(0, path, &line), -ENOENT);
+		rmdir(path);
+	}
+}
+
+/* Of another process its own mounts are told. */
+static void other_namespaces_are_others(void **state)
+{
+	int go[2], come[2];
+	struct mount_line line;
+	char byte;
+	pid_t pid;
+
+	(void)state;
+	if (!private)
+		skip();
+	assert_int_equal(pipe(go) | pipe(come), 0);
+	pid = fork();
+	if (!pid) {
+		if (unshare(CLONE_NEWNS) || mount("mine", folder, "tmpfs", 0, NULL))
+			_exit(1);
+		_exit(write(come[1], "", 1) != 1 || read(go[0], &byte, 1) != 1);
+	}
+	assert_int_equal(read(come[0], &byte, 1), 1);
+	assert_int_equal(mountinfo_by_target(pid, folder, &line), 0);
+	assert_int_equal(mountinfo_by_target(0, folder, &line), -ENOENT);
+	assert_int_equal(write(go[1], "", 1), 1);
+	waitpid(pid, NULL, 0);
+	close(go[0]), close(go[1]), close(come[0]), close(come[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finds_the_root),
+		cmocka_unit_test(the_type_is_the_kernels),
+		cmocka_unit_test(what_is_not_there),
+		cmocka_unit_test(no_such_process),
+		cmocka_unit_test(a_hidden_mount_is_not_found),
+		cmocka_unit_test(undoes_escapes_and_sees_the_top),
+		cmocka_unit_test(other_namespaces_are_others),
+	};
+
+	return cmocka_run_group_tests(tests, begin, end);
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_namespace.c - names, numbers and versions
+ */
+#include "namespace.h"
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct pmem2fs_record record = {
+	.address = 0x10000,
+	.length = 8192,
+	.source_size = 10000,
+	.source_dev = 77,
+	.source_inode = 9,
+	.uid = 1000,
+	.gid = 100,
+	.alignment = 4096,
+	.source_type = PMEM2FS_SOURCE_FSDAX,
+	.protection = 3,
+};
+
+static struct owner owner = {.references = 1, .is = {.pid = 1}};
+
+static int begin(void **state)
+{
+	*state = namespace_new(0);
+	return !*state;
+}
+
+static int end(void **state)
+{
+	namespace_free(*state);
+	return 0;
+}
+
+static struct mapping *add(struct name_space *names, const char *name, uint32_t slot,
+			   const struct pmem2fs_record *shown)
+{
+	struct mapping *mapping = NULL;
+
+	assert_int_equal(namespace_reserve(names, name, shown->uid, &mapping), 0);
+	assert_int_equal(namespace_show(names, mapping, slot, shown, NULL, &owner), 0);
+	return mapping;
+}
+
+static void a_reserved_name_is_taken_and_not_seen(void **state)
+{
+	struct name_space *names = *state;
+	struct mapping *mapping = NULL, *other = (struct mapping *)names;
+	size_t place;
+
+	assert_int_equal(namespace_reserve(names, "a", 7, &mapping), 0);
+	assert_string_equal(mapping_name(mapping), "a");
+	assert_null(namespace_find(names, "a"));
+	assert_null(namespace_after(names, 0, &place));
+	assert_int_equal(namespace_reserve(names, "a", 8, &other), -EEXIST);
+	assert_ptr_equal(other, names);
+	assert_int_equal(namespace_totals(names).reserved, 1);
+	assert_int_equal(namespace_totals(names).entries, 0);
+	assert_int_equal(namespace_count_of(names, 7), 1);
+	assert_int_equal(namespace_count_of(names, 8), 0);
+
+	namespace_remove(names, mapping);
+	assert_int_equal(namespace_totals(names).reserved, 0);
+	assert_int_equal(namespace_count_of(names, 7), 0);
+	assert_int_equal(namespace_reserve(names, "a", 7, &mapping), 0);
+	namespace_remove(names, mapping);
+}
+
+static void shows_what_the_record_says(void **state)
+{
+	struct name_space *names = *state;
+	struct mapping *mapping = add(names, "log", 7, &record), *other;
+	struct pmem2fs_record back;
+
+	assert_ptr_equal(namespace_find(names, "log"), mapping);
+	assert_null(namespace_find(names, "lo"));
+	assert_null(namespace_find(names, ""));
+	assert_ptr_equal(namespace_find_number(names, mapping->number), mapping);
+	assert_null(namespace_find_number(names, mapping->number + 1));
+	assert_null(namespace_find_number(names, 0));
+	assert_true(mapping->number >= NAMESPACE_FIRST);
+	assert_int_equal(mapping->slot, 7);
+	assert_int_equal(mapping->checked, 0);
+	assert_int_equal(namespace_reserve(names, "log", 8, &other), -EEXIST);
+	version_record(mapping->version, &back);
+	assert_memory_equal(&back, &record, sizeof(record));
+}
+
+/* Another worker begins above another base. */
+static void numbers_begin_above_the_base(void **state)
+{
+	struct name_space *names = namespace_new(1ull << 40);
+
+	(void)state;
+	assert_true(add(names, "a", 0, &record)->number > 1ull << 40);
+	namespace_free(names);
+}
+
+static void numbers_only_grow(void **state)
+{
+	struct name_space *names = *state;
+	uint64_t last = 0;
+
+	for (int i = 0; i < 300; i++) {
+		struct mapping *mapping = add(names, "again", 0, &record);
+
+		assert_true(mapping->number > last);
+		last = mapping->number;
+		namespace_remove(names, mapping);
+		assert_null(namespace_find_number(names, last));
+	}
+}
+
+/* Removing between two steps, through every closing of the holes. */
+static void walks_in_order_of_numbers(void **state)
+{
+	enum { COUNT = 1000 };
+	struct name_space *names = *state;
+	struct mapping *mapping;
+	uint64_t number = 0;
+	unsigned left = 0;
+	char name[16];
+	size_t place;
+
+	for (int i = 0; i < COUNT; i++) {
+		snprintf(name, sizeof(name), "m%d", i * 7919 % COUNT);
+		add(names, name, 0, &record);
+	}
+	for (int i = 0; (mapping = namespace_after(names, number, &place)); i++) {
+		assert_true(mapping->number > number);
+		number = mapping->number;
+		if (i % 4)
+			namespace_remove(names, mapping);
+	}
+	number = 0;
+	mapping = namespace_after(names, number, &place);
+	for (; mapping; mapping = namespace_next(names, &place)) {
+		assert_true(mapping->number > number);
+		number = mapping->number;
+		assert_ptr_equal(namespace_find(names, mapping_name(mapping)), mapping);
+		assert_ptr_equal(namespace_find_number(names, number), mapping);
+		left++;
+	}
+	assert_int_equal(left, COUNT / 4);
+	assert_int_equal(namespace_totals(names).entries, left);
+	assert_null(namespace_after(names, UINT64_MAX, &place));
+	assert_null(namespace_next(names, &place));
+}
+
+static void counts_entries_bytes_and_users(void **state)
+{
+	struct name_space *names = *state;
+	struct pmem2fs_record plain = record;
+	struct mapping *a, *b, *c;
+
+	plain.source_type = PMEM2FS_SOURCE_FILE;
+	plain.uid = 0;
+	plain.length = 100;
+	a = add(names, "a", 0, &record);
+	b = add(names, "b", 1, &plain);
+	c = add(names, "c", 2, &record);
+	assert_int_equal(namespace_totals(names).entries, 3);
+	assert_int_equal(namespace_totals(names).bytes, 2 * 8192 + 100);
+	assert_int_equal(namespace_totals(names).pmem_bytes, 2 * 8192);
+	assert_int_equal(namespace_count_of(names, 1000), 2);
+	assert_int_equal(namespace_count_of(names, 0), 1);
+	assert_int_equal(namespace_count_of(names, 1), 0);
+	namespace_remove(names, b);
+	assert_int_equal(namespace_count_of(names, 0), 0);
+	namespace_remove(names, a);
+	assert_int_equal(namespace_count_of(names, 1000), 1);
+	namespace_remove(names, c);
+	assert_int_equal(namespace_totals(names).entries, 0);
+	assert_int_equal(namespace_totals(names).bytes, 0);
+	assert_int_equal(namespace_totals(names).pmem_bytes, 0);
+	assert_int_equal(namespace_count_of(names, 1000), 0);
+}
+
+static void renames_keep_number_and_facts(void **state)
+{
+	struct name_space *names = *state;
+	struct mapping *mapping = add(names, "old", 3, &record), *reserved;
+	struct facts facts = {
+		.path = strdup("/x"),
+		.size = 1,
+		.size_known = true,
+		.badblocks = calloc(1, sizeof(*facts.badblocks)),
+		.badblock_count = 1,
+		.badblocks_known = true,
+	};
+	uint64_t number = mapping->number;
+
+	namespace_learn(names, mapping, &facts, 55);
+	assert_int_equal(namespace_reserve(names, "new", record.uid, &reserved), 0);
+	assert_int_equal(namespace_rename(names, mapping, reserved), 0);
+	assert_null(namespace_find(names, "old"));
+	assert_ptr_equal(namespace_find(names, "new"), mapping);
+	assert_int_equal(mapping->number, number);
+	assert_int_equal(mapping->slot, 3);
+	assert_int_equal(mapping->checked, 55);
+	assert_string_equal(mapping->version->path, "/x");
+	assert_int_equal(mapping->version->badblock_count, 1);
+	assert_int_equal(namespace_totals(names).reserved, 0);
+	assert_int_equal(namespace_totals(names).entries, 1);
+	assert_int_equal(namespace_count_of(names, record.uid), 1);
+	add(names, "old", 4, &record);
+	namespace_remove(names, mapping);
+	assert_null(namespace_find(names, "new"));
+	assert_non_null(namespace_find(names, "old"));
+}
+
+static void same_facts_make_no_new_version(void **state)
+{
+	struct name_space *names = *state;
+	struct mapping *mapping = add(names, "a", 0, &record);
+	struct version *version;
+	struct facts facts = {.path = strdup("/x"), .size = 10000, .size_known = true};
+
+	version = mapping->version;
+	namespace_learn(names, mapping, &facts, 10);
+	assert_null(facts.path); /* used up */
+	assert_ptr_not_equal(mapping->version, version);
+	version = mapping->version;
+	facts = (struct facts){.path = strdup("/x"), .size = 10000, .size_known = true};
+	namespace_learn(names, mapping, &facts, 20);
+	assert_ptr_equal(mapping->version, version);
+	assert_int_equal(mapping->checked, 20);
+}
+
+/* Whatever the document says must, when it changes, make another version. */
+static void each_fact_makes_a_new_version(void **state)
+{
+	struct name_space *names = *state;
+	struct mapping *mapping = add(names, "a", 0, &record);
+	struct owner other = {.references = 1, .is = {.pid = 2}};
+	struct device device = {.references = 1};
+
+	for (int i = 0; i < 10; i++) {
+		struct facts facts = {.path = i > 0 ? strdup(i > 1 ? "/y" : "/x") : NULL};
+		uint64_t node_number = mapping->number;
+		char *before, *after;
+		size_t length;
+
+		facts.size_known = true;
+		facts.size = i > 2 ? 2 : 1;
+		facts.deleted = i > 3;
+		facts.owner = owner_get(i > 4 ? &other : &owner);
+		facts.device = i > 5 ? device_get(&device) : NULL;
+		facts.badblocks_known = i > 6;
+		if (i > 7) {
+			facts.badblocks = calloc(1, sizeof(*facts.badblocks));
+			facts.badblock_count = 1;
+			facts.badblocks[0].offset = i > 8 ? 4096 : 0;
+			facts.badblocks[0].length = 4096;
+			facts.device_badblocks = 1;
+		}
+		before = strdup(version_document(names, mapping->version, &length));
+		namespace_learn(names, mapping, &facts, 1);
+		assert_int_equal(mapping->version->number, node_number);
+		after = strdup(version_document(names, mapping->version, &length));
+		assert_string_not_equal(before, after);
+		free(before);
+		free(after);
+	}
+	namespace_remove(names, mapping);
+	assert_int_equal(other.references, 1);
+	assert_int_equal(device.references, 1);
+}
+
+/* Whoever has an old version open goes on reading the same bytes, also after the removal. */
+static void a_version_stays_while_the_kernel_knows_it(void **state)
+{
+	struct name_space *names = *state;
+	struct nodes *nodes = namespace_nodes(names);
+	struct mapping *mapping = add(names, "a", 0, &record);
+	struct version *old = mapping->version;
+	struct facts facts = {.path = strdup("/x"), .owner = owner_get(&owner)};
+	char *before;
+	size_t length;
+
+	assert_int_equal(nodes_lookup(nodes, &old->node), 0);
+	before = strdup(version_document(names, old, &length));
+	namespace_learn(names, mapping, &facts, 1);
+	assert_ptr_not_equal(mapping->version, old);
+	version_document(names, mapping->version, &length);
+	assert_string_equal(version_document(names, old, &length), before);
+	assert_int_equal(version_document_size(names, old), strlen(before));
+	namespace_remove(names, mapping);
+	assert_ptr_equal(nodes_find(nodes, old->node.id), &old->node);
+	assert_string_equal(version_document(names, old, &length), before);
+	assert_true(nodes_forget(nodes, &old->node, 1));
+	version_free(names, old);
+	free(before);
+}
+
+static void any_bytes_are_a_name(void **state)
+{
+	struct name_space *names = *state;
+	char longest[NAME_LENGTH_MAX + 1];
+	const char *all[] = {"\xff\xfe", "a\nb", " ", "-rf", "\\x41", longest};
+
+	memset(longest, 'n', NAME_LENGTH_MAX);
+	longest[NAME_LENGTH_MAX] = '\0';
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		add(names, all[i], 0, &record);
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		assert_string_equal(mapping_name(namespace_find(names, all[i])), all[i]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_reserved_name_is_taken_and_not_seen, begin, end),
+		cmocka_unit_test_setup_teardown(shows_what_the_record_says, begin, end),
+		cmocka_unit_test(numbers_begin_above_the_base),
+		cmocka_unit_test_setup_teardown(numbers_only_grow, begin, end),
+		cmocka_unit_test_setup_teardown(walks_in_order_of_numbers, begin, end),
+		cmocka_unit_test_setup_teardown(counts_entries_bytes_and_users, begin, end),
+		cmocka_unit_test_setup_teardown(renames_keep_number_and_facts, begin, end),
+		cmocka_unit_test_setup_teardown(same_facts_make_no_new_version, begin, end),
+		cmocka_unit_test_setup_teardown(each_fact_makes_a_new_version, begin, end),
+		cmocka_unit_test_setup_teardown(a_version_stays_while_the_kernel_knows_it, begin,
+						end),
+		cmocka_unit_test_setup_teardown(any_bytes_are_a_name, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,627 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_server.c - questions over a real socket
+ *
+ * Root can be other users as well: who asks is what the calling thread is at connect.
+ */
+#include "capture.h"
+#include "clock.h"
+#include "control.h"
+#include "keeper_link.h"
+#include "libpmem2fs.h"
+#include "listen.h"
+#include "namespace.h"
+#include "rig.h"
+#include "server.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define UID 12345
+
+struct place {
+	struct rig *rig;
+	struct server *server;
+	char folder[32], path[64];
+	int listener;
+};
+
+static struct capture capture;
+
+static void sweep(void *server)
+{
+	server_sweep(server);
+}
+
+static int begin(void **state)
+{
+	struct place *place = calloc(1, sizeof(*place));
+
+	*state = place;
+	capture_begin(&capture, STDERR_FILENO);
+	place->rig = rig_new();
+	strcpy(place->folder, "/tmp/server-XXXXXX");
+	assert_non_null(mkdtemp(place->folder));
+	assert_int_equal(chmod(place->folder, 0755), 0);
+	snprintf(place->path, sizeof(place->path), "%s/socket", place->folder);
+	place->listener = listen_begin(place->path);
+	assert_true(place->listener >= 0);
+	place->server = server_new(&place->rig->service, place->rig->epoll, place->listener);
+	assert_non_null(place->server);
+	place->rig->swept = sweep;
+	place->rig->arg = place->server;
+	return 0;
+}
+
+static int end(void **state)
+{
+	struct place *place = *state;
+
+	place->rig->keeper_off = false;
+	rig_poll(place->rig);
+	place->rig->swept = NULL;
+	server_free(place->server);
+	close(place->listener);
+	rig_free(place->rig);
+	unlink(place->path);
+	rmdir(place->folder);
+	free(place);
+	capture_end(&capture);
+	return 0;
+}
+
+static int reach(struct place *place, uid_t uid)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), error;
+
+	strcpy(address.sun_path, place->path);
+	/* The system calls, for the calling thread alone. */
+	if (uid != geteuid()) {
+		syscall(SYS_setresgid, -1, uid, -1);
+		syscall(SYS_setresuid, -1, uid, -1);
+	}
+	error = connect(fd, (struct sockaddr *)&address, sizeof(address));
+	syscall(SYS_setresuid, -1, getuid(), -1);
+	syscall(SYS_setresgid, -1, getgid(), -1);
+	assert_int_equal(error, 0);
+	return fd;
+}
+
+/* Sends a packet with that many descriptors of `passed`. */
+static void put_bytes(int fd, const void *bytes, size_t length, int passed, unsigned count)
+{
+	union {
+		char buffer[CMSG_SPACE(8 * sizeof(int))];
+		struct cmsghdr align;
+	} control = {0};
+	struct iovec iov = {.iov_base = (void *)bytes, .iov_len = length};
+	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct cmsghdr *header;
+
+	if (count) {
+		message.msg_control = &control;
+		message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+		header = CMSG_FIRSTHDR(&message);
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(count * sizeof(int));
+		for (unsigned i = 0; i < count; i++)
+			memcpy(CMSG_DATA(header) + i * sizeof(int), &passed, sizeof(int));
+	}
+	assert_int_equal(sendmsg(fd, &message, MSG_NOSIGNAL), length);
+}
+
+static void put(int fd, const char *text)
+{
+	put_bytes(fd, text, strlen(text), -1, 0);
+}
+
+/* The next packet, or NULL when there is none now. */
+static json_t *get(int fd)
+{
+	char text[8192];
+	ssize_t n = recv(fd, text, sizeof(text), MSG_DONTWAIT);
+	json_t *answer;
+
+	if (n < 0) {
+		assert_int_equal(errno, EAGAIN);
+		return NULL;
+	}
+	answer = json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(answer);
+	return answer;
+}
+
+static json_t *wait_for(struct place *place, int fd)
+{
+	json_t *answer;
+
+	while (!(answer = get(fd)))
+		rig_poll(place->rig);
+	return answer;
+}
+
+/* The errno of the next answer; its message must hold `message`. */
+static int answered(struct place *place, int fd, const char *message)
+{
+	json_t *answer = wait_for(place, fd);
+	int number = (int)json_integer_value(json_object_get(answer, "errno"));
+
+	assert_non_null(json_object_get(answer, "errno"));
+	if (message)
+		assert_non_null(
+			strstr(json_string_value(json_object_get(answer, "message")), message));
+	else
+		assert_null(json_object_get(answer, "message"));
+	json_decref(answer);
+	return number;
+}
+
+static int ask(struct place *place, int fd, const char *text, const char *message)
+{
+	put(fd, text);
+	return answered(place, fd, message);
+}
+
+/* The next thing that comes is the end. */
+static void expect_end(struct place *place, int fd)
+{
+	char byte;
+	ssize_t n;
+
+	while ((n = recv(fd, &byte, 1, MSG_DONTWAIT)) < 0 && errno == EAGAIN)
+		rig_poll(place->rig);
+	assert_true(n == 0 || errno == ECONNRESET);
+}
+
+#define ANONYMOUS "{\"source\":{\"type\":\"anonymous\",\"size\":4096}}"
+
+static void says_hello(void **state)
+{
+	struct place *place = *state;
+	int fd = reach(place, 0);
+	json_t *answer;
+
+	put(fd, "{\"hello\":1}");
+	answer = wait_for(place, fd);
+	assert_int_equal(json_integer_value(json_object_get(answer, "errno")), 0);
+	assert_string_equal(json_string_value(json_object_get(answer, "mountpoint")), "/mnt");
+	assert_string_equal(json_string_value(json_object_get(answer, "version")), PMEM2FS_VERSION);
+	assert_int_equal(json_object_size(answer), 3);
+	json_decref(answer);
+
+	place->rig->options.mountpoint = (char *)"/\xff\\";
+	put(fd, "{\"hello\":1}");
+	answer = wait_for(place, fd);
+	assert_string_equal(json_string_value(json_object_get(answer, "mountpoint")),
+			    "/\\xff\\x5c");
+	assert_string_equal(json_string_value(json_object_get(answer, "mountpoint_encoding")),
+			    "escaped");
+	json_decref(answer);
+	close(fd);
+}
+
+static void maps_what_is_passed(void **state)
+{
+	struct place *place = *state;
+	struct name_space *names = place->rig->service.names;
+	int fd = reach(place, 0), file;
+	struct pmem2fs_record record;
+	char *path = rig_new_file();
+	struct stat st;
+	unsigned descriptors;
+
+	rig_poll(place->rig);
+	file = open(path, O_RDWR);
+	descriptors = rig_descriptors();
+	put_bytes(fd, "{\"map\":{},\"name\":\"x\"}", 21, file, 1);
+	assert_int_equal(answered(place, fd, NULL), 0);
+	assert_int_equal(rig_descriptors(), descriptors);
+	version_record(namespace_find(names, "x")->version, &record);
+	assert_int_equal(fstat(file, &st), 0);
+	assert_int_equal(record.source_inode, st.st_ino);
+	assert_int_equal(record.length, 16384);
+
+	put_bytes(fd, "{\"map\":{},\"name\":\"x\"}", 21, file, 1);
+	assert_int_equal(answered(place, fd, ": the name is taken"), EEXIST);
+	/* A descriptor with a question that wants none, or that is wrong. */
+	put_bytes(fd, "{\"hello\":1}", 11, file, 1);
+	json_decref(wait_for(place, fd));
+	put_bytes(fd, "nonsense", 8, file, 1);
+	assert_int_equal(answered(place, fd, ""), EINVAL);
+	put_bytes(fd, "{\"map\":{\"x\":1},\"name\":\"y\"}", 26, file, 1);
+	assert_int_equal(answered(place, fd, "unknown key"), EINVAL);
+	put_bytes(fd, "{\"map\":{},\"name\":\"/\"}", 21, file, 1);
+	assert_int_equal(answered(place, fd, "no file name"), EINVAL);
+	assert_int_equal(rig_descriptors(), descriptors);
+	close(file);
+	unlink(path);
+	free(path);
+	close(fd);
+}
+
+static void maps_anonymous_memory_without(void **state)
+{
+	struct place *place = *state;
+	int fd = reach(place, 0);
+
+	assert_int_equal(ask(place, fd, "{\"map\":" ANONYMOUS ",\"name\":\"x\"}", NULL), 0);
+	assert_non_null(namespace_find(place->rig->service.names, "x"));
+	assert_int_equal(ask(place, fd, "{\"map\":{\"source\":{\"type\":\"file\"}},\"name\":\"y\"}",
+			     "y: bad request: "),
+			 EINVAL);
+	assert_int_equal(ask(place, fd,
+			     "{\"map\":{\"source\":{\"path\":\"/etc/passwd\"}},\"name\":\"y\"}",
+			     "no descriptor came with it"),
+			 EINVAL);
+	assert_int_equal(ask(place, fd,
+			     "{\"map\":" ANONYMOUS
+			     ",\"name\":\"\\\\xff\",\"name_encoding\":\"escaped\"}",
+			     NULL),
+			 0);
+	assert_non_null(namespace_find(place->rig->service.names, "\xff"));
+	close(fd);
+}
+
+static const char *const wrong[] = {
+	"{",
+	"[]",
+	"{}",
+	"1",
+	"null",
+	"{\"hello\"",
+	"{\"hello\":1}{}",
+	"{\"hello\":1,\"hello\":1}",
+	"{\"dance\":1}",
+	"\xff",
+	"{\"map\":{},\"name\":1}",
+	"{\"map\":{}}",
+	"{\"map\":" ANONYMOUS ",\"name\":\"\"}",
+	"{\"map\":" ANONYMOUS ",\"name\":\".\"}",
+	"{\"map\":" ANONYMOUS ",\"name\":\"..\"}",
+	"{\"map\":" ANONYMOUS ",\"name\":\"a/b\"}",
+	"{\"map\":" ANONYMOUS ",\"name\":\"\\\\x2f\",\"name_encoding\":\"escaped\"}",
+	"{\"map\":" ANONYMOUS ",\"name\":\"\\\\xf\",\"name_encoding\":\"escaped\"}",
+	"{\"map\":" ANONYMOUS ",\"name\":\"a\",\"name_encoding\":\"base64\"}",
+	"{\"map\":null,\"name\":\"a\"}",
+	"{\"map\":[],\"name\":\"a\"}",
+	"{\"unmap\":1}",
+	"{\"unmap\":\"\"}",
+	"{\"unmap\":\"x\",\"timeout\":\"1\"}",
+	"{\"unmap\":\"x\",\"timeout\":-1}",
+	"{\"unmap\":\"x\",\"timeout\":1e300}",
+};
+
+static void wrong_questions_do_no_harm(void **state)
+{
+	struct place *place = *state;
+	int fd = reach(place, 0);
+	char *deep = malloc(CONTROL_MAX_BYTES), longest[400];
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		assert_int_equal(ask(place, fd, wrong[i], ""), EINVAL);
+	memset(deep, '[', CONTROL_MAX_BYTES);
+	put_bytes(fd, deep, CONTROL_MAX_BYTES, -1, 0);
+	assert_int_equal(answered(place, fd, ""), EINVAL);
+	snprintf(longest, sizeof(longest), "{\"unmap\":\"%0*d\"}", NAME_LENGTH_MAX + 1, 0);
+	assert_int_equal(ask(place, fd, longest, ""), EINVAL);
+	snprintf(longest, sizeof(longest), "{\"unmap\":\"%0*d\"}", NAME_LENGTH_MAX, 0);
+	assert_int_equal(ask(place, fd, longest, "no such mapping"), ENOENT);
+	assert_int_equal(ask(place, fd, "{\"hello\":1}", NULL), 0);
+	assert_int_equal(rig_mapped(place->rig), 0);
+	free(deep);
+	close(fd);
+}
+
+static void a_packet_that_is_too_long(void **state)
+{
+	struct place *place = *state;
+	int fd = reach(place, 0), file = open("/dev/null", O_RDONLY);
+	char *blanks = malloc(CONTROL_MAX_BYTES + 1);
+	unsigned descriptors;
+
+	assert_int_equal(ask(place, fd, "{\"hello\":1}", NULL), 0);
+	descriptors = rig_descriptors();
+	memset(blanks, ' ', CONTROL_MAX_BYTES + 1);
+	memcpy(blanks, "{\"hello\":1}", 11);
+	put_bytes(fd, blanks, CONTROL_MAX_BYTES, -1, 0);
+	assert_int_equal(answered(place, fd, NULL), 0);
+	put_bytes(fd, blanks, CONTROL_MAX_BYTES + 1, file, 1);
+	assert_int_equal(answered(place, fd, "too long"), EMSGSIZE);
+	assert_int_equal(ask(place, fd, "{\"hello\":1}", NULL), 0);
+	assert_int_equal(rig_descriptors(), descriptors);
+	close(file);
+	free(blanks);
+	close(fd);
+}
+
+/* However many come along, none stays. */
+static void descriptors_do_not_pile_up(void **state)
+{
+	struct place *place = *state;
+	int file = open("/dev/null", O_RDONLY), fd = reach(place, 0);
+	unsigned descriptors;
+	json_t *answer;
+
+	assert_int_equal(ask(place, fd, "{\"hello\":1}", NULL), 0);
+	descriptors = rig_descriptors();
+	for (unsigned count = 2; count <= 8; count++) {
+		put_bytes(fd, "{\"map\":{},\"name\":\"x\"}", 21, file, count);
+		answer = wait_for(place, fd);
+		assert_true(json_integer_value(json_object_get(answer, "errno")) > 0);
+		json_decref(answer);
+		assert_int_equal(rig_descriptors(), descriptors);
+	}
+	/* With a packet of nothing, which is an end as well. */
+	put_bytes(fd, "", 0, file, 1);
+	expect_end(place, fd);
+	rig_poll(place->rig);
+	assert_int_equal(rig_descriptors(), descriptors - 1);
+	close(file);
+	close(fd);
+}
+
+static void unmaps(void **state)
+{
+	struct place *place = *state;
+	int fd = reach(place, 0);
+
+	assert_int_equal(ask(place, fd, "{\"map\":" ANONYMOUS ",\"name\":\"x\"}", NULL), 0);
+	assert_int_equal(ask(place, fd, "{\"unmap\":\"y\"}", "y: no such mapping"), ENOENT);
+	assert_int_equal(ask(place, fd, "{\"unmap\":\"x\"}", NULL), 0);
+	assert_null(namespace_find(place->rig->service.names, "x"));
+	assert_int_equal(rig_mapped(place->rig), 0);
+	assert_int_equal(ask(place, fd, "{\"unmap\":\"x\"}", "x: no such mapping"), ENOENT);
+	close(fd);
+}
+
+static void an_unmap_waits_as_long_as_it_is_told(void **state)
+{
+	struct place *place = *state;
+	struct rig *rig = place->rig;
+	int fd = reach(place, 0);
+	uint64_t before = clock_now();
+	struct taken taken;
+
+	assert_int_equal(ask(place, fd, "{\"map\":" ANONYMOUS ",\"name\":\"x\"}", NULL), 0);
+	rig->keeper_off = true;
+	put(fd, "{\"unmap\":\"x\",\"timeout\":20.5}");
+	rig_poll(rig);
+	assert_true(rig_take(rig, &taken));
+	assert_true(keeper_link_expire(rig->service.keeper, before + 20 * CLOCK_SECOND) <
+		    clock_now() + 21 * CLOCK_SECOND);
+	assert_null(get(fd));
+	keeper_link_expire(rig->service.keeper, clock_now() + 21 * CLOCK_SECOND);
+	assert_int_equal(answered(place, fd, "x: cannot unmap: "), EBUSY);
+	assert_non_null(namespace_find(rig->service.names, "x"));
+	rig_carry_out(rig, &taken);
+	assert_null(namespace_find(rig->service.names, "x"));
+	rig->keeper_off = false;
+	assert_int_equal(ask(place, fd, "{\"hello\":1}", NULL), 0); /* no second answer */
+	close(fd);
+}
+
+static void users_unmap_their_own(void **state)
+{
+	struct place *place = *state;
+	int root, user, other;
+
+	if (geteuid())
+		skip();
+	place->rig->options.rootmode = 01777;
+	root = reach(place, 0);
+	user = reach(place, UID);
+	other = reach(place, UID + 1);
+	assert_int_equal(ask(place, root, "{\"map\":" ANONYMOUS ",\"name\":\"roots\"}", NULL), 0);
+	assert_int_equal(ask(place, user, "{\"map\":" ANONYMOUS ",\"name\":\"users\"}", NULL), 0);
+	assert_int_equal(namespace_count_of(place->rig->service.names, UID), 1);
+	assert_int_equal(ask(place, user, "{\"unmap\":\"roots\"}", "belongs to user 0"), EPERM);
+	assert_int_equal(ask(place, other, "{\"unmap\":\"users\"}", "belongs to user 12345"),
+			 EPERM);
+	assert_int_equal(ask(place, user, "{\"unmap\":\"users\"}", NULL), 0);
+	assert_int_equal(ask(place, other, "{\"map\":" ANONYMOUS ",\"name\":\"x\"}", NULL), 0);
+	assert_int_equal(ask(place, root, "{\"unmap\":\"x\"}", NULL), 0);
+	close(root);
+	close(user);
+	close(other);
+}
+
+static void making_takes_the_right_to_write_the_root(void **state)
+{
+	static const struct {
+		unsigned rootmode;
+		bool user;
+	} modes[] = {{0755, false}, {01777, true}, {0775, false}, {0702, true}, {0, false}};
+	struct place *place = *state;
+
+	if (geteuid())
+		skip();
+	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+		int root = reach(place, 0), user = reach(place, UID);
+		const char *message = modes[i].user ? NULL : "user 12345 may not make mappings";
+
+		place->rig->options.rootmode = modes[i].rootmode;
+		assert_int_equal(
+			ask(place, user, "{\"map\":" ANONYMOUS ",\"name\":\"x\"}", message),
+			modes[i].user ? 0 : EACCES);
+		assert_int_equal(ask(place, root, "{\"map\":" ANONYMOUS ",\"name\":\"y\"}", NULL),
+				 0);
+		if (modes[i].user)
+			assert_int_equal(ask(place, user, "{\"unmap\":\"x\"}", NULL), 0);
+		assert_int_equal(ask(place, root, "{\"unmap\":\"y\"}", NULL), 0);
+		close(root);
+		close(user);
+	}
+}
+
+/* Whoever hangs up while its mapping is made gets none. */
+static void hang_up_while_a_map_is_under_way(void **state)
+{
+	struct place *place = *state;
+	struct rig *rig = place->rig;
+	int fd = reach(place, 0);
+	struct taken taken;
+
+	rig->keeper_off = true;
+	put(fd, "{\"map\":" ANONYMOUS ",\"name\":\"x\"}");
+	rig_poll(rig);
+	assert_true(rig_take(rig, &taken));
+	close(fd);
+	rig_poll(rig);
+	rig_carry_out(rig, &taken);
+	assert_null(namespace_find(rig->service.names, "x"));
+	assert_true(rig_take(rig, &taken));
+	assert_int_equal(taken.command.op, COMMAND_UNMAP);
+	rig_carry_out(rig, &taken);
+	assert_int_equal(rig_mapped(rig), 0);
+}
+
+static void hang_up_while_an_unmap_is_under_way(void **state)
+{
+	struct place *place = *state;
+	struct rig *rig = place->rig;
+	int fd = reach(place, 0);
+	struct taken taken;
+
+	assert_int_equal(ask(place, fd, "{\"map\":" ANONYMOUS ",\"name\":\"x\"}", NULL), 0);
+	rig->keeper_off = true;
+	put(fd, "{\"unmap\":\"x\"}");
+	rig_poll(rig);
+	assert_true(rig_take(rig, &taken));
+	close(fd);
+	rig_poll(rig);
+	rig_carry_out(rig, &taken); /* it had begun */
+	assert_null(namespace_find(rig->service.names, "x"));
+	assert_int_equal(rig_mapped(rig), 0);
+}
+
+/* The next question of a connection waits for the answer to the one before. */
+static void one_question_at_a_time(void **state)
+{
+	struct place *place = *state;
+	struct rig *rig = place->rig;
+	int fd = reach(place, 0), other = reach(place, 0);
+	struct taken taken;
+
+	rig->keeper_off = true;
+	put(fd, "{\"map\":" ANONYMOUS ",\"name\":\"x\"}");
+	put(fd, "{\"unmap\":\"x\"}");
+	rig_poll(rig);
+	assert_int_equal(ask(place, other, "{\"hello\":1}", NULL), 0); /* others need not wait */
+	assert_null(get(fd));
+	assert_true(rig_take(rig, &taken));
+	assert_false(rig_take(rig, &(struct taken){0}));
+	rig_carry_out(rig, &taken);
+	assert_int_equal(answered(place, fd, NULL), 0);
+	rig->keeper_off = false;
+	assert_int_equal(answered(place, fd, NULL), 0);
+	assert_null(namespace_find(rig->service.names, "x"));
+	close(fd);
+	close(other);
+}
+
+static void tells_events(void **state)
+{
+	struct place *place = *state;
+	int listener = reach(place, 0), fd = reach(place, 0);
+	json_t *event;
+
+	assert_int_equal(ask(place, listener, "{\"events\":1}", NULL), 0);
+	assert_int_equal(ask(place, fd, "{\"map\":" ANONYMOUS ",\"name\":\"x\"}", NULL), 0);
+	event = wait_for(place, listener);
+	assert_string_equal(json_string_value(json_object_get(event, "event")), "map");
+	json_decref(event);
+	assert_int_equal(ask(place, listener, "{\"hello\":1}", NULL), 0);
+	close(listener);
+	assert_int_equal(ask(place, fd, "{\"unmap\":\"x\"}", NULL), 0);
+	close(fd);
+}
+
+/* Asked twice is asked once, also when the connection ends and another one gets its number. */
+static void asks_for_events_twice(void **state)
+{
+	struct place *place = *state;
+	int listener = reach(place, 0), fd = reach(place, 0), next;
+	json_t *event;
+
+	assert_int_equal(ask(place, listener, "{\"events\":1}", NULL), 0);
+	assert_int_equal(ask(place, listener, "{\"events\":1}", NULL), 0);
+	assert_int_equal(ask(place, fd, "{\"map\":" ANONYMOUS ",\"name\":\"x\"}", NULL), 0);
+	event = wait_for(place, listener);
+	json_decref(event);
+	assert_null(get(listener));
+	close(listener);
+	rig_poll(place->rig);
+	next = reach(place, 0);
+	rig_poll(place->rig);
+	assert_int_equal(ask(place, fd, "{\"unmap\":\"x\"}", NULL), 0);
+	assert_null(get(next));
+	close(next);
+	close(fd);
+}
+
+/* The last places are root's. */
+static void users_cannot_take_all_connections(void **state)
+{
+	struct place *place = *state;
+	int fds[65], root;
+
+	if (geteuid())
+		skip();
+	for (int i = 0; i < 65; i++) {
+		fds[i] = reach(place, UID);
+		rig_poll(place->rig);
+	}
+	expect_end(place, fds[64]);
+	assert_int_equal(ask(place, fds[63], "{\"hello\":1}", NULL), 0);
+	root = reach(place, 0);
+	assert_int_equal(ask(place, root, "{\"hello\":1}", NULL), 0);
+	close(fds[0]);
+	rig_poll(place->rig);
+	close(fds[64]);
+	fds[64] = reach(place, UID);
+	assert_int_equal(ask(place, fds[64], "{\"hello\":1}", NULL), 0);
+	for (int i = 1; i < 65; i++)
+		close(fds[i]);
+	close(root);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(says_hello, begin, end),
+		cmocka_unit_test_setup_teardown(maps_what_is_passed, begin, end),
+		cmocka_unit_test_setup_teardown(maps_anonymous_memory_without, begin, end),
+		cmocka_unit_test_setup_teardown(wrong_questions_do_no_harm, begin, end),
+		cmocka_unit_test_setup_teardown(a_packet_that_is_too_long, begin, end),
+		cmocka_unit_test_setup_teardown(descriptors_do_not_pile_up, begin, end),
+		cmocka_unit_test_setup_teardown(unmaps, begin, end),
+		cmocka_unit_test_setup_teardown(an_unmap_waits_as_long_as_it_is_told, begin, end),
+		cmocka_unit_test_setup_teardown(users_unmap_their_own, begin, end),
+		cmocka_unit_test_setup_teardown(making_takes_the_right_to_write_the_root, begin,
+						end),
+		cmocka_unit_test_setup_teardown(hang_up_while_a_map_is_under_way, begin, end),
+		cmocka_unit_test_setup_teardown(hang_up_while_an_unmap_is_under_way, begin, end),
+		cmocka_unit_test_setup_teardown(one_question_at_a_time, begin, end),
+		cmocka_unit_test_setup_teardown(tells_events, begin, end),
+		cmocka_unit_test_setup_teardown(asks_for_events_twice, begin, end),
+		cmocka_unit_test_setup_teardown(users_cannot_take_all_connections, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

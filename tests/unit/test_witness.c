@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_witness.c - what the kernel says of mapped files
+ *
+ * This process is the keeper: it has the files mapped.
+ */
+#include "capture.h"
+#include "clock.h"
+#include "mapper.h"
+#include "namespace.h"
+#include "rig.h"
+#include "witness.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct capture capture;
+
+static int begin(void **state)
+{
+	capture_begin(&capture, STDERR_FILENO);
+	*state = rig_new();
+	return 0;
+}
+
+static int end(void **state)
+{
+	rig_free(*state);
+	capture_end(&capture);
+	return 0;
+}
+
+static void finished(void *arg, int error, const char *why)
+{
+	if (error)
+		fail_msg("%s", why);
+	*(bool *)arg = true;
+}
+
+/* Maps the file at `path`, or anonymous memory where that is NULL. */
+static struct mapping *map_range(struct rig *rig, const char *name, const char *path,
+				 uint64_t offset, uint64_t length)
+{
+	struct request request = {
+		.anonymous = !path,
+		.path = path ? strdup(path) : NULL,
+		.offset = offset,
+		.length = length,
+		.granularity = PMEM2_GRANULARITY_PAGE,
+		.protection = PMEM2_PROT_READ | PMEM2_PROT_WRITE,
+	};
+	struct identity *identity = calloc(1, sizeof(*identity));
+	bool done = false;
+
+	identity->uid = geteuid();
+	identity->gid = getegid();
+	identity->capabilities = ~0ull;
+	mapper_map(&rig->service, name, &request, 0, 0, identity, -1, 0, finished, &done, NULL);
+	rig_run(rig, &done);
+	return namespace_find(rig->service.names, name);
+}
+
+static struct mapping *map(struct rig *rig, const char *name, const char *path)
+{
+	return map_range(rig, name, path, 0, path ? 0 : 4096);
+}
+
+struct test_waiter {
+	struct waiter waiter; /* first */
+	bool woken;
+	int times;
+	unsigned order;
+};
+
+static unsigned wakes;
+
+static void wake(struct waiter *waiter)
+{
+	struct test_waiter *test = (struct test_waiter *)waiter;
+
+	test->woken = true;
+	test->times++;
+	test->order = ++wakes;
+}
+
+static struct test_waiter new_waiter(void)
+{
+	return (struct test_waiter){.waiter.wake = wake};
+}
+
+static const struct version *look(struct rig *rig, struct mapping *mapping, unsigned more)
+{
+	struct test_waiter waiter = new_waiter();
+	uint64_t before = clock_now();
+
+	assert_int_equal(witness_ask(rig->service.witness, mapping, more, &waiter.waiter), 0);
+	assert_false(waiter.woken); /* never at once */
+	rig_run(rig, &waiter.woken);
+	assert_int_equal(waiter.times, 1);
+	assert_true(mapping->checked >= before);
+	assert_false(mapping->asked);
+	assert_true(witness_is_fresh(mapping, clock_now()) ||
+		    clock_now() - mapping->checked >= WITNESS_FRESH);
+	return mapping->version;
+}
+
+static void knows_the_file(void **state)
+{
+	struct rig *rig = *state;
+	char *path = rig_new_file();
+	struct mapping *mapping = map(rig, "x", path);
+	const struct version *version;
+
+	assert_false(witness_is_fresh(mapping, clock_now()));
+	version = look(rig, mapping, 0);
+	assert_string_equal(version->path, path);
+	assert_false(version->deleted);
+	assert_true(version->size_known);
+	assert_int_equal(version->size, 16384);
+	assert_null(version->device);
+	unlink(path);
+	free(path);
+}
+
+static void sees_what_happens_to_the_file(void **state)
+{
+	struct rig *rig = *state;
+	char *path = rig_new_file(), other[64];
+	struct mapping *mapping = map(rig, "x", path);
+	const struct version *version, *before;
+
+	before = look(rig, mapping, 0);
+	assert_ptr_equal(look(rig, mapping, 0), before); /* nothing has */
+	assert_int_equal(truncate(path, 20000), 0);
+	version = look(rig, mapping, 0);
+	assert_int_equal(version->size, 20000);
+	assert_int_equal(truncate(path, 0), 0); /* nothing here may touch what is gone */
+	assert_int_equal(look(rig, mapping, 0)->size, 0);
+	assert_int_equal(truncate(path, 16384), 0);
+
+	snprintf(other, sizeof(other), "%s-moved", path);
+	assert_int_equal(rename(path, other), 0);
+	version = look(rig, mapping, 0);
+	assert_string_equal(version->path, other);
+	assert_false(version->deleted);
+	unlink(other);
+	version = look(rig, mapping, 0);
+	assert_string_equal(version->path, other);
+	assert_true(version->deleted);
+	assert_true(version->size_known || geteuid());
+	free(path);
+}
+
+/* The kernel's mark is no part of the name, and a name is no mark. */
+static void a_name_like_the_mark(void **state)
+{
+	struct rig *rig = *state;
+	char *path, other[64];
+	const struct version *version;
+	struct mapping *mapping;
+
+	if (geteuid())
+		skip();
+	path = rig_new_file();
+	snprintf(other, sizeof(other), "%s (deleted)", path);
+	assert_int_equal(rename(path, other), 0);
+	mapping = map(rig, "x", other);
+	version = look(rig, mapping, 0);
+	assert_string_equal(version->path, other);
+	assert_false(version->deleted);
+	unlink(other);
+	version = look(rig, mapping, 0);
+	assert_string_equal(version->path, other);
+	assert_true(version->deleted);
+	free(path);
+}
+
+static void any_bytes_are_a_path(void **state)
+{
+	struct rig *rig = *state;
+	char *path = rig_new_file(), other[64];
+
+	snprintf(other, sizeof(other), "%s\n\xff\\ ", path);
+	assert_int_equal(rename(path, other), 0);
+	assert_string_equal(look(rig, map(rig, "x", other), 0)->path, other);
+	unlink(other);
+	free(path);
+}
+
+static void memory_has_no_file(void **state)
+{
+	struct rig *rig = *state;
+	const struct version *version = look(rig, map(rig, "x", NULL), 0);
+
+	assert_null(version->path);
+	assert_true(version->size_known);
+	assert_int_equal(version->size, 4096);
+	assert_false(version->deleted);
+}
+
+static void knows_the_owner(void **state)
+{
+	struct rig *rig = *state;
+	const struct owner *owner = witness_owner(rig->service.witness);
+	struct mapping *mapping = map(rig, "x", NULL);
+	char exe[256] = "", comm[32] = "";
+	struct timespec now;
+	uint64_t day;
+	FILE *file = fopen("/proc/self/comm", "re");
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	day = (uint64_t)now.tv_sec * CLOCK_SECOND + (uint64_t)now.tv_nsec;
+	assert_int_equal(fscanf(file, "%31s", comm), 1);
+	fclose(file);
+	assert_true(readlink("/proc/self/exe", exe, sizeof(exe) - 1) > 0);
+	assert_ptr_equal(mapping->version->owner, owner);
+	assert_int_equal(owner->is.pid, getpid());
+	assert_string_equal(owner->is.comm, comm);
+	assert_string_equal(owner->is.exe, exe);
+	assert_true(owner->is.started < day && owner->is.started > day - 600 * CLOCK_SECOND);
+	assert_ptr_equal(look(rig, mapping, 0)->owner, owner);
+}
+
+static void looks_at_neighbours_along_with_it(void **state)
+{
+	struct rig *rig = *state;
+	struct mapping *mappings[5];
+	char name[8];
+
+	for (int i = 0; i < 5; i++) {
+		snprintf(name, sizeof(name), "m%d", i);
+		mappings[i] = map(rig, name, NULL);
+	}
+	look(rig, mappings[1], 2);
+	assert_int_equal(mappings[0]->checked, 0);
+	assert_true(mappings[2]->checked && mappings[3]->checked);
+	assert_int_equal(mappings[4]->checked, 0);
+	look(rig, mappings[3], 1000);
+	assert_true(mappings[4]->checked);
+}
+
+/* Questions that come while the thread is busy are answered by the batch after. */
+static void each_waiter_is_woken_once(void **state)
+{
+	enum { COUNT = 50 };
+	struct rig *rig = *state;
+	struct test_waiter waiters[COUNT];
+	struct mapping *one = map(rig, "a", NULL), *two = map(rig, "b", NULL);
+
+	wakes = 0;
+	for (int i = 0; i < COUNT; i++) {
+		waiters[i] = new_waiter();
+		assert_int_equal(witness_ask(rig->service.witness, i % 2 ? one : two, i % 3,
+					     &waiters[i].waiter),
+				 0);
+	}
+	assert_true(one->asked && two->asked);
+	rig_run(rig, &waiters[COUNT - 1].woken);
+	for (unsigned i = 0; i < COUNT; i++) {
+		assert_int_equal(waiters[i].times, 1);
+		assert_int_equal(waiters[i].order, i + 1);
+	}
+	assert_false(one->asked || two->asked);
+}
+
+struct asking_waiter {
+	struct test_waiter test; /* first */
+	struct rig *rig;
+	struct mapping *mapping;
+	struct test_waiter *then;
+};
+
+static void wake_and_ask(struct waiter *waiter)
+{
+	struct asking_waiter *asking = (struct asking_waiter *)waiter;
+
+	wake(waiter);
+	assert_int_equal(witness_ask(asking->rig->service.witness, asking->mapping, 0,
+				     &asking->then->waiter),
+			 0);
+}
+
+static void whoever_is_woken_may_ask_again(void **state)
+{
+	struct rig *rig = *state;
+	struct test_waiter then = new_waiter();
+	struct asking_waiter asking = {
+		.test.waiter.wake = wake_and_ask,
+		.rig = rig,
+		.mapping = map(rig, "a", NULL),
+		.then = &then,
+	};
+
+	assert_int_equal(witness_ask(rig->service.witness, asking.mapping, 0, &asking.test.waiter),
+			 0);
+	rig_run(rig, &then.woken);
+	assert_int_equal(asking.test.times, 1);
+	assert_int_equal(then.times, 1);
+}
+
+/* A mapping that goes while it is looked at, and one that gets another name. */
+static void what_changes_meanwhile(void **state)
+{
+	struct rig *rig = *state;
+	struct name_space *names = rig->service.names;
+	struct mapping *gone = map(rig, "gone", NULL), *moved, *reserved;
+	struct test_waiter waiter = new_waiter();
+	char *path = rig_new_file();
+
+	moved = map(rig, "moved", path);
+	assert_int_equal(witness_ask(rig->service.witness, gone, 1, &waiter.waiter), 0);
+	namespace_remove(names, gone);
+	assert_int_equal(namespace_reserve(names, "new", 0, &reserved), 0);
+	assert_int_equal(namespace_rename(names, moved, reserved), 0);
+	rig_run(rig, &waiter.woken);
+	assert_null(namespace_find(names, "gone"));
+	assert_string_equal(mapping_name(moved), "new");
+	assert_string_equal(moved->version->path, path);
+	unlink(path);
+	free(path);
+}
+
+static void a_second_is_fresh(void **state)
+{
+	const struct mapping never = {0}, once = {.checked = 5};
+
+	(void)state;
+	assert_false(witness_is_fresh(&never, 1));
+	assert_true(witness_is_fresh(&once, 5));
+	assert_true(witness_is_fresh(&once, 5 + WITNESS_FRESH - 1));
+	assert_false(witness_is_fresh(&once, 5 + WITNESS_FRESH));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(knows_the_file, begin, end),
+		cmocka_unit_test_setup_teardown(sees_what_happens_to_the_file, begin, end),
+		cmocka_unit_test_setup_teardown(a_name_like_the_mark, begin, end),
+		cmocka_unit_test_setup_teardown(any_bytes_are_a_path, begin, end),
+		cmocka_unit_test_setup_teardown(memory_has_no_file, begin, end),
+		cmocka_unit_test_setup_teardown(knows_the_owner, begin, end),
+		cmocka_unit_test_setup_teardown(looks_at_neighbours_along_with_it, begin, end),
+		cmocka_unit_test_setup_teardown(each_waiter_is_woken_once, begin, end),
+		cmocka_unit_test_setup_teardown(whoever_is_woken_may_ask_again, begin, end),
+		cmocka_unit_test_setup_teardown(what_changes_meanwhile, begin, end),
+		cmocka_unit_test(a_second_is_fresh),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
