@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What the tests of pmem2ctl share: a daemon that is made up, and how pmem2ctl is run."""
+import array
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+PMEM2CTL = os.path.abspath(sys.argv[1])
+ROOT = os.geteuid() == 0
+NOBODY = 65534
+LIMIT = 80 * 1024
+
+
+class Daemon:
+    """Listens on a socket and answers each question with what `answer` returns for it.
+
+    The answer is a packet, a list of packets, or None: close. `questions` holds what was asked, as
+    (document, status of the descriptor that came along or None, its access mode).
+    """
+
+    def __init__(self, path, answer, listener_uid=None):
+        self.answer = answer
+        self.questions = []
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.bind(path)
+        os.chmod(path, 0o666)
+        if listener_uid is not None:
+            os.seteuid(listener_uid)
+        self.socket.listen(8)
+        if listener_uid is not None:
+            os.seteuid(0)
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            with connection:
+                self.talk(connection)
+
+    def talk(self, connection):
+        while True:
+            try:
+                packet, ancillary, _, _ = connection.recvmsg(LIMIT + 1, 4096)
+                if not packet:
+                    return
+                status = mode = None
+                for _, _, data in ancillary:
+                    for fd in array.array("i", data):
+                        status = os.fstat(fd)
+                        with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as info:
+                            flags = info.read().split("flags:")[1].split()[0]
+                        mode = int(flags, 8) & os.O_ACCMODE
+                        os.close(fd)
+                question = json.loads(packet)
+                self.questions.append((question, status, mode))
+                answer = self.answer(question)
+                if answer is None:
+                    return
+                for part in answer if isinstance(answer, list) else [answer]:
+                    connection.send(part)
+            except OSError:
+                return
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.socket.close()
+
+
+def ok(**more):
+    return json.dumps({"errno": 0, **more}).encode()
+
+
+def refuse(errno, message=None):
+    answer = {"errno": errno}
+    if message is not None:
+        answer["message"] = message
+    return json.dumps(answer).encode()
+
+
+def reachable_by_nobody():
+    try:
+        done = subprocess.run([PMEM2CTL, "--version"], user=NOBODY, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, check=False)
+        return done.returncode == 0
+    except OSError:
+        return False
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = self.folder.name
+        os.chmod(self.path, 0o755)
+        self.socket = self.path + "/socket"
+        self.file = self.path + "/file"
+        with open(self.file, "wb") as file:
+            file.write(bytes(8192))
+
+    def daemon(self, answer, **options):
+        daemon = Daemon(self.socket, answer, **options)
+        self.addCleanup(daemon.close)
+        return daemon
+
+    def run_ctl(self, *arguments, env=None, stdout=subprocess.PIPE, **options):
+        base = {k: v for k, v in os.environ.items()
+                if k not in ("PMEM2FS_SOCKET", "XDG_RUNTIME_DIR", "POSIXLY_CORRECT")}
+        base.update(LC_ALL="C.UTF-8", PMEM2FS_SOCKET=self.socket)
+        base.update(env or {})
+        return subprocess.run([PMEM2CTL, *arguments], env=base, stdin=subprocess.DEVNULL,
+                              stdout=stdout, stderr=subprocess.PIPE, timeout=120, check=False,
+                              **options)
+
+    def check(self, done, status, stdout=b"", stderr=b""):
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (status, stdout, stderr))
+
+    def check_usage(self, message, hint, *arguments):
+        self.check(self.run_ctl(*arguments), 2, b"",
+                   f"pmem2ctl: {message}\nTry 'pmem2ctl {hint}--help'.\n".encode())

@@ -1,0 +1,242 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""pmem2ctl list and show, which read the files of a mount: here those of a tmpfs.
+
+Usage: test_pmem2ctl_list.py PMEM2CTL [TEST]... It runs itself in a mount namespace of its own, and
+is skipped (77) where that cannot be had.
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+from pmem2ctl_case import NOBODY, ROOT, Case, Daemon, ok, reachable_by_nobody, refuse
+
+HEADER = ["NAME", "OWNER", "SIZE", "GRANULARITY", "SYNC", "STATE", "ORIGIN", "NAMESPACE", "SOURCE"]
+NO_OBJECT = "its document is not a JSON object"
+
+
+def document(name, **changes):
+    text = {"version": 1, "name": name, "state": "active", "origin": "pmem2fs",
+            "address": "0x7f0000000000", "length": 8192, "granularity": "page", "map_sync": False,
+            "owner": {"pid": 1, "uid": 0, "gid": 0}, "source": {"type": "file", "path": "/f"}}
+    text.update(changes)
+    return json.dumps({key: value for key, value in text.items() if value != "absent"}) + "\n"
+
+
+class Reading(Case):
+    def setUp(self):
+        super().setUp()
+        self.mount = self.path + "/mount"
+        os.mkdir(self.mount)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", self.mount], check=True)
+        self.addCleanup(subprocess.run, ["umount", self.mount], check=True)
+        self.daemon(lambda question: ok(mountpoint=self.mount, version="0.1.0"))
+
+    def put(self, name, text):
+        name = name if isinstance(name, bytes) else name.encode()
+        with open(self.mount.encode() + b"/" + name, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def test_empty(self):
+        self.check(self.run_ctl("list"), 0, ("  ".join(HEADER) + "\n").encode())
+        self.check(self.run_ctl("list", "--json"), 0, b"[]\n")
+
+    def test_table(self):
+        self.put("b", document("b", length=64 << 20, granularity="byte", map_sync=True,
+                               device={"namespace": "namespace0.0"},
+                               source={"type": "fsdax", "path": "/mnt/a b", "deleted": True}))
+        self.put("a", document("a", map_sync="absent", owner={"uid": 4294967294},
+                               source={"type": "anonymous"}))
+        self.put("C", document("C", length=None, granularity=None, map_sync=None, state=7,
+                               owner=None, device={"namespace": None}, source={"path": None}))
+        lines = ("NAME  OWNER           SIZE  GRANULARITY  SYNC  STATE   ORIGIN   NAMESPACE     ",
+                 "C     ?                  ?  ?            ?     ?       pmem2fs  ?             ",
+                 "a     4294967294      8192  page         -     active  pmem2fs  -             ",
+                 "b     root        67108864  byte         yes   active  pmem2fs  namespace0.0  ")
+        sources = ("SOURCE", "?", "anonymous", "/mnt/a b (deleted)")
+        self.check(self.run_ctl("list"), 0, "".join(
+            line + source + "\n" for line, source in zip(lines, sources)).encode())
+        human = self.run_ctl("list", "-u").stdout.decode().splitlines()
+        self.assertEqual([line.split()[2] for line in human], ["SIZE", "?", "8K", "64M"])
+
+    def test_human_sizes(self):
+        sizes = ((0, "0"), (1023, "1023"), (1024, "1K"), (5000, "4.9K"), (1048500, "1023.9K"),
+                 (1048575, "1.0M"), (1 << 20, "1M"), ((1 << 30) + 1, "1.0G"), (3 << 39, "1.5T"),
+                 (2**63 - 1, "8.0E"))
+        for number, (size, _) in enumerate(sizes):
+            self.put(f"{number:02}", document("x", length=size))
+        lines = self.run_ctl("list", "--human").stdout.decode().splitlines()[1:]
+        self.assertEqual([line.split()[2] for line in lines], [text for _, text in sizes])
+
+    def test_names_are_safe_and_aligned(self):
+        names = {b"plain": "plain", "日本".encode(): "日本", "e\u0301".encode(): "e\u0301",
+                 b"a\x1b[31m": r"a\x1b[31m", b"new\nline": r"new\x0aline", b"\xff": r"\xff",
+                 b"back\\slash": r"back\x5cslash", "\u009b".encode(): r"\xc2\x9b",
+                 "\u202eabc".encode(): r"\xe2\x80\xaeabc", b"a b": "a b"}
+        columns = {"日本": 4, "e\u0301": 1}
+        for name in names:
+            self.put(name, document("x", source={"path": "/\x07\u202e"}))
+        done = self.run_ctl("list")
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        rest = (r"  root   8192  page         no    active  pmem2fs  -          "
+                r"/\x07\xe2\x80\xae")
+        width = len(r"\xe2\x80\xaeabc")
+        self.assertEqual(done.stdout.decode().split("\n")[1:], [
+            names[name] + " " * (width - columns.get(names[name], len(names[name]))) + rest
+            for name in sorted(names)] + [""])
+        in_c = self.run_ctl("list", env={"LC_ALL": "C"}).stdout
+        self.assertIn(rb"\xe6\x97\xa5\xe6\x9c\xac", in_c)
+        self.assertTrue(in_c.isascii())
+
+    def test_json(self):
+        texts = {name: document(name, length=len(name)) for name in ("b", "a", "C")}
+        for name, text in texts.items():
+            self.put(name, text)
+        done = self.run_ctl("list", "--json")
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertEqual(json.loads(done.stdout),
+                         [json.loads(texts[name]) for name in ("C", "a", "b")])
+
+    @unittest.skipUnless(ROOT and reachable_by_nobody(), "needs root and pmem2ctl for others")
+    def test_unreadable(self):
+        for name in "abc":
+            self.put(name, document(name))
+        os.chmod(self.mount + "/a", 0o400)
+        os.chmod(self.mount + "/c", 0o400)
+        done = self.run_ctl("list", user=NOBODY)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertEqual([line.split() for line in done.stdout.decode().splitlines()], [
+            HEADER, ["a"] + ["-"] * 8,
+            ["b", "root", "8192", "page", "no", "active", "pmem2fs", "-", "/f"],
+            ["c"] + ["-"] * 8])
+        done = self.run_ctl("list", "--json", user=NOBODY)
+        self.assertEqual((done.returncode, done.stderr),
+                         (0, b"pmem2ctl: left out 2 that you may not read\n"))
+        self.assertEqual([entry["name"] for entry in json.loads(done.stdout)], ["b"])
+        self.check(self.run_ctl("show", "a", "b", user=NOBODY), 1, document("b").encode(),
+                   b"pmem2ctl: a: Permission denied\n")
+
+    def test_nonsense(self):
+        self.put("good", document("good"))
+        os.mkdir(self.mount + "/folder")
+        os.symlink("/etc/passwd", self.mount + "/link")
+        os.mkfifo(self.mount + "/pipe")
+        for name, text in (("array", "[]"), ("empty", ""), ("half", "{"), ("more", "{}{}"),
+                           ("nul", '{"a":"\\u0000"}')):
+            self.put(name, text)
+        expected = "".join(f"pmem2ctl: {line}\n" for line in (
+            f"array: {NO_OBJECT}", f"empty: {NO_OBJECT}", "folder: Is a directory",
+            f"half: {NO_OBJECT}", "link: Too many levels of symbolic links",
+            f"more: {NO_OBJECT}", f"nul: {NO_OBJECT}", f"pipe: {NO_OBJECT}")).encode()
+        done = self.run_ctl("list", "--json")
+        self.assertEqual((done.returncode, done.stderr), (1, expected))
+        self.assertEqual([entry["name"] for entry in json.loads(done.stdout)], ["good"])
+        done = self.run_ctl("list")
+        self.assertEqual((done.returncode, done.stderr), (1, expected))
+        self.assertEqual(len(done.stdout.splitlines()), 2)
+
+    def test_show(self):
+        self.put("a", document("a"))
+        self.put("b", document("b", padding="x" * 100000))
+        self.check(self.run_ctl("show", "b", "none", "a/", "a"), 1,
+                   (document("b", padding="x" * 100000) + document("a")).encode(),
+                   b"pmem2ctl: none: No such file or directory\n"
+                   b"pmem2ctl: a/: the name of a mapping has no '/' in it\n")
+
+    def test_output_fails(self):
+        for number in range(200):
+            self.put(f"n{number}", document("x"))
+        with open("/dev/full", "wb") as full:
+            for command in (["list"], ["list", "--json"], ["show", "n0"], ["show", "n0", "n1"]):
+                self.check(self.run_ctl(*command, stdout=full), 1, None,
+                           b"pmem2ctl: standard output: No space left on device\n")
+
+    def test_vanishing(self):
+        """Mappings that come and go meanwhile are no failures."""
+        stop = threading.Event()
+        for number in range(500):
+            self.put(f"n{number}", document("x"))
+
+        def churn():
+            while not stop.is_set():
+                for number in range(0, 500, 2):
+                    os.unlink(f"{self.mount}/n{number}")
+                for number in range(0, 500, 2): # at once with its text, as a mapping appears
+                    os.link(f"{self.mount}/n1", f"{self.mount}/n{number}")
+
+        thread = threading.Thread(target=churn)
+        thread.start()
+        try:
+            for _ in range(20):
+                done = self.run_ctl("list")
+                self.assertEqual((done.returncode, done.stderr), (0, b""))
+                self.assertGreaterEqual(len(done.stdout.splitlines()), 251)
+        finally:
+            stop.set()
+            thread.join()
+
+    def test_many(self):
+        text = document("x")
+        for number in range(50000):
+            self.put(f"n{number}", text)
+        names = sorted(f"n{number}" for number in range(50000))
+        done = self.run_ctl("list")
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertEqual([line.split()[0] for line in done.stdout.decode().splitlines()[1:]],
+                         names)
+        done = self.run_ctl("list", "--json")
+        self.assertEqual(len(json.loads(done.stdout)), 50000)
+
+
+class Mountpoint(Case):
+    def test_hello(self):
+        unknown = "the daemon does not say where it is mounted"
+        plain = self.path + "/plain"
+        os.mkdir(plain)
+        for answer, line in (
+                (ok(), unknown), (ok(mountpoint=7), unknown), (ok(mountpoint="relative"), unknown),
+                (ok(mountpoint=""), unknown),
+                (ok(mountpoint="/a\\x0", mountpoint_encoding="escaped"), unknown),
+                (ok(mountpoint="/none"), "/none: No such file or directory"),
+                (ok(mountpoint=self.file), f"{self.file}: Not a directory"),
+                (ok(mountpoint=plain),
+                 f"{plain}: the daemon is mounted there, but not in this mount namespace"),
+                (refuse(13, "go away"), "go away")):
+            for command in (["list"], ["show", "a"]):
+                with self.subTest(answer=answer):
+                    daemon = Daemon(self.socket, lambda question: answer)
+                    try:
+                        self.check(self.run_ctl(*command), 1, b"",
+                                   f"pmem2ctl: {line}\n".encode())
+                    finally:
+                        daemon.close()
+                        os.unlink(self.socket)
+
+    def test_escaped(self):
+        mount = self.path.encode() + b"/\xff\\"
+        os.mkdir(mount)
+        subprocess.run(["mount", "-t", "tmpfs", "none", mount], check=True)
+        self.addCleanup(subprocess.run, ["umount", mount], check=True)
+        self.daemon(lambda question: ok(mountpoint=self.path + r"/\xff\x5c",
+                                        mountpoint_encoding="escaped"))
+        self.check(self.run_ctl("list", "--json"), 0, b"[]\n")
+
+
+def enter_mount_namespace():
+    unshare = ["unshare", "-m"] if ROOT else ["unshare", "-rm"]
+    with tempfile.TemporaryDirectory() as folder:
+        probe = subprocess.run([*unshare, "mount", "-t", "tmpfs", "none", folder], check=False)
+    if probe.returncode != 0:
+        sys.exit(77)
+    os.environ["PMEM2CTL_MOUNT_NAMESPACE"] = "entered"
+    os.execvp(unshare[0], [*unshare, sys.executable, *sys.argv])
+
+
+if __name__ == "__main__":
+    if "PMEM2CTL_MOUNT_NAMESPACE" not in os.environ:
+        enter_mount_namespace()
+    unittest.main(argv=[sys.argv[0], *sys.argv[2:]])

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * command_events.c - pmem2ctl events
+ */
+#include "pmem2ctl.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * Waits for the next event. A reader of ours that goes away is noticed at once rather than at the
+ * next event, and ends us as a write to it would.
+ */
+static int wait_for_event(int connection)
+{
+	struct pollfd polled[] = {
+		{.fd = connection, .events = POLLIN},
+		{.fd = STDOUT_FILENO},
+	};
+
+	while (!polled[0].revents) {
+		if (poll(polled, 2, -1) < 0 && errno != EINTR) {
+			report(NULL, "cannot wait for events: %s", strerror(errno));
+			return -errno;
+		}
+		if (polled[1].revents & POLLERR)
+			raise(SIGPIPE);
+	}
+	return 0;
+}
+
+static int print_event(const json_t *event)
+{
+	char *line = needed(json_dumps(event, JSON_COMPACT));
+	int error = output_text(line);
+
+	if (!error)
+		error = output_text("\n");
+	if (!error)
+		error = output_flush();
+	free(line);
+	return error;
+}
+
+static int run(struct invocation *invocation, int argc, char **argv)
+{
+	static const struct option options[] = {COMMON_LONG_OPTIONS};
+	int option, error = 0;
+
+	while ((option = getopt_long(argc, argv, COMMON_SHORT_OPTIONS, options, NULL)) != -1) {
+		int status = common_option(invocation, option);
+		if (status >= 0)
+			return status;
+	}
+	if (optind < argc)
+		return wrong_usage(invocation, "too many arguments");
+
+	int connection = connection_open(invocation->socket);
+	if (connection < 0)
+		return STATUS_FAILURE;
+	if (connection_ask(connection, NULL, needed(json_pack("{s:i}", "events", 1)), -1, NULL) !=
+	    ANSWER_SUCCESS)
+		goto close_connection;
+	while (!error) {
+		error = wait_for_event(connection);
+		json_t *event = error ? NULL : connection_receive(connection, NULL);
+		if (!event)
+			break;
+		error = print_event(event);
+		json_decref(event);
+	}
+
+close_connection:
+	close(connection);
+	return STATUS_FAILURE;
+}
+
+const struct command command_events = {
+	.name = "events",
+	.operands = "",
+	.summary = "print events as they happen",
+	.details =
+		"Print one line of JSON for each mapping, unmapping, renaming and failed request,\n"
+		"until the daemon goes away. Only root sees those of other users.\n",
+	.run = run,
+};

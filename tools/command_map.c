@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * command_map.c - pmem2ctl map
+ *
+ * Turns the options into a request document, opens the source and hands both over.
+ */
+#include "pmem2ctl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	OPTION_ANONYMOUS = 256,
+	OPTION_SHARING,
+	OPTION_PROTECTION,
+};
+
+struct map_options {
+	bool has_offset, has_length, anonymous;
+	int64_t offset, length, size; /* bytes */
+	const char *granularity, *sharing, *protection;
+};
+
+static bool one_of(const char *word, const char *first, const char *second, const char *third)
+{
+	return strcmp(word, first) == 0 || strcmp(word, second) == 0 || strcmp(word, third) == 0;
+}
+
+static bool is_protection(const char *text)
+{
+	return strlen(text) == 3 && strchr("r-", text[0]) && strchr("w-", text[1]) &&
+	       strchr("x-", text[2]);
+}
+
+/* Returns -1, or the exit status after saying what is wrong. */
+static int read_size(const struct invocation *invocation, const char *what, int64_t *size)
+{
+	int error = size_parse(optarg, size);
+
+	if (error == -ERANGE)
+		return wrong_usage(invocation, "%s '%s' is too large", what, optarg);
+	if (error)
+		return wrong_usage(invocation, "%s '%s' is not a number of bytes", what, optarg);
+	return -1;
+}
+
+static int read_option(struct invocation *invocation, int option, struct map_options *options)
+{
+	switch (option) {
+	case 'o':
+		options->has_offset = true;
+		return read_size(invocation, "offset", &options->offset);
+	case 'l':
+		options->has_length = true;
+		return read_size(invocation, "length", &options->length);
+	case OPTION_ANONYMOUS:
+		options->anonymous = true;
+		return read_size(invocation, "size", &options->size);
+	case 'g':
+		options->granularity = optarg;
+		if (one_of(optarg, "byte", "cache_line", "page"))
+			return -1;
+		return wrong_usage(invocation, "granularity '%s' is none of byte, cache_line, page",
+				   optarg);
+	case OPTION_SHARING:
+		options->sharing = optarg;
+		if (one_of(optarg, "shared", "private", "private"))
+			return -1;
+		return wrong_usage(invocation, "sharing '%s' is neither shared nor private",
+				   optarg);
+	case OPTION_PROTECTION:
+		options->protection = optarg;
+		if (is_protection(optarg))
+			return -1;
+		return wrong_usage(invocation, "protection '%s' is not like rw- or r--", optarg);
+	default:
+		return common_option(invocation, option);
+	}
+}
+
+static void put(json_t *object, const char *key, json_t *value)
+{
+	if (json_object_set_new(object, key, needed(value)))
+		needed(NULL);
+}
+
+/* Only what was asked for: the defaults are the daemon's. */
+static json_t *make_request(const struct map_options *options)
+{
+	json_t *request = needed(json_object());
+	json_t *source = needed(json_object());
+
+	if (options->anonymous) {
+		put(source, "type", json_string("anonymous"));
+		put(source, "size", json_integer(options->size));
+	}
+	if (options->has_offset)
+		put(source, "offset", json_integer(options->offset));
+	put(request, "source", source);
+	if (options->has_length)
+		put(request, "length", json_integer(options->length));
+	if (options->granularity)
+		put(request, "required_granularity", json_string(options->granularity));
+	if (options->sharing)
+		put(request, "sharing", json_string(options->sharing));
+	if (options->protection)
+		put(request, "protection", json_string(options->protection));
+	return request;
+}
+
+/* The last component of a path, for the caller to free. */
+static char *last_component(const char *path)
+{
+	size_t end = strlen(path);
+
+	while (end > 0 && path[end - 1] == '/')
+		end--;
+	size_t begin = end;
+	while (begin > 0 && path[begin - 1] != '/')
+		begin--;
+	return needed(strndup(path + begin, end - begin));
+}
+
+static int ask(const struct invocation *invocation, const struct map_options *options,
+	       const char *name, int source)
+{
+	json_t *question = needed(json_object());
+	int connection = connection_open(invocation->socket);
+
+	put(question, "map", make_request(options));
+	name_put(question, "name", name);
+	if (connection < 0) {
+		json_decref(question);
+		return STATUS_FAILURE;
+	}
+	enum answer answer = connection_ask(connection, name, question, source, NULL);
+	close(connection);
+	return answer == ANSWER_SUCCESS ? STATUS_OK : STATUS_FAILURE;
+}
+
+static int map_anonymous(const struct invocation *invocation, const struct map_options *options,
+			 const char *name)
+{
+	return name_check(name) ? ask(invocation, options, name, -1) : STATUS_FAILURE;
+}
+
+static int map_source(const struct invocation *invocation, const struct map_options *options,
+		      const char *path, const char *given_name)
+{
+	bool writes = (!options->protection || options->protection[1] == 'w') &&
+		      (!options->sharing || strcmp(options->sharing, "shared") == 0);
+	char *name = given_name ? needed(strdup(given_name)) : last_component(path);
+	int status = STATUS_FAILURE;
+
+	int source = source_open(path, writes);
+	if (source < 0)
+		goto free_name;
+	if (!name_check(name))
+		goto close_source;
+	status = ask(invocation, options, name, source);
+	if (status == STATUS_OK && !given_name && (output_text(name) || output_text("\n")))
+		status = STATUS_FAILURE;
+
+close_source:
+	close(source);
+free_name:
+	free(name);
+	return status;
+}
+
+static int run(struct invocation *invocation, int argc, char **argv)
+{
+	static const struct option long_options[] = {
+		{"anonymous", required_argument, NULL, OPTION_ANONYMOUS},
+		{"offset", required_argument, NULL, 'o'},
+		{"length", required_argument, NULL, 'l'},
+		{"granularity", required_argument, NULL, 'g'},
+		{"sharing", required_argument, NULL, OPTION_SHARING},
+		{"protection", required_argument, NULL, OPTION_PROTECTION},
+		COMMON_LONG_OPTIONS,
+	};
+	struct map_options options = {0};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "o:l:g:" COMMON_SHORT_OPTIONS, long_options,
+				     NULL)) != -1) {
+		int status = read_option(invocation, option, &options);
+		if (status >= 0)
+			return status;
+	}
+	argc -= optind;
+	argv += optind;
+
+	if (options.anonymous) {
+		if (options.has_offset || options.has_length)
+			return wrong_usage(invocation,
+					   "anonymous memory has neither offset nor length");
+		if (argc != 1)
+			return wrong_usage(invocation, argc ? "too many arguments" : "which NAME?");
+		return map_anonymous(invocation, &options, argv[0]);
+	}
+	if (argc < 1 || argc > 2)
+		return wrong_usage(invocation, argc ? "too many arguments" : "which SOURCE?");
+	return map_source(invocation, &options, argv[0], argv[1]);
+}
+
+const struct command command_map = {
+	.name = "map",
+	.operands = "SOURCE [NAME]\n       pmem2ctl map [OPTION]... --anonymous SIZE NAME",
+	.summary = "make a mapping",
+	.details =
+		"Map SOURCE, a regular file or a device-DAX node, and show the mapping as NAME.\n"
+		"Without NAME it gets the last component of SOURCE, which is then printed.\n"
+		"Sizes are bytes, or have a suffix K, M, G, T (powers of 1024).\n\n"
+		"      --anonymous SIZE    map SIZE bytes of memory without a file\n"
+		"  -o, --offset BYTES      where in SOURCE to begin (0)\n"
+		"  -l, --length BYTES      how much to map (to the end)\n"
+		"  -g, --granularity WORD  the coarsest that will do: byte, cache_line or page "
+		"(page)\n"
+		"      --sharing WORD      shared or private (shared)\n"
+		"      --protection RWX    such as rw- or r-- (rw-)",
+	.run = run,
+};

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * connection.c - the daemon's socket: finding it, asking, hearing the answer
+ *
+ * The daemon is one that root or the user runs, or it is not talked to. What it sends is still
+ * checked: an answer that makes no sense is a failure of the question. Calls report.c and
+ * fs/escape.c.
+ */
+#include "pmem2ctl.h"
+
+#include "control.h"
+#include "escape.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* Returns a descriptor or a negative errno; -EPERM: somebody else listens there. */
+static int connect_to(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct ucred peer;
+	socklen_t length = sizeof(peer);
+	int error;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(address.sun_path, path, strlen(path) + 1);
+
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length)) {
+		error = -errno;
+		goto close_fd;
+	}
+	if (peer.uid != 0 && peer.uid != geteuid()) {
+		error = -EPERM;
+		goto close_fd;
+	}
+	return fd;
+
+close_fd:
+	close(fd);
+	return error;
+}
+
+static const char *connect_error(int error)
+{
+	return error == -EPERM ? "run by neither root nor you" : strerror(-error);
+}
+
+int connection_open(const char *path)
+{
+	const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
+	char *own = NULL;
+
+	if (!path)
+		path = secure_getenv("PMEM2FS_SOCKET");
+	bool search = !path || !*path;
+	if (search)
+		path = CONTROL_SOCKET;
+
+	int fd = connect_to(path);
+	if (fd >= 0)
+		return fd;
+	if (!search || !runtime || !*runtime) {
+		report(NULL, "no pmem2fs daemon: tried %s: %s", path, connect_error(fd));
+		return -1;
+	}
+
+	if (asprintf(&own, "%s/pmem2fs/socket", runtime) < 0)
+		needed(NULL);
+	int own_fd = connect_to(own);
+	if (own_fd < 0)
+		report(NULL, "no pmem2fs daemon: tried %s: %s; %s: %s", path, connect_error(fd),
+		       own, connect_error(own_fd));
+	free(own);
+	return own_fd < 0 ? -1 : own_fd;
+}
+
+static int send_question(int connection, const char *text, size_t length, int fd)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = {0};
+	struct iovec iov = {.iov_base = (char *)text, .iov_len = length};
+	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+	ssize_t sent;
+
+	if (fd >= 0) {
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+		struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+		rights->cmsg_level = SOL_SOCKET;
+		rights->cmsg_type = SCM_RIGHTS;
+		rights->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(rights), &fd, sizeof(int));
+	}
+	do {
+		sent = sendmsg(connection, &message, MSG_NOSIGNAL);
+	} while (sent < 0 && errno == EINTR);
+	/* A daemon that has had enough of us may have said so before it closed. */
+	return sent < 0 && errno != EPIPE ? -errno : 0;
+}
+
+json_t *connection_receive(int connection, const char *object)
+{
+	static char packet[CONTROL_MAX_BYTES];
+	struct iovec iov = {.iov_base = packet, .iov_len = sizeof(packet)};
+	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+	ssize_t length;
+
+	do {
+		length = recvmsg(connection, &message, 0);
+	} while (length < 0 && errno == EINTR);
+	if (length == 0 || (length < 0 && errno == ECONNRESET)) {
+		report(object, "the daemon closed the connection");
+		return NULL;
+	}
+	if (length < 0) {
+		report(object, "cannot hear the daemon: %s", strerror(errno));
+		return NULL;
+	}
+	if (message.msg_flags & MSG_TRUNC) {
+		report(object, "the daemon sent more than %zu bytes at once", sizeof(packet));
+		return NULL;
+	}
+	json_t *root = json_loadb(packet, (size_t)length, JSON_REJECT_DUPLICATES, NULL);
+	if (!json_is_object(root)) {
+		report(object, "the daemon sent what is not a JSON object");
+		json_decref(root);
+		return NULL;
+	}
+	return root;
+}
+
+/* The daemon's messages may begin with the object's name, which need not be said twice. */
+static void report_refusal(const char *object, int error, const char *message)
+{
+	char *name = needed(escape_encode(object ? object : "")); /* as the daemon spells it */
+	size_t length = strlen(name);
+
+	if (!message)
+		message = strerror(error);
+	else if (strncmp(message, name, length) == 0 && strncmp(message + length, ": ", 2) == 0)
+		object = NULL;
+	report(object, "%s", message);
+	free(name);
+}
+
+enum answer connection_ask(int connection, const char *object, json_t *question, int fd,
+			   json_t **answer)
+{
+	enum answer result = ANSWER_LOST;
+	char *text = needed(json_dumps(question, JSON_COMPACT));
+	int error = send_question(connection, text, strlen(text), fd);
+
+	free(text);
+	json_decref(question);
+	if (error) {
+		report(object, "cannot ask the daemon: %s", strerror(-error));
+		return ANSWER_LOST;
+	}
+
+	json_t *root = connection_receive(connection, object);
+	if (!root)
+		return ANSWER_LOST;
+	const json_t *number = json_object_get(root, "errno");
+	json_int_t refusal = json_integer_value(number);
+	if (!json_is_integer(number) || refusal < 0 || refusal > 4095) {
+		report(object, "the daemon's answer has no valid \"errno\"");
+	} else if (refusal) {
+		report_refusal(object, (int)refusal,
+			       json_string_value(json_object_get(root, "message")));
+		result = ANSWER_REFUSED;
+	} else {
+		result = ANSWER_SUCCESS;
+		if (answer)
+			*answer = json_incref(root);
+	}
+	json_decref(root);
+	return result;
+}
