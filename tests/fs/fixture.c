@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * fixture.c - runs the daemon for tests that look at it through the kernel
+ *
+ * Two processes: the tests run in a child, and their parent, which touches no mount, enforces the
+ * time limits and cleans up. It is a subreaper, so each process that a test leaves behind becomes
+ * its child sooner or later; both live in a mount namespace of their own, which takes all mounts
+ * along. A caller that hangs in the kernel on a mount cannot be freed by a signal, only by the
+ * death of the daemon behind it, so a time limit could not be enforced from within.
+ */
+#include "fixture.h"
+#include "helpers.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <poll.h>
+#include <regex.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Shared by the parent and the tests. */
+struct watch {
+	_Atomic int64_t deadline; /* of the test that runs, by now_ms; 0: none runs */
+	char test[128], log[64];
+};
+
+static struct watch *watch;
+static char base[32];
+static unsigned serial;
+
+int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+void sleep_ms(unsigned ms)
+{
+	poll(NULL, 0, (int)ms);
+}
+
+unsigned mounted(const char *mountpoint)
+{
+	char *text = read_file("/proc/self/mountinfo", NULL);
+	const char *at = text;
+	unsigned count = 0;
+
+	assert_non_null(text);
+	while ((at = strstr(at, format(" %s ", mountpoint)))) {
+		at++;
+		count++;
+	}
+	free(text);
+	return count;
+}
+
+static void print_log(const char *path)
+{
+	char *text = read_file(path, NULL);
+	const char *tail = text;
+
+	if (!text)
+		return;
+	if (strlen(text) > 6000)
+		tail = text + strlen(text) - 6000;
+	fprintf(stderr, "---- %s ----\n%s---- end of log ----\n", path, tail);
+	free(text);
+}
+
+void daemon_init(const struct fs *fs, struct daemon *daemon, const char *suffix)
+{
+	memset(daemon, 0, sizeof(*daemon));
+	snprintf(daemon->mnt, sizeof(daemon->mnt), "%s/mnt%s", fs->dir, suffix);
+	snprintf(daemon->socket, sizeof(daemon->socket), "%s/socket%s", fs->dir, suffix);
+	snprintf(daemon->log, sizeof(daemon->log), "%s/log%s", fs->dir, suffix);
+	assert_int_equal(mkdir(daemon->mnt, 0755), 0);
+}
+
+void daemon_spawn(struct daemon *daemon, const struct user *user, const char *options,
+		  const char *preload)
+{
+	const char *program = getenv("PMEM2FS_DAEMON"), *sanitizer = getenv("ASAN_OPTIONS");
+	char all[512];
+
+	snprintf(all, sizeof(all), "socket=%s%s%s", daemon->socket, options ? "," : "",
+		 options ? options : "");
+	daemon->keeper = fork();
+	assert_true(daemon->keeper >= 0);
+	if (daemon->keeper == 0) {
+		int log = open(daemon->log, O_WRONLY | O_CREAT | O_APPEND, 0666);
+
+		dup2(open("/dev/null", O_RDONLY), 0);
+		dup2(log, 1);
+		dup2(log, 2);
+		for (int fd = 3; fd < 64; fd++)
+			close(fd);
+		if (user && become(user) != 0)
+			_exit(126);
+		if (preload) {
+			setenv("LD_PRELOAD", preload, 1);
+			setenv("ASAN_OPTIONS",
+			       format("%s:verify_asan_link_order=0", sanitizer ? sanitizer : ""),
+			       1);
+		}
+		execl(program, "pmem2fs", "-f", daemon->mnt, "-o", all, (char *)NULL);
+		_exit(127);
+	}
+}
+
+void daemon_wait_mounted(const struct daemon *daemon)
+{
+	int64_t end = now_ms() + 10000;
+	int status;
+
+	while (!mounted(daemon->mnt)) {
+		if (waitpid(daemon->keeper, &status, WNOHANG) != 0)
+			fail_msg("the daemon ended before it was mounted, wait status %#x", status);
+		if (now_ms() > end)
+			fail_msg("the daemon does not mount");
+		sleep_ms(2);
+	}
+}
+
+void daemon_start(struct daemon *daemon, const char *options)
+{
+	daemon_spawn(daemon, NULL, options, NULL);
+	daemon_wait_mounted(daemon);
+}
+
+int daemon_wait(struct daemon *daemon)
+{
+	int status = finish(daemon->keeper);
+
+	daemon->keeper = 0;
+	return status;
+}
+
+void daemon_stop(struct daemon *daemon)
+{
+	int status;
+
+	if (!daemon->keeper)
+		return;
+	if (waitpid(daemon->keeper, &status, WNOHANG) != 0) {
+		daemon->keeper = 0;
+		fail_msg("the daemon died, wait status %#x", status);
+	}
+	kill(daemon->keeper, SIGTERM);
+	status = daemon_wait(daemon);
+	if (status != 0)
+		fail_msg("the daemon ended with status %d", status);
+	if (mounted(daemon->mnt))
+		fail_msg("the daemon left its mount behind");
+}
+
+void daemon_check_log(const struct daemon *daemon)
+{
+	static const char *const words[] = {"Sanitizer",    "runtime error", "ssertion",
+					    "Segmentation", "double free",   "corrupted"};
+	char *text = read_file(daemon->log, NULL);
+
+	if (!text)
+		return;
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		if (strstr(text, words[i])) {
+			free(text);
+			fail_msg("the log of the daemon says \"%s\"", words[i]);
+		}
+	}
+	free(text);
+}
+
+bool log_has(const struct daemon *daemon, const char *pattern)
+{
+	int64_t end = now_ms() + 2000;
+	bool found = false;
+	regex_t regex;
+
+	assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED | REG_NEWLINE | REG_NOSUB), 0);
+	while (!found && now_ms() < end) {
+		char *text = read_file(daemon->log, NULL);
+
+		found = text && regexec(&regex, text, 0, NULL, 0) == 0;
+		free(text);
+		if (!found)
+			sleep_ms(10);
+	}
+	regfree(&regex);
+	return found;
+}
+
+/* Calls `function` for each process whose parent is `parent`. */
+static void for_each_child(pid_t parent, void (*function)(pid_t, void *), void *argument)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *d;
+
+	while (proc && (d = readdir(proc))) {
+		char *text = NULL, *name_end;
+		int ppid;
+
+		if (d->d_name[0] >= '1' && d->d_name[0] <= '9')
+			text = read_file(format("/proc/%s/stat", d->d_name), NULL);
+		name_end = text ? strrchr(text, ')') : NULL;
+
+		if (name_end && sscanf(name_end, ") %*c %d", &ppid) == 1 && ppid == parent)
+			function((pid_t)atoi(d->d_name), argument);
+		free(text);
+	}
+	if (proc)
+		closedir(proc);
+}
+
+static void take_worker(pid_t pid, void *found)
+{
+	char *name = read_file(format("/proc/%d/comm", (int)pid), NULL);
+
+	if (name && !strcmp(name, "pmem2fs-worker\n"))
+		*(pid_t *)found = pid;
+	free(name);
+}
+
+pid_t daemon_worker(const struct daemon *daemon)
+{
+	pid_t worker = 0;
+
+	WAIT_UNTIL((for_each_child(daemon->keeper, take_worker, &worker), worker != 0));
+	return worker;
+}
+
+static int setup(void **state)
+{
+	const struct fs_test *test = *state;
+	struct fs *fs = calloc(1, sizeof(*fs));
+
+	*state = fs;
+	fs->test = test;
+	snprintf(fs->dir, sizeof(fs->dir), "%s/%u", base, serial++);
+	snprintf(fs->data, sizeof(fs->data), "%s/data", fs->dir);
+	snprintf(watch->test, sizeof(watch->test), "%s", test->name);
+	watch->deadline = now_ms() + 1000 * (test->limit ? test->limit : 30);
+	assert_int_equal(mkdir(fs->dir, 0755), 0);
+	assert_int_equal(mkdir(fs->data, 0755), 0);
+	daemon_init(fs, &fs->daemon, "");
+	snprintf(watch->log, sizeof(watch->log), "%s", fs->daemon.log);
+	if (!test->no_daemon)
+		daemon_start(&fs->daemon, test->options);
+	return 0;
+}
+
+static void run(void **state)
+{
+	struct fs *fs = *state;
+
+	fs->test->function(fs);
+	daemon_check_log(&fs->daemon);
+	daemon_stop(&fs->daemon);
+	daemon_check_log(&fs->daemon);
+	fs->passed = true;
+}
+
+static void kill_process(pid_t pid, void *argument)
+{
+	(void)argument;
+	kill(pid, SIGKILL);
+}
+
+/* What the test left: a failed test leaves its children and daemons where they are. */
+static int teardown(void **state)
+{
+	struct fs *fs = *state;
+
+	if (fs->helper) {
+		kill(fs->helper, SIGKILL);
+		finish(fs->helper);
+	}
+	if (!fs->passed) {
+		for_each_child(getpid(), kill_process, NULL);
+		while (waitpid(-1, NULL, 0) > 0)
+			;
+		print_log(fs->daemon.log);
+	}
+	while (umount2(fs->daemon.mnt, MNT_DETACH) == 0)
+		;
+	watch->deadline = 0;
+	free(fs);
+	return 0;
+}
+
+static int run_group(const char *group, const struct fs_test *tests, size_t count)
+{
+	struct CMUnitTest *list = calloc(count, sizeof(*list));
+	int failed;
+
+	for (size_t i = 0; i < count; i++)
+		list[i] = (struct CMUnitTest){.name = tests[i].name,
+					      .test_func = run,
+					      .setup_func = setup,
+					      .teardown_func = teardown,
+					      .initial_state = (void *)&tests[i]};
+	failed = _cmocka_run_group_tests(group, list, count, NULL, NULL);
+	free(list);
+	return failed ? 1 : 0;
+}
+
+/* Ends all that the tests left running. What hangs on a mount ends when its daemon has. */
+static void kill_the_rest(void)
+{
+	int64_t end = now_ms() + 5000;
+
+	for (;;) {
+		pid_t pid = waitpid(-1, NULL, WNOHANG);
+
+		if (pid < 0 || now_ms() > end)
+			return;
+		if (pid == 0) {
+			for_each_child(getpid(), kill_process, NULL);
+			sleep_ms(5);
+		}
+	}
+}
+
+/* Waits for the tests; returns the exit status of the program. */
+static int supervise(pid_t tests)
+{
+	sigset_t signals;
+	int status;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	for (;;) {
+		struct timespec tick = {.tv_nsec = 200000000};
+		int got = sigtimedwait(&signals, NULL, &tick);
+		int64_t deadline = watch->deadline;
+		pid_t pid;
+
+		if (got == SIGTERM || got == SIGINT) {
+			fprintf(stderr, "ended by a signal in test %s\n", watch->test);
+			print_log(watch->log);
+			return 1;
+		}
+		if (deadline && now_ms() > deadline) {
+			fprintf(stderr, "[  FAILED  ] %s: its time limit has passed\n",
+				watch->test);
+			print_log(watch->log);
+			return 1;
+		}
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+			if (pid == tests && WIFEXITED(status))
+				return WEXITSTATUS(status);
+			if (pid == tests) {
+				fprintf(stderr, "[  FAILED  ] %s: the test died of signal %d\n",
+					watch->test, WTERMSIG(status));
+				return 1;
+			}
+		}
+	}
+}
+
+/*
+ * Shows the build folder below `base`, where other users can reach the daemon and its library even
+ * if the sources are in root's home.
+ */
+static int offer_daemon(void)
+{
+	const char *program = getenv("PMEM2FS_DAEMON"), *folder = format("%s/build", base);
+	char *build = strdup(program);
+	int result;
+
+	dirname(dirname(build));
+	result = mkdir(folder, 0755) || mount(build, folder, NULL, MS_BIND, NULL) ||
+		 setenv("PMEM2FS_DAEMON", format("%s%s", folder, program + strlen(build)), 1);
+	free(build);
+	return result;
+}
+
+/* A mount namespace with a tmpfs on `base`. Returns 0, or -1: not possible on this machine. */
+static int make_base(void)
+{
+	int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	if (geteuid() != 0 || fuse < 0)
+		return -1;
+	close(fuse);
+	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+		return -1;
+	strcpy(base, "/tmp/pmem2fs-XXXXXX");
+	if (!mkdtemp(base))
+		return -1;
+	if (mount("pmem2fs-test", base, "tmpfs", 0, "mode=0755") != 0) {
+		rmdir(base);
+		return -1;
+	}
+	return 0;
+}
+
+int fs_run(int argc, char **argv, const char *group, const struct fs_test *tests, size_t count)
+{
+	sigset_t signals, old;
+	pid_t child;
+	int status;
+
+	if (!getenv("PMEM2FS_DAEMON")) {
+		fprintf(stderr, "PMEM2FS_DAEMON must name the daemon\n");
+		return 1;
+	}
+	if (make_base() != 0) {
+		fprintf(stderr, "skipped: needs root, /dev/fuse and a mount namespace\n");
+		return 77;
+	}
+	if (offer_daemon() != 0) {
+		perror(getenv("PMEM2FS_DAEMON"));
+		umount2(base, MNT_DETACH);
+		rmdir(base);
+		return 1;
+	}
+	watch = mmap(NULL, sizeof(*watch), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
+	if (watch == MAP_FAILED || prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
+		return 1;
+	umask(022);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigprocmask(SIG_BLOCK, &signals, &old);
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	child = fork();
+	if (child < 0)
+		return 1;
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		sigprocmask(SIG_SETMASK, &old, NULL);
+		exit(run_group(group, tests, count));
+	}
+	signal(SIGPIPE, SIG_IGN); /* clean up even if nobody reads the messages */
+	status = supervise(child);
+	kill_the_rest();
+	umount2(base, MNT_DETACH);
+	rmdir(base);
+	munmap(watch, sizeof(*watch));
+	return status;
+}

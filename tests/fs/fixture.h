@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * fixture.h - runs the daemon for tests that look at it through the kernel
+ *
+ * fs_run gives each test a folder and a daemon of its own and a time limit, and leaves nothing
+ * behind: no process, mount or file. The daemon is the program that $PMEM2FS_DAEMON names.
+ */
+#ifndef PMEM2FS_TESTS_FIXTURE_H
+#define PMEM2FS_TESTS_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <cmocka.h>
+
+/* One daemon with its mount point. */
+struct daemon {
+	char mnt[64], socket[64], log[64];
+	pid_t keeper; /* 0: not running; the process that was started */
+};
+
+struct fs {
+	const struct fs_test *test;
+	char dir[48];  /* on a tmpfs; holds mnt, data, ... */
+	char data[64]; /* for files to map; everybody may enter */
+	struct daemon daemon;
+	pid_t helper; /* killed at the end of the test when not 0 */
+	bool passed;
+};
+
+struct fs_test {
+	const char *name;
+	void (*function)(struct fs *fs);
+	const char *options; /* of the daemon, more than the socket; NULL: none */
+	unsigned limit;      /* seconds; 0: 30 */
+	bool no_daemon;      /* the test starts it by itself */
+	const void *data;    /* the test's own */
+};
+
+#define FS_TEST(f, ...)                                                                            \
+	{                                                                                          \
+		.name = #f, .function = f, __VA_ARGS__                                             \
+	}
+
+/*
+ * Runs the tests, those only whose name matches argv[1] where there is one, and returns the exit
+ * status of the program: 77 when this machine cannot run them.
+ */
+int fs_run(int argc, char **argv, const char *group, const struct fs_test *tests, size_t count);
+
+/* Fills in the paths of another daemon of this test and makes its mount point. */
+void daemon_init(const struct fs *fs, struct daemon *daemon, const char *suffix);
+
+/* Starts it (as `user`, NULL: as root) without waiting. `preload` is a library or NULL. */
+struct user;
+void daemon_spawn(struct daemon *daemon, const struct user *user, const char *options,
+		  const char *preload);
+
+/* The same, and returns when it is mounted. */
+void daemon_start(struct daemon *daemon, const char *options);
+void daemon_wait_mounted(const struct daemon *daemon);
+
+/* The exit status of the daemon when it has ended by itself; -N when signal N ended it. */
+int daemon_wait(struct daemon *daemon);
+
+/* Ends it with SIGTERM and checks that it ended well. Nothing when it is not running. */
+void daemon_stop(struct daemon *daemon);
+
+/* Fails when the log has a word that only a broken program writes. */
+void daemon_check_log(const struct daemon *daemon);
+
+/* Whether a line of the log matches the extended regular expression, now or within 2 seconds. */
+bool log_has(const struct daemon *daemon, const char *pattern);
+
+/* The daemon's worker, waiting for it to be there. */
+pid_t daemon_worker(const struct daemon *daemon);
+
+/* How many file systems are mounted there. */
+unsigned mounted(const char *mountpoint);
+
+/* Milliseconds of a clock that only goes forward. */
+int64_t now_ms(void);
+void sleep_ms(unsigned ms);
+
+/* Waits until `condition` holds and fails the test when that takes longer than 10 seconds. */
+#define WAIT_UNTIL(condition)                                                                      \
+	do {                                                                                       \
+		int64_t wait_end = now_ms() + 10000;                                               \
+		while (!(condition)) {                                                             \
+			if (now_ms() > wait_end)                                                   \
+				fail_msg("still not: %s", #condition);                             \
+			sleep_ms(5);                                                               \
+		}                                                                                  \
+	} while (0)
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * hang_fs.c - a FUSE file system that never answers
+ *
+ * hang_fs MOUNTPOINT none|lookup|getattr|open: holds one file, "file", of 64 KiB. The operation
+ * that is named is read and never answered, so its caller cannot even be killed until this program
+ * ends.
+ */
+#define FUSE_USE_VERSION 312
+#include <errno.h>
+#include <fuse_lowlevel.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { FILE_INODE = 2 };
+
+static const char *hang;
+
+static void attributes(fuse_ino_t inode, struct stat *st)
+{
+	*st = (struct stat){.st_ino = inode, .st_nlink = 1, .st_mode = S_IFDIR | 0755};
+	if (inode == FILE_INODE) {
+		st->st_mode = S_IFREG | 0666;
+		st->st_size = 65536;
+	}
+}
+
+static void do_lookup(fuse_req_t request, fuse_ino_t parent, const char *name)
+{
+	struct fuse_entry_param entry = {.ino = FILE_INODE};
+
+	if (!strcmp(hang, "lookup"))
+		return;
+	if (parent != FUSE_ROOT_ID || strcmp(name, "file")) {
+		fuse_reply_err(request, ENOENT);
+		return;
+	}
+	attributes(FILE_INODE, &entry.attr);
+	fuse_reply_entry(request, &entry);
+}
+
+static void do_getattr(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info)
+{
+	struct stat st;
+
+	(void)info;
+	if (!strcmp(hang, "getattr") && inode == FILE_INODE)
+		return;
+	attributes(inode, &st);
+	fuse_reply_attr(request, &st, 0);
+}
+
+static void do_open(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info)
+{
+	(void)inode;
+	if (!strcmp(hang, "open"))
+		return;
+	fuse_reply_open(request, info);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct fuse_lowlevel_ops ops = {
+		.lookup = do_lookup,
+		.getattr = do_getattr,
+		.open = do_open,
+	};
+	char *words[] = {argv[0], "-o", "allow_other", NULL};
+	struct fuse_args args = FUSE_ARGS_INIT(3, words);
+	struct fuse_session *session;
+
+	if (argc != 3) {
+		fprintf(stderr, "usage: hang_fs MOUNTPOINT none|lookup|getattr|open\n");
+		return 2;
+	}
+	hang = argv[2];
+	session = fuse_session_new(&args, &ops, sizeof(ops), NULL);
+	fuse_opt_free_args(&args);
+	if (!session || fuse_session_mount(session, argv[1]) != 0)
+		return 1;
+	fuse_session_loop(session);
+	fuse_session_unmount(session);
+	fuse_session_destroy(session);
+	return 0;
+}

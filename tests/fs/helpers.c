@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * helpers.c - what the mount tests do with files, users and documents
+ *
+ * Nothing here knows how the daemon is run. Functions that fail the test may be called by the
+ * process of the tests only, never in a child.
+ */
+#include "helpers.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+const struct user user_a = {.uid = 4001, .gid = 4001};
+const struct user user_b = {.uid = 4002, .gid = 4002};
+const struct user user_nobody = {.uid = 65534, .gid = 65534};
+
+int become(const struct user *user)
+{
+	if (setgroups(user->group_count, user->groups) != 0 ||
+	    setresgid(user->gid, user->gid, user->gid) != 0 ||
+	    setresuid(user->uid, user->uid, user->uid) != 0)
+		return errno;
+	/* As after an exec: else a daemon of the same user could not look at this process. */
+	return prctl(PR_SET_DUMPABLE, 1) == 0 ? 0 : errno;
+}
+
+pid_t start_as(const struct user *user, int (*function)(void *), void *argument)
+{
+	pid_t child = fork();
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		int error = user ? become(user) : 0;
+
+		_exit(error ? 255 : function(argument));
+	}
+	return child;
+}
+
+int finish(pid_t child)
+{
+	int status;
+
+	while (waitpid(child, &status, 0) < 0) {
+		if (errno != EINTR)
+			fail_msg("waitpid(%d): %s", (int)child, strerror(errno));
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+int run_as(const struct user *user, int (*function)(void *), void *argument)
+{
+	return finish(start_as(user, function, argument));
+}
+
+const char *format(const char *text, ...)
+{
+	static char *strings[1024];
+	static unsigned next;
+	char **string = &strings[next++ % 1024];
+	va_list arguments;
+
+	free(*string);
+	va_start(arguments, text);
+	if (vasprintf(string, text, arguments) < 0)
+		abort();
+	va_end(arguments);
+	return *string;
+}
+
+const char *entry(const struct fs *fs, const char *name)
+{
+	return format("%s/%s", fs->daemon.mnt, name);
+}
+
+const char *source(const struct fs *fs, const char *name)
+{
+	return format("%s/%s", fs->data, name);
+}
+
+const char *make_source(const struct fs *fs, const char *name, off_t size)
+{
+	const char *path = source(fs, name);
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fchmod(fd, 0666), 0);
+	assert_int_equal(ftruncate(fd, size), 0);
+	close(fd);
+	return path;
+}
+
+int write_file(const char *path, const void *bytes, size_t length)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	ssize_t written;
+	int error;
+
+	if (fd < 0)
+		return errno;
+	written = write(fd, bytes, length);
+	error = written < 0 ? errno : 0;
+	if (close(fd) != 0 && !error)
+		error = errno;
+	if (!error && (size_t)written != length)
+		error = EIO;
+	return error;
+}
+
+int write_text(const char *path, const char *text)
+{
+	return write_file(path, text, strlen(text));
+}
+
+struct paths {
+	const char *path, *text;
+};
+
+static int write_child(void *argument)
+{
+	const struct paths *paths = argument;
+
+	return write_text(paths->path, paths->text);
+}
+
+int write_as(const struct user *user, const char *path, const char *text)
+{
+	return run_as(user, write_child, &(struct paths){path, text});
+}
+
+static int read_child(void *argument)
+{
+	const struct paths *paths = argument;
+	char *text = read_file(paths->path, NULL);
+
+	return text ? 0 : errno;
+}
+
+int read_as(const struct user *user, const char *path)
+{
+	return run_as(user, read_child, &(struct paths){path, NULL});
+}
+
+static int unlink_child(void *argument)
+{
+	const struct paths *paths = argument;
+
+	return unlink(paths->path) == 0 ? 0 : errno;
+}
+
+int unlink_as(const struct user *user, const char *path)
+{
+	return run_as(user, unlink_child, &(struct paths){path, NULL});
+}
+
+static int rename_child(void *argument)
+{
+	const struct paths *paths = argument;
+
+	return rename(paths->path, paths->text) == 0 ? 0 : errno;
+}
+
+int rename_as(const struct user *user, const char *from, const char *to)
+{
+	return run_as(user, rename_child, &(struct paths){from, to});
+}
+
+char *read_file(const char *path, size_t *length)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), error;
+	size_t size = 0, room = 4096;
+	char *text = NULL;
+	ssize_t got;
+
+	if (fd < 0)
+		return NULL;
+	do {
+		char *more = NULL;
+
+		if (!text || room - size < 2048) {
+			room *= 2;
+			more = realloc(text, room);
+			if (!more)
+				goto fail;
+			text = more;
+		}
+		got = read(fd, text + size, room - size - 1);
+		if (got < 0)
+			goto fail;
+		size += (size_t)got;
+	} while (got > 0);
+	close(fd);
+	text[size] = '\0';
+	if (length)
+		*length = size;
+	return text;
+fail:
+	error = errno;
+	free(text);
+	close(fd);
+	errno = error;
+	return NULL;
+}
+
+const char *request_of(const char *path)
+{
+	char escaped[5 * PATH_MAX / 4];
+	size_t length = 0;
+
+	if (!strpbrk(path, "\\\"\n\t\001\033\377\303"))
+		return format("{\"source\":{\"path\":\"%s\"}}\n", path);
+	for (; *path && length < sizeof(escaped) - 6; path++, length += 5)
+		snprintf(escaped + length, 6, "\\\\x%02x", (unsigned char)*path);
+	return format("{\"source\":{\"path\":\"%s\",\"path_encoding\":\"escaped\"}}\n", escaped);
+}
+
+void map_source(const struct fs *fs, const char *name, const char *path)
+{
+	int error = write_text(entry(fs, name), request_of(path));
+
+	if (error)
+		fail_msg("cannot map %s as %s: %s", path, name, strerror(error));
+}
+
+void map_anonymous(const struct fs *fs, const char *name, size_t size)
+{
+	int error =
+		write_text(entry(fs, name),
+			   format("{\"source\":{\"type\":\"anonymous\",\"size\":%zu}}\n", size));
+
+	if (error)
+		fail_msg("cannot map %zu anonymous bytes as %s: %s", size, name, strerror(error));
+}
+
+int patiently(int (*function)(const char *, const char *), const char *path, const char *other)
+{
+	int64_t end = now_ms() + 10000;
+	int error;
+
+	do {
+		error = function(path, other) == 0 ? 0 : errno;
+	} while (error == EBUSY && now_ms() < end);
+	return error;
+}
+
+static int unlink_one(const char *path, const char *other)
+{
+	(void)other;
+	return unlink(path);
+}
+
+void unmap(const struct fs *fs, const char *name)
+{
+	int error = patiently(unlink_one, entry(fs, name), NULL);
+
+	if (error)
+		fail_msg("cannot remove %s: %s", name, strerror(error));
+}
+
+json_t *document(const struct fs *fs, const char *name)
+{
+	size_t length = 0;
+	char *text = read_file(entry(fs, name), &length);
+	json_error_t why;
+	json_t *root;
+
+	if (!text)
+		fail_msg("cannot read %s: %s", name, strerror(errno));
+	root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &why);
+	if (!root)
+		fail_msg("%s is not JSON: %s\n%s", name, why.text, text);
+	assert_true(json_is_object(root));
+	free(text);
+	return root;
+}
+
+const char *text_of(const json_t *root, const char *key)
+{
+	const json_t *value = json_object_get(root, key);
+
+	if (!json_is_string(value))
+		fail_msg("\"%s\" is not a string", key);
+	return json_string_value(value);
+}
+
+int64_t number_of(const json_t *root, const char *key)
+{
+	const json_t *value = json_object_get(root, key);
+
+	if (!json_is_integer(value))
+		fail_msg("\"%s\" is not a whole number", key);
+	return json_integer_value(value);
+}
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void names_read(struct names *names, const char *folder)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *d;
+	size_t room = 0;
+
+	if (!dir)
+		fail_msg("cannot list %s: %s", folder, strerror(errno));
+	*names = (struct names){0};
+	while ((errno = 0, d = readdir(dir))) {
+		if (!strcmp(d->d_name, ".") || !strcmp(d->d_name, ".."))
+			continue;
+		if (names->count == room) {
+			room = room ? 2 * room : 64;
+			names->name = realloc(names->name, room * sizeof(*names->name));
+			assert_non_null(names->name);
+		}
+		names->name[names->count++] = strdup(d->d_name);
+	}
+	assert_int_equal(errno, 0);
+	closedir(dir);
+	if (names->count)
+		qsort(names->name, names->count, sizeof(*names->name), compare);
+}
+
+void names_free(struct names *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		free(names->name[i]);
+	free(names->name);
+	*names = (struct names){0};
+}
+
+bool names_have(const struct names *names, const char *name)
+{
+	return names->count && bsearch(&name, names->name, names->count, sizeof(name), compare);
+}
+
+void assert_entries(const struct fs *fs, ...)
+{
+	struct names names;
+	const char *expected;
+	va_list list;
+	size_t i = 0;
+
+	names_read(&names, fs->daemon.mnt);
+	va_start(list, fs);
+	while ((expected = va_arg(list, const char *))) {
+		if (i == names.count || strcmp(names.name[i], expected))
+			fail_msg("\"%s\" is not listed, or something before it is", expected);
+		i++;
+	}
+	va_end(list);
+	if (i != names.count)
+		fail_msg("\"%s\" is listed too", names.name[i]);
+	names_free(&names);
+}
+
+char *snapshot(const struct fs *fs)
+{
+	struct names names;
+	size_t length;
+	char *all = NULL;
+	FILE *out = open_memstream(&all, &length);
+
+	assert_non_null(out);
+	names_read(&names, fs->daemon.mnt);
+	for (size_t i = 0; i < names.count; i++) {
+		const char *path = entry(fs, names.name[i]);
+		char *text = read_file(path, NULL);
+		struct stat st;
+
+		if (!text || stat(path, &st) != 0)
+			fail_msg("cannot read %s: %s", path, strerror(errno));
+		fprintf(out, "%s %ju %o %u %s", names.name[i], (uintmax_t)st.st_ino, st.st_mode,
+			st.st_uid, text);
+		free(text);
+	}
+	names_free(&names);
+	fclose(out);
+	return all;
+}
+
+size_t maps_with(pid_t pid, const char *text)
+{
+	char *maps = read_file(format("/proc/%d/maps", (int)pid), NULL);
+	const char *at = maps;
+	size_t count = 0;
+
+	assert_non_null(maps);
+	while (at && (at = strstr(at, text))) {
+		count++;
+		at = strchr(at + 1, '\n'); /* the text itself may begin with one */
+	}
+	free(maps);
+	return count;
+}
+
+struct script {
+	const struct fs *fs;
+	const char *text;
+};
+
+static int run_script(void *argument)
+{
+	const struct script *script = argument;
+	int out = open(format("%s/output", script->fs->dir), O_WRONLY | O_CREAT | O_TRUNC, 0666);
+
+	dup2(out, 1);
+	dup2(out, 2);
+	setenv("M", script->fs->daemon.mnt, 1);
+	setenv("D", script->fs->data, 1);
+	setenv("LC_ALL", "C", 1);
+	execl("/bin/sh", "sh", "-c", script->text, (char *)NULL);
+	return 127;
+}
+
+int shell(const struct fs *fs, const char *script)
+{
+	return run_as(NULL, run_script, &(struct script){fs, script});
+}
+
+bool output_has(const struct fs *fs, const char *text)
+{
+	char *output = read_file(format("%s/output", fs->dir), NULL);
+	bool found = output && strstr(output, text);
+
+	free(output);
+	return found;
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_hang.c - paths that never answer: sections 6 and 10 of the design
+ *
+ * hang_fs reads a request and keeps it. Whoever waits for it cannot be killed, so the tests
+ * themselves touch nothing below its mount point.
+ */
+#include "helpers.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char *hanging(const struct fs *fs)
+{
+	return format("%s/hang", fs->dir);
+}
+
+static int hang_child(void *argument)
+{
+	struct fs *fs = argument;
+
+	execl(getenv("PMEM2FS_HANG_FS"), "hang_fs", hanging(fs), fs->test->data, (char *)NULL);
+	return 127;
+}
+
+static void start_hanging(struct fs *fs)
+{
+	assert_int_equal(mkdir(hanging(fs), 0755), 0);
+	fs->helper = start_as(NULL, hang_child, fs);
+	WAIT_UNTIL(mounted(hanging(fs)));
+}
+
+struct request {
+	char path[128], text[256];
+};
+
+static int write_child(void *argument)
+{
+	const struct request *request = argument;
+
+	return write_text(request->path, request->text);
+}
+
+/* A request for a file below the mount that hangs. */
+static struct request hanging_request(const struct fs *fs, const char *name)
+{
+	struct request request;
+
+	snprintf(request.path, sizeof(request.path), "%s", entry(fs, name));
+	snprintf(request.text, sizeof(request.text), "{\"source\":{\"path\":\"%s/file\"}}",
+		 hanging(fs));
+	return request;
+}
+
+static bool has_ended(pid_t child)
+{
+	siginfo_t info = {0};
+
+	assert_int_equal(waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT), 0);
+	return info.si_pid == child;
+}
+
+/* What everybody else does all the time. */
+static void others_go_on(const struct fs *fs)
+{
+	const struct user *users[] = {NULL, &user_b};
+
+	for (size_t i = 0; i < 2; i++) {
+		const char *name = format("other%zu", i);
+		struct names names;
+
+		assert_int_equal(
+			write_as(users[i], entry(fs, name),
+				 format("{\"source\":{\"path\":\"%s\"}}", source(fs, "file"))),
+			0);
+		assert_int_equal(read_as(users[i], entry(fs, name)), 0);
+		names_read(&names, fs->daemon.mnt);
+		assert_true(names_have(&names, name));
+		names_free(&names);
+		assert_int_equal(unlink_as(users[i], entry(fs, name)), 0);
+	}
+	json_decref(document(fs, "keep"));
+}
+
+/* A file of FUSE that answers is refused like one that does not. */
+static void fuse_is_refused(struct fs *fs)
+{
+	struct request request;
+	char *before, *after;
+
+	start_hanging(fs);
+	map_anonymous(fs, "keep", 4096);
+	before = snapshot(fs);
+	request = hanging_request(fs, "wanted");
+	assert_int_equal(write_text(request.path, request.text), EOPNOTSUPP);
+	assert_true(log_has(&fs->daemon, "wanted.*hang/file.*(FUSE|fuse)"));
+	assert_int_equal(write_as(&user_a, request.path, request.text), EOPNOTSUPP);
+	after = snapshot(fs);
+	assert_string_equal(after, before);
+	free(before);
+	free(after);
+}
+
+static void others_do_not_notice(struct fs *fs)
+{
+	struct request request;
+	pid_t writer;
+	int error;
+
+	start_hanging(fs);
+	make_source(fs, "file", 65536);
+	map_source(fs, "keep", source(fs, "file"));
+	request = hanging_request(fs, "wanted");
+	writer = start_as(&user_a, write_child, &request);
+	for (int i = 0; i < 20; i++)
+		others_go_on(fs);
+	assert_entries(fs, "keep", NULL);
+	/* It was refused, or it hangs and Ctrl-C ends it. */
+	sleep_ms(300);
+	if (has_ended(writer)) {
+		error = finish(writer);
+		assert_int_equal(error, EOPNOTSUPP);
+	} else {
+		kill(writer, SIGINT);
+		assert_int_equal(finish(writer), -SIGINT);
+	}
+	others_go_on(fs);
+}
+
+static void many_requests_stop_one_user_only(struct fs *fs)
+{
+	enum { WRITERS = 100 };
+	struct request requests[WRITERS];
+	pid_t writers[WRITERS];
+
+	start_hanging(fs);
+	make_source(fs, "file", 65536);
+	map_source(fs, "keep", source(fs, "file"));
+	for (int i = 0; i < WRITERS; i++) {
+		requests[i] = hanging_request(fs, format("m%d", i));
+		writers[i] = start_as(&user_a, write_child, &requests[i]);
+	}
+	for (int i = 0; i < 20; i++)
+		others_go_on(fs);
+	for (int i = 0; i < WRITERS; i++)
+		kill(writers[i], SIGINT);
+	for (int i = 0; i < WRITERS; i++)
+		assert_true(finish(writers[i]) != 0);
+	others_go_on(fs);
+	assert_entries(fs, "keep", NULL);
+	/* When the other side is gone, so is what hung, and that user may map again. */
+	kill(fs->helper, SIGKILL);
+	finish(fs->helper);
+	fs->helper = 0;
+	WAIT_UNTIL(write_as(&user_a, entry(fs, "again"),
+			    format("{\"source\":{\"path\":\"%s\"}}", source(fs, "file"))) == 0);
+}
+
+static void the_daemon_can_be_stopped(struct fs *fs)
+{
+	struct request request;
+	struct daemon next;
+	pid_t writer;
+
+	start_hanging(fs);
+	request = hanging_request(fs, "wanted");
+	writer = start_as(&user_a, write_child, &request);
+	sleep_ms(300);
+	daemon_stop(&fs->daemon);
+	assert_true(finish(writer) > 0);
+	/* Another one in the same place has nothing of it in its way. */
+	next = fs->daemon;
+	daemon_start(&next, NULL);
+	make_source(fs, "file", 65536);
+	map_source(fs, "a", source(fs, "file"));
+	unmap(fs, "a");
+	daemon_stop(&next);
+}
+
+/* It cannot even be killed as a whole: one of its threads stays where it is. */
+static void a_worker_that_hangs_is_replaced(struct fs *fs)
+{
+	struct request request;
+	pid_t writer, worker = daemon_worker(&fs->daemon);
+
+	start_hanging(fs);
+	make_source(fs, "file", 65536);
+	map_source(fs, "keep", source(fs, "file"));
+	request = hanging_request(fs, "wanted");
+	writer = start_as(&user_a, write_child, &request);
+	sleep_ms(300);
+	kill(worker, SIGKILL);
+	WAIT_UNTIL(daemon_worker(&fs->daemon) != worker && access(entry(fs, "keep"), F_OK) == 0);
+	assert_int_equal(mounted(fs->daemon.mnt), 1);
+	others_go_on(fs);
+	kill(writer, SIGKILL);
+	finish(writer);
+	assert_entries(fs, "keep", NULL);
+}
+
+/* The owner of a file may hold up who opens it, by a lease, for as long as the system allows. */
+static void a_lease_does_not_disturb_others(struct fs *fs)
+{
+	const char *path = make_source(fs, "leased", 65536);
+	struct request request;
+	pid_t writer;
+	int fd;
+
+	make_source(fs, "file", 65536);
+	map_source(fs, "keep", source(fs, "file"));
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	signal(SIGIO, SIG_IGN);
+	assert_int_equal(fcntl(fd, F_SETLEASE, F_WRLCK), 0);
+	snprintf(request.path, sizeof(request.path), "%s", entry(fs, "wanted"));
+	snprintf(request.text, sizeof(request.text), "{\"source\":{\"path\":\"%s\"}}", path);
+	writer = start_as(&user_a, write_child, &request);
+	for (int i = 0; i < 10; i++)
+		others_go_on(fs);
+	sleep_ms(200);
+	if (has_ended(writer)) {
+		assert_int_equal(finish(writer), EAGAIN);
+	} else {
+		kill(writer, SIGINT);
+		assert_int_equal(finish(writer), -SIGINT);
+	}
+	others_go_on(fs);
+	close(fd);
+}
+
+#define HANG(f, how)                                                                               \
+	{                                                                                          \
+		.name = #f "_" how, .function = f, .data = how, .options = "rootmode=1777"         \
+	}
+
+int main(int argc, char **argv)
+{
+	const struct fs_test tests[] = {
+		HANG(fuse_is_refused, "none"),
+		HANG(fuse_is_refused, "getattr"),
+		HANG(fuse_is_refused, "open"),
+		HANG(others_do_not_notice, "lookup"),
+		HANG(others_do_not_notice, "getattr"),
+		HANG(others_do_not_notice, "open"),
+		HANG(many_requests_stop_one_user_only, "lookup"),
+		HANG(the_daemon_can_be_stopped, "lookup"),
+		HANG(the_daemon_can_be_stopped, "open"),
+		HANG(a_worker_that_hangs_is_replaced, "lookup"),
+		FS_TEST(a_lease_does_not_disturb_others, .options = "rootmode=1777"),
+	};
+
+	return fs_run(argc, argv, "hang", tests, sizeof(tests) / sizeof(*tests));
+}
