@@ -1,0 +1,13 @@
+# vm: dimms
+# shellcheck shell=sh
+# The unit tests, on a kernel and a host with persistent memory. They want files without DAX.
+count=0
+for test in "$build"/tests/unit/test_*; do
+	[ -f "$test" ] && [ -x "$test" ] || continue
+	echo "== ${test##*/}"
+	status=0
+	"$test" || status=$?
+	[ $status -eq 0 ] || [ $status -eq 77 ] || die "${test##*/}: status $status"
+	count=$((count + 1))
+done
+[ $count -gt 0 ] || die "no unit tests in $build/tests/unit"
