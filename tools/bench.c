@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * bench.c - pmem2fs beside tmpfs, the library beside mmap, in one run
+ *
+ * Owns the command line, the order of things and the exit status.
+ */
+#include "bench.h"
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { EXIT_MEASURED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_MISSED = 3 };
+
+#define MAPPINGS_MAX 1000000
+
+static const char *const measurements[BENCH_MEASUREMENTS] = {
+	[BENCH_CREATE] = "create",  [BENCH_STAT] = "stat",      [BENCH_READ] = "read",
+	[BENCH_LIST] = "ls-U",      [BENCH_LIST_SORTED] = "ls", [BENCH_EXPIRED] = "expired",
+	[BENCH_LIST_LONG] = "ls-l", [BENCH_REMOVE] = "rm",      [BENCH_MEMORY] = "memory",
+	[BENCH_MAP] = "map",
+};
+
+static const char help[] =
+	"Usage: bench [OPTION]... [MEASUREMENT]...\n"
+	"Measures pmem2fs and its peers side by side in one run and prints ratios.\n"
+	"\n"
+	"  create   open + write + close of a request       against files on tmpfs\n"
+	"  stat     fstatat of all names, again and again\n"
+	"  read     open + read + close of all documents\n"
+	"  ls-U     a listing of all names\n"
+	"  ls       the same, sorted\n"
+	"  expired  stat of names that the kernel must look up again\n"
+	"  ls-l     the first listing with lstat of each name\n"
+	"  rm       unlink\n"
+	"  memory   resident memory of keeper and worker for each mapping\n"
+	"  map      the library's map + unmap, against mmap + munmap\n"
+	"Without MEASUREMENT: all. All but map need root and start a daemon of their own.\n"
+	"\n"
+	"      --daemon PATH    the pmem2fs to measure (default: ../fs/pmem2fs beside bench)\n"
+	"  -o OPTIONS           more mount options for it\n"
+	"  -n, --mappings N     how many mappings (default 10000)\n"
+	"  -r, --rounds N       at least N rounds each (default 30; 10 where each must wait)\n"
+	"  -s, --seconds S      and at least S seconds each (default 3)\n"
+	"      --pin            daemon and bench on one CPU (default: only bench on one)\n"
+	"      --scratch DIR    where to map a file (default: /var/tmp)\n"
+	"      --peer DIR       measure files in DIR instead of pmem2fs: with a DIR on tmpfs\n"
+	"                       every ratio must be about 1\n"
+	"      --json           machine-readable output\n"
+	"      --check          exit status 3 when a target is missed\n"
+	"  -h, --help           this text\n"
+	"\n"
+	"Exit status: 0 measured, 1 failed, 2 wrong usage, 3 target missed (with --check).\n";
+
+static int usage(const char *reason, const char *what)
+{
+	bench_error("%s %s (bench --help tells more)", reason, what);
+	return EXIT_USAGE;
+}
+
+static bool parse_number(const char *text, double low, double high, double *number)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || *end || !(value >= low && value <= high))
+		return false;
+	*number = value;
+	return true;
+}
+
+static bool parse_count(const char *text, size_t high, size_t *count)
+{
+	double number;
+
+	if (!parse_number(text, 1, (double)high, &number) ||
+	    strspn(text, "0123456789") != strlen(text))
+		return false;
+	*count = (size_t)number;
+	return true;
+}
+
+enum { OPTION_DAEMON = 256, OPTION_PIN, OPTION_SCRATCH, OPTION_PEER, OPTION_JSON, OPTION_CHECK };
+
+/* Returns -1 to go on, else the exit status. */
+static int parse(int argc, char **argv, struct bench_options *options)
+{
+	static const struct option longs[] = {
+		{"daemon", required_argument, NULL, OPTION_DAEMON},
+		{"mappings", required_argument, NULL, 'n'},
+		{"rounds", required_argument, NULL, 'r'},
+		{"seconds", required_argument, NULL, 's'},
+		{"pin", no_argument, NULL, OPTION_PIN},
+		{"scratch", required_argument, NULL, OPTION_SCRATCH},
+		{"peer", required_argument, NULL, OPTION_PEER},
+		{"json", no_argument, NULL, OPTION_JSON},
+		{"check", no_argument, NULL, OPTION_CHECK},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "o:n:r:s:h", longs, NULL)) != -1) {
+		switch (option) {
+		case OPTION_DAEMON:
+			options->daemon = optarg;
+			break;
+		case 'o':
+			if (strlen(optarg) > 512)
+				return usage("too long:", optarg);
+			options->mount_options = optarg;
+			break;
+		case 'n':
+			if (!parse_count(optarg, MAPPINGS_MAX, &options->mappings))
+				return usage("not a number of mappings:", optarg);
+			break;
+		case 'r':
+			if (!parse_count(optarg, 1000000, &options->rounds))
+				return usage("not a number of rounds:", optarg);
+			break;
+		case 's':
+			if (!parse_number(optarg, 0, 3600, &options->seconds))
+				return usage("not a number of seconds:", optarg);
+			break;
+		case OPTION_PIN:
+			options->pin = true;
+			break;
+		case OPTION_SCRATCH:
+			options->scratch = optarg;
+			break;
+		case OPTION_PEER:
+			if (strlen(optarg) > 256)
+				return usage("a path too long:", optarg);
+			options->peer = optarg;
+			break;
+		case OPTION_JSON:
+			options->json = true;
+			break;
+		case OPTION_CHECK:
+			options->check = true;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return EXIT_MEASURED;
+		default:
+			return EXIT_USAGE;
+		}
+	}
+	for (; optind < argc; optind++) {
+		unsigned which = 0;
+
+		while (which < BENCH_MEASUREMENTS && strcmp(argv[optind], measurements[which]) != 0)
+			which++;
+		if (which == BENCH_MEASUREMENTS)
+			return usage("no such measurement:", argv[optind]);
+		options->wanted |= 1u << which;
+	}
+	if (!options->wanted)
+		options->wanted = (1u << BENCH_MEASUREMENTS) - 1;
+	return -1;
+}
+
+/* The daemon of the build that this program is of. */
+static const char *daemon_beside(char path[PATH_MAX])
+{
+	static const char daemon_name[] = "/../fs/pmem2fs";
+	ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - sizeof(daemon_name));
+	char *slash;
+
+	if (length < 0)
+		return "pmem2fs";
+	path[length] = '\0';
+	slash = strrchr(path, '/');
+	memcpy(slash ? slash : path, daemon_name, sizeof(daemon_name));
+	return path;
+}
+
+/* Stays on the CPU where it runs, so that no move between CPUs falls into a round. */
+static void stay_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* Measures all that is wanted. *stopped: 0, or why the daemon did not end well after that. */
+static int measure(const char *folder, struct bench_report *report, int *stopped)
+{
+	const struct bench_options *options = report->options;
+	struct bench_stage stage;
+	int err = 0;
+
+	report->cpu = sched_getcpu();
+	if (options->pin)
+		stay_on(report->cpu);
+	if (options->wanted & ~(1u << BENCH_MAP)) {
+		err = bench_stage_start(&stage, folder, options);
+		/* Only now: the daemon must not inherit it. */
+		stay_on(report->cpu);
+		if (!err)
+			err = bench_fs(&stage, report);
+		*stopped = bench_stage_stop(&stage);
+	}
+	stay_on(report->cpu);
+	if (!err && bench_wants(options, BENCH_MAP))
+		err = bench_map(report);
+	if (err == -EINTR)
+		bench_error("interrupted");
+	return err;
+}
+
+static int measure_and_print(const char *folder, void *context)
+{
+	const struct bench_options *options = context;
+	struct bench_report report = {.options = options};
+	int stopped = 0;
+
+	report.complete = !measure(folder, &report, &stopped);
+	if (report.complete || report.row_count)
+		stopped |= bench_report_print(&report);
+	if (!report.complete || stopped)
+		return EXIT_FAILED;
+	return options->check && bench_report_missed(&report) ? EXIT_MISSED : EXIT_MEASURED;
+}
+
+int main(int argc, char **argv)
+{
+	char beside[PATH_MAX];
+	struct bench_options options = {
+		.daemon = daemon_beside(beside),
+		.scratch = "/var/tmp",
+		.mappings = 10000,
+		.rounds = 30,
+		.seconds = 3,
+	};
+	int status = parse(argc, argv, &options);
+
+	return status >= 0 ? status : bench_guard(measure_and_print, &options);
+}

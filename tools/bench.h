@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * bench.h - what the parts of bench share
+ *
+ * bench compares two sides, measured in turn in many short rounds of one run, so that whatever
+ * drifts in the machine drifts for both. Only the ratio of the two sides is a result.
+ */
+#ifndef PMEM2FS_BENCH_H
+#define PMEM2FS_BENCH_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* What can be measured; each is a bit of bench_options.wanted. */
+enum bench_measurement {
+	BENCH_CREATE,
+	BENCH_STAT,
+	BENCH_READ,
+	BENCH_LIST,
+	BENCH_LIST_SORTED,
+	BENCH_EXPIRED,
+	BENCH_LIST_LONG,
+	BENCH_REMOVE,
+	BENCH_MEMORY,
+	BENCH_MAP,
+	BENCH_MEASUREMENTS,
+};
+
+struct bench_options {
+	const char *daemon;        /* path of pmem2fs */
+	const char *mount_options; /* for the daemon's -o, or NULL */
+	const char *peer;          /* folder to measure instead of a mount of pmem2fs, or NULL */
+	const char *scratch;       /* folder for the file that the library maps */
+	size_t mappings;
+	size_t rounds;  /* at least this many per measurement */
+	double seconds; /* at least this long per measurement that can be repeated freely */
+	unsigned wanted;
+	bool pin, json, check;
+};
+
+static inline bool bench_wants(const struct bench_options *options, enum bench_measurement which)
+{
+	return options->wanted & 1u << which;
+}
+
+void bench_error(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
+
+/* bench_engine.c: rounds and statistics */
+
+/* Quartiles. */
+struct bench_spread {
+	double low, median, high;
+};
+
+/* The work of one side in one round. */
+struct bench_sample {
+	uint64_t ns;
+	size_t operations;
+};
+
+struct bench_plan {
+	const char *name;
+	const char *what; /* what one operation is, and against what */
+	double target;    /* the highest ratio that is good enough, 0: none was set */
+	size_t warm_up;   /* rounds that do not count */
+	size_t rounds;    /* at least */
+	uint64_t ns;      /* at least, of both sides together */
+	/*
+	 * Does one round's work on one side (0: ours, 1: the peer) and says what it took. Returns 0
+	 * or a negative errno after a message.
+	 */
+	int (*work)(void *context, unsigned side, size_t round, struct bench_sample *sample);
+	void *context;
+};
+
+struct bench_row {
+	const char *name;
+	const char *what;
+	double target;
+	size_t rounds;
+	double median_ns[2];       /* of one operation on each side */
+	struct bench_spread ratio; /* of the ratios that the rounds gave */
+	double overall;            /* ratio of the means: rare slow rounds have their weight */
+};
+
+uint64_t bench_now(void); /* CLOCK_MONOTONIC, ns */
+
+/* Quartiles of `count` values (at least one), which are sorted on the way. */
+struct bench_spread bench_quartiles(double *values, size_t count);
+
+/* Carries a plan out. Returns 0, -ENOMEM, -EINTR, or the error of its work. */
+int bench_measure(const struct bench_plan *plan, struct bench_row *row);
+
+/* bench_report.c: what comes out */
+
+#define BENCH_ROWS_MAX 16
+
+/* Resident memory of one process: without mappings, with all of them, after they are removed. */
+struct bench_memory {
+	uint64_t rss[3], pss[3]; /* bytes */
+};
+
+struct bench_report {
+	const struct bench_options *options;
+	int cpu;              /* that bench runs on */
+	char scratch_fs[32];  /* kind of file system of options.scratch */
+	size_t document_size; /* bytes of the first document */
+	size_t busy;          /* times that rm said EBUSY and was repeated */
+	bool complete;        /* all that was wanted was measured */
+	struct bench_row rows[BENCH_ROWS_MAX];
+	size_t row_count;
+	bool have_memory;
+	struct bench_memory keeper, worker;
+};
+
+/* Measures and adds the row. */
+int bench_report_measure(struct bench_report *report, const struct bench_plan *plan);
+
+/* Prints the report as a table or as JSON. Returns 0, or -ENOMEM, or -EIO. */
+int bench_report_print(const struct bench_report *report);
+
+/* How many targets were missed. */
+unsigned bench_report_missed(const struct bench_report *report);
+
+/* bench_guard.c: an orderly end in all cases */
+
+/* Set by a signal: stop measuring, clean up, leave. */
+extern volatile sig_atomic_t bench_interrupted;
+
+/*
+ * Does `work` in a process of its own, with an empty folder to mount on, and removes the folder and
+ * all processes that it leaves behind. Returns the exit status that `work` returned, or 1.
+ */
+int bench_guard(int (*work)(const char *folder, void *context), void *context);
+
+/* bench_stage.c: where the file systems are compared */
+
+struct bench_stage {
+	char root[128];    /* a tmpfs of our own, in a mount namespace of our own */
+	char side[2][320]; /* folders with the mappings and with the files of tmpfs */
+	char source[320];  /* the file that is mapped */
+	bool peer;         /* side[0] is a folder that was made on another file system */
+	pid_t keeper;      /* 0: no daemon */
+};
+
+/*
+ * Sets the stage up on `folder`, with a daemon unless options.peer. After a failure, too, it wants
+ * bench_stage_stop.
+ */
+int bench_stage_start(struct bench_stage *stage, const char *folder,
+		      const struct bench_options *options);
+
+/* Ends the daemon and removes what the end of this process does not. Returns 0 or -EIO. */
+int bench_stage_stop(struct bench_stage *stage);
+
+/* Shows the end of the daemon's log on stderr. */
+void bench_stage_show_log(const struct bench_stage *stage);
+
+/* bench_fs.c: mappings as files, against files on tmpfs */
+int bench_fs(const struct bench_stage *stage, struct bench_report *report);
+
+/* bench_map.c: the library, against mmap and munmap */
+int bench_map(struct bench_report *report);
+
+/* bench_memory.c: what the daemon's processes occupy */
+
+/* Takes sample `when` (0..2) of the keeper and its worker. */
+int bench_memory_sample(pid_t keeper, unsigned when, struct bench_report *report);
+
+#endif

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * bench_report.c - what was measured, as a table for people or as JSON for programs
+ */
+#include "bench.h"
+#include <errno.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+/* Bytes of resident memory that one mapping may take, keeper and worker together. */
+#define MEMORY_TARGET 1024
+
+void bench_error(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	fputs("bench: ", stderr);
+	vfprintf(stderr, format, arguments);
+	fputc('\n', stderr);
+	va_end(arguments);
+}
+
+int bench_report_measure(struct bench_report *report, const struct bench_plan *plan)
+{
+	int err = bench_measure(plan, &report->rows[report->row_count]);
+
+	if (err == -ENOMEM)
+		bench_error("%s: %s", plan->name, strerror(ENOMEM));
+	if (!err)
+		report->row_count++;
+	return err;
+}
+
+static bool row_missed(const struct bench_row *row)
+{
+	return row->target > 0 && row->ratio.median > row->target;
+}
+
+/* How much more `after` is than `before`, for each mapping. */
+static double per_mapping(const struct bench_report *report, uint64_t before, uint64_t after)
+{
+	return ((double)after - (double)before) / (double)report->options->mappings;
+}
+
+static struct bench_memory memory_together(const struct bench_report *report)
+{
+	struct bench_memory sum;
+
+	for (unsigned i = 0; i < 3; i++) {
+		sum.rss[i] = report->keeper.rss[i] + report->worker.rss[i];
+		sum.pss[i] = report->keeper.pss[i] + report->worker.pss[i];
+	}
+	return sum;
+}
+
+static bool memory_missed(const struct bench_report *report)
+{
+	struct bench_memory sum = memory_together(report);
+
+	return report->have_memory && per_mapping(report, sum.rss[0], sum.rss[1]) > MEMORY_TARGET;
+}
+
+unsigned bench_report_missed(const struct bench_report *report)
+{
+	unsigned missed = memory_missed(report);
+
+	for (size_t i = 0; i < report->row_count; i++)
+		missed += row_missed(&report->rows[i]);
+	return missed;
+}
+
+static void print_setting(const struct bench_report *report)
+{
+	const struct bench_options *options = report->options;
+	struct utsname system;
+
+	uname(&system);
+	printf("%zu mappings; Linux %s; bench on CPU %d, ", options->mappings, system.release,
+	       report->cpu);
+	if (options->peer)
+		printf("no daemon: ours is %s", options->peer);
+	else
+		printf("daemon %s", options->pin ? "on the same" : "where the kernel puts it");
+	if (options->mount_options)
+		printf("; -o %s", options->mount_options);
+	if (report->document_size)
+		printf("; documents of %zu bytes", report->document_size);
+	if (report->scratch_fs[0])
+		printf("; file on %s", report->scratch_fs);
+	printf("\n"
+	       "Both sides ran in turn, round by round; the ratio is the median of the rounds' own "
+	       "ratios.\n"
+	       "Times are medians of this run in µs: not comparable between runs or machines.\n\n");
+}
+
+static void print_rows(const struct bench_report *report)
+{
+	printf("%-17s %9s %9s %7s  %-15s %8s %7s  %s\n", "", "ours µs", "peer µs", "ratio",
+	       "quartiles", "overall", "rounds", "target");
+	for (size_t i = 0; i < report->row_count; i++) {
+		const struct bench_row *row = &report->rows[i];
+
+		printf("%-17s %9.2f %9.2f %7.2f  %6.2f - %-6.2f %8.2f %7zu", row->name,
+		       row->median_ns[0] / 1000, row->median_ns[1] / 1000, row->ratio.median,
+		       row->ratio.low, row->ratio.high, row->overall, row->rounds);
+		if (row->target > 0)
+			printf("  <= %.1f %s", row->target, row_missed(row) ? "MISSED" : "ok");
+		printf("\n");
+	}
+	printf("\n");
+	for (size_t i = 0; i < report->row_count; i++)
+		printf("%s: %s\n", report->rows[i].name, report->rows[i].what);
+	if (report->busy)
+		printf("rm: said EBUSY %zu times and was repeated\n", report->busy);
+	printf("overall: ratio of the mean times, so that rare slow rounds have their weight\n");
+}
+
+static void print_process(const struct bench_report *report, const char *name,
+			  const struct bench_memory *memory, const char *verdict)
+{
+	printf("%-9s Rss %14.0f %14.0f %14.0f %14.0f%s\n", name, (double)memory->rss[0] / 1024,
+	       (double)memory->rss[1] / 1024, (double)memory->rss[2] / 1024,
+	       per_mapping(report, memory->rss[0], memory->rss[1]), verdict);
+	printf("%-9s Pss %14.0f %14.0f %14.0f %14.0f\n", "", (double)memory->pss[0] / 1024,
+	       (double)memory->pss[1] / 1024, (double)memory->pss[2] / 1024,
+	       per_mapping(report, memory->pss[0], memory->pss[1]));
+}
+
+static void print_memory(const struct bench_report *report)
+{
+	struct bench_memory sum = memory_together(report);
+	char verdict[64];
+
+	snprintf(verdict, sizeof(verdict), "  <= %d %s", MEMORY_TARGET,
+		 memory_missed(report) ? "MISSED" : "ok");
+	printf("%-13s %14s %14s %14s %14s\n", "memory", "before, KiB", "all there, KiB",
+	       "removed, KiB", "B per mapping");
+	print_process(report, "keeper", &report->keeper, "");
+	print_process(report, "worker", &report->worker, "");
+	print_process(report, "together", &sum, verdict);
+	printf("\nbefore: one mapping was made and removed; all there: after cat of each and ls -l;"
+	       "\nthe table counts in the keeper; the kernel's own memory is not in it\n");
+}
+
+static json_t *row_json(const struct bench_row *row)
+{
+	json_t *json = json_pack("{s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f}", "name", row->name,
+				 "what", row->what, "rounds", (int)row->rounds, "ours_ns",
+				 row->median_ns[0], "peer_ns", row->median_ns[1], "ratio",
+				 row->ratio.median, "ratio_low", row->ratio.low, "ratio_high",
+				 row->ratio.high, "overall", row->overall);
+
+	if (row->target > 0) {
+		json_object_set_new(json, "target", json_real(row->target));
+		json_object_set_new(json, "ok", json_boolean(!row_missed(row)));
+	}
+	return json;
+}
+
+static json_t *memory_json(const struct bench_report *report, const struct bench_memory *memory)
+{
+	return json_pack("{s:[I,I,I], s:[I,I,I], s:f, s:f}", "rss", (json_int_t)memory->rss[0],
+			 (json_int_t)memory->rss[1], (json_int_t)memory->rss[2], "pss",
+			 (json_int_t)memory->pss[0], (json_int_t)memory->pss[1],
+			 (json_int_t)memory->pss[2], "rss_per_mapping",
+			 per_mapping(report, memory->rss[0], memory->rss[1]), "pss_per_mapping",
+			 per_mapping(report, memory->pss[0], memory->pss[1]));
+}
+
+static int print_json(const struct bench_report *report)
+{
+	const struct bench_options *options = report->options;
+	struct bench_memory sum = memory_together(report);
+	json_t *rows = json_array(), *root;
+	struct utsname system;
+	int err = 0;
+
+	for (size_t i = 0; i < report->row_count; i++)
+		json_array_append_new(rows, row_json(&report->rows[i]));
+	uname(&system);
+	root = json_pack("{s:i, s:b, s:s, s:I, s:i, s:b, s:s*, s:s*, s:I, s:I, s:s, s:o}",
+			 "version", 1, "complete", report->complete, "kernel", system.release,
+			 "mappings", (json_int_t)options->mappings, "cpu", report->cpu,
+			 "daemon_pinned", options->pin, "mount_options", options->mount_options,
+			 "peer", options->peer, "document_size", (json_int_t)report->document_size,
+			 "busy", (json_int_t)report->busy, "scratch", report->scratch_fs, "rows",
+			 rows);
+	if (report->have_memory)
+		json_object_set_new(root, "memory",
+				    json_pack("{s:o, s:o, s:o, s:i, s:b}", "keeper",
+					      memory_json(report, &report->keeper), "worker",
+					      memory_json(report, &report->worker), "together",
+					      memory_json(report, &sum), "target", MEMORY_TARGET,
+					      "ok", !memory_missed(report)));
+	if (!root)
+		return -ENOMEM;
+	if (json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)))
+		err = -EIO;
+	printf("\n");
+	json_decref(root);
+	return err;
+}
+
+int bench_report_print(const struct bench_report *report)
+{
+	int err = 0;
+
+	if (report->options->json) {
+		err = print_json(report);
+	} else {
+		print_setting(report);
+		if (report->row_count)
+			print_rows(report);
+		if (report->row_count && report->have_memory)
+			printf("\n");
+		if (report->have_memory)
+			print_memory(report);
+		if (!report->complete)
+			printf("\nINCOMPLETE: something failed\n");
+	}
+	if (!err && (fflush(stdout) || ferror(stdout)))
+		err = -EIO;
+	if (err)
+		bench_error("cannot write the report: %s", strerror(-err));
+	return err;
+}
