@@ -5,27 +5,33 @@
  * A SOCK_SEQPACKET Unix socket. A message is one JSON object in one packet of at most
  * CONTROL_MAX_BYTES; who sent it is what the kernel says (SO_PEERCRED, SO_PEERGROUPS).
  *
- *   asks                                                          is answered by
- *   {"hello": 1}                                                  {"errno": 0, "mountpoint":
- * "/pmem2fs", "version": "0.1.0"}
- *   {"map": REQUEST, "name": NAME}  and the opened source as SCM_RIGHTS, none where it is anonymous
- *   {"unmap": NAME}                                               {"errno": 0}
- *   {"unmap": NAME, "timeout": SECONDS}   how long to wait for it; default 10
- *   {"events": 1}                                                 {"errno": 0}, then one event a
- * packet
+ * A question, and its answer where that is more than {"errno": 0}:
+ *
+ *   {"hello": 1}
+ *       {"errno": 0, "mountpoint": "/pmem2fs", "version": "0.1.0"}
+ *   {"map": REQUEST, "name": NAME}
+ *       with the opened source as SCM_RIGHTS, none where it is anonymous
+ *   {"unmap": NAME, "timeout": SECONDS}
+ *       how long to wait for it, at least 0.3; default 10
+ *   {"events": 1}
+ *       {"errno": 0}, then one event a packet
  *
  * A failure is {"errno": N, "message": TEXT}: N as the same call through the file system would
- * give, TEXT names the object and the reason. NAME follows the rule of the metadata document: with
- * "name_encoding": "escaped" beside it, it holds \xNN escapes. REQUEST is a request document
- * (request.h) whose source has no path. Questions of one connection are answered in turn.
+ * give, TEXT names the object and the reason. Names, paths and messages follow the rule of the
+ * metadata document: with "name_encoding": "escaped" (or "mountpoint_encoding" and so on) beside
+ * them they hold \xNN escapes. REQUEST is a request document (request.h) whose source has no path.
+ * Questions of one connection are answered in turn.
  *
- * An event is one of
- *   {"event": "map",   "time": RFC3339, "name": NAME, "uid": N, "address": "0x...", "length": N}
- *   {"event": "unmap", "time": ..., same keys}
- *   {"event": "rename", "time": ..., "name": NEW, "old_name": OLD, "uid": N}
- *   {"event": "failed", "time": ..., "operation": "map"|"unmap"|"rename", "name": NAME, "uid": N,
- * "errno": N, "message": TEXT}
- *   {"event": "lost", "time": ..., "count": N}     events that this reader was too slow for
+ * An event is one of these, with "time" (RFC 3339) in each and "uid" in all but the last:
+ *
+ *   {"event": "map", "name": NAME, "address": "0x...", "length": N}
+ *   {"event": "unmap", the same keys}
+ *   {"event": "rename", the same keys, "old_name": OLD}
+ *   {"event": "failed", "operation": "map"|"unmap"|"rename", "name": NAME, "errno": N,
+ *    "message": TEXT}
+ *   {"event": "lost", "count": N}
+ *       events that this reader was too slow for
+ *
  * Root sees all of them, other users those with their own uid.
  */
 #ifndef PMEM2FS_CONTROL_H
