@@ -160,18 +160,24 @@ int placement_map(const struct placement_request *request, uintptr_t *address)
 {
 	size_t length = page_round_up(request->length);
 	size_t alignment = placement_alignment(request);
-	uintptr_t hint = take_recent(length, alignment);
-	bool from_recent = hint;
+	bool from_recent;
+	uintptr_t hint;
 	uintptr_t at;
 	void *p;
 	int ret;
 
 	if (length < request->length)
 		return -ENOMEM;
+	hint = take_recent(length, alignment);
+	from_recent = hint;
 	if (!hint)
 		hint = take_cursor(length, alignment);
 	p = mmap((void *)hint, request->length, request->prot, request->flags, request->fd,
 		 request->offset);
+	/* Device DAX instead of a hint that is taken chooses an address that it then refuses. */
+	if (p == MAP_FAILED && errno == EINVAL && hint && request->alignment > page_size())
+		p = mmap(NULL, request->length, request->prot, request->flags, request->fd,
+			 request->offset);
 	if (p == MAP_FAILED) {
 		ret = -errno;
 		if (from_recent)

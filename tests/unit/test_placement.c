@@ -29,6 +29,20 @@ void *__wrap_mremap(void *old, size_t old_length, size_t length, int flags, void
 	return __real_mremap(old, old_length, length, flags, place);
 }
 
+static bool like_device_dax;
+
+void *__real_mmap64(void *address, size_t length, int prot, int flags, int fd, off_t offset);
+void *__wrap_mmap64(void *address, size_t length, int prot, int flags, int fd, off_t offset);
+
+void *__wrap_mmap64(void *address, size_t length, int prot, int flags, int fd, off_t offset)
+{
+	if (like_device_dax && address && is_mapped(address)) {
+		errno = EINVAL;
+		return MAP_FAILED;
+	}
+	return __real_mmap64(address, length, prot, flags, fd, offset);
+}
+
 static struct placement_request anonymous(size_t length, size_t alignment)
 {
 	return (struct placement_request){
@@ -75,6 +89,24 @@ static void test_alignment(void **state)
 			placement_released(address, page_round_up(cases[i].length));
 		}
 	}
+}
+
+/* Device DAX refuses to map where a hint is taken, which says nothing about other places. */
+static void test_taken_hint_of_device_dax(void **state)
+{
+	struct placement_request request = anonymous(2 * MIB, 2 * MIB);
+	uintptr_t first = place(2 * MIB, 2 * MIB);
+	uintptr_t second = 0;
+
+	(void)state;
+	placement_released(first, 2 * MIB); /* which is not true */
+	like_device_dax = true;
+	assert_ok(placement_map(&request, &second));
+	like_device_dax = false;
+	assert_int_equal(second % (2 * MIB), 0);
+	assert_true(first != second);
+	assert_ok(munmap((void *)first, 2 * MIB));
+	assert_ok(munmap((void *)second, 2 * MIB));
 }
 
 /* Each mapping stays an area of its own, though the kernel would merge neighbours. */
@@ -244,6 +276,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_alignment),
+		cmocka_unit_test(test_taken_hint_of_device_dax),
 		cmocka_unit_test(test_gap),
 		cmocka_unit_test(test_freed_place_is_used_again),
 		cmocka_unit_test(test_obstacles_are_not_overwritten),
