@@ -6,15 +6,18 @@
  * neither its source nor its configuration nor the descriptor afterwards.
  *
  * Functions that return int return 0 or a negative error: a PMEM2_E_ code, or a negated errno of
- * the system call that failed. They never print and never abort; pmem2_errormsg has the text of the
- * last error of the calling thread. Unless said otherwise a failure leaves all out-parameters as
+ * the system call that failed. They never print and never abort (the flush functions of page
+ * granularity, which return nothing, can); pmem2_errormsg has the text of the last error of the
+ * calling thread. Unless said otherwise a failure leaves all out-parameters as
  * they were, and a NULL object or out-parameter is -EINVAL. Sizes, lengths and offsets are bytes.
  *
  * Threads: everything may be called from any thread. A mapping may be used by several at the
  * same time. A source may map for several threads at the same time; it and a configuration must
  * not be changed or deleted while another thread uses them. A child of a fork keeps the
  * mappings that it inherits as objects of its own; one that another thread of the parent was
- * unmapping at that moment is lost to it.
+ * making or unmapping at that moment is lost to it, and so is its place in a vm reservation. No
+ * function but those that flush pages is a cancellation point. In signal handlers only the getters
+ * of mappings and the functions for byte and cache-line granularity may be called.
  *
  * Source of the contract: libpmem2 1.0 (libpmem2(7) and the manual pages of its functions, and
  * what it was measured to do), unless a function says otherwise.
@@ -31,10 +34,7 @@ extern "C" {
 
 #pragma GCC visibility push(default)
 
-/*
- * Errors. Some belong to functions of libpmem2 that this version does not have, and some are never
- * returned, but keep their numbers.
- */
+/* Errors. Some are never returned, but keep their numbers. */
 #define PMEM2_E_UNKNOWN                      (-100000)
 #define PMEM2_E_NOSUPP                       (-100001)
 #define PMEM2_E_FILE_HANDLE_NOT_SET          (-100003)
@@ -76,6 +76,7 @@ extern "C" {
 struct pmem2_source;
 struct pmem2_config;
 struct pmem2_map;
+struct pmem2_vm_reservation;
 struct pmem2_badblock_context;
 
 /*
@@ -105,7 +106,8 @@ int pmem2_source_get_fd(const struct pmem2_source *src, int *fd);
 int pmem2_source_size(const struct pmem2_source *src, size_t *size);
 
 /*
- * Gives the alignment that offsets and lengths must have: a page, or what the device asks for.
+ * Gives the alignment that offsets and lengths must have: a page (on hugetlbfs a huge one), or what
+ * the device asks for.
  * Errors, device DAX only: PMEM2_E_INVALID_ALIGNMENT_FORMAT, PMEM2_E_INVALID_ALIGNMENT_VALUE,
  * -ENODEV (it is gone), others of reading sysfs.
  */
@@ -113,6 +115,16 @@ int pmem2_source_alignment(const struct pmem2_source *src, size_t *alignment);
 
 /* Frees a source and sets *src to NULL. Never fails; *src may be NULL. */
 int pmem2_source_delete(struct pmem2_source **src);
+
+/*
+ * A vm reservation is a piece of address space that is kept free for mappings: what one maps with
+ * pmem2_config_set_vm_reservation goes into it, at an offset of one's choice, and when it is
+ * unmapped the place is free again. No other mapping gets into it, whatever other threads do.
+ * Reserving takes no memory.
+ *
+ * Any number of threads may map, unmap, find, extend and shrink in one reservation. Deleting it
+ * ends all use of it, also by configurations. A NULL reservation is -EINVAL.
+ */
 
 /* What has to be flushed before a store is persistent, from least to most. */
 enum pmem2_granularity {
@@ -166,6 +178,9 @@ int pmem2_config_set_protection(struct pmem2_config *cfg, unsigned prot);
  * up), and shows the mapping in this process's table. *map_ptr becomes the new object: a token,
  * not an address, that no later object will be equal to. On failure *map_ptr is NULL.
  *
+ * With a vm reservation the address is its start plus the offset given there. Other threads see
+ * the reservation or the mapping at every moment, and after a failure the reservation.
+ *
  * The granularity is byte for anonymous memory and private sharing; else what the environment
  * variable PMEM2_FORCE_GRANULARITY says (BYTE, CACHE_LINE or CACHELINE, PAGE, in any case); else
  * page if the kernel refuses MAP_SYNC; else byte if all NVDIMM regions of the host say that CPU
@@ -180,6 +195,12 @@ int pmem2_config_set_protection(struct pmem2_config *cfg, unsigned prot);
  *   PMEM2_E_LENGTH_UNALIGNED    the length is not a multiple of the alignment
  *   PMEM2_E_MAP_RANGE           offset and length go beyond the source
  *   -EINVAL                     the offset is the end of the source
+ *   in a reservation:
+ *   PMEM2_E_OFFSET_UNALIGNED    its offset is not a multiple of the page
+ *   PMEM2_E_LENGTH_OUT_OF_RANGE the mapping, in whole pages, does not fit
+ *   PMEM2_E_ADDRESS_UNALIGNED   the address is not a multiple of the source's alignment
+ *   PMEM2_E_MAPPING_EXISTS      something is mapped there, or just being mapped or unmapped
+ *   then:
  *   PMEM2_E_NO_ACCESS           the descriptor or the source does not allow it (EACCES)
  *   PMEM2_E_NOSUPP, PMEM2_E_MAPPING_EXISTS, other negated errnos of mmap; the text of -ENOMEM names
  *                               the limit that was reached and its value
@@ -199,7 +220,8 @@ int pmem2_map(struct pmem2_map **map_ptr, const struct pmem2_config *cfg,
 /*
  * Deletes the mapping: unmaps it, releases the object, sets *map_ptr to NULL. A mapping that
  * came from pmem2_map_from_existing, or that the program has unmapped by itself, is only
- * released. On failure *map_ptr and the object are as before.
+ * released. On failure *map_ptr and the object are as before, except that of a mapping with gaps
+ * (pmem2_unmap_range) the first pieces may be unmapped.
  *
  * Of several threads that unmap one object exactly one succeeds.
  *
@@ -240,17 +262,16 @@ struct pmem2_badblock {
 
 /*
  * Lists the bad blocks that `src` has at this moment, as far as the kernel knows them, and gives
- * the list to the caller, who deletes it; `src` is not needed any more then. A file's are whole
- * blocks of the file (st_blksize), none reaches beyond its extent; a device-DAX node's are whole
- * sectors of 512 bytes. A file that is not on pmem has none.
- * Returns 0 or a negative error; on failure *bbctx is NULL, except that PMEM2_E_NOSUPP for
- * anonymous memory leaves it untouched.
- * Errors: PMEM2_E_NOSUPP (anonymous memory, a DAX node without an NVDIMM region, an XFS realtime
- * file that may be concerned), PMEM2_E_INVALID_FILE_HANDLE (the descriptor is closed),
- * PMEM2_E_DAX_REGION_NOT_FOUND (the DAX node has vanished), PMEM2_E_CANNOT_READ_BOUNDS (a device
- * mapper is in between; for a DAX node: the caller lacks CAP_SYS_ADMIN), -ENOMEM, those of fstat,
- * of FIEMAP and of reading sysfs.
- * Any number of threads may call it, also for the same source. Contract: libpmem2.
+ * the list to the caller, who deletes it; `src` is not needed any more then, and its descriptor
+ * only for pmem2_badblock_clear. A file's are whole blocks of the file (st_blksize), none reaches
+ * beyond its extent; a device-DAX node's are whole sectors of 512 bytes. A file that is not on pmem
+ * has none. Returns 0 or a negative error; on failure *bbctx is NULL, except that PMEM2_E_NOSUPP
+ * for anonymous memory leaves it untouched. Errors: PMEM2_E_NOSUPP (anonymous memory, a DAX node
+ * without an NVDIMM region, an XFS realtime file that may be concerned),
+ * PMEM2_E_INVALID_FILE_HANDLE (the descriptor is closed), PMEM2_E_DAX_REGION_NOT_FOUND (the DAX
+ * node has vanished), PMEM2_E_CANNOT_READ_BOUNDS (a device mapper is in between; for a DAX node:
+ * the caller lacks CAP_SYS_ADMIN), -ENOMEM, those of fstat, of FIEMAP and of reading sysfs. Any
+ * number of threads may call it, also for the same source. Contract: libpmem2.
  */
 int pmem2_badblock_context_new(struct pmem2_badblock_context **bbctx,
 			       const struct pmem2_source *src);

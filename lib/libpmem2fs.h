@@ -38,13 +38,13 @@ int pmem2fs_config_set_label(struct pmem2_config *cfg, const char *label, size_t
 
 /*
  * The user and group that mappings made with this configuration are said to belong to; without
- * it, the effective ones of the process at the time of mapping.
+ * it, the effective ones of the process at the time when their source was made.
  */
 int pmem2fs_config_set_owner(struct pmem2_config *cfg, uid_t uid, gid_t gid);
 
 /*
  * Gives a live mapping another label, by the rules of pmem2fs_config_set_label.
- * Errors: those, and PMEM2_E_MAPPING_NOT_FOUND.
+ * Errors: those, PMEM2_E_MAPPING_NOT_FOUND, -ENOMEM.
  */
 int pmem2fs_map_set_label(struct pmem2_map *map, const char *label, size_t length);
 
@@ -110,6 +110,8 @@ struct pmem2fs_table;
  * of fstat and pread.
  */
 int pmem2fs_table_open(struct pmem2fs_table **table_ptr, int fd);
+
+/* Ends a reader, closes its descriptor and sets *table_ptr to NULL, which it may be already. */
 int pmem2fs_table_close(struct pmem2fs_table **table_ptr);
 
 /* How many slots the table has; slots are numbered from 0. */
