@@ -26,6 +26,33 @@ extern "C" {
 
 #pragma GCC visibility push(default)
 
+/* pmem2_unmap_range: parts that are not mapped any more are an error. */
+#define PMEM2_UNMAP_STRICT (1U << 0)
+
+/*
+ * Unmaps the pages of `map` that contain any of the `length` bytes from `offset` on, counted from
+ * its start. A page is the larger of the system's page and the alignment of the source, for device
+ * DAX splits only there. The pages are unmapped for good: references to them raise SIGSEGV, locks
+ * on them are gone, what was stored in them privately is lost, and inside a vm reservation they
+ * belong to the reservation again. The object stays, also when nothing of it is mapped any more,
+ * and pmem2_map_get_size tells the original size; pmem2_unmap ends it. Nothing but pages that this
+ * mapping still has are touched, whatever is at the addresses of the others by now.
+ *
+ * Parts that are not mapped any more are passed over, or with PMEM2_UNMAP_STRICT an error that is
+ * found before anything is unmapped (which other threads can make untrue at once).
+ *
+ * Errors: PMEM2_E_MAPPING_NOT_FOUND (as pmem2_unmap); -EINVAL: length 0, an
+ * offset that is not on a page, a range beyond the mapping's last page (as is one with a negative
+ * length), unknown flags, with PMEM2_UNMAP_STRICT a page that is not mapped any more;
+ * PMEM2_E_NOSUPP (the program made the mapping itself, pmem2_map_from_existing); those of munmap,
+ * as for pmem2_unmap. After an error nothing has changed, except that of several pieces with gaps
+ * between them the first ones may be unmapped. Threads: any number for the same mapping;
+ * pmem2_unmap waits for them.
+ *
+ * Source of the contract: munmap of POSIX and IBM i; with PMEM2_UNMAP_STRICT of macOS.
+ */
+int pmem2_unmap_range(struct pmem2_map *map, size_t offset, size_t length, unsigned flags);
+
 /* The longest label of a mapping, in bytes. */
 #define PMEM2FS_LABEL_MAX 255
 

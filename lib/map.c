@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * map.c - making and removing mappings
+ * map.c - making mappings, and what they are
  *
  * Owns nothing: checks a request, maps, and enters the mapping in the registry, which owns the
  * object from then on. Changes nothing of the process but its address space.
  */
+#include "cancel.h"
 #include "config.h"
 #include "error.h"
 #include "granularity.h"
@@ -169,8 +170,47 @@ static void describe_source(const struct pmem2_source *src, struct mapping_facts
 	facts->created = now();
 }
 
-int pmem2_map_new(struct pmem2_map **map_ptr, const struct pmem2_config *cfg,
-		  const struct pmem2_source *src)
+static int check_granularity(const struct pmem2_config *cfg, const struct mapping *mapping)
+{
+	if (mapping->granularity <= cfg->granularity)
+		return 0;
+	return error_set(PMEM2_E_GRANULARITY_NOT_SUPPORTED,
+			 "granularity %s is required, the source has only %s",
+			 granularity_name(cfg->granularity),
+			 granularity_name(mapping->granularity));
+}
+
+/* Maps somewhere and describes the mapping. */
+static int make_mapping(const struct pmem2_config *cfg, const struct pmem2_source *src,
+			const struct plan *plan, struct mapping *mapping)
+{
+	struct mapping_facts *facts = &mapping->facts;
+	int ret;
+
+	ret = map_area(cfg, src, plan, &mapping->address, &facts->map_sync);
+	if (ret)
+		return map_error(ret, plan);
+	mapping->length = plan->length;
+	mapping->granularity = granularity_of(src, cfg->sharing, facts->map_sync);
+	ret = check_granularity(cfg, mapping);
+	if (ret) {
+		munmap((void *)mapping->address, mapping->length);
+		return ret;
+	}
+	describe_source(src, facts);
+	facts->offset = plan->offset;
+	facts->source_size = plan->source_size;
+	facts->alignment = (uint32_t)plan->alignment;
+	facts->uid = cfg->has_owner ? cfg->uid : src->uid;
+	facts->gid = cfg->has_owner ? cfg->gid : src->gid;
+	facts->required = cfg->granularity;
+	facts->sharing = cfg->sharing;
+	facts->protection = record_protection(cfg->protection);
+	return 0;
+}
+
+static int map_new(struct pmem2_map **map_ptr, const struct pmem2_config *cfg,
+		   const struct pmem2_source *src)
 {
 	struct mapping mapping = {0};
 	struct plan plan = {0};
@@ -185,35 +225,22 @@ int pmem2_map_new(struct pmem2_map **map_ptr, const struct pmem2_config *cfg,
 	if (ret)
 		return ret;
 
-	ret = map_area(cfg, src, &plan, &mapping.address, &mapping.facts.map_sync);
+	ret = make_mapping(cfg, src, &plan, &mapping);
 	if (ret)
-		return map_error(ret, &plan);
-	mapping.length = plan.length;
-	mapping.granularity = granularity_of(src, cfg->sharing, mapping.facts.map_sync);
-	if (mapping.granularity > cfg->granularity) {
-		ret = error_set(PMEM2_E_GRANULARITY_NOT_SUPPORTED,
-				"granularity %s is required, the source has only %s",
-				granularity_name(cfg->granularity),
-				granularity_name(mapping.granularity));
-		goto unmap;
-	}
-
-	describe_source(src, &mapping.facts);
-	mapping.facts.offset = plan.offset;
-	mapping.facts.source_size = plan.source_size;
-	mapping.facts.alignment = (uint32_t)plan.alignment;
-	mapping.facts.uid = cfg->has_owner ? cfg->uid : geteuid();
-	mapping.facts.gid = cfg->has_owner ? cfg->gid : getegid();
-	mapping.facts.required = cfg->granularity;
-	mapping.facts.sharing = cfg->sharing;
-	mapping.facts.protection = record_protection(cfg->protection);
+		return ret;
 	ret = registry_add(&mapping, cfg->label, cfg->label_length, map_ptr);
 	if (ret)
-		goto unmap;
-	return 0;
+		munmap((void *)mapping.address, mapping.length);
+	return ret;
+}
 
-unmap:
-	munmap((void *)mapping.address, mapping.length);
+int pmem2_map_new(struct pmem2_map **map_ptr, const struct pmem2_config *cfg,
+		  const struct pmem2_source *src)
+{
+	int state = cancel_disable();
+	int ret = map_new(map_ptr, cfg, src);
+
+	cancel_restore(state);
 	return ret;
 }
 
@@ -261,54 +288,9 @@ int pmem2_map_from_existing(struct pmem2_map **map_ptr, const struct pmem2_sourc
 	describe_source(src, &mapping.facts);
 	mapping.facts.source_size = size;
 	mapping.facts.alignment = (uint32_t)alignment;
-	mapping.facts.uid = geteuid();
-	mapping.facts.gid = getegid();
+	mapping.facts.uid = src->uid;
+	mapping.facts.gid = src->gid;
 	return registry_add(&mapping, NULL, 0, map_ptr);
-}
-
-static int unmap_area(const struct mapping *mapping)
-{
-	char reason[128];
-	int ret;
-
-	if (mapping->facts.adopted || mapping->facts.displaced)
-		return 0;
-	if (munmap((void *)mapping->address, mapping->length)) {
-		ret = -errno;
-		limit_explain(-ret, mapping->length, reason, sizeof(reason));
-		return error_set(ret, "cannot unmap %zu bytes at 0x%zx: %s", mapping->length,
-				 mapping->address, reason);
-	}
-	placement_released(mapping->address, page_round_up(mapping->length));
-	return 0;
-}
-
-int pmem2_unmap(struct pmem2_map **map_ptr)
-{
-	struct mapping mapping;
-	struct pmem2_map *map;
-	int ret;
-
-	if (!map_ptr)
-		return error_set(PMEM2_E_MAPPING_NOT_FOUND, "no mapping given");
-	/* Another thread may be unmapping through the same variable. */
-	map = __atomic_load_n(map_ptr, __ATOMIC_RELAXED);
-	ret = registry_claim(map, &mapping);
-	if (ret)
-		return ret;
-	ret = unmap_area(&mapping);
-	if (ret) {
-		registry_restore(map);
-		return ret;
-	}
-	registry_release(map);
-	__atomic_store_n(map_ptr, NULL, __ATOMIC_RELAXED);
-	return 0;
-}
-
-int pmem2_map_delete(struct pmem2_map **map_ptr)
-{
-	return pmem2_unmap(map_ptr);
 }
 
 static void look(const struct pmem2_map *map, uintptr_t *address, size_t *length,

@@ -156,6 +156,17 @@ static int relocate(const struct placement_request *request, size_t length, size
 	return ret;
 }
 
+int placement_map_anywhere(const struct placement_request *request, uintptr_t *address)
+{
+	void *p = mmap(NULL, request->length, request->prot, request->flags, request->fd,
+		       request->offset);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	*address = (uintptr_t)p;
+	return 0;
+}
+
 int placement_map(const struct placement_request *request, uintptr_t *address)
 {
 	size_t length = page_round_up(request->length);

@@ -22,6 +22,9 @@ struct placement_request {
 /* Maps at an aligned address of its own choice. Returns 0 or a negated errno. */
 int placement_map(const struct placement_request *request, uintptr_t *address);
 
+/* Maps where the kernel likes. Returns 0 or a negated errno. */
+int placement_map_anywhere(const struct placement_request *request, uintptr_t *address);
+
 /* The area was unmapped: the next mapping that fits may go there. */
 void placement_released(uintptr_t address, size_t length);
 

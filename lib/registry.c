@@ -2,112 +2,36 @@
 /*
  * registry.c - the live mappings of this process, by token and by address
  *
- * Owns the slots that tokens name, the index of mappings by address, and the one lock of the
- * library, which is held for neither mmap nor munmap. Calls table.c with it held.
+ * Owns what the slots say and the one lock of the library, which is held for neither mmap nor
+ * munmap of a mapping. Calls slots.c, areas.c and table.c with it held.
  *
- * A struct pmem2_map pointer is no address but a token: the number of a slot and the slot's
- * generation, which changes when the mapping is gone and never comes back. Slots are never freed,
- * so any pointer value can be looked up safely.
- *
- * A slot's state word is written with the lock held and read without. Its getter fields are
- * atomic, written while the slot is free and not changed while it is live or being unmapped.
- * Everything else in a slot is used with the lock held only.
- *
- * fork: the lock is held across it. A mapping that another thread was unmapping at that moment
- * stays unusable in the child, for nobody can tell whether its addresses are its own still.
+ * fork: the lock is held across it. A mapping that another thread was making or unmapping at that
+ * moment stays unusable in the child, for nobody can tell whether its addresses are its own still.
  */
 #include "registry.h"
+#include "cancel.h"
 #include "error.h"
 #include "page.h"
+#include "slots.h"
 #include "table.h"
 #include <errno.h>
 #include <pthread.h>
-#include <search.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/*
- * A token is, from the highest bit: 1, 0000000, 1, 31 bits generation, 24 bits slot number. That
- * is no address on x86-64 (with or without LA57 and LAM) nor one of user space on arm64, so that
- * reading through it faults.
- */
-#define TOKEN_MARK      (1ull << 63 | 1ull << 55)
-#define TOKEN_MARK_MASK (0xffull << 56 | 1ull << 55)
-#define INDEX_BITS      24
-#define GENERATION_MAX  ((1ull << 31) - 1)
-
-#define SLOTS_PER_CHUNK 1024u
-#define CHUNKS          ((1u << INDEX_BITS) / SLOTS_PER_CHUNK)
-
-enum slot_state {
-	SLOT_FREE,
-	SLOT_LIVE,
-	SLOT_UNMAPPING,
-	STATE_BITS = 2,
-};
-
-struct slot {
-	_Atomic uint64_t state; /* generation << STATE_BITS | enum slot_state */
-	_Atomic uintptr_t address;
-	_Atomic size_t length;
-	_Atomic uint8_t granularity;
-	bool indexed;
-	bool published;
-	uint8_t label_length;
-	uint32_t index; /* its own number */
-	char *label;    /* NULL: none */
-	struct slot *next_free;
-	struct mapping_facts facts;
-};
-
-static struct slot *_Atomic chunks[CHUNKS];
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct slot *free_slots; /* linked by next_free */
-static uint32_t slots_made;
-static void *by_address; /* of struct slot, by tsearch */
-
-static struct slot *slot_at(uint32_t index)
-{
-	struct slot *chunk =
-		atomic_load_explicit(&chunks[index / SLOTS_PER_CHUNK], memory_order_acquire);
-
-	return chunk ? &chunk[index % SLOTS_PER_CHUNK] : NULL;
-}
-
-static uint64_t state_of(uint64_t generation, enum slot_state state)
-{
-	return generation << STATE_BITS | state;
-}
-
-static uint32_t token_index(const struct pmem2_map *token)
-{
-	return (uintptr_t)token & ((1u << INDEX_BITS) - 1);
-}
-
-static uint64_t token_generation(const struct pmem2_map *token)
-{
-	return (uintptr_t)token >> INDEX_BITS & GENERATION_MAX;
-}
-
-static struct pmem2_map *make_token(uint32_t index, uint64_t generation)
-{
-	return (struct pmem2_map *)(TOKEN_MARK | generation << INDEX_BITS | index);
-}
-
-/* The slot that a token names, whether or not the mapping is still there; NULL if it is none. */
-static struct slot *token_slot(const struct pmem2_map *token)
-{
-	if (((uintptr_t)token & TOKEN_MARK_MASK) != TOKEN_MARK)
-		return NULL;
-	return slot_at(token_index(token));
-}
+/* It checks who has it: a signal handler may fork in the middle of a call of this library. */
+static pthread_mutex_t lock = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
+static bool locked_for_fork;
+static int cancel_state; /* of who has the lock, from before */
+static pthread_cond_t unheld = PTHREAD_COND_INITIALIZER;
+static uint32_t slots_held;
 
 bool registry_look(const struct pmem2_map *token, uintptr_t *address, size_t *length,
 		   enum pmem2_granularity *granularity)
 {
-	struct slot *slot = token_slot(token);
+	struct slot *slot = slot_of(token);
 	uint64_t before;
 	uintptr_t a;
 	size_t l;
@@ -116,8 +40,8 @@ bool registry_look(const struct pmem2_map *token, uintptr_t *address, size_t *le
 	if (!slot)
 		return false;
 	before = atomic_load_explicit(&slot->state, memory_order_acquire);
-	if (before != state_of(token_generation(token), SLOT_LIVE) &&
-	    before != state_of(token_generation(token), SLOT_UNMAPPING))
+	if (before < slot_state_word(token_generation(token), SLOT_LIVE) ||
+	    before > slot_state_word(token_generation(token), SLOT_UNMAPPING))
 		return false;
 	/*
 	 * Acquire keeps the second look at the state behind these. Whoever stored a newer value
@@ -153,22 +77,9 @@ static uintptr_t slot_end(const struct slot *slot)
 	return slot_address(slot) + (slot->facts.adopted ? length : page_round_up(length));
 }
 
-/* The order of the index, in which ranges that overlap are equal. */
-static int compare(const void *left, const void *right)
-{
-	const struct slot *a = left;
-	const struct slot *b = right;
-
-	if (slot_end(a) <= slot_address(b))
-		return -1;
-	return slot_address(a) >= slot_end(b);
-}
-
 static bool is_live(const struct slot *slot)
 {
-	uint64_t state = atomic_load_explicit(&slot->state, memory_order_relaxed);
-
-	return (state & ((1u << STATE_BITS) - 1)) == SLOT_LIVE;
+	return slot_state(slot) == SLOT_LIVE || slot_state(slot) == SLOT_HELD;
 }
 
 static void publish(struct slot *slot)
@@ -196,7 +107,7 @@ static void publish(struct slot *slot)
 	};
 
 	/* A table shows whole pages; pmem2_map_from_existing takes any range. */
-	if (record.address % page_size() || facts->displaced)
+	if (record.address % page_size() || slot->displaced)
 		return;
 	if (slot->label_length)
 		memcpy(record.label, slot->label, slot->label_length);
@@ -215,7 +126,7 @@ static int make_table(int *fd)
 {
 	int ret = table_make(fd);
 
-	for (uint32_t i = 0; i < slots_made; i++) {
+	for (uint32_t i = 0; i < slots_made(); i++) {
 		struct slot *slot = slot_at(i);
 
 		slot->published = false;
@@ -227,30 +138,59 @@ static int make_table(int *fd)
 
 static void lock_for_fork(void)
 {
-	pthread_mutex_lock(&lock);
+	bool locked = pthread_mutex_lock(&lock) == 0;
+
+	locked_for_fork = locked;
 }
 
 static void unlock_after_fork(void)
 {
-	pthread_mutex_unlock(&lock);
+	if (locked_for_fork)
+		pthread_mutex_unlock(&lock);
 }
 
-static void expect_forks(void)
+/*
+ * The threads that held objects or waited for that are not there. The lock knows its owner by a
+ * number that this thread does not have here: it is made anew.
+ */
+static void unlock_in_child(void)
 {
-	pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
+	static const pthread_mutex_t fresh_lock = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
+	static const pthread_cond_t fresh = PTHREAD_COND_INITIALIZER;
+
+	for (uint32_t i = 0; slots_held && i < slots_made(); i++) {
+		if (slot_state(slot_at(i)) != SLOT_HELD)
+			continue;
+		slot_set_state(slot_at(i), SLOT_UNMAPPING);
+		slots_held--;
+	}
+	unheld = fresh;
+	lock = fresh_lock;
 }
 
-static void registry_lock(void)
+/*
+ * When the library is loaded: a program's own handlers come later, and so run before ours takes the
+ * lock. Who holds a lock of the program's and calls this library is not waited for with it held.
+ */
+__attribute__((constructor)) static void expect_forks(void)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_atfork(lock_for_fork, unlock_after_fork, unlock_in_child);
+}
 
-	pthread_once(&once, expect_forks);
+void registry_lock(void)
+{
+	int state = cancel_disable();
+
 	pthread_mutex_lock(&lock);
+	cancel_state = state;
 }
 
-static void registry_unlock(void)
+void registry_unlock(void)
 {
+	int state = cancel_state;
+
 	pthread_mutex_unlock(&lock);
+	cancel_restore(state);
 }
 
 /* As registry_lock, and sees to it that there is a table if there can be. */
@@ -261,56 +201,14 @@ static void registry_lock_with_table(void)
 		make_table(NULL);
 }
 
-static int make_chunk(void)
-{
-	struct slot *chunk = calloc(SLOTS_PER_CHUNK, sizeof(*chunk));
-
-	if (!chunk)
-		return -ENOMEM;
-	atomic_store_explicit(&chunks[slots_made / SLOTS_PER_CHUNK], chunk, memory_order_release);
-	return 0;
-}
-
-/* A free slot, or NULL. */
-static struct slot *take_slot(void)
-{
-	struct slot *slot = free_slots;
-
-	if (slot) {
-		free_slots = slot->next_free;
-		return slot;
-	}
-	if (slots_made == CHUNKS * SLOTS_PER_CHUNK)
-		return NULL;
-	if (slots_made % SLOTS_PER_CHUNK == 0 && make_chunk())
-		return NULL;
-	slot = slot_at(slots_made);
-	slot->index = slots_made++;
-	return slot;
-}
-
-/* Ends the slot's generation. A slot that has used up all of them is not used again. */
-static void give_slot(struct slot *slot)
-{
-	uint64_t generation =
-		(atomic_load_explicit(&slot->state, memory_order_relaxed) >> STATE_BITS) + 1;
-
-	free(slot->label);
-	slot->label = NULL;
-	slot->label_length = 0;
-	atomic_store_explicit(&slot->state, state_of(generation, SLOT_FREE), memory_order_release);
-	if (generation > GENERATION_MAX)
-		return;
-	slot->next_free = free_slots;
-	free_slots = slot;
-}
-
 static void fill_slot(struct slot *slot, const struct mapping *mapping)
 {
 	atomic_store_explicit(&slot->address, mapping->address, memory_order_release);
 	atomic_store_explicit(&slot->length, mapping->length, memory_order_release);
 	atomic_store_explicit(&slot->granularity, mapping->granularity, memory_order_release);
 	slot->facts = mapping->facts;
+	slot->displaced = false;
+	slot->leaving = (struct area){0};
 }
 
 static int set_label(struct slot *slot, const char *label, size_t length)
@@ -329,51 +227,71 @@ static int set_label(struct slot *slot, const char *label, size_t length)
 	return 0;
 }
 
-static void unindex(struct slot *slot)
+static int cut(struct slot *slot, const struct area *range)
 {
-	if (slot->indexed)
-		tdelete(slot, &by_address, compare);
-	slot->indexed = false;
+	if (areas_cut(&slot->areas, range->begin) || areas_cut(&slot->areas, range->end))
+		return error_set(-ENOMEM, "out of memory for parts of the mapping at 0x%zx",
+				 slot_address(slot));
+	return 0;
 }
 
-/*
- * Enters a slot into the index. What overlaps a mapping that the kernel has just made was unmapped
- * by the program itself, and leaves the index.
- */
-static int index_slot(struct slot *slot)
+/* Another mapping is in a range that this one still had. */
+static int displace(struct slot *slot, const struct area *range)
 {
-	struct slot *const *found;
-	struct slot *other;
+	int ret = cut(slot, range);
 
-	for (;;) {
-		found = tsearch(slot, &by_address, compare);
-		if (!found)
-			return error_set(-ENOMEM, "out of memory for a mapping");
-		other = *found;
-		if (other == slot)
-			break;
-		if (slot->facts.adopted)
+	if (ret)
+		return ret;
+	areas_drop(&slot->areas, range);
+	if (!slot->areas.list) {
+		slot->displaced = true;
+		retire(slot);
+	}
+	return 0;
+}
+
+/* Which of those that overlap a new mapping have to give way. */
+enum displace {
+	DISPLACE_NONE,
+	DISPLACE_LEAVING, /* the program has memory of its own there: theirs is gone already */
+	DISPLACE_ALL,     /* the kernel has just mapped there: they were unmapped by the program */
+};
+
+/* Whether a mapping gives way to one that the program has made itself. */
+static bool is_leaving(const struct slot *slot, const struct area *range)
+{
+	return (slot_state(slot) == SLOT_UNMAPPING || slot_state(slot) == SLOT_HELD) &&
+	       range->begin >= slot->leaving.begin && range->end <= slot->leaving.end;
+}
+
+static int index_slot(struct slot *slot, enum displace displaced)
+{
+	const struct area range = {slot_address(slot), slot_end(slot)};
+	struct slot *other;
+	int ret;
+
+	while ((ret = areas_enter(&slot->areas, slot, &range, &other)) == -EEXIST) {
+		if (displaced == DISPLACE_NONE ||
+		    (displaced == DISPLACE_LEAVING && !is_leaving(other, &range)))
 			return error_set(PMEM2_E_MAP_EXISTS,
 					 "%zu bytes at 0x%zx overlap the mapping at 0x%zx",
 					 slot_length(slot), slot_address(slot),
 					 slot_address(other));
-		unindex(other);
-		retire(other);
-		other->facts.displaced = true;
+		ret = displace(other, &range);
+		if (ret)
+			return ret;
 	}
-	slot->indexed = true;
-	return 0;
+	return ret ? error_set(ret, "out of memory for a mapping") : 0;
 }
 
 int registry_add(const struct mapping *mapping, const char *label, size_t label_length,
 		 struct pmem2_map **token)
 {
 	struct slot *slot;
-	uint64_t generation;
 	int ret;
 
 	registry_lock_with_table();
-	slot = take_slot();
+	slot = slot_take();
 	if (!slot) {
 		ret = error_set(-ENOMEM, "out of memory for a mapping");
 		goto unlock;
@@ -382,34 +300,150 @@ int registry_add(const struct mapping *mapping, const char *label, size_t label_
 	ret = set_label(slot, label, label_length);
 	if (ret)
 		goto give_slot;
-	ret = index_slot(slot);
+	ret = index_slot(slot, mapping->facts.adopted ? DISPLACE_LEAVING : DISPLACE_ALL);
 	if (ret)
 		goto give_slot;
 
-	generation = atomic_load_explicit(&slot->state, memory_order_relaxed) >> STATE_BITS;
-	atomic_store_explicit(&slot->state, state_of(generation, SLOT_LIVE), memory_order_release);
+	slot_set_state(slot, SLOT_LIVE);
 	publish(slot);
-	*token = make_token(slot->index, generation);
+	*token = token_of(slot);
 	registry_unlock();
 	return 0;
 
 give_slot:
-	give_slot(slot);
+	slot_give(slot);
 unlock:
 	registry_unlock();
 	return ret;
 }
 
+int registry_occupy(uintptr_t address, size_t length, struct pmem2_map **token)
+{
+	const struct mapping mapping = {.address = address, .length = length};
+	struct slot *slot = slot_take();
+	int ret;
+
+	if (!slot)
+		return error_set(-ENOMEM, "out of memory for a mapping");
+	fill_slot(slot, &mapping);
+	ret = index_slot(slot, DISPLACE_NONE);
+	if (ret) {
+		slot_give(slot);
+		return ret == PMEM2_E_MAP_EXISTS ? PMEM2_E_MAPPING_EXISTS : ret;
+	}
+	slot_set_state(slot, SLOT_OCCUPIED);
+	*token = token_of(slot);
+	return 0;
+}
+
+int registry_establish(const struct pmem2_map *token, const struct mapping *mapping,
+		       const char *label, size_t label_length)
+{
+	struct slot *slot = slot_of(token);
+	int ret;
+
+	registry_lock_with_table();
+	fill_slot(slot, mapping);
+	ret = set_label(slot, label, label_length);
+	if (!ret) {
+		slot_set_state(slot, SLOT_LIVE);
+		publish(slot);
+	}
+	registry_unlock();
+	return ret;
+}
+
+void registry_abandon(const struct pmem2_map *token)
+{
+	registry_lock();
+	slot_give(slot_of(token));
+	registry_unlock();
+}
+
 bool registry_touches(uintptr_t address, size_t length)
 {
-	struct slot before = {.address = address - page_size(), .length = page_size()};
-	struct slot behind = {.address = address + length, .length = page_size()};
 	bool touches;
 
 	registry_lock();
-	touches = tfind(&before, &by_address, compare) || tfind(&behind, &by_address, compare);
+	touches = areas_any(address - page_size(), address) ||
+		  areas_any(address + length, address + length + page_size());
 	registry_unlock();
 	return touches;
+}
+
+bool registry_find_area(uintptr_t from, uintptr_t end, struct area *area)
+{
+	const struct indexed_area *found;
+
+	registry_lock();
+	found = areas_lowest(from, end);
+	if (found)
+		*area = found->is;
+	registry_unlock();
+	return found;
+}
+
+bool registry_occupied(uintptr_t from, uintptr_t end)
+{
+	return areas_any(from, end);
+}
+
+static bool is_live_in(const struct slot *slot, const struct pmem2_vm_reservation *reservation)
+{
+	return is_live(slot) && slot->facts.reservation == reservation;
+}
+
+struct pmem2_map *registry_lowest(const struct pmem2_vm_reservation *reservation, uintptr_t from,
+				  uintptr_t end)
+{
+	const struct indexed_area *found;
+
+	while ((found = areas_lowest(from, end)) && !is_live_in(found->owner, reservation))
+		from = found->is.end;
+	return found ? token_of(found->owner) : NULL;
+}
+
+/* Whether an area is where what is left of a mapping in the reservation starts. */
+static bool is_start_in(const struct indexed_area *area,
+			const struct pmem2_vm_reservation *reservation)
+{
+	return area->owner->areas.list == area && is_live_in(area->owner, reservation);
+}
+
+struct pmem2_map *registry_lowest_start(const struct pmem2_vm_reservation *reservation,
+					uintptr_t from, uintptr_t end)
+{
+	const struct indexed_area *found;
+
+	while ((found = areas_lowest(from, end)) &&
+	       (found->is.begin < from || !is_start_in(found, reservation)))
+		from = found->is.end;
+	return found ? token_of(found->owner) : NULL;
+}
+
+struct pmem2_map *registry_highest_start(const struct pmem2_vm_reservation *reservation,
+					 uintptr_t from, uintptr_t end)
+{
+	const struct indexed_area *found;
+
+	while ((found = areas_highest(from, end)) &&
+	       (found->is.begin < from || !is_start_in(found, reservation)))
+		end = found->is.begin;
+	return found ? token_of(found->owner) : NULL;
+}
+
+bool registry_start(const struct pmem2_map *token, uintptr_t *start)
+{
+	enum pmem2_granularity granularity;
+	const struct indexed_area *first;
+	size_t length;
+
+	if (!registry_look(token, start, &length, &granularity))
+		return false;
+	first = slot_of(token)->areas.list;
+	if (first)
+		*start = first->is.begin;
+	return true;
 }
 
 static int not_found(const struct pmem2_map *token)
@@ -421,30 +455,60 @@ static int not_found(const struct pmem2_map *token)
 /* With the lock held: the slot of a live mapping, or NULL. */
 static struct slot *live_slot(const struct pmem2_map *token)
 {
-	struct slot *slot = token_slot(token);
+	struct slot *slot = slot_of(token);
 
-	if (!slot || atomic_load_explicit(&slot->state, memory_order_relaxed) !=
-			     state_of(token_generation(token), SLOT_LIVE))
+	if (!slot || slot_generation(slot) != token_generation(token) || !is_live(slot))
 		return NULL;
 	return slot;
 }
 
-int registry_claim(const struct pmem2_map *token, struct mapping *mapping)
+static void copy_mapping(const struct slot *slot, struct mapping *mapping)
 {
-	struct slot *slot;
-
-	registry_lock_with_table();
-	slot = live_slot(token);
-	if (!slot) {
-		registry_unlock();
-		return not_found(token);
-	}
 	mapping->address = slot_address(slot);
 	mapping->length = slot_length(slot);
 	mapping->granularity = atomic_load_explicit(&slot->granularity, memory_order_relaxed);
 	mapping->facts = slot->facts;
-	atomic_store_explicit(&slot->state, state_of(token_generation(token), SLOT_UNMAPPING),
-			      memory_order_relaxed);
+}
+
+int registry_facts(const struct pmem2_map *token, struct mapping *mapping)
+{
+	const struct slot *slot;
+
+	registry_lock();
+	slot = live_slot(token);
+	if (slot)
+		copy_mapping(slot, mapping);
+	registry_unlock();
+	return slot ? 0 : not_found(token);
+}
+
+/* As live_slot, of a mapping that nobody holds. Waiting for that gives up the lock meanwhile. */
+static struct slot *unheld_slot(const struct pmem2_map *token)
+{
+	int state = cancel_state;
+	struct slot *slot;
+
+	while ((slot = live_slot(token)) && slot_state(slot) == SLOT_HELD)
+		pthread_cond_wait(&unheld, &lock);
+	cancel_state = state;
+	return slot;
+}
+
+int registry_claim(const struct pmem2_map *token, struct mapping *mapping, struct area *piece)
+{
+	struct slot *slot;
+
+	registry_lock_with_table();
+	slot = unheld_slot(token);
+	if (!slot) {
+		registry_unlock();
+		return not_found(token);
+	}
+	copy_mapping(slot, mapping);
+	if (!areas_next_piece(&slot->areas, slot_address(slot), slot_end(slot), piece))
+		*piece = (struct area){0};
+	slot->leaving = *piece;
+	slot_set_state(slot, SLOT_UNMAPPING);
 	retire(slot);
 	registry_unlock();
 	return 0;
@@ -456,22 +520,74 @@ int registry_claim(const struct pmem2_map *token, struct mapping *mapping)
  */
 void registry_release(const struct pmem2_map *token)
 {
-	struct slot *slot = token_slot(token);
-
 	registry_lock();
-	unindex(slot);
-	give_slot(slot);
+	slot_give(slot_of(token));
 	registry_unlock();
 }
 
 void registry_restore(const struct pmem2_map *token)
 {
-	struct slot *slot = token_slot(token);
+	struct slot *slot = slot_of(token);
 
 	registry_lock();
-	atomic_store_explicit(&slot->state, state_of(token_generation(token), SLOT_LIVE),
-			      memory_order_relaxed);
+	slot->leaving = (struct area){0};
+	slot_set_state(slot, SLOT_LIVE);
 	publish(slot);
+	registry_unlock();
+}
+
+int registry_hold(const struct pmem2_map *token, struct mapping *mapping)
+{
+	struct slot *slot;
+
+	registry_lock();
+	slot = unheld_slot(token);
+	if (slot) {
+		copy_mapping(slot, mapping);
+		slot_set_state(slot, SLOT_HELD);
+		slots_held++;
+	}
+	registry_unlock();
+	return slot ? 0 : not_found(token);
+}
+
+void registry_unhold(const struct pmem2_map *token)
+{
+	registry_lock();
+	slot_of(token)->leaving = (struct area){0};
+	slot_set_state(slot_of(token), SLOT_LIVE);
+	slots_held--;
+	pthread_cond_broadcast(&unheld);
+	registry_unlock();
+}
+
+int registry_cut(const struct pmem2_map *token, const struct area *range)
+{
+	int ret;
+
+	registry_lock();
+	ret = cut(slot_of(token), range);
+	registry_unlock();
+	return ret;
+}
+
+bool registry_next_piece(const struct pmem2_map *token, uintptr_t from, uintptr_t end,
+			 struct area *piece)
+{
+	bool found;
+
+	registry_lock();
+	found = areas_next_piece(&slot_of(token)->areas, from, end, piece);
+	if (found)
+		slot_of(token)->leaving = *piece;
+	registry_unlock();
+	return found;
+}
+
+void registry_drop(const struct pmem2_map *token, const struct area *piece)
+{
+	registry_lock();
+	areas_drop(&slot_of(token)->areas, piece);
 	registry_unlock();
 }
 
@@ -507,7 +623,7 @@ int registry_table_slot(const struct pmem2_map *token, uint32_t *slot_number)
 	else if (!slot->published)
 		ret = error_set(-ENOENT, "mapping %p is in no table", (const void *)token);
 	else
-		*slot_number = token_index(token);
+		*slot_number = slot->index;
 	registry_unlock();
 	return ret;
 }

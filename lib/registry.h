@@ -5,6 +5,7 @@
 #ifndef PMEM2FS_REGISTRY_H
 #define PMEM2FS_REGISTRY_H
 
+#include "areas.h"
 #include "libpmem2fs.h"
 
 /* Everything but the label that a table record tells, so that a child of a fork can tell it too. */
@@ -23,8 +24,8 @@ struct mapping_facts {
 	uint8_t sharing;
 	uint8_t protection;
 	bool map_sync;
-	bool adopted;   /* by pmem2_map_from_existing: not ours to unmap */
-	bool displaced; /* the program unmapped it itself and something else is there now */
+	bool adopted; /* by pmem2_map_from_existing: not ours to unmap */
+	struct pmem2_vm_reservation *reservation; /* that it lies in; NULL: none */
 };
 
 struct mapping {
@@ -37,7 +38,7 @@ struct mapping {
 /*
  * Enters a mapping, shows it in the table and makes its token. A registered mapping that overlaps
  * is an error for an adopted one; a mapping fresh from the kernel shows that the program unmapped
- * the other by itself, which becomes displaced.
+ * that part of the other by itself, which loses it.
  * Errors: PMEM2_E_MAP_EXISTS, -ENOMEM.
  */
 int registry_add(const struct mapping *mapping, const char *label, size_t label_length,
@@ -46,6 +47,9 @@ int registry_add(const struct mapping *mapping, const char *label, size_t label_
 /* Whether a registered mapping lies right before or behind a range. */
 bool registry_touches(uintptr_t address, size_t length);
 
+/* Finds the lowest mapped area that has a byte of [from, end); it may begin and end outside. */
+bool registry_find_area(uintptr_t from, uintptr_t end, struct area *area);
+
 /*
  * Reads what the getters tell. Takes no lock and is safe with any pointer value. False: no such
  * object.
@@ -53,16 +57,73 @@ bool registry_touches(uintptr_t address, size_t length);
 bool registry_look(const struct pmem2_map *token, uintptr_t *address, size_t *length,
 		   enum pmem2_granularity *granularity);
 
+/* Copies all that is known of a live mapping. Errors: PMEM2_E_MAPPING_NOT_FOUND. */
+int registry_facts(const struct pmem2_map *token, struct mapping *mapping);
+
 /*
- * Unmapping: claim takes the object from all others and its slot out of the table; then either
- * release ends it or restore makes everything as it was.
+ * Unmapping: claim takes the object from all others and its slot out of the table, and tells the
+ * first piece as registry_next_piece does (an empty one if there is none); then either release ends
+ * it or restore makes everything as it was (without what was dropped meanwhile).
  */
-int registry_claim(const struct pmem2_map *token, struct mapping *mapping);
+int registry_claim(const struct pmem2_map *token, struct mapping *mapping, struct area *piece);
 void registry_release(const struct pmem2_map *token);
 void registry_restore(const struct pmem2_map *token);
+
+/*
+ * Unmapping a part: hold makes the others who would unmap the object wait until unhold. All else
+ * works meanwhile.
+ */
+int registry_hold(const struct pmem2_map *token, struct mapping *mapping);
+void registry_unhold(const struct pmem2_map *token);
+
+/*
+ * For who has claimed or holds an object. next_piece tells the lowest contiguous piece of [from,
+ * end) that is still mapped, false if there is none; drop says that one is not any more. cut comes
+ * before: it makes a range of it droppable. Errors: -ENOMEM.
+ */
+int registry_cut(const struct pmem2_map *token, const struct area *range);
+bool registry_next_piece(const struct pmem2_map *token, uintptr_t from, uintptr_t end,
+			 struct area *piece);
+void registry_drop(const struct pmem2_map *token, const struct area *piece);
 
 int registry_set_label(const struct pmem2_map *token, const char *label, size_t length);
 int registry_table_slot(const struct pmem2_map *token, uint32_t *slot);
 int registry_export_table(int *fd);
+
+/*
+ * The library's one lock, for reservations, whose bounds it guards. The functions below are called
+ * with it held.
+ */
+void registry_lock(void);
+void registry_unlock(void);
+
+/*
+ * Takes a range for a mapping that is about to be made there and makes its token, which names
+ * nothing yet; then either registry_establish (without the lock) shows the mapping, or
+ * registry_abandon (without the lock) gives the range back.
+ * Errors: PMEM2_E_MAPPING_EXISTS (something registered is there), -ENOMEM.
+ */
+int registry_occupy(uintptr_t address, size_t length, struct pmem2_map **token);
+int registry_establish(const struct pmem2_map *token, const struct mapping *mapping,
+		       const char *label, size_t label_length);
+void registry_abandon(const struct pmem2_map *token);
+
+/* Whether anything registered, or about to be, has a byte of [from, end). */
+bool registry_occupied(uintptr_t from, uintptr_t end);
+
+/* The live mapping in `reservation` that has the lowest mapped byte of [from, end), or NULL. */
+struct pmem2_map *registry_lowest(const struct pmem2_vm_reservation *reservation, uintptr_t from,
+				  uintptr_t end);
+
+/*
+ * The order of mappings is that of where what is left of each starts: one may lie in a gap of
+ * another. These find the lowest and the highest start of live ones in [from, end), NULL if there
+ * is none; and where a mapping starts (where it was, if nothing is left), false if it is none.
+ */
+struct pmem2_map *registry_lowest_start(const struct pmem2_vm_reservation *reservation,
+					uintptr_t from, uintptr_t end);
+struct pmem2_map *registry_highest_start(const struct pmem2_vm_reservation *reservation,
+					 uintptr_t from, uintptr_t end);
+bool registry_start(const struct pmem2_map *token, uintptr_t *start);
 
 #endif

@@ -8,11 +8,14 @@
 #include "source.h"
 #include "devdax.h"
 #include "error.h"
+#include "page.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #ifndef STATX_ATTR_DAX
@@ -32,6 +35,8 @@ static struct pmem2_source *new_source(enum pmem2fs_source_type type)
 		return NULL;
 	source->type = type;
 	source->fd = -1;
+	source->uid = geteuid();
+	source->gid = getegid();
 	atomic_init(&source->sync_refused, false);
 	atomic_init(&source->cpu_cache_persistent, -1);
 	return source;
@@ -45,6 +50,17 @@ static bool is_fsdax(int fd)
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stx))
 		return false;
 	return stx.stx_attributes & STATX_ATTR_DAX;
+}
+
+/* Of files on hugetlbfs only whole huge pages can be mapped and unmapped. */
+static size_t page_of(int fd, const struct stat *st)
+{
+	struct statfs fs;
+
+	if ((size_t)st->st_blksize > page_size() && fstatfs(fd, &fs) == 0 &&
+	    fs.f_type == HUGETLBFS_MAGIC)
+		return (size_t)st->st_blksize;
+	return page_size();
 }
 
 static int type_of(int fd, const struct stat *st, enum pmem2fs_source_type *type)
@@ -96,6 +112,7 @@ int pmem2_source_from_fd(struct pmem2_source **src, int fd)
 	source->dev = st.st_dev;
 	source->rdev = type == PMEM2FS_SOURCE_DEVDAX ? st.st_rdev : 0;
 	source->inode = st.st_ino;
+	source->page = page_of(fd, &st);
 	*src = source;
 	return 0;
 }
@@ -111,6 +128,7 @@ int pmem2_source_from_anon(struct pmem2_source **src, size_t size)
 	if (!source)
 		return error_set(-ENOMEM, "out of memory for a source");
 	source->anon_size = size;
+	source->page = page_size();
 	*src = source;
 	return 0;
 }
@@ -137,9 +155,22 @@ int pmem2_source_get_fd(const struct pmem2_source *src, int *fd)
 	return 0;
 }
 
+int source_stat(const struct pmem2_source *src, struct stat *st)
+{
+	if (fstat(src->fd, st))
+		return error_set(PMEM2_E_INVALID_FILE_HANDLE, "descriptor %d: %s", src->fd,
+				 strerror(errno));
+	/* The program closed the descriptor and got the number back for something else. */
+	if (st->st_dev != src->dev || st->st_ino != src->inode)
+		return error_set(PMEM2_E_INVALID_FILE_HANDLE,
+				 "descriptor %d is not the file it was any more", src->fd);
+	return 0;
+}
+
 int pmem2_source_size(const struct pmem2_source *src, size_t *size)
 {
 	struct stat st;
+	int ret;
 
 	if (!src)
 		return no_source();
@@ -149,13 +180,9 @@ int pmem2_source_size(const struct pmem2_source *src, size_t *size)
 		*size = src->anon_size;
 		return 0;
 	}
-	if (fstat(src->fd, &st))
-		return error_set(PMEM2_E_INVALID_FILE_HANDLE, "descriptor %d: %s", src->fd,
-				 strerror(errno));
-	/* The program closed the descriptor and got the number back for something else. */
-	if (st.st_dev != src->dev || st.st_ino != src->inode)
-		return error_set(PMEM2_E_INVALID_FILE_HANDLE,
-				 "descriptor %d is not the file it was any more", src->fd);
+	ret = source_stat(src, &st);
+	if (ret)
+		return ret;
 	if (src->type == PMEM2FS_SOURCE_DEVDAX)
 		return devdax_size(src->rdev, size);
 	*size = (size_t)st.st_size;
@@ -170,6 +197,6 @@ int pmem2_source_alignment(const struct pmem2_source *src, size_t *alignment)
 		return error_set(-EINVAL, "no place for the alignment given");
 	if (src->type == PMEM2FS_SOURCE_DEVDAX)
 		return devdax_alignment(src->rdev, alignment);
-	*alignment = (size_t)sysconf(_SC_PAGESIZE);
+	*alignment = src->page;
 	return 0;
 }

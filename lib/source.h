@@ -10,6 +10,7 @@
 #include "libpmem2fs.h"
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 struct pmem2_source {
@@ -19,9 +20,18 @@ struct pmem2_source {
 	dev_t dev;        /* of the file system of the file or node */
 	dev_t rdev;       /* of the device-DAX node, else 0 */
 	ino_t inode;
+	size_t page; /* bytes; what a file is mapped in */
+	uid_t uid;   /* effective ones when it was made: asking for each mapping costs too much */
+	gid_t gid;
 	/* Learnt by mapping; the same whichever thread learns it, so relaxed order is enough. */
 	_Atomic bool sync_refused;                /* the kernel refused MAP_SYNC */
 	_Atomic signed char cpu_cache_persistent; /* -1 not looked up yet, else 0 or 1 (eADR) */
 };
+
+/*
+ * What fstat says of a source that has a descriptor.
+ * Errors: PMEM2_E_INVALID_FILE_HANDLE (it is closed, or is another file by now).
+ */
+int source_stat(const struct pmem2_source *src, struct stat *st);
 
 #endif

@@ -5,6 +5,7 @@
 #include "helper.h"
 #include "source.h"
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 static int mmaps;
@@ -337,6 +338,41 @@ static void test_from_existing(void **state)
 	assert_ok(pmem2_source_delete(&source));
 }
 
+static bool names_inode(ino_t inode)
+{
+	FILE *file = fopen("/proc/self/maps", "re");
+	unsigned long number;
+	bool found = false;
+	char line[512];
+
+	assert_non_null(file);
+	while (!found && fgets(line, sizeof(line), file))
+		found = sscanf(line, "%*s %*s %*s %*s %lu", &number) == 1 && number == inode;
+	fclose(file);
+	return found;
+}
+
+static void test_refused_granularity_leaves_nothing(void **state)
+{
+	struct pmem2_config *config = page_config();
+	int fd = make_file(PAGE);
+	struct pmem2_source *source = fd_source(fd);
+	struct pmem2_map *map;
+	struct stat st;
+
+	(void)state;
+	assert_ok(fstat(fd, &st));
+	assert_ok(pmem2_map_new(&map, config, source));
+	assert_true(names_inode(st.st_ino));
+	assert_ok(pmem2_unmap(&map));
+	assert_ok(pmem2_config_set_required_store_granularity(config, PMEM2_GRANULARITY_BYTE));
+	assert_int_equal(pmem2_map_new(&map, config, source), PMEM2_E_GRANULARITY_NOT_SUPPORTED);
+	assert_false(names_inode(st.st_ino));
+	assert_ok(pmem2_config_delete(&config));
+	assert_ok(pmem2_source_delete(&source));
+	close(fd);
+}
+
 static void test_from_existing_overlaps_a_new_one(void **state)
 {
 	struct pmem2_source *source = anon_source(PAGE);
@@ -386,6 +422,7 @@ int main(void)
 		cmocka_unit_test(test_anonymous_sharing),
 		cmocka_unit_test(test_common_case_is_one_mmap_and_one_munmap),
 		cmocka_unit_test(test_from_existing),
+		cmocka_unit_test(test_refused_granularity_leaves_nothing),
 		cmocka_unit_test(test_from_existing_overlaps_a_new_one),
 		cmocka_unit_test(test_message_names_the_address_space_limit),
 	};

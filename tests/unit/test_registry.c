@@ -2,8 +2,9 @@
 /*
  * test_registry.c - tokens
  */
-/* The file itself, to make a slot old without two thousand million mappings. */
+/* The files themselves, to make a slot old without two thousand million mappings. */
 #include "registry.c"
+#include "slots.c"
 
 #include "helper.h"
 #include <signal.h>
@@ -31,8 +32,9 @@ static struct pmem2_map *add(uintptr_t address)
 static void drop(struct pmem2_map *token)
 {
 	struct mapping mapping;
+	struct area piece;
 
-	assert_ok(registry_claim(token, &mapping));
+	assert_ok(registry_claim(token, &mapping, &piece));
 	registry_release(token);
 }
 
@@ -103,19 +105,158 @@ static void test_claimed_can_be_seen_but_not_used(void **state)
 {
 	struct pmem2_map *token = add(0x10000);
 	struct mapping mapping;
+	struct area piece;
 	uint32_t slot;
 
 	(void)state;
-	assert_ok(registry_claim(token, &mapping));
+	assert_ok(registry_claim(token, &mapping, &piece));
 	assert_int_equal(mapping.address, 0x10000);
+	assert_int_equal(piece.begin, 0x10000);
+	assert_int_equal(piece.end, 0x10000 + PAGE);
 	assert_true(there(token));
-	assert_int_equal(registry_claim(token, &mapping), PMEM2_E_MAPPING_NOT_FOUND);
+	assert_int_equal(registry_claim(token, &mapping, &piece), PMEM2_E_MAPPING_NOT_FOUND);
 	assert_int_equal(registry_table_slot(token, &slot), PMEM2_E_MAPPING_NOT_FOUND);
 	assert_int_equal(registry_set_label(token, "a", 1), PMEM2_E_MAPPING_NOT_FOUND);
 	registry_restore(token);
 	assert_ok(registry_table_slot(token, &slot));
 	drop(token);
 	assert_false(there(token));
+}
+
+static struct pmem2_map *add_fresh(uintptr_t address, size_t length)
+{
+	struct mapping mapping = example;
+	struct pmem2_map *token = NULL;
+
+	mapping.address = address;
+	mapping.length = length;
+	mapping.facts.adopted = false;
+	assert_ok(registry_add(&mapping, NULL, 0, &token));
+	return token;
+}
+
+static void check_pieces(struct pmem2_map *token, size_t count, const struct area *expected)
+{
+	struct mapping mapping;
+	struct area piece = {0};
+	size_t found = 0;
+
+	assert_ok(registry_hold(token, &mapping));
+	while (registry_next_piece(token, piece.end, UINTPTR_MAX, &piece)) {
+		assert_true(found < count);
+		assert_int_equal(piece.begin, expected[found].begin);
+		assert_int_equal(piece.end, expected[found].end);
+		found++;
+	}
+	registry_unhold(token);
+	assert_int_equal(found, count);
+}
+
+/* What is about to be mapped takes its place already and is nothing else yet. */
+static void test_occupied_is_no_mapping(void **state)
+{
+	struct pmem2_vm_reservation *const in = (struct pmem2_vm_reservation *)0x1000;
+	struct mapping mapping = example;
+	struct pmem2_map *token = NULL;
+	struct pmem2_map *other = NULL;
+	struct area piece;
+
+	(void)state;
+	mapping.address = 0x100000;
+	mapping.facts.adopted = false;
+	mapping.facts.reservation = in;
+	registry_lock();
+	assert_ok(registry_occupy(0x100000, PAGE, &token));
+	assert_true(registry_occupied(0x100000 + PAGE - 1, 0x100000 + PAGE));
+	assert_false(registry_occupied(0x100000 + PAGE, 0x100000 + 2 * PAGE));
+	assert_int_equal(registry_occupy(0x100000, PAGE, &other), PMEM2_E_MAPPING_EXISTS);
+	assert_null(registry_lowest(in, 0, UINTPTR_MAX));
+	registry_unlock();
+	assert_false(there(token));
+	assert_int_equal(registry_facts(token, &mapping), PMEM2_E_MAPPING_NOT_FOUND);
+	assert_int_equal(registry_claim(token, &mapping, &piece), PMEM2_E_MAPPING_NOT_FOUND);
+
+	assert_ok(registry_establish(token, &mapping, "a", 1));
+	assert_true(there(token));
+	registry_lock();
+	assert_ptr_equal(registry_lowest(in, 0, UINTPTR_MAX), token);
+	assert_ptr_equal(registry_highest_start(in, 0, UINTPTR_MAX), token);
+	assert_null(registry_lowest(NULL, 0, UINTPTR_MAX));
+	registry_unlock();
+	assert_ok(registry_claim(token, &mapping, &piece));
+	registry_lock();
+	assert_null(registry_lowest(in, 0, UINTPTR_MAX));
+	assert_true(registry_occupied(0x100000, 0x100000 + PAGE));
+	registry_unlock();
+	registry_release(token);
+
+	registry_lock();
+	assert_ok(registry_occupy(0x100000, PAGE, &token));
+	registry_unlock();
+	registry_abandon(token);
+	registry_lock();
+	assert_false(registry_occupied(0, UINTPTR_MAX));
+	registry_unlock();
+}
+
+/* The kernel gave parts of a mapping to others: only what is left is still its own. */
+static void test_displaced_piece_by_piece(void **state)
+{
+	struct pmem2_map *token = add_fresh(0x100000, 8 * PAGE);
+	struct pmem2_map *others[3];
+	uint32_t slot;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	others[0] = add_fresh(0x100000 + 3 * PAGE, PAGE);
+	check_pieces(token, 2,
+		     (struct area[]){{0x100000, 0x100000 + 3 * PAGE},
+				     {0x100000 + 4 * PAGE, 0x100000 + 8 * PAGE}});
+	others[1] = add_fresh(0x100000 + 7 * PAGE, 2 * PAGE);
+	drop(others[0]);
+	others[0] = add_fresh(0x100000 + 2 * PAGE, 3 * PAGE);
+	check_pieces(token, 2,
+		     (struct area[]){{0x100000, 0x100000 + 2 * PAGE},
+				     {0x100000 + 5 * PAGE, 0x100000 + 7 * PAGE}});
+	assert_ok(registry_table_slot(token, &slot));
+	others[2] = add_fresh(0x100000 - PAGE, 10 * PAGE);
+	check_pieces(token, 0, NULL);
+	check_pieces(others[0], 0, NULL);
+	/* What has nothing left is not shown. */
+	assert_int_equal(registry_table_slot(token, &slot), -ENOENT);
+	/* Nor in the table that a child makes for itself. */
+	pid = fork();
+	if (pid == 0)
+		_exit(registry_table_slot(token, &slot) == -ENOENT &&
+				      registry_table_slot(others[2], &slot) == 0
+			      ? 0
+			      : 1);
+	assert_true(waitpid(pid, &status, 0) == pid);
+	assert_int_equal(status, 0);
+	drop(token);
+	for (int i = 0; i < 3; i++)
+		drop(others[i]);
+}
+
+static void test_areas_in_the_order_of_addresses(void **state)
+{
+	struct pmem2_map *tokens[64];
+	struct area area = {0};
+
+	(void)state;
+	for (uintptr_t i = 0; i < 64; i++)
+		tokens[i] = add_fresh(0x100000 + i * 37 % 64 * 2 * PAGE, PAGE);
+	for (uintptr_t i = 0; i < 64; i++) {
+		assert_true(registry_find_area(0x100000 + i * 2 * PAGE - PAGE, UINTPTR_MAX, &area));
+		assert_int_equal(area.begin, 0x100000 + i * 2 * PAGE);
+		assert_int_equal(areas_highest(0, area.end)->is.begin, area.begin);
+		assert_int_equal(areas_highest(0, area.end + PAGE)->is.begin, area.begin);
+		assert_false(registry_find_area(area.end, area.end + PAGE, &area));
+	}
+	assert_false(registry_find_area(0x100000, 0x100000, &area));
+	for (int i = 0; i < 64; i++)
+		drop(tokens[i]);
 }
 
 /* A slot whose generations are used up is not used again. */
@@ -127,7 +268,7 @@ static void test_generations_are_not_reused(void **state)
 
 	(void)state;
 	drop(first);
-	atomic_store(&token_slot(first)->state, state_of(GENERATION_MAX, SLOT_FREE));
+	atomic_store(&slot_of(first)->state, slot_state_word(GENERATION_MAX, SLOT_FREE));
 	last = add(0x10000);
 	assert_int_equal((uintptr_t)last & 0xffffff, (uintptr_t)first & 0xffffff);
 	assert_true(there(last));
@@ -147,6 +288,9 @@ int main(void)
 		cmocka_unit_test(test_tokens_do_not_come_back),
 		cmocka_unit_test(test_many_at_once),
 		cmocka_unit_test(test_claimed_can_be_seen_but_not_used),
+		cmocka_unit_test(test_occupied_is_no_mapping),
+		cmocka_unit_test(test_displaced_piece_by_piece),
+		cmocka_unit_test(test_areas_in_the_order_of_addresses),
 		cmocka_unit_test(test_generations_are_not_reused),
 	};
 

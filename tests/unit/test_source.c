@@ -6,6 +6,7 @@
 #include "helper.h"
 #include "source.h"
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 /* What the made-up device-DAX attributes say; NULL: the file is not there. */
@@ -209,6 +210,26 @@ static void test_devdax_attributes(void **state)
 	}
 }
 
+/* The kernel unmaps whole huge pages only. */
+static void test_huge_pages(void **state)
+{
+	int fd = memfd_create("huge", MFD_HUGETLB | MFD_CLOEXEC);
+	struct pmem2_source *source;
+	size_t alignment = 0;
+	struct stat st;
+
+	(void)state;
+	if (fd < 0)
+		skip(); /* not in this kernel */
+	assert_ok(fstat(fd, &st));
+	source = fd_source(fd);
+	assert_ok(pmem2_source_alignment(source, &alignment));
+	assert_int_equal(alignment, st.st_blksize);
+	assert_true(alignment > PAGE);
+	assert_ok(pmem2_source_delete(&source));
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +241,7 @@ int main(void)
 		cmocka_unit_test(test_anonymous),
 		cmocka_unit_test(test_null_is_an_error),
 		cmocka_unit_test(test_devdax_attributes),
+		cmocka_unit_test(test_huge_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

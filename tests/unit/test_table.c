@@ -105,6 +105,26 @@ static void record_tells_the_mapping(void)
 	child_assert(pmem2fs_table_close(&table) == 0 && !table);
 }
 
+/* Who has made the source asks for its mappings, whoever the process is by then. */
+static void owner_is_that_of_the_source(void)
+{
+	struct pmem2fs_table *table = export_table();
+	struct pmem2_source *source = anon_source(PAGE);
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	struct pmem2fs_record record;
+	struct pmem2_map *map;
+	uint32_t slot;
+
+	if (uid == 0)
+		child_assert(setegid(65534) == 0 && seteuid(65534) == 0);
+	map = map_source(source, PMEM2_SHARED);
+	child_assert(pmem2fs_map_get_slot(map, &slot) == 0);
+	child_assert(pmem2fs_table_read(table, slot, NULL, &record) == 0);
+	child_assert(record.uid == uid && record.gid == gid);
+	child_assert(pmem2_unmap(&map) == 0);
+}
+
 static void label_is_a_new_generation(void)
 {
 	struct pmem2fs_table *table = export_table();
@@ -255,6 +275,12 @@ static void test_record_tells_the_mapping(void **state)
 {
 	(void)state;
 	in_child(record_tells_the_mapping);
+}
+
+static void test_owner_is_that_of_the_source(void **state)
+{
+	(void)state;
+	in_child(owner_is_that_of_the_source);
 }
 
 static void test_label_is_a_new_generation(void **state)
@@ -616,6 +642,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_record_tells_the_mapping),
+		cmocka_unit_test(test_owner_is_that_of_the_source),
 		cmocka_unit_test(test_label_is_a_new_generation),
 		cmocka_unit_test(test_many_slots),
 		cmocka_unit_test(test_fork_child_has_its_own),

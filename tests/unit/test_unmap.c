@@ -4,6 +4,7 @@
  */
 #include "helper.h"
 #include "placement.h"
+#include "unmapping.h"
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -16,10 +17,6 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-
-#ifndef SYS_mseal
-#define SYS_mseal 462
-#endif
 
 static int munmap_error; /* what munmap is made to fail with, 0: nothing */
 static int munmaps;
@@ -155,31 +152,6 @@ static void test_U4_sealed(void **state)
 	check_unharmed(map, copy, address);
 }
 
-/* Valgrind and TSan do not survive a process without areas to spare. */
-#ifdef __SANITIZE_THREAD__
-#define NEEDS_AREAS true
-#else
-#define NEEDS_AREAS on_valgrind()
-#endif
-
-/* Makes areas until the kernel gives no more; they are one piece of address space. */
-static void *use_up_areas(size_t *length)
-{
-	size_t pages = 2 * proc_number("/proc/sys/vm/max_map_count", "");
-	char *start = mmap(NULL, pages * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	size_t i = 1;
-
-	assert_ptr_not_equal(start, MAP_FAILED);
-	*length = pages * PAGE;
-	while (i < pages && mprotect(start + i * PAGE, PAGE, PROT_READ) == 0)
-		i += 2;
-	assert_true(i < pages);
-	/* Halves of an area count for one where a middle counts for two. */
-	for (i++; i < pages && mprotect(start + i * PAGE, (pages - i) * PAGE, PROT_READ) == 0; i++)
-		;
-	return start;
-}
-
 static void test_U4_too_many_areas(void **state)
 {
 	struct pmem2_map *map;
@@ -254,31 +226,6 @@ static void test_map_new_names_max_map_count(void **state)
 		assert_ok(pmem2_unmap(&maps[n]));
 	assert_ok(pmem2_config_delete(&config));
 	assert_ok(pmem2_source_delete(&source));
-}
-
-static sigjmp_buf fault_jump;
-
-static void on_fault(int signo)
-{
-	siglongjmp(fault_jump, signo);
-}
-
-/* The signal that reading a byte raises, 0: none. */
-static int fault_of_reading(volatile const char *address)
-{
-	struct sigaction action = {.sa_handler = on_fault};
-	struct sigaction segv;
-	struct sigaction bus;
-	int signo;
-
-	assert_ok(sigaction(SIGSEGV, &action, &segv));
-	assert_ok(sigaction(SIGBUS, &action, &bus));
-	signo = sigsetjmp(fault_jump, 1);
-	if (!signo)
-		(void)*address;
-	assert_ok(sigaction(SIGSEGV, &segv, NULL));
-	assert_ok(sigaction(SIGBUS, &bus, NULL));
-	return signo;
 }
 
 static void test_P2_references_raise_SIGSEGV(void **state)
@@ -418,27 +365,6 @@ static void test_P10_and_M4_anonymous_memory_is_given_back(void **state)
 		assert_int_equal(*(char *)pmem2_map_get_address(map), 0);
 		assert_ok(pmem2_unmap(&map));
 	}
-}
-
-/* Runs with a file system of its own, mounted where only this process sees it. */
-static int in_own_tmpfs(int (*body)(const char *mount))
-{
-	char mount_point[] = "/var/tmp/pmem2fs-mnt-XXXXXX";
-	int status = -1;
-	pid_t pid;
-
-	assert_non_null(mkdtemp(mount_point));
-	pid = fork();
-	if (pid == 0) {
-		if (unshare(CLONE_NEWNS) || mount("none", "/", "none", MS_REC | MS_PRIVATE, "") ||
-		    mount("tmpfs", mount_point, "tmpfs", 0, "size=64m"))
-			_exit(77);
-		_exit(body(mount_point));
-	}
-	assert_true(waitpid(pid, &status, 0) == pid);
-	assert_ok(rmdir(mount_point));
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
 }
 
 static int open_in(const char *directory)

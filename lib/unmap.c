@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * unmap.c - removing mappings, whole and in part
+ *
+ * Owns nothing. The registry says what is still mapped; only that is ever unmapped, for whatever
+ * else is at a mapping's addresses by now belongs to somebody else.
+ */
+#include "cancel.h"
+#include "error.h"
+#include "limit.h"
+#include "page.h"
+#include "placement.h"
+#include "registry.h"
+#include <errno.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+static int unmap_piece(const struct area *piece)
+{
+	size_t length = piece->end - piece->begin;
+	char reason[128];
+	int ret = 0;
+
+	if (munmap((void *)piece->begin, length))
+		ret = -errno;
+	if (!ret)
+		return 0;
+	limit_explain(-ret, length, reason, sizeof(reason));
+	return error_set(ret, "cannot unmap %zu bytes at 0x%zx: %s", length, piece->begin, reason);
+}
+
+/* Unmaps what is left of a claimed mapping, piece by piece. */
+static int unmap_all(const struct pmem2_map *map, const struct mapping *mapping, struct area *piece)
+{
+	uintptr_t end = mapping->address + page_round_up(mapping->length);
+	int ret;
+
+	while (piece->begin < piece->end) {
+		ret = unmap_piece(piece);
+		if (ret)
+			return ret;
+		if (piece->end == end)
+			break; /* the last piece goes with the object */
+		registry_drop(map, piece);
+		if (!registry_next_piece(map, piece->end, end, piece))
+			break;
+	}
+	if (piece->begin == mapping->address && piece->end == end)
+		placement_released(mapping->address, end - mapping->address);
+	return 0;
+}
+
+static int unmap(struct pmem2_map **map_ptr)
+{
+	struct mapping mapping;
+	struct pmem2_map *map;
+	struct area piece;
+	int ret;
+
+	if (!map_ptr)
+		return error_set(PMEM2_E_MAPPING_NOT_FOUND, "no mapping given");
+	/* Another thread may be unmapping through the same variable. */
+	map = __atomic_load_n(map_ptr, __ATOMIC_RELAXED);
+	ret = registry_claim(map, &mapping, &piece);
+	if (ret)
+		return ret;
+	if (!mapping.facts.adopted)
+		ret = unmap_all(map, &mapping, &piece);
+	if (ret) {
+		registry_restore(map);
+		return ret;
+	}
+	registry_release(map);
+	__atomic_store_n(map_ptr, NULL, __ATOMIC_RELAXED);
+	return 0;
+}
+
+int pmem2_unmap(struct pmem2_map **map_ptr)
+{
+	int state = cancel_disable();
+	int ret = unmap(map_ptr);
+
+	cancel_restore(state);
+	return ret;
+}
+
+int pmem2_map_delete(struct pmem2_map **map_ptr)
+{
+	return pmem2_unmap(map_ptr);
+}
+
+/* What a range of a mapping means in addresses: whole pages. */
+static int find_range(const struct mapping *mapping, size_t offset, size_t length,
+		      struct area *range)
+{
+	size_t page =
+		page_size() > mapping->facts.alignment ? page_size() : mapping->facts.alignment;
+	size_t size = (mapping->length + page - 1) / page * page;
+
+	if (length == 0)
+		return error_set(-EINVAL, "cannot unmap 0 bytes");
+	if (offset % page)
+		return error_set(-EINVAL, "offset %zu is not a multiple of %zu", offset, page);
+	if (offset >= size || length > size - offset)
+		return error_set(-EINVAL,
+				 "offset %zu and length %zu are beyond the mapping's %zu bytes",
+				 offset, length, size);
+	range->begin = mapping->address + offset;
+	range->end = range->begin + (length + page - 1) / page * page;
+	return 0;
+}
+
+/* MS_ASYNC does nothing but look for gaps. */
+static int check_mapped(const struct pmem2_map *map, const struct area *range)
+{
+	struct area piece = {0};
+
+	if (!registry_next_piece(map, range->begin, range->end, &piece) ||
+	    piece.begin != range->begin || piece.end != range->end ||
+	    (msync((void *)range->begin, range->end - range->begin, MS_ASYNC) && errno == ENOMEM))
+		return error_set(-EINVAL, "not all of the %zu bytes at 0x%zx are mapped any more",
+				 range->end - range->begin, range->begin);
+	return 0;
+}
+
+static int unmap_held(const struct pmem2_map *map, const struct area *range, unsigned flags)
+{
+	struct area piece = {0};
+	int ret;
+
+	if (flags & PMEM2_UNMAP_STRICT) {
+		ret = check_mapped(map, range);
+		if (ret)
+			return ret;
+	}
+	ret = registry_cut(map, range);
+	while (!ret && registry_next_piece(map, range->begin, range->end, &piece)) {
+		ret = unmap_piece(&piece);
+		if (!ret)
+			registry_drop(map, &piece);
+	}
+	return ret;
+}
+
+static int unmap_range(struct pmem2_map *map, size_t offset, size_t length, unsigned flags)
+{
+	struct mapping mapping;
+	struct area range;
+	int ret;
+
+	if (flags & ~PMEM2_UNMAP_STRICT)
+		return error_set(-EINVAL, "unknown flags 0x%x", flags & ~PMEM2_UNMAP_STRICT);
+	ret = registry_hold(map, &mapping);
+	if (ret)
+		return ret;
+	ret = find_range(&mapping, offset, length, &range);
+	if (!ret && mapping.facts.adopted)
+		ret = error_set(PMEM2_E_NOSUPP, "the program made the mapping at 0x%zx itself",
+				mapping.address);
+	if (!ret)
+		ret = unmap_held(map, &range, flags);
+	registry_unhold(map);
+	return ret;
+}
+
+int pmem2_unmap_range(struct pmem2_map *map, size_t offset, size_t length, unsigned flags)
+{
+	int state = cancel_disable();
+	int ret = unmap_range(map, offset, length, flags);
+
+	cancel_restore(state);
+	return ret;
+}
