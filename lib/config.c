@@ -132,3 +132,13 @@ int pmem2fs_config_set_owner(struct pmem2_config *cfg, uid_t uid, gid_t gid)
 	cfg->has_owner = true;
 	return 0;
 }
+
+int pmem2_config_set_vm_reservation(struct pmem2_config *cfg, struct pmem2_vm_reservation *rsv,
+				    size_t offset)
+{
+	if (!cfg)
+		return no_config();
+	cfg->reservation = rsv;
+	cfg->reservation_offset = offset;
+	return 0;
+}

@@ -18,6 +18,8 @@ struct pmem2_config {
 	unsigned protection; /* PMEM2_PROT_ */
 	uid_t uid;
 	gid_t gid;
+	struct pmem2_vm_reservation *reservation; /* NULL: none */
+	size_t reservation_offset;
 	uint8_t label_length;
 	char label[PMEM2FS_LABEL_MAX];
 };

@@ -126,6 +126,67 @@ int pmem2_source_delete(struct pmem2_source **src);
  * ends all use of it, also by configurations. A NULL reservation is -EINVAL.
  */
 
+/*
+ * Where it is and how large, in bytes; as they are now, for extending and shrinking change them.
+ * NULL and 0 for a NULL reservation.
+ */
+void *pmem2_vm_reservation_get_address(struct pmem2_vm_reservation *rsv);
+size_t pmem2_vm_reservation_get_size(struct pmem2_vm_reservation *rsv);
+
+/*
+ * Reserves `size` bytes, a multiple of the page, at `addr`; or at an address of the library's
+ * choice if it is NULL: a multiple of 2 MiB (of 1 GiB from 2 GiB up). Some more is kept behind that
+ * for extending, if it is free: at least 2 MiB (1 GiB), which with NULL is sure. Errors:
+ * PMEM2_E_ADDRESS_UNALIGNED (not on a page), PMEM2_E_LENGTH_UNALIGNED, -EINVAL (size 0),
+ * PMEM2_E_MAPPING_EXISTS (something is mapped in the range), -ENOMEM, -EAGAIN, -EPERM (below
+ * vm.mmap_min_addr). On failure *rsv_ptr is NULL.
+ */
+int pmem2_vm_reservation_new(struct pmem2_vm_reservation **rsv_ptr, void *addr, size_t size);
+
+/*
+ * Gives all of it back and sets *rsv_ptr to NULL, which it may be already.
+ * Errors: PMEM2_E_VM_RESERVATION_NOT_EMPTY (something is mapped in it, also with
+ * pmem2_map_from_existing, or is just being mapped or unmapped), those of munmap: -ENOMEM (at
+ * vm.max_map_count). On failure nothing has changed.
+ */
+int pmem2_vm_reservation_delete(struct pmem2_vm_reservation **rsv_ptr);
+
+/*
+ * Makes it `size` bytes larger, at its end. What was kept for that is used first.
+ * Errors: PMEM2_E_LENGTH_UNALIGNED (not a multiple of the page), PMEM2_E_MAPPING_EXISTS (not all
+ * of what is needed behind it is free), -ENOMEM, -EAGAIN. On failure nothing has changed.
+ */
+int pmem2_vm_reservation_extend(struct pmem2_vm_reservation *rsv, size_t size);
+
+/*
+ * Makes it `size` bytes smaller: takes them off its start (offset 0), which moves the address and
+ * the offsets of what is mapped in it, or off its end (offset + size is the end). Of the end the
+ * rest of the last 2 MiB (1 GiB) is kept for extending. Errors, in this order:
+ * PMEM2_E_OFFSET_UNALIGNED, PMEM2_E_LENGTH_UNALIGNED (not multiples of the page),
+ * PMEM2_E_OFFSET_OUT_OF_RANGE (the end or beyond), PMEM2_E_LENGTH_OUT_OF_RANGE (0, or beyond the
+ * end), PMEM2_E_NOSUPP (neither at the start nor at the end, or all of it),
+ * PMEM2_E_VM_RESERVATION_NOT_EMPTY (something is mapped there), those of munmap: -ENOMEM (at
+ * vm.max_map_count). On failure nothing has changed.
+ */
+int pmem2_vm_reservation_shrink(struct pmem2_vm_reservation *rsv, size_t offset, size_t size);
+
+/*
+ * Finds mappings that were made in this reservation: the one at the lowest address that has any of
+ * the `len` bytes at `reserv_offset` (0 is as 1); the first and the last one; those next to a
+ * mapping towards higher and lower addresses, whether or not that one is in this reservation. By
+ * the time they return, other threads may have unmapped what was found. Errors:
+ * PMEM2_E_MAPPING_NOT_FOUND (there is none; or `map` was unmapped before, or is none): then the
+ * out-parameter is NULL.
+ */
+int pmem2_vm_reservation_map_find(struct pmem2_vm_reservation *rsv, size_t reserv_offset,
+				  size_t len, struct pmem2_map **map);
+int pmem2_vm_reservation_map_find_prev(struct pmem2_vm_reservation *rsv, struct pmem2_map *map,
+				       struct pmem2_map **prev_map);
+int pmem2_vm_reservation_map_find_next(struct pmem2_vm_reservation *rsv, struct pmem2_map *map,
+				       struct pmem2_map **next_map);
+int pmem2_vm_reservation_map_find_first(struct pmem2_vm_reservation *rsv, struct pmem2_map **map);
+int pmem2_vm_reservation_map_find_last(struct pmem2_vm_reservation *rsv, struct pmem2_map **map);
+
 /* What has to be flushed before a store is persistent, from least to most. */
 enum pmem2_granularity {
 	PMEM2_GRANULARITY_BYTE,       /* nothing: CPU caches survive a power failure */
@@ -172,6 +233,13 @@ int pmem2_config_set_sharing(struct pmem2_config *cfg, enum pmem2_sharing_type t
 
 /* PMEM2_PROT_ flags, which are not those of mmap. Errors: PMEM2_E_INVALID_PROT_FLAG. */
 int pmem2_config_set_protection(struct pmem2_config *cfg, unsigned prot);
+
+/*
+ * Maps into a reservation, `offset` bytes from its start; NULL ends that. Both are checked by
+ * mapping.
+ */
+int pmem2_config_set_vm_reservation(struct pmem2_config *cfg, struct pmem2_vm_reservation *rsv,
+				    size_t offset);
 
 /*
  * Maps, at an address of the library's choice that is a multiple of 2 MiB (of 1 GiB from 2 GiB

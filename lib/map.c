@@ -13,6 +13,7 @@
 #include "page.h"
 #include "placement.h"
 #include "registry.h"
+#include "reservation.h"
 #include "source.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -116,6 +117,17 @@ static int map_error(int error, const struct plan *plan)
 			 plan->offset, reason);
 }
 
+/*
+ * What goes into a reservation is mapped elsewhere first: while the kernel finds out whether it can
+ * grant MAP_SYNC, there would be a hole in the reservation.
+ */
+static int place(const struct pmem2_config *cfg, const struct placement_request *request,
+		 uintptr_t *address)
+{
+	return cfg->reservation ? placement_map_anywhere(request, address)
+				: placement_map(request, address);
+}
+
 /* Maps, with MAP_SYNC if it can be had. */
 static int map_area(const struct pmem2_config *cfg, const struct pmem2_source *src,
 		    const struct plan *plan, uintptr_t *address, bool *map_sync)
@@ -136,7 +148,7 @@ static int map_area(const struct pmem2_config *cfg, const struct pmem2_source *s
 
 	if (try_sync) {
 		request.flags = MAP_SHARED_VALIDATE | MAP_SYNC;
-		ret = placement_map(&request, address);
+		ret = place(cfg, &request, address);
 		if (!ret)
 			*map_sync = true;
 		if (ret != -EINVAL && ret != -EOPNOTSUPP)
@@ -144,7 +156,7 @@ static int map_area(const struct pmem2_config *cfg, const struct pmem2_source *s
 	}
 	request.flags = (cfg->sharing == PMEM2_PRIVATE ? MAP_PRIVATE : MAP_SHARED) |
 			(anonymous ? MAP_ANONYMOUS : 0);
-	ret = placement_map(&request, address);
+	ret = place(cfg, &request, address);
 	if (ret)
 		return ret;
 	*map_sync = false;
@@ -206,7 +218,49 @@ static int make_mapping(const struct pmem2_config *cfg, const struct pmem2_sourc
 	facts->required = cfg->granularity;
 	facts->sharing = cfg->sharing;
 	facts->protection = record_protection(cfg->protection);
+	facts->reservation = cfg->reservation;
 	return 0;
+}
+
+static int map_in_reservation(struct pmem2_map **map_ptr, const struct pmem2_config *cfg,
+			      const struct pmem2_source *src, const struct plan *plan)
+{
+	struct mapping mapping = {0};
+	struct pmem2_map *map;
+	size_t length = page_round_up(plan->length);
+	uintptr_t address;
+	int ret;
+
+	ret = reservation_occupy(cfg->reservation, cfg->reservation_offset, plan->length,
+				 plan->alignment, &address, &map);
+	if (ret)
+		return ret;
+	ret = make_mapping(cfg, src, plan, &mapping);
+	if (ret)
+		goto abandon;
+	ret = reservation_move_in(address, mapping.address, length);
+	if (ret) {
+		munmap((void *)mapping.address, length);
+		/* Another thread has got a part of the place: it stays taken, for good. */
+		if (ret == -EEXIST)
+			return map_error(ret, plan);
+		ret = map_error(ret, plan);
+		goto abandon;
+	}
+	mapping.address = address;
+	ret = registry_establish(map, &mapping, cfg->label, cfg->label_length);
+	if (ret)
+		goto give_back;
+	*map_ptr = map;
+	return 0;
+
+give_back:
+	/* What cannot be taken away keeps its place. */
+	if (reservation_give_back(address, address + length))
+		return ret;
+abandon:
+	registry_abandon(map);
+	return ret;
 }
 
 static int map_new(struct pmem2_map **map_ptr, const struct pmem2_config *cfg,
@@ -224,6 +278,8 @@ static int map_new(struct pmem2_map **map_ptr, const struct pmem2_config *cfg,
 	ret = make_plan(cfg, src, &plan);
 	if (ret)
 		return ret;
+	if (cfg->reservation)
+		return map_in_reservation(map_ptr, cfg, src, &plan);
 
 	ret = make_mapping(cfg, src, &plan, &mapping);
 	if (ret)

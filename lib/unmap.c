@@ -11,17 +11,20 @@
 #include "page.h"
 #include "placement.h"
 #include "registry.h"
+#include "reservation.h"
 #include <errno.h>
 #include <stdint.h>
 #include <sys/mman.h>
 
-static int unmap_piece(const struct area *piece)
+static int unmap_piece(const struct mapping *mapping, const struct area *piece)
 {
 	size_t length = piece->end - piece->begin;
 	char reason[128];
 	int ret = 0;
 
-	if (munmap((void *)piece->begin, length))
+	if (mapping->facts.reservation)
+		ret = reservation_give_back(piece->begin, piece->end);
+	else if (munmap((void *)piece->begin, length))
 		ret = -errno;
 	if (!ret)
 		return 0;
@@ -36,7 +39,7 @@ static int unmap_all(const struct pmem2_map *map, const struct mapping *mapping,
 	int ret;
 
 	while (piece->begin < piece->end) {
-		ret = unmap_piece(piece);
+		ret = unmap_piece(mapping, piece);
 		if (ret)
 			return ret;
 		if (piece->end == end)
@@ -45,7 +48,7 @@ static int unmap_all(const struct pmem2_map *map, const struct mapping *mapping,
 		if (!registry_next_piece(map, piece->end, end, piece))
 			break;
 	}
-	if (piece->begin == mapping->address && piece->end == end)
+	if (piece->begin == mapping->address && piece->end == end && !mapping->facts.reservation)
 		placement_released(mapping->address, end - mapping->address);
 	return 0;
 }
@@ -123,7 +126,8 @@ static int check_mapped(const struct pmem2_map *map, const struct area *range)
 	return 0;
 }
 
-static int unmap_held(const struct pmem2_map *map, const struct area *range, unsigned flags)
+static int unmap_held(const struct pmem2_map *map, const struct mapping *mapping,
+		      const struct area *range, unsigned flags)
 {
 	struct area piece = {0};
 	int ret;
@@ -135,7 +139,7 @@ static int unmap_held(const struct pmem2_map *map, const struct area *range, uns
 	}
 	ret = registry_cut(map, range);
 	while (!ret && registry_next_piece(map, range->begin, range->end, &piece)) {
-		ret = unmap_piece(&piece);
+		ret = unmap_piece(mapping, &piece);
 		if (!ret)
 			registry_drop(map, &piece);
 	}
@@ -158,7 +162,7 @@ static int unmap_range(struct pmem2_map *map, size_t offset, size_t length, unsi
 		ret = error_set(PMEM2_E_NOSUPP, "the program made the mapping at 0x%zx itself",
 				mapping.address);
 	if (!ret)
-		ret = unmap_held(map, &range, flags);
+		ret = unmap_held(map, &mapping, &range, flags);
 	registry_unhold(map);
 	return ret;
 }

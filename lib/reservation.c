@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * reservation.c - address space kept free for mappings
+ *
+ * Owns struct pmem2_vm_reservation. All of [address, address + size + slack) belongs to the
+ * reservation from new to delete: each page of it is either inaccessible memory that costs nothing,
+ * or a mapping that the registry knows. It is never a hole, in which the kernel would place what
+ * another thread maps. Only memory that is known to be the reservation's is ever replaced.
+ *
+ * The library's lock (registry_lock) guards the bounds. It is held over the system calls that make
+ * and remove address space, which are rare, so that a child of a fork gets bounds that are true;
+ * and not over those that move mappings in and out. Calls registry.c.
+ */
+#include "reservation.h"
+#include "config.h"
+#include "error.h"
+#include "limit.h"
+#include "page.h"
+#include "registry.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define MIB (1ull << 20)
+#define GIB (1ull << 30)
+
+/* Never counts as memory that is in use, is never read in, and merges with its like. */
+#define RESERVED (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+
+static int no_reservation(void)
+{
+	return error_set(-EINVAL, "no reservation given");
+}
+
+/* The system call `what` was refused: an error with its reason. */
+static int refused(const char *what, uintptr_t address, size_t length, int error)
+{
+	char reason[128];
+
+	limit_explain(-error, length, reason, sizeof(reason));
+	return error_set(error == -EEXIST ? PMEM2_E_MAPPING_EXISTS : error,
+			 "cannot %s %zu bytes at 0x%zx: %s", what, length, address, reason);
+}
+
+/* Reserves free address space. Errors: -EEXIST (not all of it is free), others of mmap. */
+static int reserve_at(uintptr_t address, size_t length)
+{
+	void *p = mmap((void *)address, length, PROT_NONE, RESERVED | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	if (p != (void *)address) {
+		/* Before Linux 4.17 this was only a wish. */
+		munmap(p, length);
+		return -EEXIST;
+	}
+	return 0;
+}
+
+/* As reserve_at, with *slack more bytes behind if they are free; else *slack becomes 0. */
+static int reserve_with_slack(uintptr_t address, size_t length, size_t *slack)
+{
+	if (!reserve_at(address, length + *slack))
+		return 0;
+	*slack = 0;
+	return reserve_at(address, length);
+}
+
+int reservation_occupy(struct pmem2_vm_reservation *reservation, size_t offset, size_t length,
+		       size_t alignment, uintptr_t *address, struct pmem2_map **token)
+{
+	size_t rounded = page_round_up(length);
+	uintptr_t place;
+	size_t size;
+	int ret;
+
+	registry_lock();
+	place = reservation->address + offset;
+	size = reservation->size;
+	if (offset % page_size())
+		ret = error_set(PMEM2_E_OFFSET_UNALIGNED,
+				"offset %zu in the reservation is not a multiple of %zu", offset,
+				page_size());
+	else if (rounded < length || offset > size || rounded > size - offset)
+		ret = error_set(PMEM2_E_LENGTH_OUT_OF_RANGE,
+				"%zu bytes at offset %zu do not fit in a reservation of %zu",
+				length, offset, size);
+	else if (place % alignment)
+		ret = error_set(PMEM2_E_ADDRESS_UNALIGNED,
+				"offset %zu in the reservation is address 0x%zx, which is not a "
+				"multiple of the source's alignment %zu",
+				offset, place, alignment);
+	else
+		ret = registry_occupy(place, rounded, token);
+	registry_unlock();
+	if (!ret)
+		*address = place;
+	return ret;
+}
+
+/* Whether nothing is mapped on some page. MS_ASYNC looks for that, and does nothing else. */
+static bool has_hole(uintptr_t address, size_t length)
+{
+	return msync((void *)address, length, MS_ASYNC) && errno == ENOMEM;
+}
+
+int reservation_move_in(uintptr_t place, uintptr_t address, size_t length)
+{
+	size_t rounded = page_round_up(length);
+	int ret;
+
+	if (mremap((void *)address, length, length, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)place) !=
+	    MAP_FAILED)
+		return 0;
+	ret = -errno;
+	/*
+	 * The kernel may have dropped what was at `place` before it found out. What another thread
+	 * has got there meanwhile is its own from now on.
+	 */
+	if (reserve_at(place, rounded) && has_hole(place, rounded))
+		return -EEXIST;
+	return ret;
+}
+
+int reservation_give_back(uintptr_t begin, uintptr_t end)
+{
+	int ret;
+
+	if (mmap((void *)begin, end - begin, PROT_NONE, RESERVED | MAP_FIXED, -1, 0) != MAP_FAILED)
+		return 0;
+	ret = -errno;
+	/* Normally the mapping is still there. If the kernel got half way, the rest is done here.
+	 */
+	return reserve_at(begin, end - begin) ? ret : 0;
+}
+
+/* What addresses and sizes are rounded to: the size of the largest page that could be of use. */
+static size_t granule_of(size_t size)
+{
+	return size >= 2 * GIB ? GIB : 2 * MIB;
+}
+
+/* The bytes from `size` up to the next granule. */
+static size_t remainder_of(size_t size)
+{
+	return -size & (granule_of(size) - 1);
+}
+
+/* Reserves length bytes at a multiple of the granule: from more than that, the ends are cut off. */
+static int reserve_aligned(size_t length, size_t granule, uintptr_t *address)
+{
+	size_t size = length + granule - page_size();
+	uintptr_t start;
+	uintptr_t end;
+	void *p;
+	int ret;
+
+	p = mmap(NULL, size, PROT_NONE, RESERVED, -1, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	start = (uintptr_t)p;
+	end = start + size;
+	*address = (start + granule - 1) & ~(granule - 1);
+	if (*address + length < end) {
+		if (munmap((void *)(*address + length), end - *address - length))
+			goto give_up;
+		end = *address + length;
+	}
+	if (start < *address && munmap((void *)start, *address - start))
+		goto give_up;
+	return 0;
+
+give_up:
+	ret = -errno;
+	munmap((void *)start, end - start);
+	return ret;
+}
+
+int pmem2_vm_reservation_new(struct pmem2_vm_reservation **rsv_ptr, void *addr, size_t size)
+{
+	struct pmem2_vm_reservation *new;
+	size_t granule = granule_of(size);
+	int ret;
+
+	if (!rsv_ptr)
+		return error_set(-EINVAL, "no place for the reservation given");
+	*rsv_ptr = NULL;
+	if ((uintptr_t)addr % page_size())
+		return error_set(PMEM2_E_ADDRESS_UNALIGNED, "address %p is not a multiple of %zu",
+				 addr, page_size());
+	if (size % page_size())
+		return error_set(PMEM2_E_LENGTH_UNALIGNED,
+				 "a reservation's size %zu is not a multiple of %zu", size,
+				 page_size());
+	if (!size)
+		return error_set(-EINVAL, "a reservation of no bytes");
+	if (size > SIZE_MAX / 2 || (uintptr_t)addr > SIZE_MAX / 2)
+		return error_set(-ENOMEM, "%zu bytes at %p are beyond the address space", size,
+				 addr);
+
+	new = malloc(sizeof(*new));
+	if (!new)
+		return error_set(-ENOMEM, "out of memory for a reservation");
+	new->address = (uintptr_t)addr;
+	new->size = size;
+	new->slack = remainder_of(size) + granule;
+	registry_lock();
+	if (addr)
+		ret = reserve_with_slack(new->address, size, &new->slack);
+	else
+		ret = reserve_aligned(size + new->slack, granule, &new->address);
+	registry_unlock();
+	if (ret) {
+		free(new);
+		return refused("reserve", (uintptr_t)addr, size, ret);
+	}
+	*rsv_ptr = new;
+	return 0;
+}
+
+int pmem2_vm_reservation_delete(struct pmem2_vm_reservation **rsv_ptr)
+{
+	struct pmem2_vm_reservation *rsv;
+	struct pmem2_vm_reservation was;
+	bool empty;
+	int ret = 0;
+
+	if (!rsv_ptr || !*rsv_ptr)
+		return 0;
+	rsv = *rsv_ptr;
+	registry_lock();
+	was = *rsv;
+	empty = !registry_occupied(was.address, was.address + was.size);
+	if (empty && munmap((void *)was.address, was.size + was.slack))
+		ret = -errno;
+	registry_unlock();
+	if (!empty)
+		return error_set(PMEM2_E_VM_RESERVATION_NOT_EMPTY,
+				 "there are mappings in the reservation at 0x%zx", was.address);
+	if (ret)
+		return refused("unmap", was.address, was.size + was.slack, ret);
+	free(rsv);
+	*rsv_ptr = NULL;
+	return 0;
+}
+
+void *pmem2_vm_reservation_get_address(struct pmem2_vm_reservation *rsv)
+{
+	uintptr_t address;
+
+	if (!rsv) {
+		no_reservation();
+		return NULL;
+	}
+	registry_lock();
+	address = rsv->address;
+	registry_unlock();
+	return (void *)address;
+}
+
+size_t pmem2_vm_reservation_get_size(struct pmem2_vm_reservation *rsv)
+{
+	size_t size;
+
+	if (!rsv) {
+		no_reservation();
+		return 0;
+	}
+	registry_lock();
+	size = rsv->size;
+	registry_unlock();
+	return size;
+}
+
+int pmem2_vm_reservation_extend(struct pmem2_vm_reservation *rsv, size_t size)
+{
+	uintptr_t end;
+	size_t missing;
+	size_t slack;
+	int ret = 0;
+
+	if (!rsv)
+		return no_reservation();
+	if (size % page_size())
+		return error_set(PMEM2_E_LENGTH_UNALIGNED,
+				 "%zu bytes to extend by are not a multiple of %zu", size,
+				 page_size());
+	registry_lock();
+	end = rsv->address + rsv->size + rsv->slack;
+	missing = size > rsv->slack ? size - rsv->slack : 0;
+	slack = missing ? remainder_of(missing) : rsv->slack - size;
+	if (missing > SIZE_MAX / 2 - end)
+		ret = -ENOMEM;
+	else if (missing)
+		ret = reserve_with_slack(end, missing, &slack);
+	if (!ret) {
+		rsv->size += size;
+		rsv->slack = slack;
+	}
+	registry_unlock();
+	return ret ? refused("reserve", end, missing, ret) : 0;
+}
+
+/*
+ * With the lock held: whether [offset, offset + size) may be taken off, and the error if not.
+ */
+static int check_shrink(const struct pmem2_vm_reservation *rsv, size_t offset, size_t size)
+{
+	uintptr_t begin = rsv->address + offset;
+
+	if (offset >= rsv->size)
+		return error_set(PMEM2_E_OFFSET_OUT_OF_RANGE,
+				 "offset %zu is beyond the reservation's %zu bytes", offset,
+				 rsv->size);
+	if (!size || size > rsv->size - offset)
+		return error_set(PMEM2_E_LENGTH_OUT_OF_RANGE,
+				 "%zu bytes to shrink by, at offset %zu of %zu", size, offset,
+				 rsv->size);
+	if (size == rsv->size || (offset && offset + size != rsv->size))
+		return error_set(PMEM2_E_NOSUPP, "a reservation cannot shrink %s",
+				 offset ? "in its middle" : "to nothing");
+	if (registry_occupied(begin, begin + size))
+		return error_set(PMEM2_E_VM_RESERVATION_NOT_EMPTY,
+				 "there are mappings in the %zu bytes at offset %zu", size, offset);
+	return 0;
+}
+
+/* With the lock held: takes off the end, up to a granule, of which the rest becomes slack. */
+static int shrink_end(struct pmem2_vm_reservation *rsv, size_t size)
+{
+	size_t left = rsv->size - size;
+	size_t behind = size + rsv->slack;
+	size_t slack = remainder_of(left);
+
+	if (slack < behind) {
+		if (munmap((void *)(rsv->address + left + slack), behind - slack))
+			return -errno;
+		behind = slack;
+	}
+	rsv->size = left;
+	rsv->slack = behind;
+	return 0;
+}
+
+static int shrink_start(struct pmem2_vm_reservation *rsv, size_t size)
+{
+	if (munmap((void *)rsv->address, size))
+		return -errno;
+	rsv->address += size;
+	rsv->size -= size;
+	return 0;
+}
+
+int pmem2_vm_reservation_shrink(struct pmem2_vm_reservation *rsv, size_t offset, size_t size)
+{
+	uintptr_t begin;
+	int ret;
+
+	if (!rsv)
+		return no_reservation();
+	if (offset % page_size())
+		return error_set(PMEM2_E_OFFSET_UNALIGNED,
+				 "offset %zu in the reservation is not a multiple of %zu", offset,
+				 page_size());
+	if (size % page_size())
+		return error_set(PMEM2_E_LENGTH_UNALIGNED,
+				 "%zu bytes to shrink by are not a multiple of %zu", size,
+				 page_size());
+	registry_lock();
+	ret = check_shrink(rsv, offset, size);
+	if (ret) {
+		registry_unlock();
+		return ret;
+	}
+	begin = rsv->address + offset;
+	ret = offset ? shrink_end(rsv, size) : shrink_start(rsv, size);
+	registry_unlock();
+	return ret ? refused("unmap", begin, size, ret) : 0;
+}
+
+static int no_such(const struct pmem2_vm_reservation *rsv)
+{
+	return rsv ? error_set(-EINVAL, "no place for the mapping given") : no_reservation();
+}
+
+static int found(struct pmem2_map *map, struct pmem2_map **place)
+{
+	*place = map;
+	return map ? 0 : error_set(PMEM2_E_MAPPING_NOT_FOUND, "no such mapping in the reservation");
+}
+
+int pmem2_vm_reservation_map_find(struct pmem2_vm_reservation *rsv, size_t reserv_offset,
+				  size_t len, struct pmem2_map **map)
+{
+	struct pmem2_map *lowest = NULL;
+	uintptr_t from;
+	size_t behind;
+
+	if (!rsv || !map)
+		return no_such(rsv);
+	registry_lock();
+	if (reserv_offset < rsv->size) {
+		from = rsv->address + reserv_offset;
+		behind = rsv->size - reserv_offset;
+		/* No bytes at an offset are in the mapping that has that offset. */
+		if (!len)
+			len = 1;
+		lowest = registry_lowest(rsv, from, from + (len < behind ? len : behind));
+	}
+	registry_unlock();
+	return found(lowest, map);
+}
+
+int pmem2_vm_reservation_map_find_first(struct pmem2_vm_reservation *rsv, struct pmem2_map **map)
+{
+	struct pmem2_map *first;
+
+	if (!rsv || !map)
+		return no_such(rsv);
+	registry_lock();
+	first = registry_lowest_start(rsv, rsv->address, rsv->address + rsv->size);
+	registry_unlock();
+	return found(first, map);
+}
+
+int pmem2_vm_reservation_map_find_last(struct pmem2_vm_reservation *rsv, struct pmem2_map **map)
+{
+	struct pmem2_map *last;
+
+	if (!rsv || !map)
+		return no_such(rsv);
+	registry_lock();
+	last = registry_highest_start(rsv, rsv->address, rsv->address + rsv->size);
+	registry_unlock();
+	return found(last, map);
+}
+
+int pmem2_vm_reservation_map_find_next(struct pmem2_vm_reservation *rsv, struct pmem2_map *map,
+				       struct pmem2_map **next_map)
+{
+	struct pmem2_map *next = NULL;
+	uintptr_t start;
+
+	if (!rsv || !next_map)
+		return no_such(rsv);
+	registry_lock();
+	if (registry_start(map, &start)) {
+		if (start < rsv->address)
+			start = rsv->address - 1;
+		next = registry_lowest_start(rsv, start + 1, rsv->address + rsv->size);
+	}
+	registry_unlock();
+	return found(next, next_map);
+}
+
+int pmem2_vm_reservation_map_find_prev(struct pmem2_vm_reservation *rsv, struct pmem2_map *map,
+				       struct pmem2_map **prev_map)
+{
+	struct pmem2_map *previous = NULL;
+	uintptr_t end;
+
+	if (!rsv || !prev_map)
+		return no_such(rsv);
+	registry_lock();
+	if (registry_start(map, &end)) {
+		if (end > rsv->address + rsv->size)
+			end = rsv->address + rsv->size;
+		previous = registry_highest_start(rsv, rsv->address, end);
+	}
+	registry_unlock();
+	return found(previous, prev_map);
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_reservation_failures.c - what cannot be mapped into a vm reservation leaves no hole in it
+ */
+#include "reservation_helper.h"
+#include "unmapping.h"
+#include <sys/resource.h>
+
+/* What the next mremap does. */
+static enum {
+	WORK,
+	FAIL,             /* and nothing is changed */
+	FAIL_LATE,        /* when the kernel has dropped what was at the new address */
+	FAIL_TO_STRANGER, /* likewise, and another thread has got a part of the hole */
+} remapping;
+
+static int mmap_error; /* what mmap with MAP_FIXED fails with, 0: nothing */
+static bool half_way;  /* and it has dropped what was there */
+static char *stranger;
+
+void *__real_mremap(void *address, size_t old_size, size_t size, int flags, void *place);
+void *__wrap_mremap(void *address, size_t old_size, size_t size, int flags, void *place);
+void *__real_mmap64(void *address, size_t length, int prot, int flags, int fd, off_t offset);
+void *__wrap_mmap64(void *address, size_t length, int prot, int flags, int fd, off_t offset);
+
+void *__wrap_mremap(void *address, size_t old_size, size_t size, int flags, void *place)
+{
+	char *part = (char *)place + size / 2;
+
+	if (remapping == WORK)
+		return __real_mremap(address, old_size, size, flags, place);
+	if (remapping != FAIL)
+		assert_ok(munmap(place, size));
+	if (remapping == FAIL_TO_STRANGER) {
+		stranger = __real_mmap64(part, PAGE, PROT_READ | PROT_WRITE,
+					 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+		assert_ptr_equal(stranger, part);
+		*stranger = 's';
+	}
+	remapping = WORK;
+	errno = ENOMEM;
+	return MAP_FAILED;
+}
+
+void *__wrap_mmap64(void *address, size_t length, int prot, int flags, int fd, off_t offset)
+{
+	if (mmap_error && (flags & MAP_FIXED)) {
+		if (half_way)
+			assert_ok(munmap(address, length));
+		errno = mmap_error;
+		return MAP_FAILED;
+	}
+	return __real_mmap64(address, length, prot, flags, fd, offset);
+}
+
+/* Still good for mappings, and for being deleted. */
+static void assert_unharmed(reservation *rsv, size_t offset)
+{
+	struct pmem2_map *map;
+
+	assert_whole(rsv, 0);
+	map = anon_into(rsv, offset, 4 * PAGE);
+	memset(pmem2_map_get_address(map), 'm', 4 * PAGE);
+	assert_ok(pmem2_unmap(&map));
+	assert_whole(rsv, 0);
+	unreserve(rsv);
+}
+
+static void test_source_that_cannot_be_mapped(void **state)
+{
+	reservation *rsv = reserve(8 * PAGE);
+	struct pmem2_map *map;
+	char path[] = "/var/tmp/pmem2fs-XXXXXX";
+	int fd = mkstemp(path);
+	int read_only = open(path, O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	assert_ok(unlink(path));
+	assert_ok(ftruncate(fd, 4 * PAGE));
+	assert_int_equal(map_into(&map, rsv, PAGE, fd_source(read_only), PMEM2_SHARED),
+			 PMEM2_E_NO_ACCESS);
+	close(read_only);
+	close(fd);
+	assert_unharmed(rsv, PAGE);
+}
+
+static void test_address_space_limit(void **state)
+{
+	struct rlimit limit;
+	struct rlimit low;
+	reservation *rsv;
+	struct pmem2_map *map;
+	int ret;
+
+	(void)state;
+	/* Sanitizers and valgrind use more address space than any limit. */
+	if (on_valgrind() || status_kib("VmSize:") > 16ul << 20)
+		skip();
+	rsv = reserve(64 * MIB);
+	assert_ok(getrlimit(RLIMIT_AS, &limit));
+	low = limit;
+	low.rlim_cur = status_kib("VmSize:") * 1024 + 32 * MIB;
+	assert_ok(setrlimit(RLIMIT_AS, &low));
+	ret = map_into(&map, rsv, PAGE, anon_source(63 * MIB), PMEM2_PRIVATE);
+	assert_ok(setrlimit(RLIMIT_AS, &limit));
+	assert_int_equal(ret, -ENOMEM);
+	assert_non_null(strstr(pmem2_errormsg(), "RLIMIT_AS"));
+	assert_unharmed(rsv, PAGE);
+}
+
+static void test_too_many_areas(void **state)
+{
+	struct pmem2_source *source;
+	struct pmem2_config *config;
+	struct pmem2_map *maps[64];
+	reservation *rsv;
+	size_t length;
+	void *hog;
+	int unmapped[64];
+	int n = 0;
+	int ret = 0;
+
+	(void)state;
+	if (NEEDS_AREAS)
+		skip();
+	rsv = reserve(128 * PAGE);
+	source = anon_source(PAGE);
+	config = page_config();
+	/* Leave some areas, so that each step of mapping is what fails at some number of them. */
+	for (size_t spare = 0; spare < 12; spare++) {
+		hog = use_up_areas(&length);
+		if (spare)
+			assert_ok(munmap(hog, spare * PAGE));
+		for (n = 0; n < 64; n++) {
+			size_t at = (size_t)(2 * n + 1) * PAGE;
+
+			assert_ok(pmem2_config_set_vm_reservation(config, rsv, at));
+			ret = pmem2_map_new(&maps[n], config, source);
+			if (ret)
+				break;
+		}
+		for (int i = 0; i < n; i++)
+			unmapped[i] = pmem2_unmap(&maps[i]);
+		assert_ok(munmap((char *)hog + spare * PAGE, length - spare * PAGE));
+		assert_int_equal(ret, -ENOMEM);
+		for (int i = 0; i < n; i++) {
+			if (unmapped[i]) {
+				assert_int_equal(unmapped[i], -ENOMEM);
+				assert_ok(pmem2_unmap(&maps[i]));
+			}
+		}
+		assert_whole(rsv, 0);
+	}
+	assert_ok(pmem2_config_delete(&config));
+	assert_ok(pmem2_source_delete(&source));
+	assert_unharmed(rsv, 0);
+}
+
+static void test_moving_fails(void **state)
+{
+	reservation *rsv = reserve(8 * PAGE);
+	size_t before = status_kib("VmSize:");
+	struct pmem2_map *map;
+
+	(void)state;
+	if (on_valgrind())
+		skip();
+	remapping = FAIL;
+	assert_int_equal(map_into(&map, rsv, PAGE, anon_source(4 * PAGE), PMEM2_PRIVATE), -ENOMEM);
+	assert_whole(rsv, 0);
+	remapping = FAIL_LATE;
+	assert_int_equal(map_into(&map, rsv, PAGE, anon_source(4 * PAGE), PMEM2_PRIVATE), -ENOMEM);
+	assert_whole(rsv, 0);
+	assert_int_equal(status_kib("VmSize:"), before);
+	assert_unharmed(rsv, PAGE);
+}
+
+static void test_moving_fails_and_a_stranger_comes(void **state)
+{
+	static reservation *rsv; /* cannot be deleted any more */
+	struct pmem2_map *map;
+
+	(void)state;
+	rsv = reserve(8 * PAGE);
+	remapping = FAIL_TO_STRANGER;
+	assert_int_equal(map_into(&map, rsv, PAGE, anon_source(4 * PAGE), PMEM2_PRIVATE),
+			 PMEM2_E_MAPPING_EXISTS);
+	assert_int_equal(*stranger, 's');
+	/* Nothing is ever put there again, and the rest is as good as before. */
+	assert_int_equal(map_into(&map, rsv, PAGE, anon_source(4 * PAGE), PMEM2_PRIVATE),
+			 PMEM2_E_MAPPING_EXISTS);
+	assert_int_equal(pmem2_vm_reservation_delete(&rsv), PMEM2_E_VM_RESERVATION_NOT_EMPTY);
+	assert_int_equal(*stranger, 's');
+	map = anon_into(rsv, 5 * PAGE, 3 * PAGE);
+	assert_ok(pmem2_unmap(&map));
+	assert_int_equal(pmem2_vm_reservation_map_find_first(rsv, &map), PMEM2_E_MAPPING_NOT_FOUND);
+	assert_ok(munmap(stranger, PAGE));
+}
+
+static void test_giving_back_fails(void **state)
+{
+	reservation *rsv = reserve(8 * PAGE);
+	struct pmem2_map *map = anon_into(rsv, PAGE, 4 * PAGE);
+	struct pmem2_map *copy = map;
+	char *memory = pmem2_map_get_address(map);
+
+	(void)state;
+	*memory = 'm';
+	mmap_error = ENOMEM;
+	assert_int_equal(pmem2_unmap(&map), -ENOMEM);
+	assert_int_equal(pmem2_unmap_range(map, PAGE, PAGE, 0), -ENOMEM);
+	mmap_error = 0;
+	assert_ptr_equal(map, copy);
+	assert_int_equal(*memory, 'm');
+	assert_whole(rsv, 4 * PAGE);
+	assert_int_equal(pmem2_vm_reservation_delete(&rsv), PMEM2_E_VM_RESERVATION_NOT_EMPTY);
+	assert_ok(pmem2_unmap(&map));
+	assert_unharmed(rsv, PAGE);
+}
+
+static void test_giving_back_gets_half_way(void **state)
+{
+	reservation *rsv = reserve(8 * PAGE);
+	struct pmem2_map *map = anon_into(rsv, PAGE, 4 * PAGE);
+
+	(void)state;
+	mmap_error = ENOMEM;
+	half_way = true;
+	assert_ok(pmem2_unmap(&map));
+	mmap_error = 0;
+	half_way = false;
+	assert_unharmed(rsv, PAGE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_source_that_cannot_be_mapped),
+		cmocka_unit_test(test_address_space_limit),
+		cmocka_unit_test(test_too_many_areas),
+		cmocka_unit_test(test_moving_fails),
+		cmocka_unit_test(test_moving_fails_and_a_stranger_comes),
+		cmocka_unit_test(test_giving_back_fails),
+		cmocka_unit_test(test_giving_back_gets_half_way),
+	};
+
+	return cmocka_run_group_tests(tests, make_first_mapping, NULL);
+}
