@@ -322,6 +322,86 @@ void *pmem2_map_get_address(struct pmem2_map *map);
 size_t pmem2_map_get_size(struct pmem2_map *map);
 enum pmem2_granularity pmem2_map_get_store_granularity(struct pmem2_map *map);
 
+/*
+ * The functions that make stores to a mapping persistent: flush begins it for `size` bytes at
+ * `ptr`, drain waits until all that this thread has begun is done, persist is both. They are the
+ * same for all mappings of a granularity, and a range may span several of those. The getters take
+ * no lock and never return NULL; for a stale or wild pointer and NULL they give the functions of
+ * page granularity.
+ *
+ * Byte: flush does nothing; drain waits for stores that by-pass the caches (sfence).
+ *
+ * Cache line: flush writes the cache lines of the range back: clwb, else clflushopt, else clflush;
+ * drain, the same function as for byte, is sfence. On 64-bit Arm they are dc cvap, else dc cvac,
+ * and dsb. On other processors user space cannot do this, and flush is that of page granularity.
+ *
+ * Page: flush and persist are one function, which calls msync for the pages of the range, as far as
+ * they belong to mappings of this library; other parts are left out in silence. errno stays as it
+ * was. Of device DAX, for which the kernel keeps no pages (so only with PMEM2_FORCE_GRANULARITY),
+ * they flush the cache lines. If msync fails there is nobody to tell, and a program that went on
+ * would take its data for safe: one line on stderr says which range and why, and the process
+ * aborts. Drain does nothing.
+ *
+ * The instructions are chosen when the library is loaded. Environment (not for set-user-id
+ * programs): PMEM_NO_CLWB=1 and PMEM_NO_CLFLUSHOPT=1 forbid their instructions.
+ */
+typedef void (*pmem2_persist_fn)(const void *ptr, size_t size);
+typedef void (*pmem2_flush_fn)(const void *ptr, size_t size);
+typedef void (*pmem2_drain_fn)(void);
+
+pmem2_persist_fn pmem2_get_persist_fn(struct pmem2_map *map);
+pmem2_flush_fn pmem2_get_flush_fn(struct pmem2_map *map);
+pmem2_drain_fn pmem2_get_drain_fn(struct pmem2_map *map);
+
+#define PMEM2_F_MEM_NODRAIN     (1U << 0) /* leave the drain to the caller */
+#define PMEM2_F_MEM_NONTEMPORAL (1U << 1) /* by-pass the caches */
+#define PMEM2_F_MEM_TEMPORAL    (1U << 2) /* do not */
+#define PMEM2_F_MEM_WC          (1U << 3) /* as NONTEMPORAL */
+#define PMEM2_F_MEM_WB          (1U << 4) /* as TEMPORAL */
+#define PMEM2_F_MEM_NOFLUSH     (1U << 5) /* leave flush and drain to the caller */
+#define PMEM2_F_MEM_VALID_FLAGS                                                                    \
+	(PMEM2_F_MEM_NODRAIN | PMEM2_F_MEM_NONTEMPORAL | PMEM2_F_MEM_TEMPORAL | PMEM2_F_MEM_WC |   \
+	 PMEM2_F_MEM_WB | PMEM2_F_MEM_NOFLUSH)
+
+/*
+ * The functions that store to a mapping and make that persistent, in one: memmove, memcpy (the same
+ * function: source and destination may always overlap) and memset, which return `pmemdest`. They go
+ * with a granularity and have getters just as the flush functions do. `flags` are PMEM2_F_MEM_
+ * bits; of two that contradict each other TEMPORAL, WB and NOFLUSH prevail.
+ *
+ * Where `pmemdest` and `len` are multiples of 8, each word of 8 bytes is stored in one piece: other
+ * threads, and whoever reads it after a power failure, see the old word or the new one.
+ *
+ * Without hints in the flags, stores by-pass the caches from 256 bytes on where cache lines have to
+ * be flushed, from 32 MiB on where nothing has, and for page granularity from 128 KiB (memset: 8
+ * MiB) on. The page functions end in their flush, with or without NODRAIN.
+ *
+ * Environment, as above: PMEM_MOVNT_THRESHOLD is the number of bytes instead of all of these,
+ * PMEM_NO_MOVNT=1 forbids stores that by-pass the caches, PMEM_AVX512F=0 forbids AVX-512 and
+ * PMEM_AVX=0 AVX as well. libpmem2's PMEM_MOVDIR64B, PMEM_WC_WORKAROUND and PMEM_NO_GENERIC_MEMCPY
+ * have no meaning here.
+ */
+typedef void *(*pmem2_memmove_fn)(void *pmemdest, const void *src, size_t len, unsigned flags);
+typedef void *(*pmem2_memcpy_fn)(void *pmemdest, const void *src, size_t len, unsigned flags);
+typedef void *(*pmem2_memset_fn)(void *pmemdest, int c, size_t len, unsigned flags);
+
+pmem2_memmove_fn pmem2_get_memmove_fn(struct pmem2_map *map);
+pmem2_memcpy_fn pmem2_get_memcpy_fn(struct pmem2_map *map);
+pmem2_memset_fn pmem2_get_memset_fn(struct pmem2_map *map);
+
+/*
+ * Makes `size` bytes at `ptr` safe even from a power failure in which the memory controller cannot
+ * write out its queue. Nothing has to be done for page granularity. Else a file is msynced, in
+ * whole pages; on device DAX the range is persisted and the kernel told to flush the NVDIMM region,
+ * where there is one, the kernel can, and the platform does not do it anyway.
+ * Errors: PMEM2_E_MAPPING_NOT_FOUND (stale and wild pointers and NULL are safe),
+ * PMEM2_E_DEEP_FLUSH_RANGE (not within the mapping), PMEM2_E_NOSUPP (anonymous memory), the negated
+ * errno of msync; device DAX: -ENODEV (it is gone), -EACCES (only root may, where the region has
+ * something to flush), others of sysfs, among them those of the flush itself, which libpmem2 does
+ * not report.
+ */
+int pmem2_deep_flush(struct pmem2_map *map, void *ptr, size_t size);
+
 /* A part of a source that the device reports as unreadable: bytes, relative to the source. */
 struct pmem2_badblock {
 	size_t offset;

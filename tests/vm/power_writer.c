@@ -2,31 +2,45 @@
 /*
  * power_writer.c - writes to a file whose machine is about to lose power, and says what survived
  *
- * power_writer sync FILE    maps FILE through libpmem2fs, with MAP_SYNC or not at all
- * power_writer plain FILE   maps FILE with MAP_SHARED alone
- *     Makes FILE with blocks that are allocated and not yet written, stores one word in each and
- *     flushes it as one does on persistent memory, with no system call. Stays until it is killed.
- * power_writer count FILE   prints how many of the words are there
+ * power_writer make FILE          makes FILE with blocks that are allocated and not yet written
+ * power_writer sync PART FILE     maps a part of FILE through libpmem2fs, with MAP_SYNC or not at
+ * all power_writer plain PART FILE    maps it with MAP_SHARED alone, and tells the library that it
+ * has what MAP_SYNC gives Stores to each block of the part, and makes that persistent, with the
+ * library's functions. Which kernel that is, is up to the environment. Stays until it is killed.
+ * power_writer count FILE         prints how many blocks of each part have what was written
  *
  * The caches of an emulated processor are not lost, so this is not about flushing: it is about the
  * file system's own record of which blocks hold data, which only MAP_SYNC makes durable in time.
  */
-#include <emmintrin.h>
 #include <err.h>
 #include <fcntl.h>
 #include <libpmem2.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define BLOCKS     64
-#define BLOCK_SIZE 4096
-#define SIZE       ((size_t)BLOCKS * BLOCK_SIZE)
-#define MAGIC      0x706d656d32667321u
+#define PARTS      3u
+#define BLOCKS     64u
+#define BLOCK_SIZE 4096u
+#define PART_SIZE  ((size_t)BLOCKS * BLOCK_SIZE)
 
-static void *map_sync(int fd)
+/* Small and large, of whole words and lines or not. */
+static const struct {
+	size_t at, size;
+} ranges[] = {{0, 8}, {0, BLOCK_SIZE}, {64, 64}, {1, 7}, {100, 333}, {8, 2000}};
+
+#define RANGES (sizeof(ranges) / sizeof(ranges[0]))
+
+/* No byte of a block that was never written is like this. */
+static unsigned char content(unsigned part, unsigned block)
+{
+	return (unsigned char)(1 + (part * BLOCKS + block) % 255);
+}
+
+static struct pmem2_map *map_sync(int fd, unsigned part)
 {
 	struct pmem2_config *config;
 	struct pmem2_source *source;
@@ -34,71 +48,114 @@ static void *map_sync(int fd)
 
 	if (pmem2_config_new(&config) ||
 	    pmem2_config_set_required_store_granularity(config, PMEM2_GRANULARITY_CACHE_LINE) ||
-	    pmem2_source_from_fd(&source, fd) || pmem2_map_new(&map, config, source))
+	    pmem2_config_set_offset(config, part * PART_SIZE) ||
+	    pmem2_config_set_length(config, PART_SIZE) || pmem2_source_from_fd(&source, fd) ||
+	    pmem2_map_new(&map, config, source))
 		errx(1, "%s", pmem2_errormsg());
-	return pmem2_map_get_address(map);
+	return map;
 }
 
-static void *map_plain(int fd)
+static struct pmem2_map *map_plain(int fd, unsigned part)
 {
-	void *address = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	off_t offset = (off_t)(part * PART_SIZE);
+	void *address = mmap(NULL, PART_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+	struct pmem2_source *source;
+	struct pmem2_map *map;
 
 	if (address == MAP_FAILED)
 		err(1, "mmap");
-	return address;
+	if (pmem2_source_from_fd(&source, fd) ||
+	    pmem2_map_from_existing(&map, source, address, PART_SIZE, PMEM2_GRANULARITY_CACHE_LINE))
+		errx(1, "%s", pmem2_errormsg());
+	return map;
 }
 
-static uint64_t *word(char *address, unsigned block)
+static void make_file(int fd)
 {
-	return (uint64_t *)(address + (size_t)block * BLOCK_SIZE);
-}
-
-static void write_words(int fd, void *(*map)(int fd))
-{
-	char *address;
 	int dir;
 
-	if (fallocate(fd, 0, 0, SIZE) || fsync(fd))
+	if (fallocate(fd, 0, 0, PARTS * PART_SIZE) || fsync(fd))
 		err(1, "allocating");
 	dir = open(".", O_RDONLY | O_DIRECTORY);
 	if (dir < 0 || fsync(dir))
 		err(1, "the folder");
-	address = map(fd);
-	for (unsigned i = 0; i < BLOCKS; i++) {
-		*(volatile uint64_t *)word(address, i) = MAGIC + i;
-		_mm_clflush(word(address, i));
-	}
-	_mm_sfence();
 }
 
-static unsigned count_words(int fd)
+static void write_blocks(struct pmem2_map *map, unsigned part)
 {
-	char *address = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, fd, 0);
-	unsigned count = 0;
+	char *address = pmem2_map_get_address(map);
+	pmem2_memcpy_fn copy = pmem2_get_memcpy_fn(map);
+	pmem2_memset_fn fill = pmem2_get_memset_fn(map);
+	static char source[BLOCK_SIZE];
+
+	for (unsigned block = 0; block < BLOCKS; block++) {
+		char *to = address + block * BLOCK_SIZE + ranges[block % RANGES].at;
+		size_t size = ranges[block % RANGES].size;
+
+		memset(source, content(part, block), sizeof(source));
+		switch (block / RANGES % 4) {
+		case 0:
+			copy(to, source, size, 0);
+			break;
+		case 1:
+			fill(to, source[0], size, 0);
+			break;
+		case 2:
+			copy(to, source, size, PMEM2_F_MEM_NODRAIN);
+			pmem2_get_drain_fn(map)();
+			break;
+		default:
+			fill(to, source[0], size, PMEM2_F_MEM_NOFLUSH);
+			pmem2_get_persist_fn(map)(to, size);
+			break;
+		}
+	}
+}
+
+static void count_blocks(int fd)
+{
+	unsigned char *address = mmap(NULL, PARTS * PART_SIZE, PROT_READ, MAP_SHARED, fd, 0);
 
 	if (address == MAP_FAILED)
 		err(1, "mmap");
-	for (unsigned i = 0; i < BLOCKS; i++)
-		count += *word(address, i) == MAGIC + i;
-	return count;
+	for (unsigned part = 0; part < PARTS; part++) {
+		unsigned count = 0;
+
+		for (unsigned block = 0; block < BLOCKS; block++) {
+			const unsigned char *bytes = address + part * PART_SIZE +
+						     block * BLOCK_SIZE + ranges[block % RANGES].at;
+			size_t i = 0;
+
+			while (i < ranges[block % RANGES].size && bytes[i] == content(part, block))
+				i++;
+			count += i == ranges[block % RANGES].size;
+		}
+		printf("%u%s", count, part + 1 < PARTS ? " " : "\n");
+	}
 }
 
 int main(int argc, char **argv)
 {
+	const char *what = argc > 1 ? argv[1] : "";
+	const char *path = argv[argc - 1];
+	unsigned part = argc > 3 ? (unsigned)atoi(argv[2]) : 0;
 	int fd;
 
-	if (argc != 3)
-		errx(2, "usage: power_writer sync|plain|count FILE");
-	fd = open(argv[2], strcmp(argv[1], "count") ? O_RDWR | O_CREAT | O_EXCL : O_RDONLY, 0600);
+	if (argc < 3)
+		errx(2, "usage: power_writer make|count FILE, power_writer sync|plain PART FILE");
+	fd = open(path, strcmp(what, "make") ? O_RDWR : O_RDWR | O_CREAT | O_EXCL, 0600);
 	if (fd < 0)
-		err(1, "%s", argv[2]);
-	if (!strcmp(argv[1], "count")) {
-		printf("%u\n", count_words(fd));
-		return 0;
+		err(1, "%s", path);
+	if (!strcmp(what, "make")) {
+		make_file(fd);
+	} else if (!strcmp(what, "count")) {
+		count_blocks(fd);
+	} else {
+		write_blocks(strcmp(what, "sync") ? map_plain(fd, part) : map_sync(fd, part), part);
+		puts("written");
+		fflush(stdout);
+		pause();
+		return 1;
 	}
-	write_words(fd, strcmp(argv[1], "sync") ? map_plain : map_sync);
-	puts("written");
-	fflush(stdout);
-	pause();
-	return 1;
+	return 0;
 }

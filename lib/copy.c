@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * copy.c - the functions that pmem2_get_memmove_fn, _memcpy_fn and _memset_fn give
+ *
+ * Owns the choice of a kernel, made once.
+ */
+#include "copy.h"
+#include "cpu.h"
+#include "flush.h"
+#include <pthread.h>
+
+struct functions {
+	pmem2_memmove_fn move;
+	pmem2_memset_fn fill;
+};
+
+size_t copy_stream_flushed;
+size_t copy_stream_cached;
+
+static struct functions functions[PMEM2_GRANULARITY_PAGE + 1];
+
+/*
+ * Page granularity. The kernel sees stores that by-pass the caches only behind the fence that the
+ * copy ends in.
+ */
+static unsigned page_flags(unsigned flags, bool stream)
+{
+	if (stream && !(flags & COPY_TEMPORAL))
+		flags |= PMEM2_F_MEM_NONTEMPORAL;
+	return flags & ~PMEM2_F_MEM_NODRAIN;
+}
+
+static void *move_pages(void *to, const void *from, size_t size, unsigned flags)
+{
+	bool flush = !(flags & PMEM2_F_MEM_NOFLUSH);
+	bool stream = size >= cpu_choice()->stream_moved_pages;
+
+	functions[PMEM2_GRANULARITY_BYTE].move(to, from, size, page_flags(flags, stream));
+	if (flush)
+		flush_pages(to, size);
+	return to;
+}
+
+static void *fill_pages(void *to, int byte, size_t size, unsigned flags)
+{
+	bool flush = !(flags & PMEM2_F_MEM_NOFLUSH);
+	bool stream = size >= cpu_choice()->stream_filled_pages;
+
+	functions[PMEM2_GRANULARITY_BYTE].fill(to, byte, size, page_flags(flags, stream));
+	if (flush)
+		flush_pages(to, size);
+	return to;
+}
+
+static const struct copy_kernel *kernel_of(enum cpu_vectors vectors)
+{
+	switch (vectors) {
+#ifdef __x86_64__
+	case CPU_VECTORS_SSE2:
+		return &copy_sse2;
+	case CPU_VECTORS_AVX:
+		return &copy_avx;
+	case CPU_VECTORS_AVX512:
+		return &copy_avx512;
+#endif
+	default:
+		return &copy_portable;
+	}
+}
+
+static void choose(void)
+{
+	const struct cpu_choice *cpu = cpu_choice();
+	const struct copy_kernel *kernel = kernel_of(cpu->vectors);
+	struct functions pages = {move_pages, fill_pages};
+
+	copy_stream_flushed = cpu->stream_flushed;
+	copy_stream_cached = cpu->stream_cached;
+	functions[PMEM2_GRANULARITY_PAGE] = pages;
+	functions[PMEM2_GRANULARITY_BYTE].move = kernel->move[LINE_NOTHING];
+	functions[PMEM2_GRANULARITY_BYTE].fill = kernel->fill[LINE_NOTHING];
+	functions[PMEM2_GRANULARITY_CACHE_LINE] = pages;
+	if (cpu->flush != LINE_NOTHING) {
+		functions[PMEM2_GRANULARITY_CACHE_LINE].move = kernel->move[cpu->flush];
+		functions[PMEM2_GRANULARITY_CACHE_LINE].fill = kernel->fill[cpu->flush];
+	}
+}
+
+static const struct functions *functions_of(struct pmem2_map *map)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, choose);
+	return &functions[pmem2_map_get_store_granularity(map)];
+}
+
+pmem2_memmove_fn pmem2_get_memmove_fn(struct pmem2_map *map)
+{
+	return functions_of(map)->move;
+}
+
+pmem2_memcpy_fn pmem2_get_memcpy_fn(struct pmem2_map *map)
+{
+	return functions_of(map)->move;
+}
+
+pmem2_memset_fn pmem2_get_memset_fn(struct pmem2_map *map)
+{
+	return functions_of(map)->fill;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * copy.h - the kernels behind pmem2_get_memmove_fn and pmem2_get_memset_fn
+ */
+#ifndef PMEM2FS_COPY_H
+#define PMEM2FS_COPY_H
+
+#include "libpmem2.h"
+#include "line.h"
+#include <stdbool.h>
+
+#define COPY_NODRAIN   (PMEM2_F_MEM_NODRAIN | PMEM2_F_MEM_NOFLUSH)
+#define COPY_TEMPORAL  (PMEM2_F_MEM_TEMPORAL | PMEM2_F_MEM_WB | PMEM2_F_MEM_NOFLUSH)
+#define COPY_STREAMING (PMEM2_F_MEM_NONTEMPORAL | PMEM2_F_MEM_WC)
+
+/* One way of storing, for each way of flushing; NULL where the processors that it is for lack that.
+ */
+struct copy_kernel {
+	pmem2_memmove_fn move[LINE_WAYS];
+	pmem2_memset_fn fill[LINE_WAYS];
+};
+
+extern const struct copy_kernel copy_portable;
+#ifdef __x86_64__
+extern const struct copy_kernel copy_sse2;
+extern const struct copy_kernel copy_avx;
+extern const struct copy_kernel copy_avx512;
+#endif
+
+/*
+ * From how many bytes on stores by-pass the caches, where lines have to be flushed and where they
+ * need not be; SIZE_MAX: never. Written before any kernel's address is given out.
+ */
+extern size_t copy_stream_flushed;
+extern size_t copy_stream_cached;
+
+static inline __attribute__((always_inline)) bool copy_streams(size_t size, unsigned flags,
+							       enum line_flush how)
+{
+	size_t from = how == LINE_NOTHING ? copy_stream_cached : copy_stream_flushed;
+
+	if (flags & COPY_TEMPORAL)
+		return false;
+	if (flags & COPY_STREAMING)
+		return from != SIZE_MAX;
+	return size >= from;
+}
+
+#endif

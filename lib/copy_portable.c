@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * copy_portable.c - memmove and memset for any processor
+ *
+ * Aligned words of the destination are stored as such, so that none is ever half new, and the
+ * bytes before the first and behind the last one singly. The stores are atomic for the compiler,
+ * which must not make a call of memcpy of them. Owns nothing.
+ */
+#include "copy.h"
+#include <string.h>
+
+static void store_word(char *to, uint64_t word)
+{
+	__atomic_store_n((uint64_t *)to, word, __ATOMIC_RELAXED);
+}
+
+static void store_byte(char *to, char byte)
+{
+	__atomic_store_n(to, byte, __ATOMIC_RELAXED);
+}
+
+static uint64_t load_word(const char *from)
+{
+	uint64_t word;
+
+	memcpy(&word, from, sizeof(word));
+	return word;
+}
+
+static bool on_word(const char *address)
+{
+	return (uintptr_t)address % sizeof(uint64_t) == 0;
+}
+
+static void move_up(char *to, const char *from, size_t size)
+{
+	for (; size && !on_word(to); size--)
+		store_byte(to++, *from++);
+	for (; size >= sizeof(uint64_t); size -= sizeof(uint64_t)) {
+		store_word(to, load_word(from));
+		to += sizeof(uint64_t);
+		from += sizeof(uint64_t);
+	}
+	for (; size; size--)
+		store_byte(to++, *from++);
+}
+
+static void move_down(char *to, const char *from, size_t size)
+{
+	for (; size && !on_word(to + size); size--)
+		store_byte(to + size - 1, from[size - 1]);
+	for (; size >= sizeof(uint64_t); size -= sizeof(uint64_t))
+		store_word(to + size - sizeof(uint64_t), load_word(from + size - sizeof(uint64_t)));
+	for (; size; size--)
+		store_byte(to + size - 1, from[size - 1]);
+}
+
+static void fill(char *to, char byte, size_t size)
+{
+	uint64_t word = (unsigned char)byte * 0x0101010101010101u;
+
+	for (; size && !on_word(to); size--)
+		store_byte(to++, byte);
+	for (; size >= sizeof(uint64_t); size -= sizeof(uint64_t)) {
+		store_word(to, word);
+		to += sizeof(uint64_t);
+	}
+	for (; size; size--)
+		store_byte(to++, byte);
+}
+
+static void finish(const char *to, size_t size, unsigned flags, enum line_flush how)
+{
+	if (!(flags & PMEM2_F_MEM_NOFLUSH))
+		lines_flush(to, size, how);
+	if (!(flags & COPY_NODRAIN))
+		line_fence();
+}
+
+#define ENTRIES(suffix, how)                                                                       \
+	static void *move_##suffix(void *to, const void *from, size_t size, unsigned flags)        \
+	{                                                                                          \
+		if ((uintptr_t)to - (uintptr_t)from >= size)                                       \
+			move_up(to, from, size);                                                   \
+		else                                                                               \
+			move_down(to, from, size);                                                 \
+		finish(to, size, flags, how);                                                      \
+		return to;                                                                         \
+	}                                                                                          \
+	static void *fill_##suffix(void *to, int byte, size_t size, unsigned flags)                \
+	{                                                                                          \
+		fill(to, (char)byte, size);                                                        \
+		finish(to, size, flags, how);                                                      \
+		return to;                                                                         \
+	}
+
+ENTRIES(nothing, LINE_NOTHING)
+#if defined(__x86_64__)
+ENTRIES(clflush, LINE_CLFLUSH)
+ENTRIES(clflushopt, LINE_CLFLUSHOPT)
+ENTRIES(clwb, LINE_CLWB)
+#elif defined(__aarch64__)
+ENTRIES(cvac, LINE_CVAC)
+ENTRIES(cvap, LINE_CVAP)
+#endif
+
+const struct copy_kernel copy_portable = {
+	.move[LINE_NOTHING] = move_nothing,
+	.fill[LINE_NOTHING] = fill_nothing,
+#if defined(__x86_64__)
+	.move[LINE_CLFLUSH] = move_clflush,
+	.fill[LINE_CLFLUSH] = fill_clflush,
+	.move[LINE_CLFLUSHOPT] = move_clflushopt,
+	.fill[LINE_CLFLUSHOPT] = fill_clflushopt,
+	.move[LINE_CLWB] = move_clwb,
+	.fill[LINE_CLWB] = fill_clwb,
+#elif defined(__aarch64__)
+	.move[LINE_CVAC] = move_cvac,
+	.fill[LINE_CVAC] = fill_cvac,
+	.move[LINE_CVAP] = move_cvap,
+	.fill[LINE_CVAP] = fill_cvap,
+#endif
+};

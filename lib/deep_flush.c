@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * deep_flush.c - making stores safe from more than a power failure
+ *
+ * A flush ends in the memory controller, whose queue is saved when the power fails, most
+ * probably. The deep flush empties the queue into the medium as well, which only the kernel can.
+ * Owns nothing; asks the registry and sysfs.
+ */
+#include "error.h"
+#include "flush.h"
+#include "locate.h"
+#include "page.h"
+#include "registry.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static int sync_file(uintptr_t begin, uintptr_t end)
+{
+	int ret;
+
+	begin &= ~(page_size() - 1);
+	end = page_round_up(end);
+	while (msync((void *)begin, end - begin, MS_SYNC)) {
+		if (errno == EINTR)
+			continue;
+		ret = -errno;
+		return error_set(ret, "cannot flush 0x%zx-0x%zx: msync: %s", begin, end,
+				 strerror(-ret));
+	}
+	return 0;
+}
+
+/* Gives the byte that the attribute begins with, '\0' if the kernel does not have it. */
+static int read_attribute(const char *path, char *byte)
+{
+	ssize_t n;
+	int ret;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	*byte = '\0';
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	n = read(fd, byte, 1);
+	ret = n < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+static int write_attribute(const char *path)
+{
+	ssize_t n;
+	int ret;
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	n = write(fd, "1", 1);
+	ret = n < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+/*
+ * The attribute is absent where the kernel does not know how to reach the memory controller, and 0
+ * where the platform needs no such help.
+ */
+static int flush_region(const char *region)
+{
+	char path[64];
+	char state;
+	int ret;
+
+	snprintf(path, sizeof(path), "/sys/bus/nd/devices/%s/deep_flush", region);
+	ret = read_attribute(path, &state);
+	if (!ret && state && state != '0')
+		ret = write_attribute(path);
+	return ret ? error_set(ret, "%s: %s", path, strerror(-ret)) : 0;
+}
+
+/*
+ * The next piece of *range that is mapped, and the rest. Of the mapping itself parts may be gone;
+ * if another one came to lie there it is flushed as well, which harms nobody.
+ */
+static bool take_piece(struct area *range, struct area *piece)
+{
+	if (!registry_find_area(range->begin, range->end, piece))
+		return false;
+	if (piece->begin < range->begin)
+		piece->begin = range->begin;
+	if (piece->end > range->end)
+		piece->end = range->end;
+	range->begin = piece->end;
+	return true;
+}
+
+static int flush_devdax(const struct mapping *mapping, struct area range)
+{
+	struct pmem2fs_device device;
+	struct area piece;
+	int ret;
+
+	while (take_piece(&range, &piece))
+		flush_persist_fn(mapping->granularity)((void *)piece.begin,
+						       piece.end - piece.begin);
+	ret = device_locate(mapping->facts.source_rdev, false, &device);
+	if (ret)
+		return error_set(ret, "cannot find the device of the mapping at 0x%zx: %s",
+				 mapping->address, strerror(-ret));
+	return device.region[0] ? flush_region(device.region) : 0;
+}
+
+static int sync_pieces(struct area range)
+{
+	struct area piece;
+	int ret = 0;
+
+	while (!ret && take_piece(&range, &piece))
+		ret = sync_file(piece.begin, piece.end);
+	return ret;
+}
+
+int pmem2_deep_flush(struct pmem2_map *map, void *ptr, size_t size)
+{
+	uintptr_t begin = (uintptr_t)ptr;
+	struct mapping mapping;
+	int ret;
+
+	ret = registry_facts(map, &mapping);
+	if (ret)
+		return ret;
+	if (begin < mapping.address || begin - mapping.address > mapping.length ||
+	    size > mapping.length - (begin - mapping.address))
+		return error_set(PMEM2_E_DEEP_FLUSH_RANGE,
+				 "%zu bytes at %p are not within the mapping", size, ptr);
+	if (mapping.granularity == PMEM2_GRANULARITY_PAGE)
+		return 0;
+	switch (mapping.facts.source_type) {
+	case PMEM2FS_SOURCE_ANONYMOUS:
+		return error_set(PMEM2_E_NOSUPP, "anonymous memory has no deep flush");
+	case PMEM2FS_SOURCE_DEVDAX:
+		return flush_devdax(&mapping, (struct area){begin, begin + size});
+	default:
+		return sync_pieces((struct area){begin, begin + size});
+	}
+}

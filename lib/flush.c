@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * flush.c - the functions that pmem2_get_persist_fn, _flush_fn and _drain_fn give
+ *
+ * Owns nothing. Asks the registry what is mapped, for no other range may be given to msync. Its
+ * functions cannot report an error: see flush_pages.
+ */
+#include "flush.h"
+#include "cpu.h"
+#include "page.h"
+#include "registry.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+struct functions {
+	pmem2_persist_fn persist;
+	pmem2_flush_fn flush;
+	pmem2_drain_fn drain;
+};
+
+static _Noreturn void give_up(uintptr_t begin, uintptr_t end, int error)
+{
+	fprintf(stderr,
+		"libpmem2fs: cannot make 0x%zx-0x%zx persistent: msync: %s; nothing may go on as "
+		"if "
+		"it were\n",
+		begin, end, strerror(error));
+	abort();
+}
+
+static void sync_area(uintptr_t begin, uintptr_t end)
+{
+	while (msync((void *)begin, end - begin, MS_SYNC)) {
+		/* ENOMEM: another thread has unmapped it, and that is none of our business. */
+		if (errno == ENOMEM)
+			return;
+		/* Device DAX has no pages to write back, and refuses: its lines can be flushed. */
+		if (errno == EINVAL && cpu_choice()->flush != LINE_NOTHING) {
+			flush_persist_fn(PMEM2_GRANULARITY_CACHE_LINE)((void *)begin, end - begin);
+			return;
+		}
+		if (errno != EINTR)
+			give_up(begin, end, errno);
+	}
+}
+
+/*
+ * Whoever called believes that the data is safe when this returns, so it does not return when
+ * msync fails: the process aborts, as with libpmem2. What is not registered is left out.
+ */
+void flush_pages(const void *address, size_t size)
+{
+	uintptr_t page_mask = page_size() - 1;
+	uintptr_t from = (uintptr_t)address & ~page_mask;
+	/* A range cannot go beyond the address space. */
+	size_t left = UINTPTR_MAX - page_mask - (uintptr_t)address;
+	uintptr_t end = ((uintptr_t)address + (size < left ? size : left) + page_mask) & ~page_mask;
+	int saved_errno = errno;
+	struct area area;
+
+	while (from < end && registry_find_area(from, end, &area)) {
+		uintptr_t begin = area.begin > from ? area.begin : from;
+
+		from = area.end < end ? area.end : end;
+		sync_area(begin & ~page_mask, from);
+	}
+	errno = saved_errno;
+}
+
+static void drain_nothing(void)
+{
+}
+
+static void drain_stores(void)
+{
+	line_fence();
+}
+
+static void flush_nothing(const void *address, size_t size)
+{
+	(void)address;
+	(void)size;
+}
+
+static void persist_nothing(const void *address, size_t size)
+{
+	(void)address;
+	(void)size;
+	line_fence();
+}
+
+#define LINE_FUNCTIONS(suffix, how)                                                                \
+	static void flush_##suffix(const void *address, size_t size)                               \
+	{                                                                                          \
+		lines_flush(address, size, how);                                                   \
+	}                                                                                          \
+	static void persist_##suffix(const void *address, size_t size)                             \
+	{                                                                                          \
+		lines_flush(address, size, how);                                                   \
+		line_fence();                                                                      \
+	}
+
+#if defined(__x86_64__)
+LINE_FUNCTIONS(clflush, LINE_CLFLUSH)
+LINE_FUNCTIONS(clflushopt, LINE_CLFLUSHOPT)
+LINE_FUNCTIONS(clwb, LINE_CLWB)
+#elif defined(__aarch64__)
+LINE_FUNCTIONS(cvac, LINE_CVAC)
+LINE_FUNCTIONS(cvap, LINE_CVAP)
+#endif
+
+static const struct functions by_bytes = {persist_nothing, flush_nothing, drain_stores};
+static const struct functions by_pages = {flush_pages, flush_pages, drain_nothing};
+static const struct functions by_lines[LINE_WAYS] = {
+#if defined(__x86_64__)
+	[LINE_CLFLUSH] = {persist_clflush, flush_clflush, drain_stores},
+	[LINE_CLFLUSHOPT] = {persist_clflushopt, flush_clflushopt, drain_stores},
+	[LINE_CLWB] = {persist_clwb, flush_clwb, drain_stores},
+#elif defined(__aarch64__)
+	[LINE_CVAC] = {persist_cvac, flush_cvac, drain_stores},
+	[LINE_CVAP] = {persist_cvap, flush_cvap, drain_stores},
+#else
+	/* User space cannot flush the caches, the kernel can. */
+	[LINE_NOTHING] = {flush_pages, flush_pages, drain_stores},
+#endif
+};
+
+static const struct functions *functions_of(enum pmem2_granularity granularity)
+{
+	switch (granularity) {
+	case PMEM2_GRANULARITY_BYTE:
+		return &by_bytes;
+	case PMEM2_GRANULARITY_CACHE_LINE:
+		return &by_lines[cpu_choice()->flush];
+	default:
+		return &by_pages;
+	}
+}
+
+pmem2_persist_fn flush_persist_fn(enum pmem2_granularity granularity)
+{
+	return functions_of(granularity)->persist;
+}
+
+pmem2_persist_fn pmem2_get_persist_fn(struct pmem2_map *map)
+{
+	return functions_of(pmem2_map_get_store_granularity(map))->persist;
+}
+
+pmem2_flush_fn pmem2_get_flush_fn(struct pmem2_map *map)
+{
+	return functions_of(pmem2_map_get_store_granularity(map))->flush;
+}
+
+pmem2_drain_fn pmem2_get_drain_fn(struct pmem2_map *map)
+{
+	return functions_of(pmem2_map_get_store_granularity(map))->drain;
+}

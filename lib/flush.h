@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * flush.h - making stores persistent
+ */
+#ifndef PMEM2FS_FLUSH_H
+#define PMEM2FS_FLUSH_H
+
+#include "libpmem2.h"
+
+/* What the flush function of page granularity does. */
+void flush_pages(const void *address, size_t size);
+
+/* The one of a granularity; cannot fail. */
+pmem2_persist_fn flush_persist_fn(enum pmem2_granularity granularity);
+
+#endif
