@@ -4,12 +4,11 @@
  *
  * A context owns a finished list, made when it is: the kernel's list of the device is read,
  * translated to offsets in the source, and forgotten. May call locate.c, badlist.c and the error
- * text; no libndctl, because sysfs tells all of it.
+ * text; no libndctl, because sysfs tells all of it. badblock_clear.c does the clearing.
  */
-#include "badlist.h"
+#include "badblock.h"
 #include "error.h"
 #include "locate.h"
-#include "source.h"
 
 #include <errno.h>
 #include <linux/fiemap.h>
@@ -18,11 +17,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-
-struct pmem2_badblock_context {
-	struct badlist blocks;
-	size_t next;
-};
 
 /* How many extents are asked for at a time. */
 #define EXTENTS 64
@@ -187,26 +181,41 @@ static int list_node(dev_t rdev, struct badlist *blocks)
 	return 0;
 }
 
+int badblock_list(const struct pmem2_source *src, struct badlist *blocks)
+{
+	struct stat st;
+	int error;
+
+	error = source_stat(src, &st);
+	if (error)
+		return error;
+	if (src->type == PMEM2FS_SOURCE_DEVDAX)
+		return list_node(st.st_rdev, blocks);
+	return list_file(src->fd, &st, blocks);
+}
+
 int pmem2_badblock_context_new(struct pmem2_badblock_context **bbctx,
 			       const struct pmem2_source *src)
 {
 	struct pmem2_badblock_context *context;
-	struct stat st;
 	int error;
 
+	if (!bbctx || !src)
+		return error_set(-EINVAL, "no %s given", src ? "place for a context" : "source");
 	if (src->type == PMEM2FS_SOURCE_ANONYMOUS)
 		return error_set(PMEM2_E_NOSUPP, "anonymous memory has no bad blocks");
 	*bbctx = NULL;
-	if (fstat(src->fd, &st))
-		return error_set(errno == EBADF ? PMEM2_E_INVALID_FILE_HANDLE : -errno, "fstat: %s",
-				 strerror(errno));
 	context = calloc(1, sizeof(*context));
 	if (!context)
 		return error_set(-ENOMEM, "a context for bad blocks: %s", strerror(ENOMEM));
-	if (src->type == PMEM2FS_SOURCE_DEVDAX)
-		error = list_node(st.st_rdev, &context->blocks);
-	else
-		error = list_file(src->fd, &st, &context->blocks);
+	context->source = (struct pmem2_source){
+		.type = src->type,
+		.fd = src->fd,
+		.dev = src->dev,
+		.rdev = src->rdev,
+		.inode = src->inode,
+	};
+	error = badblock_list(src, &context->blocks);
 	if (error) {
 		pmem2_badblock_context_delete(&context);
 		return error;
@@ -219,6 +228,8 @@ int pmem2_badblock_next(struct pmem2_badblock_context *bbctx, struct pmem2_badbl
 {
 	const struct bad_range *range;
 
+	if (!bbctx || !bb)
+		return error_set(-EINVAL, "no %s given", bbctx ? "place for a block" : "context");
 	if (bbctx->next == bbctx->blocks.count)
 		return error_set(PMEM2_E_NO_BAD_BLOCK_FOUND, "no further bad block");
 	range = &bbctx->blocks.ranges[bbctx->next++];
@@ -228,7 +239,7 @@ int pmem2_badblock_next(struct pmem2_badblock_context *bbctx, struct pmem2_badbl
 
 void pmem2_badblock_context_delete(struct pmem2_badblock_context **bbctx)
 {
-	if (!*bbctx)
+	if (!bbctx || !*bbctx)
 		return;
 	badlist_free(&(*bbctx)->blocks);
 	free(*bbctx);

@@ -9,6 +9,7 @@
 #include "badlist.h"
 #include "error.h"
 #include "locate.h"
+#include "nvdimm.h"
 
 #include <daxctl/libdaxctl.h>
 #include <errno.h>
@@ -43,30 +44,6 @@ static void format_uuid(char text[40], const unsigned char uuid[16])
 	for (int i = 0; i < 16; i++)
 		text += sprintf(text, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x",
 				uuid[i]);
-}
-
-/* The libraries would write to the standard error output of a program that is not ours. */
-static int open_ndctl(struct ndctl_ctx **ctx)
-{
-	int error = ndctl_new(ctx);
-
-	if (error)
-		return error_set(error, "libndctl: %s", strerror(-error));
-	ndctl_set_log_priority(*ctx, 0);
-	daxctl_set_log_priority(ndctl_get_daxctl_ctx(*ctx), 0);
-	return 0;
-}
-
-static struct ndctl_region *find_region(struct ndctl_ctx *ctx, const char *name)
-{
-	struct ndctl_region *region;
-	struct ndctl_bus *bus;
-
-	ndctl_bus_foreach (ctx, bus)
-		ndctl_region_foreach (bus, region)
-			if (same_text(ndctl_region_get_devname(region), name))
-				return region;
-	return NULL;
 }
 
 static struct ndctl_namespace *find_by_disk(struct ndctl_region *region, const char *disk)
@@ -199,10 +176,10 @@ static int describe_nvdimm(dev_t dev, bool block, struct pmem2fs_device *device)
 	struct ndctl_ctx *ctx;
 	int error;
 
-	error = open_ndctl(&ctx);
+	error = nvdimm_open(&ctx);
 	if (error)
 		return error;
-	region = find_region(ctx, device->region);
+	region = nvdimm_find_region(ctx, device->region);
 	if (!region) {
 		error = -ENODEV;
 		goto unref_ctx;
@@ -250,7 +227,7 @@ static int describe_dax(dev_t dev, struct pmem2fs_device *device)
 	return error;
 }
 
-int pmem2fs_device_get(dev_t dev, bool block, struct pmem2fs_device *device)
+static int get_device(dev_t dev, bool block, struct pmem2fs_device *device)
 {
 	struct pmem2fs_device found;
 	uint64_t sysfs_inode;
@@ -275,23 +252,38 @@ int pmem2fs_device_get(dev_t dev, bool block, struct pmem2fs_device *device)
 	return 0;
 }
 
+int pmem2fs_device_get(dev_t dev, bool block, struct pmem2fs_device *device)
+{
+	int error = device ? get_device(dev, block, device) : -EINVAL;
+
+	if (error)
+		error_set(error, "%s device %u:%u: %s", block ? "block" : "DAX", major(dev),
+			  minor(dev), strerror(pmem2_err_to_errno(error)));
+	return error;
+}
+
 int pmem2fs_device_badblock_count(const struct pmem2fs_device *device, size_t *count)
 {
 	struct badlist list;
 	uint64_t begin = 0;
 	int error;
 
+	if (!device || !count)
+		return error_set(-EINVAL, "no %s given", device ? "place" : "device");
 	if (!device->badblocks_path[0])
-		return PMEM2_E_NOSUPP;
+		return error_set(PMEM2_E_NOSUPP, "no list of bad blocks applies to %s%s",
+				 device->blockdev, device->chardev);
 	/* A disk has a list of its own, a node a part of its region's. */
 	if (device->chardev[0]) {
 		if (device->badblocks_start < 0)
-			return PMEM2_E_CANNOT_READ_BOUNDS;
+			return error_set(PMEM2_E_CANNOT_READ_BOUNDS,
+					 "%s: where it lies in %s is not known", device->chardev,
+					 device->region);
 		begin = (uint64_t)device->badblocks_start;
 	}
 	error = badlist_read(device->badblocks_path, begin, begin + device->size, &list);
 	if (error)
-		return error;
+		return error_set(error, "%s: %s", device->badblocks_path, strerror(-error));
 	*count = list.count;
 	badlist_free(&list);
 	return 0;
@@ -305,7 +297,9 @@ int pmem2fs_host_capacity(uint64_t *bytes)
 	uint64_t sum = 0;
 	int error;
 
-	error = open_ndctl(&ctx);
+	if (!bytes)
+		return error_set(-EINVAL, "no place for the capacity given");
+	error = nvdimm_open(&ctx);
 	if (error)
 		return error;
 	ndctl_bus_foreach (ctx, bus)

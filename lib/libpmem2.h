@@ -117,6 +117,51 @@ int pmem2_source_alignment(const struct pmem2_source *src, size_t *alignment);
 int pmem2_source_delete(struct pmem2_source **src);
 
 /*
+ * Read `size` bytes at `offset` of the source into `buf`, or write them from there, all or an
+ * error; `offset` needs no alignment. A bad block is an error and never a signal, and no signal
+ * handler of the program is run or replaced. What was written to device DAX is persistent on
+ * return, as far as cache lines are; to a file, as by pwrite. After an error a part may have been
+ * transferred.
+ *
+ * Errors: PMEM2_E_SOURCE_TYPE_NOT_SUPPORTED (anonymous memory), those of pmem2_source_size and
+ * pmem2_source_alignment, PMEM2_E_LENGTH_OUT_OF_RANGE (not all of it is within the source: nothing
+ * was transferred, unless the file shrank meanwhile), PMEM2_E_IO_FAIL (a bad block, or a device
+ * that is gone), PMEM2_E_NO_ACCESS (device DAX that is not open for writing), -EFAULT (not all of
+ * `buf` is there), others of pread, pwrite and mmap; -EINVAL also: writing to a file that is open
+ * for appending. Device DAX: -EAGAIN, -ENOMEM (the copy takes a process of its own for a moment),
+ * -ECANCELED (that one was killed).
+ */
+int pmem2_source_pread_mcsafe(struct pmem2_source *src, void *buf, size_t size, size_t offset);
+int pmem2_source_pwrite_mcsafe(struct pmem2_source *src, void *buf, size_t size, size_t offset);
+
+/*
+ * Gives the ids of the NVDIMMs that the source's region is made of, one behind the other, as a
+ * string; it is empty for a region that is made of none (memmap=, virtio-pmem). With `id` NULL *len
+ * becomes its size including the terminator; else *len is the size of the buffer `id`, whose
+ * contents do not matter (libpmem2 appends to the string that it finds there).
+ * Errors: PMEM2_E_NOSUPP (anonymous memory, not on persistent memory, device DAX without an NVDIMM
+ * region, an NVDIMM without an id), PMEM2_E_BUFFER_TOO_SMALL, PMEM2_E_INVALID_FILE_HANDLE (as
+ * pmem2_source_size), those of sysfs and libndctl.
+ */
+int pmem2_source_device_id(const struct pmem2_source *src, char *id, size_t *len);
+
+/*
+ * Gives how often the NVDIMMs of the source's region, together, lost power before they were done; 0
+ * for a region that is made of none.
+ * Errors: PMEM2_E_NOSUPP (anonymous memory, not on persistent memory, device DAX without an NVDIMM
+ * region, an NVDIMM that does not count), others as pmem2_source_device_id.
+ */
+int pmem2_source_device_usc(const struct pmem2_source *src, uint64_t *usc);
+
+/*
+ * Gives the NUMA node of the source's region, or beyond libpmem2 of a device-DAX node that has no
+ * NVDIMM region; -1: the platform names none.
+ * Errors: PMEM2_E_NOSUPP (anonymous memory), PMEM2_E_DAX_REGION_NOT_FOUND (not on persistent
+ * memory), others as pmem2_source_device_id.
+ */
+int pmem2_source_numa_node(const struct pmem2_source *src, int *numa_node);
+
+/*
  * A vm reservation is a piece of address space that is kept free for mappings: what one maps with
  * pmem2_config_set_vm_reservation goes into it, at an offset of one's choice, and when it is
  * unmapped the place is free again. No other mapping gets into it, whatever other threads do.
@@ -430,6 +475,22 @@ int pmem2_badblock_context_new(struct pmem2_badblock_context **bbctx,
  * Errors: PMEM2_E_NO_BAD_BLOCK_FOUND (there are no more; *bb is left alone).
  */
 int pmem2_badblock_next(struct pmem2_badblock_context *bbctx, struct pmem2_badblock *bb);
+
+/*
+ * Clears a bad block, or several that follow one another, or a part of them: the bytes read as
+ * zeroes afterwards, and what was in them is lost. A file gets other blocks from its file system;
+ * blocks of a device-DAX node are repaired by the firmware. `bbctx` says of which source: its
+ * descriptor must still be open, for a file for writing. The list in `bbctx` stays as it is.
+ *
+ * Errors: PMEM2_E_OFFSET_OUT_OF_RANGE, PMEM2_E_LENGTH_OUT_OF_RANGE (more than INT64_MAX);
+ * PMEM2_E_NO_BAD_BLOCK_FOUND (not all of the range is bad at this moment: nothing was touched,
+ * where libpmem2 destroys good data); those of pmem2_badblock_context_new; of fallocate (-EBADF:
+ * not open for writing, -ENOSPC: no other blocks left, and the file has a hole there now); of
+ * libndctl; -ENXIO (the firmware repaired only a part); PMEM2_E_NOSUPP (the platform cannot clear);
+ * PMEM2_E_IO_FAIL (it was done, but the kernel still lists a part as bad).
+ * Contract: libpmem2.
+ */
+int pmem2_badblock_clear(struct pmem2_badblock_context *bbctx, const struct pmem2_badblock *bb);
 
 /* Deletes the list and sets *bbctx to NULL, which it may be already. Contract: libpmem2. */
 void pmem2_badblock_context_delete(struct pmem2_badblock_context **bbctx);

@@ -7,6 +7,7 @@
  * nothing else of the library, so it is cheap enough for every look at the bad blocks.
  */
 #include "locate.h"
+#include "error.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -218,9 +219,14 @@ int pmem2fs_device_identity(dev_t dev, bool block, uint64_t *sysfs_inode)
 	char path[64];
 	struct stat st;
 
+	if (!sysfs_inode)
+		return error_set(-EINVAL, "no place for the identity given");
 	number_path(path, dev, block);
-	if (stat(path, &st))
-		return errno == ENOENT ? -ENODEV : -errno;
+	if (stat(path, &st)) {
+		int error = errno == ENOENT ? -ENODEV : -errno;
+
+		return error_set(error, "%s: %s", path, strerror(-error));
+	}
 	*sysfs_inode = st.st_ino;
 	return 0;
 }

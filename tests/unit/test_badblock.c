@@ -4,8 +4,10 @@
  */
 #include "libpmem2.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +89,99 @@ static void test_a_closed_descriptor_is_an_error(void **state)
 	assert_int_equal(pmem2_source_delete(&src), 0);
 }
 
+/* Clearing what is not bad would destroy it. */
+static void test_a_good_range_is_not_cleared(void **state)
+{
+	static const struct pmem2_badblock good[] = {
+		{0, 4096}, {4096, 904}, {0, 1}, {1 << 20, 512}};
+	struct pmem2_badblock_context *context;
+	struct pmem2_source *src;
+	char data[5000], now[5001];
+	int fd = temporary_file();
+
+	(void)state;
+	memset(data, 'd', sizeof(data));
+	assert_int_equal(pwrite(fd, data, sizeof(data), 0), sizeof(data));
+	assert_int_equal(pmem2_source_from_fd(&src, fd), 0);
+	assert_int_equal(pmem2_badblock_context_new(&context, src), 0);
+	assert_int_equal(pmem2_source_delete(&src), 0);
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_int_equal(pmem2_badblock_clear(context, &good[i]),
+				 PMEM2_E_NO_BAD_BLOCK_FOUND);
+	assert_int_equal(pread(fd, now, sizeof(now), 0), sizeof(data));
+	assert_memory_equal(now, data, sizeof(data));
+	pmem2_badblock_context_delete(&context);
+	close(fd);
+}
+
+static void test_ranges_that_cannot_be(void **state)
+{
+	static const struct {
+		struct pmem2_badblock bb;
+		int error;
+	} cases[] = {
+		{{(size_t)INT64_MAX + 1, 1}, PMEM2_E_OFFSET_OUT_OF_RANGE},
+		{{SIZE_MAX, SIZE_MAX}, PMEM2_E_OFFSET_OUT_OF_RANGE},
+		{{0, (size_t)INT64_MAX + 1}, PMEM2_E_LENGTH_OUT_OF_RANGE},
+		{{INT64_MAX, INT64_MAX}, PMEM2_E_NO_BAD_BLOCK_FOUND},
+		{{0, 0}, -EINVAL},
+	};
+	struct pmem2_badblock_context *context;
+	struct pmem2_source *src;
+	int fd = temporary_file();
+
+	(void)state;
+	assert_int_equal(pmem2_source_from_fd(&src, fd), 0);
+	assert_int_equal(pmem2_badblock_context_new(&context, src), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(pmem2_badblock_clear(context, &cases[i].bb), cases[i].error);
+	pmem2_badblock_context_delete(&context);
+	assert_int_equal(pmem2_source_delete(&src), 0);
+	close(fd);
+}
+
+static void test_clearing_needs_the_descriptor(void **state)
+{
+	struct pmem2_badblock_context *context;
+	struct pmem2_badblock bb = {0, 4096};
+	struct pmem2_source *src;
+	int fd = temporary_file();
+
+	(void)state;
+	assert_int_equal(pmem2_source_from_fd(&src, fd), 0);
+	assert_int_equal(pmem2_badblock_context_new(&context, src), 0);
+	close(fd);
+	assert_int_equal(pmem2_badblock_clear(context, &bb), PMEM2_E_INVALID_FILE_HANDLE);
+	/* the number is that of another file by now */
+	assert_int_equal(memfd_create("other", MFD_CLOEXEC), fd);
+	assert_int_equal(pmem2_badblock_clear(context, &bb), PMEM2_E_INVALID_FILE_HANDLE);
+	pmem2_badblock_context_delete(&context);
+	assert_int_equal(pmem2_source_delete(&src), 0);
+	close(fd);
+}
+
+static void test_null_is_an_error(void **state)
+{
+	struct pmem2_badblock_context *context;
+	struct pmem2_badblock bb = {0, 4096};
+	struct pmem2_source *src;
+	int fd = temporary_file();
+
+	(void)state;
+	assert_int_equal(pmem2_source_from_fd(&src, fd), 0);
+	assert_int_equal(pmem2_badblock_context_new(NULL, src), -EINVAL);
+	assert_int_equal(pmem2_badblock_context_new(&context, NULL), -EINVAL);
+	assert_int_equal(pmem2_badblock_context_new(&context, src), 0);
+	assert_int_equal(pmem2_badblock_next(NULL, &bb), -EINVAL);
+	assert_int_equal(pmem2_badblock_next(context, NULL), -EINVAL);
+	assert_int_equal(pmem2_badblock_clear(NULL, &bb), -EINVAL);
+	assert_int_equal(pmem2_badblock_clear(context, NULL), -EINVAL);
+	pmem2_badblock_context_delete(&context);
+	pmem2_badblock_context_delete(NULL);
+	assert_int_equal(pmem2_source_delete(&src), 0);
+	close(fd);
+}
+
 static void test_deleting_nothing_is_fine(void **state)
 {
 	struct pmem2_badblock_context *context = NULL;
@@ -103,6 +198,10 @@ int main(void)
 		cmocka_unit_test(test_a_memfd_has_none),
 		cmocka_unit_test(test_anonymous_memory_is_not_supported),
 		cmocka_unit_test(test_a_closed_descriptor_is_an_error),
+		cmocka_unit_test(test_a_good_range_is_not_cleared),
+		cmocka_unit_test(test_ranges_that_cannot_be),
+		cmocka_unit_test(test_clearing_needs_the_descriptor),
+		cmocka_unit_test(test_null_is_an_error),
 		cmocka_unit_test(test_deleting_nothing_is_fine),
 	};
 

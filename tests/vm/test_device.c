@@ -1,72 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_device.c - device facts and bad blocks on real pmem, for the virtual machine
+ * test_device.c - device facts on real pmem, for the virtual machine
  *
  * Without any variable it compares every namespace that `ndctl list` shows and every node that
  * `daxctl list` shows with what the library says, so that each set-up of the machine is a test.
- * Variables switch on the rest; a test whose variable is absent is skipped:
+ * Variables switch on the rest:
  *
  *   PMEM2FS_TEST_NAMESPACES   how many namespaces with a device there are; fewer is a failure
  *   PMEM2FS_TEST_NODES        how many device-DAX nodes there are, likewise
- *   PMEM2FS_TEST_FSDAX        folder on a file system on a pmem disk or a partition of one. Makes
- *                             files there and marks some of their sectors bad, which lasts until
- *                             the namespace is disabled: give each run a new namespace
- *   PMEM2FS_TEST_STACKED      folder on a file system on a device mapper over a pmem disk
- *   PMEM2FS_TEST_DEVDAX       device-DAX node, and with it
- *   PMEM2FS_TEST_DEVDAX_BAD   its bad ranges, "OFFSET LENGTH ..." in bytes; may be ""
+ *   PMEM2FS_TEST_FOLDERS      folders on file systems on pmem, "FOLDER ..."; makes files there
  */
+#include "helper.h"
 #include "libpmem2fs.h"
 
 #include <fcntl.h>
 #include <jansson.h>
-#include <limits.h>
-#include <linux/fiemap.h>
-#include <linux/fs.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
-
-#include <cmocka.h>
-
-#define BLOCK 4096
-
-static const char *variable(const char *name)
-{
-	const char *value = getenv(name);
-
-	if (!value)
-		skip();
-	return value;
-}
-
-/* The first word of a sysfs file, "" when it cannot be read. */
-static const char *attribute(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static const char *attribute(const char *format, ...)
-{
-	static char text[64];
-	char path[PATH_MAX];
-	FILE *file;
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(path, sizeof(path), format, ap);
-	va_end(ap);
-	text[0] = '\0';
-	file = fopen(path, "re");
-	if (!file)
-		return text;
-	if (fscanf(file, "%63s", text) != 1)
-		text[0] = '\0';
-	fclose(file);
-	return text;
-}
 
 static dev_t parse_dev(const char *text)
 {
@@ -145,6 +97,54 @@ static void same_namespace(const struct pmem2fs_device *device, json_t *ndns, js
 	same_region(device, region);
 }
 
+/* What a program learns of the region below a source; consumes `src`. */
+static void compare_source(struct pmem2_source *src, json_t *region)
+{
+	const char *name = json_string_value(json_object_get(region, "dev"));
+	char expected[1024] = "", id[1024];
+	int64_t shutdowns = 0;
+	json_t *mapping;
+	size_t i, length;
+	uint64_t usc = 777;
+	int node;
+
+	json_array_foreach (json_object_get(region, "mappings"), i, mapping) {
+		const char *dimm = json_string_value(json_object_get(mapping, "dimm"));
+
+		strcat(expected, attribute("/sys/bus/nd/devices/%s/nfit/id", dimm));
+		shutdowns = expected_shutdowns(region);
+	}
+	assert_int_equal(pmem2_source_device_id(src, NULL, &length), 0);
+	assert_int_equal(length, strlen(expected) + 1);
+	memset(id, 'x', sizeof(id));
+	length--;
+	assert_int_equal(pmem2_source_device_id(src, id, &length), PMEM2_E_BUFFER_TOO_SMALL);
+	assert_int_equal(id[0], 'x');
+	length++;
+	assert_int_equal(pmem2_source_device_id(src, id, &length), 0);
+	assert_string_equal(id, expected);
+	assert_int_equal(id[length], 'x');
+
+	assert_int_equal(pmem2_source_device_usc(src, &usc), shutdowns < 0 ? PMEM2_E_NOSUPP : 0);
+	assert_int_equal(usc, shutdowns < 0 ? 777 : shutdowns);
+	assert_int_equal(pmem2_source_numa_node(src, &node), 0);
+	assert_int_equal(node, atoi(attribute("/sys/bus/nd/devices/%s/numa_node", name)));
+	printf("%s: \"%s\", %lld shutdowns, node %d\n", name, id, (long long)shutdowns, node);
+	assert_int_equal(pmem2_source_delete(&src), 0);
+}
+
+static struct pmem2_source *open_node(const char *chardev, int *fd)
+{
+	struct pmem2_source *src;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/dev/%s", chardev);
+	*fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(*fd >= 0);
+	assert_int_equal(pmem2_source_from_fd(&src, *fd), 0);
+	return src;
+}
+
 static void compare_disk(json_t *ndns, json_t *region, const char *disk)
 {
 	struct pmem2fs_device device;
@@ -177,12 +177,15 @@ static void compare_node(json_t *ndns, json_t *region, const char *chardev)
 	struct pmem2fs_device device;
 	dev_t dev = parse_dev(attribute("/sys/bus/dax/devices/%s/dev", chardev));
 	size_t count;
+	int fd;
 
 	assert_int_equal(pmem2fs_device_get(dev, false, &device), 0);
 	same_namespace(&device, ndns, region);
 	assert_string_equal(device.chardev, chardev);
 	assert_string_equal(device.blockdev, "");
 	assert_int_equal(pmem2fs_device_badblock_count(&device, &count), 0);
+	compare_source(open_node(chardev, &fd), region);
+	close(fd);
 }
 
 static void test_every_namespace_is_as_ndctl_lists_it(void **state)
@@ -216,6 +219,89 @@ static void test_every_namespace_is_as_ndctl_lists_it(void **state)
 		assert_int_equal(found, atoi(expected));
 }
 
+static void test_a_file_is_on_the_region_that_ndctl_lists(void **state)
+{
+	char *folders = strdup(variable("PMEM2FS_TEST_FOLDERS")), *rest = folders, *folder;
+	json_t *buses = run_json("ndctl list -BRD"), *bus, *region;
+	size_t i, j;
+
+	(void)state;
+	while ((folder = strsep(&rest, " ")) != NULL) {
+		struct pmem2fs_device device;
+		struct pmem2_source *src;
+		struct stat st;
+		int fd, found = 0;
+
+		fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+		assert_true(fd >= 0);
+		assert_int_equal(fstat(fd, &st), 0);
+		assert_int_equal(pmem2fs_device_get(st.st_dev, true, &device), 0);
+		json_array_foreach (buses, i, bus) {
+			json_array_foreach (json_object_get(bus, "regions"), j, region) {
+				if (strcmp(json_string_value(json_object_get(region, "dev")),
+					   device.region) != 0)
+					continue;
+				assert_int_equal(pmem2_source_from_fd(&src, fd), 0);
+				compare_source(src, region);
+				found++;
+			}
+		}
+		assert_int_equal(found, 1);
+		close(fd);
+	}
+	json_decref(buses);
+	free(folders);
+}
+
+/* A node of memory that is no NVDIMM: what applies works, the rest is an error. */
+static void use_without_region(const char *chardev)
+{
+	struct pmem2_badblock_context *context = NULL;
+	size_t size, alignment, length = 777;
+	char id[] = "untouched", read[5000];
+	struct pmem2_config *config;
+	struct pmem2_source *src;
+	struct pmem2_map *map;
+	uint64_t usc = 777;
+	char *address;
+	int fd, node;
+
+	src = open_node(chardev, &fd);
+	assert_int_equal(pmem2_source_size(src, &size), 0);
+	assert_int_equal(size, atoll(attribute("/sys/bus/dax/devices/%s/size", chardev)));
+	assert_int_equal(pmem2_source_alignment(src, &alignment), 0);
+	assert_int_equal(alignment, atoll(attribute("/sys/bus/dax/devices/%s/align", chardev)));
+	assert_int_equal(pmem2_source_numa_node(src, &node), 0);
+	assert_int_equal(node, atoi(attribute("/sys/bus/dax/devices/%s/numa_node", chardev)));
+	assert_int_equal(pmem2_source_device_id(src, NULL, &length), PMEM2_E_NOSUPP);
+	assert_int_equal(length, 777);
+	assert_int_equal(pmem2_source_device_id(src, id, &length), PMEM2_E_NOSUPP);
+	assert_string_equal(id, "untouched");
+	assert_int_equal(pmem2_source_device_usc(src, &usc), PMEM2_E_NOSUPP);
+	assert_int_equal(usc, 777);
+	assert_int_equal(pmem2_badblock_context_new(&context, src), PMEM2_E_NOSUPP);
+	assert_null(context);
+
+	assert_int_equal(pmem2_config_new(&config), 0);
+	assert_int_equal(
+		pmem2_config_set_required_store_granularity(config, PMEM2_GRANULARITY_PAGE), 0);
+	assert_int_equal(pmem2_map_new(&map, config, src), 0);
+	assert_int_equal(pmem2_map_get_size(map), size);
+	address = pmem2_map_get_address(map);
+	memset(address + alignment - 1000, 'h', 5000);
+	assert_int_equal(pmem2_source_pread_mcsafe(src, read, 5000, alignment - 1000), 0);
+	assert_memory_equal(read, address + alignment - 1000, 5000);
+	memset(read, 'w', sizeof(read));
+	assert_int_equal(pmem2_source_pwrite_mcsafe(src, read, 5000, size - 5000), 0);
+	assert_memory_equal(read, address + size - 5000, 5000);
+	assert_int_equal(pmem2_source_pread_mcsafe(src, read, 2, size - 1),
+			 PMEM2_E_LENGTH_OUT_OF_RANGE);
+	assert_int_equal(pmem2_map_delete(&map), 0);
+	assert_int_equal(pmem2_config_delete(&config), 0);
+	assert_int_equal(pmem2_source_delete(&src), 0);
+	close(fd);
+}
+
 static void test_every_node_is_as_daxctl_lists_it(void **state)
 {
 	const char *expected = getenv("PMEM2FS_TEST_NODES");
@@ -247,6 +333,7 @@ static void test_every_node_is_as_daxctl_lists_it(void **state)
 				 atoll(attribute("/sys/bus/dax/devices/%s/numa_node", name)));
 		assert_int_equal(device.unsafe_shutdowns, PMEM2FS_INAPPLICABLE);
 		assert_int_equal(pmem2fs_device_badblock_count(&device, &count), PMEM2_E_NOSUPP);
+		use_without_region(name);
 	}
 	if (expected)
 		assert_int_equal(json_array_size(nodes), atoi(expected));
@@ -269,281 +356,13 @@ static void test_capacity_is_the_sum_of_the_regions(void **state)
 	assert_int_equal(capacity, sum);
 }
 
-/* --- bad blocks of files --- */
-
-/* A folder on pmem, and the disk below its file system. */
-struct place {
-	int folder;
-	struct pmem2fs_device device;
-	uint64_t start; /* of the partition, in sectors; 0 without one */
-	dev_t dev;
-};
-
-static void open_place(struct place *place)
-{
-	const char *path = variable("PMEM2FS_TEST_FSDAX");
-	struct stat st;
-
-	place->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(place->folder >= 0);
-	assert_int_equal(fstat(place->folder, &st), 0);
-	assert_int_equal(st.st_blksize, BLOCK);
-	place->dev = st.st_dev;
-	assert_int_equal(pmem2fs_device_get(st.st_dev, true, &place->device), 0);
-	place->start = strtoull(
-		attribute("/sys/dev/block/%u:%u/start", major(st.st_dev), minor(st.st_dev)), NULL,
-		10);
-	assert_int_equal(place->device.badblocks_start, 512 * place->start);
-}
-
-/* FIBMAP tells the place of written blocks only. */
-static void write_zeroes(int fd, off_t offset, off_t size)
-{
-	static const char zeroes[BLOCK];
-
-	for (; size > 0; offset += BLOCK, size -= BLOCK) {
-		size_t length = size < BLOCK ? (size_t)size : BLOCK;
-
-		assert_int_equal(pwrite(fd, zeroes, length, offset), length);
-	}
-}
-
-/* No file is ever removed, lest the next one gets its bad blocks, where writing fails. */
-static int make_file(const struct place *place, const char *name, off_t allocated, off_t size)
-{
-	int fd;
-
-	fd = openat(place->folder, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	assert_true(fd >= 0);
-	if (allocated)
-		assert_int_equal(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, allocated), 0);
-	assert_int_equal(ftruncate(fd, size), 0);
-	if (allocated)
-		write_zeroes(fd, 0, size);
-	assert_int_equal(fsync(fd), 0);
-	return fd;
-}
-
-/*
- * The disk's sector where a block of the file begins: by FIBMAP, another way to it than the
- * library's. XFS has none for DAX files.
- */
-static uint64_t sector_of(const struct place *place, int fd, int block)
-{
-	union {
-		struct fiemap map;
-		char space[sizeof(struct fiemap) + sizeof(struct fiemap_extent)];
-	} one = {.map = {.fm_start = (uint64_t)block * BLOCK,
-			 .fm_length = BLOCK,
-			 .fm_extent_count = 1}};
-	const struct fiemap_extent *extent = one.map.fm_extents;
-	int number = block;
-
-	if (!ioctl(fd, FIBMAP, &number)) {
-		assert_int_not_equal(number, 0);
-		return place->start + (uint64_t)(unsigned int)number * (BLOCK / 512);
-	}
-	assert_int_equal(ioctl(fd, FS_IOC_FIEMAP, &one), 0);
-	assert_int_equal(one.map.fm_mapped_extents, 1);
-	return place->start +
-	       (extent->fe_physical + (uint64_t)block * BLOCK - extent->fe_logical) / 512;
-}
-
-static void make_bad(const struct place *place, uint64_t sector, unsigned int count)
-{
-	FILE *file = fopen(place->device.badblocks_path, "we");
-
-	assert_non_null(file);
-	assert_true(fprintf(file, "%llu %u\n", (unsigned long long)sector, count) > 0);
-	assert_int_equal(fclose(file), 0);
-}
-
-/* Asserts that the bad blocks of `fd` are these `count` pairs of offset and length. */
-static void assert_bad(int fd, size_t count, const size_t (*expected)[2])
-{
-	struct pmem2_badblock_context *context;
-	struct pmem2_badblock bb;
-	struct pmem2_source *src;
-
-	assert_int_equal(pmem2_source_from_fd(&src, fd), 0);
-	assert_int_equal(pmem2_badblock_context_new(&context, src), 0);
-	for (size_t i = 0; i < count; i++) {
-		assert_int_equal(pmem2_badblock_next(context, &bb), 0);
-		assert_int_equal(bb.offset, expected[i][0]);
-		assert_int_equal(bb.length, expected[i][1]);
-	}
-	assert_int_equal(pmem2_badblock_next(context, &bb), PMEM2_E_NO_BAD_BLOCK_FOUND);
-	assert_int_equal(pmem2_badblock_next(context, &bb), PMEM2_E_NO_BAD_BLOCK_FOUND);
-	pmem2_badblock_context_delete(&context);
-	assert_null(context);
-	assert_int_equal(pmem2_source_delete(&src), 0);
-}
-
-static void test_a_bad_sector_is_a_bad_block_of_its_file_only(void **state)
-{
-	struct place place;
-	size_t before, after;
-	int file, other;
-
-	(void)state;
-	open_place(&place);
-	file = make_file(&place, "file", 16 * BLOCK, 16 * BLOCK);
-	other = make_file(&place, "other", 16 * BLOCK, 16 * BLOCK);
-	assert_bad(file, 0, NULL);
-	assert_int_equal(pmem2fs_device_badblock_count(&place.device, &before), 0);
-
-	make_bad(&place, sector_of(&place, file, 3) + 2, 1);
-	make_bad(&place, sector_of(&place, file, 3) + 5, 1);
-	make_bad(&place, sector_of(&place, file, 15) + 7, 1);
-	make_bad(&place, sector_of(&place, other, 0), 8);
-
-	assert_int_equal(pmem2fs_device_badblock_count(&place.device, &after), 0);
-	assert_true(after > before && after <= before + 4);
-	assert_bad(file, 2, (const size_t[][2]){{3 * BLOCK, BLOCK}, {15 * BLOCK, BLOCK}});
-	assert_bad(other, 1, (const size_t[][2]){{0, BLOCK}});
-	close(file);
-	close(other);
-	close(place.folder);
-}
-
-static void test_neighbouring_bad_blocks_are_one(void **state)
-{
-	struct place place;
-	int fd;
-
-	(void)state;
-	open_place(&place);
-	fd = make_file(&place, "neighbours", 1024 * BLOCK, 1024 * BLOCK);
-	/* in an extent without a break, and longer than what the kernel puts into one line */
-	assert_int_equal(sector_of(&place, fd, 299), sector_of(&place, fd, 100) + 199 * 8);
-	make_bad(&place, sector_of(&place, fd, 100) + 7, 199 * 8 - 6);
-	assert_bad(fd, 1, (const size_t[][2]){{100 * BLOCK, 200 * BLOCK}});
-	close(fd);
-	close(place.folder);
-}
-
-static void test_blocks_behind_the_end_and_holes_are_not_of_the_file(void **state)
-{
-	struct place place;
-	int odd, sparse;
-
-	(void)state;
-	open_place(&place);
-	odd = make_file(&place, "odd", 8 * BLOCK, 5000);
-	make_bad(&place, sector_of(&place, odd, 1), 1);
-	assert_bad(odd, 1, (const size_t[][2]){{BLOCK, BLOCK}});
-	sparse = make_file(&place, "sparse", 0, 8 * BLOCK);
-	assert_bad(sparse, 0, NULL);
-	close(odd);
-
-	/* what lies behind the end is allocated and bad, too */
-	odd = make_file(&place, "behind", 8 * BLOCK, 5000);
-	make_bad(&place, sector_of(&place, odd, 0), 64);
-	assert_bad(odd, 1, (const size_t[][2]){{0, 2 * BLOCK}});
-	close(odd);
-	close(sparse);
-	close(place.folder);
-}
-
-static void test_a_fragmented_file_is_translated_extent_by_extent(void **state)
-{
-	enum { BLOCKS = 200 };
-	size_t expected[BLOCKS][2];
-	struct place place;
-	uint64_t previous = 0;
-	int file, other, pieces = 0;
-
-	(void)state;
-	open_place(&place);
-	file = make_file(&place, "fragmented", 0, 0);
-	other = make_file(&place, "between", 0, 0);
-	/* from the end to the beginning, so that the order on the disk is another one */
-	for (off_t i = BLOCKS - 1; i >= 0; i--) {
-		write_zeroes(file, 2 * i * BLOCK, BLOCK);
-		write_zeroes(other, 2 * i * BLOCK, BLOCK);
-	}
-	assert_int_equal(fsync(file), 0);
-	for (int i = 0; i < BLOCKS; i++) {
-		uint64_t sector = sector_of(&place, file, 2 * i);
-
-		pieces += sector != previous + 8;
-		previous = sector;
-		make_bad(&place, sector + 1, 1);
-		expected[i][0] = 2 * (size_t)i * BLOCK;
-		expected[i][1] = BLOCK;
-	}
-	assert_true(pieces > 64);
-	assert_bad(file, BLOCKS, expected);
-	assert_bad(other, 0, NULL);
-	close(file);
-	close(other);
-	close(place.folder);
-}
-
-static void test_below_a_device_mapper_the_disk_is_known_but_not_the_place(void **state)
-{
-	const char *path = variable("PMEM2FS_TEST_STACKED");
-	struct pmem2_badblock_context *context = NULL;
-	struct pmem2fs_device device;
-	struct pmem2_source *src;
-	struct stat st;
-	size_t count;
-	char file[PATH_MAX];
-	int fd;
-
-	(void)state;
-	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(pmem2fs_device_get(st.st_dev, true, &device), 0);
-	assert_int_equal(strncmp(device.blockdev, "pmem", 4), 0);
-	assert_int_equal(device.badblocks_start, PMEM2FS_UNKNOWN);
-	assert_int_equal(pmem2fs_device_badblock_count(&device, &count), 0);
-	snprintf(file, sizeof(file), "%s/file", path);
-	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(pmem2_source_from_fd(&src, fd), 0);
-	assert_int_equal(pmem2_badblock_context_new(&context, src), PMEM2_E_CANNOT_READ_BOUNDS);
-	assert_null(context);
-	assert_int_equal(pmem2_source_delete(&src), 0);
-	close(fd);
-}
-
-static void test_bad_ranges_of_a_node_are_relative_to_it(void **state)
-{
-	const char *path = variable("PMEM2FS_TEST_DEVDAX");
-	const char *text = variable("PMEM2FS_TEST_DEVDAX_BAD");
-	struct pmem2fs_device device;
-	size_t expected[16][2], count = 0, counted;
-	struct stat st;
-	int fd, used;
-
-	(void)state;
-	while (count < 16 &&
-	       sscanf(text, "%zu %zu%n", &expected[count][0], &expected[count][1], &used) == 2) {
-		text += used;
-		count++;
-	}
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	assert_true(fd >= 0);
-	assert_bad(fd, count, expected);
-	assert_int_equal(fstat(fd, &st), 0);
-	assert_int_equal(pmem2fs_device_get(st.st_rdev, false, &device), 0);
-	assert_int_equal(pmem2fs_device_badblock_count(&device, &counted), 0);
-	assert_int_equal(counted, count);
-	close(fd);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_namespace_is_as_ndctl_lists_it),
+		cmocka_unit_test(test_a_file_is_on_the_region_that_ndctl_lists),
 		cmocka_unit_test(test_every_node_is_as_daxctl_lists_it),
 		cmocka_unit_test(test_capacity_is_the_sum_of_the_regions),
-		cmocka_unit_test(test_a_bad_sector_is_a_bad_block_of_its_file_only),
-		cmocka_unit_test(test_neighbouring_bad_blocks_are_one),
-		cmocka_unit_test(test_blocks_behind_the_end_and_holes_are_not_of_the_file),
-		cmocka_unit_test(test_a_fragmented_file_is_translated_extent_by_extent),
-		cmocka_unit_test(test_below_a_device_mapper_the_disk_is_known_but_not_the_place),
-		cmocka_unit_test(test_bad_ranges_of_a_node_are_relative_to_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * badblock.h - the bad blocks of a source
+ */
+#ifndef PMEM2FS_BADBLOCK_H
+#define PMEM2FS_BADBLOCK_H
+
+#include "badlist.h"
+#include "source.h"
+
+struct pmem2_badblock_context {
+	struct badlist blocks;
+	size_t next;
+	struct pmem2_source source; /* a copy, for clearing: the program's may be gone by then */
+};
+
+/*
+ * Lists the bad blocks that a source with a descriptor has now.
+ * Errors: as pmem2_badblock_context_new.
+ */
+int badblock_list(const struct pmem2_source *src, struct badlist *blocks);
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * guarded_copy.c - copying from and to memory that may fail below the copy
+ *
+ * Loads of a poisoned line and of a page that the device has lost raise SIGBUS, and a library has
+ * no good way to catch it: signal handlers belong to the whole process, so that other threads would
+ * get ours, and a handler that the program sets meanwhile would be lost or be in the way. Leaving
+ * the load to the kernel (process_vm_readv, or write to a pipe) makes an error code of a lost page,
+ * but not on every kernel of poison: that ends in a panic, or in SIGBUS for the caller all the
+ * same.
+ *
+ * So a process is made for the copy that shares the memory with this one but not the signal
+ * handlers, as posix_spawn makes one. The handlers that it sets are its own; when one runs, the
+ * copy has failed and the process ends. The calling thread waits, other threads notice nothing, and
+ * nobody gets a SIGCHLD. Costs some 100 microseconds a call.
+ *
+ * Owns the process while it lives. Calls libc and the error text.
+ */
+#include "guarded_copy.h"
+#include "error.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* For memcpy and a signal frame, of which the largest registers alone take 11 KiB. */
+#define STACK_SIZE (64 * 1024)
+
+/* The process never returns into the frames that a sanitizer knows of. */
+#define UNSANITIZED __attribute__((__no_sanitize__("address", "thread")))
+
+struct job {
+	void *to;
+	const void *from;
+	size_t length;
+	pmem2_persist_fn persist;
+	int result; /* written by the process, in our memory */
+};
+
+/* Of the thread that waits, whose thread-local storage the process shares. */
+static _Thread_local struct job *current_job;
+
+UNSANITIZED static void copy_failed(int number, siginfo_t *info, void *context)
+{
+	struct job *job = current_job;
+	uintptr_t buffer = (uintptr_t)(job->persist ? job->from : job->to);
+	uintptr_t address = (uintptr_t)info->si_addr;
+
+	(void)context;
+	/* Sent by somebody, or news of poison that nobody has touched yet. */
+	if (info->si_code <= 0 || (number == SIGBUS && info->si_code == BUS_MCEERR_AO))
+		return;
+	/* Poison may be reported by the large page that it is in, before the copy's first byte. */
+	if (number == SIGBUS && (address < buffer || address - buffer >= job->length))
+		job->result = PMEM2_E_IO_FAIL;
+	else
+		job->result = -EFAULT;
+	_exit(0);
+}
+
+/*
+ * glibc's other name of sigaction: the thread sanitizer takes note of what is set by the usual one
+ * in memory that the program shares.
+ */
+int __sigaction(int number, const struct sigaction *action, struct sigaction *old);
+
+UNSANITIZED static int copy(void *argument)
+{
+	struct job *job = argument;
+	struct sigaction action = {.sa_sigaction = copy_failed, .sa_flags = SA_SIGINFO};
+	sigset_t faults;
+
+	sigfillset(&action.sa_mask);
+	__sigaction(SIGBUS, &action, NULL);
+	__sigaction(SIGSEGV, &action, NULL);
+	sigemptyset(&faults);
+	sigaddset(&faults, SIGBUS);
+	sigaddset(&faults, SIGSEGV);
+	sigprocmask(SIG_UNBLOCK, &faults, NULL);
+
+	memcpy(job->to, job->from, job->length);
+	if (job->persist)
+		job->persist(job->to, job->length);
+	job->result = 0;
+	_exit(0);
+}
+
+int guarded_copy(void *to, const void *from, size_t length, pmem2_persist_fn persist)
+{
+	struct job job = {to, from, length, persist, -ECANCELED};
+	int cancel_state, error = 0;
+	sigset_t all, before;
+	char *stack;
+	pid_t pid;
+
+	stack = malloc(STACK_SIZE);
+	if (!stack)
+		return error_set(-ENOMEM, "out of memory for a stack");
+	current_job = &job;
+	/* No handler of the program may run in the other process. */
+	sigfillset(&all);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pid = clone(copy, stack + STACK_SIZE, CLONE_VM | CLONE_VFORK, &job);
+	if (pid < 0)
+		error = -errno;
+	else
+		waitpid(pid, NULL, __WCLONE);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_setcancelstate(cancel_state, NULL);
+	free(stack);
+
+	if (error)
+		return error_set(error, "cannot make a process to copy with: %s", strerror(-error));
+	switch (job.result) {
+	case 0:
+		return 0;
+	case PMEM2_E_IO_FAIL:
+		return error_set(job.result, "the device failed in the middle of it");
+	case -EFAULT:
+		return error_set(job.result, "the buffer is not all mapped");
+	default:
+		return error_set(job.result, "the process that copies was killed");
+	}
+}
