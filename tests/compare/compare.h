@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * compare.h - what the cases of the comparison with Debian's libpmem2 use
+ *
+ * A case is a function that makes calls through `lib` and tells what comes of them, as lines of a
+ * key and a value. It runs twice in a child process of its own, with one library and with the
+ * other, and each line with other values, or that one side only has, is a difference, which
+ * differences.c must explain.
+ */
+#ifndef PMEM2FS_COMPARE_H
+#define PMEM2FS_COMPARE_H
+
+#include "libpmem2.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define PAGE 4096ul
+#define MIB  (1ul << 20)
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+/* Every function that libpmem2 exports. */
+#define FUNCTIONS(X)                                                                               \
+	X(badblock_clear)                                                                          \
+	X(badblock_context_delete)                                                                 \
+	X(badblock_context_new)                                                                    \
+	X(badblock_next)                                                                           \
+	X(config_delete)                                                                           \
+	X(config_new)                                                                              \
+	X(config_set_length)                                                                       \
+	X(config_set_offset)                                                                       \
+	X(config_set_protection)                                                                   \
+	X(config_set_required_store_granularity)                                                   \
+	X(config_set_sharing)                                                                      \
+	X(config_set_vm_reservation)                                                               \
+	X(deep_flush)                                                                              \
+	X(errormsg)                                                                                \
+	X(get_drain_fn)                                                                            \
+	X(get_flush_fn)                                                                            \
+	X(get_memcpy_fn)                                                                           \
+	X(get_memmove_fn)                                                                          \
+	X(get_memset_fn)                                                                           \
+	X(get_persist_fn)                                                                          \
+	X(map_delete)                                                                              \
+	X(map_from_existing)                                                                       \
+	X(map_get_address)                                                                         \
+	X(map_get_size)                                                                            \
+	X(map_get_store_granularity)                                                               \
+	X(map_new)                                                                                 \
+	X(perror)                                                                                  \
+	X(source_alignment)                                                                        \
+	X(source_delete)                                                                           \
+	X(source_device_id)                                                                        \
+	X(source_device_usc)                                                                       \
+	X(source_from_anon)                                                                        \
+	X(source_from_fd)                                                                          \
+	X(source_get_fd)                                                                           \
+	X(source_numa_node)                                                                        \
+	X(source_pread_mcsafe)                                                                     \
+	X(source_pwrite_mcsafe)                                                                    \
+	X(source_size)                                                                             \
+	X(vm_reservation_delete)                                                                   \
+	X(vm_reservation_extend)                                                                   \
+	X(vm_reservation_get_address)                                                              \
+	X(vm_reservation_get_size)                                                                 \
+	X(vm_reservation_map_find)                                                                 \
+	X(vm_reservation_map_find_first)                                                           \
+	X(vm_reservation_map_find_last)                                                            \
+	X(vm_reservation_map_find_next)                                                            \
+	X(vm_reservation_map_find_prev)                                                            \
+	X(vm_reservation_new)                                                                      \
+	X(vm_reservation_shrink)
+
+struct library {
+#define X(name) __typeof__(&pmem2_##name) name;
+	FUNCTIONS(X)
+#undef X
+};
+
+extern struct library lib;
+
+/* Where the files of cases are. */
+enum place {
+	NOWHERE, /* the case needs no file */
+	TMPFS,
+	DISK,
+	FSDAX,
+	DEVDAX, /* the node, instead of files */
+	PLACES,
+};
+
+/* --- in a case --- */
+
+/* Whether the library exports that name. */
+bool has_function(const char *name);
+
+extern enum place place;
+
+/* The folder of a place, or the devdax node; NULL: there is none. */
+const char *folder_of(enum place where);
+
+/* The path of a file in the place. */
+const char *path_of(const char *name);
+
+/* A new file of that size in the place, or the devdax node; dies if it cannot be had. */
+int new_file(size_t size);
+
+/* The beginning of the keys of what follows. */
+void about(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
+
+/* Tells a value. */
+void tell(const char *what, const char *format, ...) __attribute__((__format__(__printf__, 2, 3)));
+
+/*
+ * Calls a function that returns an error, tells what it returned and whether it left a message, and
+ * gives what it returned.
+ */
+#define CALL(call) told(#call, (before_call(), (call)))
+void before_call(void);
+int told(const char *call, int error);
+
+/* Tells how the pages of a range are mapped. */
+void tell_areas(const char *what, const void *address, size_t length);
+
+/* Ends the case: something that both libraries need does not work. */
+#define NEED(condition) ((condition) ? (void)0 : die(__FILE__, __LINE__, #condition))
+void die(const char *file, int line, const char *condition) __attribute__((__noreturn__));
+
+/* Makes objects that cannot fail. */
+struct pmem2_source *new_source(int fd);
+struct pmem2_source *new_anon(size_t size);
+struct pmem2_config *new_config(void); /* page granularity will do */
+struct pmem2_map *new_map(const struct pmem2_config *cfg, const struct pmem2_source *src);
+
+/* --- the tables --- */
+
+struct test_case {
+	const char *name;
+	void (*run)(void);
+	unsigned places;         /* bits of enum place */
+	bool unprivileged;       /* once more as nobody */
+	const char *environment; /* NAME=VALUE, set before the library is loaded; NULL: none */
+};
+
+#define AT(place)  (1u << (place))
+#define ANY_FILE   (AT(TMPFS) | AT(DISK) | AT(FSDAX))
+#define ANY_SOURCE (ANY_FILE | AT(DEVDAX))
+
+extern const struct test_case source_cases[];
+extern const struct test_case map_cases[];
+extern const struct test_case reservation_cases[];
+extern const struct test_case memory_cases[];
+extern const struct test_case device_cases[];
+extern const struct test_case defect_cases[];
+
+/*
+ * A difference that is meant. Patterns are those of fnmatch, with "case@place: key" as the
+ * subject; "-" stands for a line that one side has not, and "died: SIG..." is the key's value when
+ * the case ended by a signal.
+ */
+struct difference {
+	const char *key;
+	const char *theirs;
+	const char *ours;
+	const char *reason;
+	enum place where; /* a place where it shows; NOWHERE is not on DAX */
+	bool rare;        /* it need not show */
+	unsigned seen;
+};
+
+extern struct difference differences[];
+
+#endif
