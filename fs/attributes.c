@@ -43,7 +43,7 @@ void attributes_version(struct service *service, struct version *version, struct
 		.st_uid = record.uid,
 		.st_gid = record.gid,
 		.st_size = (off_t)version_document_size(service->names, version),
-		.st_blocks = (blkcnt_t)((record.length + BLOCK - 1) / BLOCK),
+		.st_blocks = (blkcnt_t)((version_mapped(version) + BLOCK - 1) / BLOCK),
 		.st_blksize = IO_BLOCK,
 		.st_atim = created,
 		.st_mtim = created,

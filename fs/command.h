@@ -13,18 +13,19 @@
 #include <stdint.h>
 
 enum command_op {
-	COMMAND_MAP = 1, /* all fields but slot; answers the slot */
-	COMMAND_UNMAP,   /* slot */
-	COMMAND_LABEL,   /* slot, label */
-	COMMAND_PING,    /* nothing; answered by a keeper that has a thread to spare */
-	COMMAND_READY,   /* the worker serves the mount; not answered */
+	COMMAND_MAP = 1,     /* all fields but slot; answers the slot */
+	COMMAND_UNMAP,       /* slot */
+	COMMAND_UNMAP_RANGE, /* slot, offset, length */
+	COMMAND_LABEL,       /* slot, label */
+	COMMAND_PING,        /* nothing; answered by a keeper that has a thread to spare */
+	COMMAND_READY,       /* the worker serves the mount; not answered */
 };
 
 struct command {
 	uint64_t id;         /* the worker's, comes back in the answer */
 	uint64_t deadline;   /* CLOCK_MONOTONIC, ns: not carried out when begun later; 0 is none */
-	uint64_t offset;     /* bytes */
-	uint64_t length;     /* bytes, 0 is to the end; of anonymous memory its size */
+	uint64_t offset;     /* bytes; into the source, COMMAND_UNMAP_RANGE: into the mapping */
+	uint64_t length;     /* bytes; COMMAND_MAP: 0 is to the end; of anonymous memory its size */
 	uint32_t slot;       /* in the keeper's table */
 	uint32_t op;         /* enum command_op */
 	uint32_t protection; /* PMEM2_PROT_ */

@@ -13,6 +13,8 @@
  *       with the opened source as SCM_RIGHTS, none where it is anonymous
  *   {"unmap": NAME, "timeout": SECONDS}
  *       how long to wait for it, at least 0.3; default 10
+ *   {"unmap_range": NAME, "offset": N, "length": N, "timeout": SECONDS}
+ *       the pages with any of these bytes, counted from its start; length null: all the rest
  *   {"events": 1}
  *       {"errno": 0}, then one event a packet
  *
@@ -26,9 +28,11 @@
  *
  *   {"event": "map", "name": NAME, "address": "0x...", "length": N}
  *   {"event": "unmap", the same keys}
+ *   {"event": "unmap_range", the same keys, "range": {"offset": N, "length": N}}
+ *       these pages are not mapped any more; the mapping is still there
  *   {"event": "rename", the same keys, "old_name": OLD}
- *   {"event": "failed", "operation": "map"|"unmap"|"rename", "name": NAME, "errno": N,
- *    "message": TEXT}
+ *   {"event": "failed", "operation": "map"|"unmap"|"unmap_range"|"rename", "name": NAME,
+ *    "errno": N, "message": TEXT}
  *   {"event": "lost", "count": N}
  *       events that this reader was too slow for
  *

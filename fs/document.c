@@ -123,18 +123,34 @@ static json_t *render_source(const struct document *document)
 	return finish(object, error);
 }
 
+static int append_range(json_t *array, uint64_t offset, uint64_t length)
+{
+	json_t *object = json_object();
+	int error = 0;
+
+	error |= set_integer(object, "offset", offset);
+	error |= set_integer(object, "length", length);
+	return error | json_array_append_new(array, object);
+}
+
+static json_t *render_extents(const struct extents *extents)
+{
+	json_t *array = json_array();
+	int error = 0;
+
+	for (size_t i = 0; i < extents->count; i++)
+		error |= append_range(array, extents->list[i].offset, extents->list[i].length);
+	return finish(array, error);
+}
+
 static json_t *render_badblocks(const struct document *document)
 {
 	json_t *array = json_array();
 	int error = 0;
 
-	for (size_t i = 0; i < document->badblock_count; i++) {
-		json_t *object = json_object();
-
-		error |= set_integer(object, "offset", document->badblocks[i].offset);
-		error |= set_integer(object, "length", document->badblocks[i].length);
-		error |= json_array_append_new(array, object);
-	}
+	for (size_t i = 0; i < document->badblock_count; i++)
+		error |= append_range(array, document->badblocks[i].offset,
+				      document->badblocks[i].length);
 	return finish(array, error);
 }
 
@@ -180,6 +196,8 @@ static json_t *render_root(const struct document *document)
 	error |= set_integer(object, "version", 1);
 	error |= json_field_bytes(object, "name", document->name);
 	error |= set_string(object, "state", document->state);
+	if (document->extents != NULL)
+		error |= set(object, "extents", render_extents(document->extents));
 	error |= set_string(object, "origin", document->origin);
 	error |= set_string(object, "address", address);
 	error |= set_integer(object, "length", record->length);

@@ -8,6 +8,7 @@
 #ifndef PMEM2FS_DOCUMENT_H
 #define PMEM2FS_DOCUMENT_H
 
+#include "extents.h"
 #include "libpmem2fs.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,9 +22,10 @@ struct document_owner {
 };
 
 struct document {
-	const char *name;   /* terminated; any bytes but '/' */
-	const char *state;  /* "active", ... */
-	const char *origin; /* "pmem2fs", ... */
+	const char *name;              /* terminated; any bytes but '/' */
+	const char *state;             /* "active", ... */
+	const struct extents *extents; /* what is still mapped; NULL: the whole */
+	const char *origin;            /* "pmem2fs", ... */
 	const struct pmem2fs_record *record;
 	const struct document_owner *owner;
 	const char *path; /* of the source as the kernel names it; NULL: not to be had */
@@ -33,7 +35,7 @@ struct document {
 	const struct pmem2fs_device *device;    /* NULL: not on a pmem or dax device */
 	bool badblocks_known;                   /* else badblock_count and badblocks are null */
 	size_t device_badblock_count;           /* bad ranges of the whole device */
-	const struct pmem2_badblock *badblocks; /* within the mapping, relative to it */
+	const struct pmem2_badblock *badblocks; /* within what is mapped, relative to the mapping */
 	size_t badblock_count;
 };
 

@@ -111,24 +111,25 @@ static void publish(struct events *events, json_t *event, uid_t uid)
 	json_decref(event);
 }
 
+/* `more` (may be NULL) are further members of the event, and are taken. */
 static void publish_mapping(struct events *events, const char *what, const struct mapping *mapping,
-			    const char *old_name)
+			    json_t *more)
 {
 	struct pmem2fs_record record;
 	char address[24];
 	json_t *event;
 
-	if (!events->subscribers)
-		return;
-	version_record(mapping->version, &record);
-	event = event_new(what);
-	json_field_bytes(event, "name", mapping_name(mapping));
-	if (old_name)
-		json_field_bytes(event, "old_name", old_name);
-	snprintf(address, sizeof(address), "0x%llx", (unsigned long long)record.address);
-	json_object_set_new(event, "address", json_string(address));
-	json_object_set_new(event, "length", json_integer((json_int_t)record.length));
-	publish(events, event, record.uid);
+	if (events->subscribers) {
+		version_record(mapping->version, &record);
+		event = event_new(what);
+		json_field_bytes(event, "name", mapping_name(mapping));
+		snprintf(address, sizeof(address), "0x%llx", (unsigned long long)record.address);
+		json_object_set_new(event, "address", json_string(address));
+		json_object_set_new(event, "length", json_integer((json_int_t)record.length));
+		json_object_update(event, more);
+		publish(events, event, record.uid);
+	}
+	json_decref(more);
 }
 
 void events_mapped(struct events *events, const struct mapping *mapping)
@@ -141,9 +142,20 @@ void events_unmapped(struct events *events, const struct mapping *mapping)
 	publish_mapping(events, "unmap", mapping, NULL);
 }
 
+void events_unmapped_range(struct events *events, const struct mapping *mapping, uint64_t offset,
+			   uint64_t length)
+{
+	publish_mapping(events, "unmap_range", mapping,
+			json_pack("{s:{s:I, s:I}}", "range", "offset", (json_int_t)offset, "length",
+				  (json_int_t)length));
+}
+
 void events_renamed(struct events *events, const struct mapping *mapping, const char *old_name)
 {
-	publish_mapping(events, "rename", mapping, old_name);
+	json_t *more = json_object();
+
+	json_field_bytes(more, "old_name", old_name);
+	publish_mapping(events, "rename", mapping, more);
 }
 
 void events_failed(struct events *events, const char *operation, const char *name, uid_t uid,

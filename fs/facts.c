@@ -40,6 +40,7 @@ void facts_clear(struct facts *facts)
 {
 	free(facts->path);
 	free(facts->badblocks);
+	free(facts->extents);
 	owner_put(facts->owner);
 	device_put(facts->device);
 	*facts = (struct facts){0};

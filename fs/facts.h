@@ -9,6 +9,7 @@
 #define PMEM2FS_FACTS_H
 
 #include "document.h"
+#include "extents.h"
 #include "libpmem2fs.h"
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -31,13 +32,14 @@ void owner_put(struct owner *owner);
 struct device *device_get(struct device *device);
 void device_put(struct device *device);
 
-/* What the kernel says of the source of one mapping at one moment. */
+/* What the kernel says of one mapping and its source at one moment. */
 struct facts {
 	char *path;    /* as the kernel names it now; NULL: not to be had */
 	uint64_t size; /* of the source, bytes */
 	struct owner *owner;
 	struct device *device;            /* NULL: none below it */
-	struct pmem2_badblock *badblocks; /* within the mapping, relative to it */
+	struct pmem2_badblock *badblocks; /* within what is mapped, relative to the mapping */
+	struct extents *extents;          /* NULL: the whole is still mapped */
 	uint32_t badblock_count;
 	uint32_t device_badblocks; /* bad ranges of the whole device */
 	bool deleted, size_known, badblocks_known;

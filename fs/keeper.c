@@ -127,6 +127,17 @@ static int do_unmap(struct keeper *keeper, uint32_t slot)
 	return error;
 }
 
+static int do_unmap_range(struct keeper *keeper, const struct command *command)
+{
+	struct pmem2_map *map = NULL;
+
+	if (command->slot < SLOTS_MAX)
+		map = atomic_load(&keeper->maps[command->slot]);
+	if (!map)
+		return PMEM2_E_MAPPING_NOT_FOUND;
+	return pmem2_unmap_range(map, command->offset, command->length, 0);
+}
+
 static int do_label(struct keeper *keeper, const struct command *command)
 {
 	struct pmem2_map *map = NULL;
@@ -165,6 +176,9 @@ static void carry_out(struct keeper *keeper, const struct command *command, int 
 		break;
 	case COMMAND_UNMAP:
 		reply->error = do_unmap(keeper, command->slot);
+		break;
+	case COMMAND_UNMAP_RANGE:
+		reply->error = do_unmap_range(keeper, command);
 		break;
 	case COMMAND_LABEL:
 		reply->error = do_label(keeper, command);

@@ -17,6 +17,7 @@
 #include "pool.h"
 #include "witness.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +44,7 @@ struct map_job {
 	char name[NAME_LENGTH_MAX + 1];
 };
 
-/* An unmap or a rename. */
+/* An unmap, of the whole or of a range, or a rename. */
 struct change_job {
 	struct keeper_call call; /* first */
 	struct service *service;
@@ -192,22 +193,36 @@ static void mapped(struct keeper_call *call, const struct command_reply *reply)
 	job_end(job, 0, "%s", "");
 }
 
+/* Whether that user may have one area more; else a positive errno, and why. */
+static int check_room(struct service *service, uid_t uid, char why[MAPPER_WHY_LENGTH])
+{
+	const struct options *options = service->options;
+	struct namespace_totals totals = namespace_totals(service->names);
+
+	if (totals.entries + totals.reserved + totals.gaps >= options->max) {
+		snprintf(why, MAPPER_WHY_LENGTH,
+			 "all %u mappings are in use, gaps counted (option max=)", options->max);
+		return ENOSPC;
+	}
+	if (uid && namespace_count_of(service->names, uid) >= options->max_user) {
+		snprintf(why, MAPPER_WHY_LENGTH,
+			 "user %u has %u mappings already, gaps counted (option max_user=)", uid,
+			 options->max_user);
+		return EDQUOT;
+	}
+	return 0;
+}
+
 static void ask_keeper(struct map_job *job)
 {
 	struct service *service = job->service;
-	struct namespace_totals totals = namespace_totals(service->names);
+	char why[MAPPER_WHY_LENGTH];
 	struct command *command = &job->call.command;
 	int error;
 
-	if (totals.entries + totals.reserved >= service->options->max) {
-		job_end(job, ENOSPC, "all %u mappings are in use (option max=)",
-			service->options->max);
-		return;
-	}
-	if (job->uid &&
-	    namespace_count_of(service->names, job->uid) >= service->options->max_user) {
-		job_end(job, EDQUOT, "user %u has %u mappings already (option max_user=)", job->uid,
-			service->options->max_user);
+	error = check_room(service, job->uid, why);
+	if (error) {
+		job_end(job, error, "%s", why);
 		return;
 	}
 	error = namespace_reserve(service->names, job->name, job->uid, &job->reserved);
@@ -291,13 +306,22 @@ void mapper_abandon(struct map_job *job)
 	job->finished = NULL;
 }
 
+/* What the changes are called, in events and in messages. */
+static const struct change_words {
+	const char *operation, *text;
+} change_words[] = {
+	[COMMAND_UNMAP] = {"unmap", "unmap"},
+	[COMMAND_UNMAP_RANGE] = {"unmap_range", "unmap a part"},
+	[COMMAND_LABEL] = {"rename", "rename"},
+};
+
 /* Answers whoever waits, once. */
 static __attribute__((__format__(__printf__, 3, 4))) void
 change_answer(struct change_job *job, int error, const char *format, ...)
 {
-	bool rename = job->call.command.op == COMMAND_LABEL;
 	struct mapping *mapping = namespace_find_number(job->service->names, job->number);
 	const char *name = mapping ? mapping_name(mapping) : "";
+	const struct change_words *words = &change_words[job->call.command.op];
 	char reason[400], why[MAPPER_WHY_LENGTH] = "";
 	mapper_finished finished = job->finished;
 	va_list args;
@@ -308,10 +332,8 @@ change_answer(struct change_job *job, int error, const char *format, ...)
 		va_start(args, format);
 		vsnprintf(reason, sizeof(reason), format, args);
 		va_end(args);
-		snprintf(why, sizeof(why), "%s: cannot %s: %s", name, rename ? "rename" : "unmap",
-			 reason);
-		mapper_failed(job->service, rename ? "rename" : "unmap", name, job->uid, error,
-			      why);
+		snprintf(why, sizeof(why), "%s: cannot %s: %s", name, words->text, reason);
+		mapper_failed(job->service, words->operation, name, job->uid, error, why);
 	}
 	job->finished = NULL;
 	finished(job->arg, error, why);
@@ -333,6 +355,62 @@ static void unmapped(struct change_job *job, struct mapping *mapping)
 		notify_name(service, mapping_name(mapping));
 	log_debug("%s: unmapped%s", mapping_name(mapping), late ? ", late" : "");
 	namespace_remove(service->names, mapping);
+	change_answer(job, 0, "%s", "");
+}
+
+/* Where the last page of the range ends, in bytes from the start of the mapping. */
+static uint64_t range_end(const struct mapping *mapping, const struct command *command)
+{
+	uint64_t page = extents_whole(1), whole, end;
+	struct pmem2fs_record record;
+
+	version_record(mapping->version, &record);
+	if (record.alignment > page)
+		page = record.alignment;
+	whole = extents_whole(record.length);
+	if (command->offset >= whole || command->length >= whole - command->offset)
+		return whole;
+	end = command->offset + (command->length + page - 1) / page * page;
+	return end < whole ? end : whole;
+}
+
+/* A document with more parts could not be written back: see REQUEST_MAX_BYTES. */
+static int check_parts(const struct mapping *mapping, char why[MAPPER_WHY_LENGTH])
+{
+	const struct extents *extents = mapping->version->extents;
+
+	if (!extents || extents->count < EXTENTS_MAX)
+		return 0;
+	snprintf(why, MAPPER_WHY_LENGTH, "it has %u parts already", EXTENTS_MAX);
+	return ENOSPC;
+}
+
+/* Whether the command makes one area more: a gap in the middle of one. */
+static bool makes_area(const struct mapping *mapping, const struct command *command)
+{
+	struct pmem2fs_record record;
+
+	version_record(mapping->version, &record);
+	return command->op == COMMAND_UNMAP_RANGE &&
+	       extents_split(mapping->version->extents, extents_whole(record.length),
+			     command->offset, range_end(mapping, command));
+}
+
+static void unmapped_range(struct change_job *job, struct mapping *mapping)
+{
+	const struct command *command = &job->call.command;
+	struct service *service = job->service;
+	uint64_t end = range_end(mapping, command);
+
+	mapping->busy = false;
+	if (namespace_cut(service->names, mapping, command->offset, end)) {
+		log_error("%s: out of memory: what was unmapped shows late", mapping_name(mapping));
+		mapping->checked = 0;
+	}
+	events_unmapped_range(service->events, mapping, command->offset, end - command->offset);
+	notify_name(service, mapping_name(mapping));
+	log_debug("%s: unmapped %" PRIu64 " bytes at offset %" PRIu64, mapping_name(mapping),
+		  end - command->offset, command->offset);
 	change_answer(job, 0, "%s", "");
 }
 
@@ -364,6 +442,8 @@ static void changed(struct keeper_call *call, const struct command_reply *reply)
 
 	if (reply->error) {
 		mapping->busy = false;
+		if (call->command.op == COMMAND_UNMAP_RANGE)
+			mapping->checked = 0; /* some pieces of it may be gone */
 		if (job->reserved)
 			namespace_remove(job->service->names, job->reserved);
 		if (reply->error == -ETIMEDOUT)
@@ -372,19 +452,23 @@ static void changed(struct keeper_call *call, const struct command_reply *reply)
 			change_answer(job, errors_to_errno(reply->error), "%s", reply->message);
 	} else if (call->command.op == COMMAND_UNMAP) {
 		unmapped(job, mapping);
+	} else if (call->command.op == COMMAND_UNMAP_RANGE) {
+		unmapped_range(job, mapping);
 	} else {
 		renamed(job, mapping);
 	}
 	free(job);
 }
 
-/* Both kinds begin with the same checks. `new_name` is NULL for an unmap. */
-static void change(struct service *service, struct mapping *mapping, const char *new_name,
-		   uid_t uid, uint64_t patience, mapper_finished finished, void *arg)
+/* All kinds begin with the same checks. `new_name` is NULL for an unmap. */
+static void change(struct service *service, struct mapping *mapping, const struct command *wanted,
+		   const char *new_name, uid_t uid, uint64_t patience, mapper_finished finished,
+		   void *arg)
 {
 	struct change_job *job = calloc(1, sizeof(*job));
 	uint64_t now = clock_now();
 	struct pmem2fs_record record;
+	char why[MAPPER_WHY_LENGTH];
 	int error;
 
 	if (!job) {
@@ -393,10 +477,7 @@ static void change(struct service *service, struct mapping *mapping, const char 
 	}
 	version_record(mapping->version, &record);
 	*job = (struct change_job){
-		.call = {.command = {.op = new_name ? COMMAND_LABEL : COMMAND_UNMAP,
-				     .slot = mapping->slot,
-				     /* Begun a little earlier than it must end. */
-				     .deadline = now + patience / 10 * 8},
+		.call = {.command = *wanted,
 			 .fd = -1,
 			 .answer_by = now + patience,
 			 .answered = changed,
@@ -407,8 +488,14 @@ static void change(struct service *service, struct mapping *mapping, const char 
 		.finished = finished,
 		.arg = arg,
 	};
+	job->call.command.slot = mapping->slot;
+	/* Begun a little earlier than it must end. */
+	job->call.command.deadline = now + patience / 10 * 8;
 	if (uid && uid != record.uid) {
 		change_answer(job, EPERM, "it belongs to user %u", record.uid);
+	} else if (makes_area(mapping, wanted) && ((error = check_parts(mapping, why)) ||
+						   (error = check_room(service, uid, why)))) {
+		change_answer(job, error, "%s", why);
 	} else if (new_name && (error = namespace_reserve(service->names, new_name, record.uid,
 							  &job->reserved))) {
 		change_answer(job, -error, "%s: %s", new_name,
@@ -420,10 +507,6 @@ static void change(struct service *service, struct mapping *mapping, const char 
 			      mapping->busy ? "another change of it is under way"
 					    : "the keeper does not answer");
 	} else {
-		if (new_name) {
-			job->call.command.label_length = (uint8_t)strlen(new_name);
-			memcpy(job->call.command.label, new_name, strlen(new_name));
-		}
 		mapping->busy = true;
 		keeper_link_call(service->keeper, &job->call);
 		return;
@@ -434,13 +517,31 @@ static void change(struct service *service, struct mapping *mapping, const char 
 void mapper_unmap(struct service *service, struct mapping *mapping, uid_t uid, uint64_t patience,
 		  mapper_finished finished, void *arg)
 {
-	change(service, mapping, NULL, uid, patience, finished, arg);
+	const struct command wanted = {.op = COMMAND_UNMAP};
+
+	change(service, mapping, &wanted, NULL, uid, patience, finished, arg);
+}
+
+void mapper_unmap_range(struct service *service, struct mapping *mapping, uint64_t offset,
+			uint64_t length, uid_t uid, uint64_t patience, mapper_finished finished,
+			void *arg)
+{
+	struct command wanted = {.op = COMMAND_UNMAP_RANGE, .offset = offset, .length = length};
+	struct pmem2fs_record record;
+
+	version_record(mapping->version, &record);
+	if (length == MAPPER_TO_THE_END) /* whose first byte is beyond, too, where it has none */
+		wanted.length = offset < record.length ? record.length - offset : 1;
+	change(service, mapping, &wanted, NULL, uid, patience, finished, arg);
 }
 
 void mapper_rename(struct service *service, struct mapping *mapping, const char *name, uid_t uid,
 		   uint64_t patience, mapper_finished finished, void *arg)
 {
-	change(service, mapping, name, uid, patience, finished, arg);
+	struct command wanted = {.op = COMMAND_LABEL, .label_length = (uint8_t)strlen(name)};
+
+	memcpy(wanted.label, name, strlen(name));
+	change(service, mapping, &wanted, name, uid, patience, finished, arg);
 }
 
 /* Shows one mapping that the keeper has. Its label was checked to be a name when it was made. */

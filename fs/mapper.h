@@ -42,6 +42,16 @@ void mapper_abandon(struct map_job *job);
 void mapper_unmap(struct service *service, struct mapping *mapping, uid_t uid, uint64_t patience,
 		  mapper_finished finished, void *arg);
 
+/*
+ * Unmaps the pages with any of the `length` bytes (MAPPER_TO_THE_END: all the rest) from `offset`
+ * on, counted from the mapping's start, by the same rules. The mapping stays, also when nothing is
+ * left of it.
+ */
+#define MAPPER_TO_THE_END UINT64_MAX
+void mapper_unmap_range(struct service *service, struct mapping *mapping, uint64_t offset,
+			uint64_t length, uid_t uid, uint64_t patience, mapper_finished finished,
+			void *arg);
+
 /* Gives a mapping another name, by the same rules. */
 void mapper_rename(struct service *service, struct mapping *mapping, const char *name, uid_t uid,
 		   uint64_t patience, mapper_finished finished, void *arg);

@@ -15,7 +15,7 @@
 struct user {
 	struct user *next;
 	uid_t uid;
-	unsigned count;
+	unsigned count, gaps;
 };
 
 struct name_space {
@@ -70,6 +70,7 @@ void version_free(struct name_space *names, struct version *version)
 	owner_put(version->owner);
 	device_put(version->device);
 	free(version->badblocks);
+	free(version->extents);
 	free(version);
 }
 
@@ -149,7 +150,7 @@ unsigned namespace_count_of(const struct name_space *names, uid_t uid)
 {
 	for (const struct user *user = names->users; user; user = user->next)
 		if (user->uid == uid)
-			return user->count;
+			return user->count + user->gaps;
 	return 0;
 }
 
@@ -271,6 +272,7 @@ static struct version *version_new(const char *name, uint64_t number, const void
 			.owner = owner_get(facts->owner),
 			.device = device_get(facts->device),
 			.badblocks = facts->badblocks,
+			.extents = facts->extents,
 			.badblock_count = facts->badblock_count,
 			.device_badblocks = facts->device_badblocks,
 			.deleted = facts->deleted,
@@ -278,6 +280,7 @@ static struct version *version_new(const char *name, uint64_t number, const void
 			.badblocks_known = facts->badblocks_known,
 		};
 		facts->badblocks = NULL;
+		facts->extents = NULL;
 		memcpy(version->record, record, sizeof(version->record));
 		memcpy(version->text, name, name_size);
 		if (facts->path)
@@ -287,15 +290,28 @@ static struct version *version_new(const char *name, uint64_t number, const void
 	return version;
 }
 
-/* The totals after a mapping came (sign 1) or went (-1). */
-static void add_up(struct name_space *names, const struct pmem2fs_record *record, int sign)
+/* The totals after a version came (sign 1) or went (-1). */
+static void add_up(struct name_space *names, const struct mapping *mapping,
+		   const struct version *version, int sign)
 {
-	uint64_t bytes = sign > 0 ? record->length : -record->length;
+	uint64_t bytes = version_mapped(version);
+	size_t gaps = version->extents && version->extents->count ? version->extents->count - 1 : 0;
+	struct user *user = names->users;
+	struct pmem2fs_record record;
 
+	if (sign < 0) {
+		bytes = -bytes;
+		gaps = -gaps;
+	}
+	version_record(version, &record);
+	while (user->uid != mapping->uid)
+		user = user->next;
+	user->gaps += (unsigned)gaps;
+	names->totals.gaps += gaps;
 	names->totals.entries += (uint64_t)sign;
 	names->totals.bytes += bytes;
-	if (record->source_type == PMEM2FS_SOURCE_FSDAX ||
-	    record->source_type == PMEM2FS_SOURCE_DEVDAX)
+	if (record.source_type == PMEM2FS_SOURCE_FSDAX ||
+	    record.source_type == PMEM2FS_SOURCE_DEVDAX)
 		names->totals.pmem_bytes += bytes;
 }
 
@@ -322,7 +338,7 @@ int namespace_show(struct name_space *names, struct mapping *mapping, uint32_t s
 	free(mapping->reserved);
 	mapping->reserved = NULL;
 	names->totals.reserved--;
-	add_up(names, record, 1);
+	add_up(names, mapping, version, 1);
 	return 0;
 }
 
@@ -339,12 +355,17 @@ static int copy_facts(const struct version *version, struct facts *facts)
 	};
 	if (version->path && !(facts->path = strdup(version->path)))
 		return -ENOMEM;
+	if (extents_intersect(version->extents, NULL, &facts->extents)) {
+		free(facts->path);
+		return -ENOMEM;
+	}
 	if (version->badblock_count) {
 		size_t size = version->badblock_count * sizeof(*facts->badblocks);
 
 		facts->badblocks = malloc(size);
 		if (!facts->badblocks) {
 			free(facts->path);
+			free(facts->extents);
 			return -ENOMEM;
 		}
 		memcpy(facts->badblocks, version->badblocks, size);
@@ -382,16 +403,14 @@ void namespace_remove(struct name_space *names, struct mapping *mapping)
 {
 	tdelete(mapping, &names->by_name, compare_names);
 	if (mapping->version) {
-		struct pmem2fs_record record;
-
-		version_record(mapping->version, &record);
-		add_up(names, &record, -1);
+		add_up(names, mapping, mapping->version, -1);
 		order_remove(names, mapping);
 		let_go(names, mapping->version);
 	} else {
 		names->totals.reserved--;
 	}
 	discount_user(names, mapping->uid);
+	free(mapping->left);
 	free(mapping->reserved);
 	free(mapping);
 }
@@ -405,6 +424,7 @@ static bool says_the_same(const struct version *version, const struct facts *fac
 	       version->size == facts->size && version->deleted == facts->deleted &&
 	       version->size_known == facts->size_known &&
 	       version->badblocks_known == facts->badblocks_known &&
+	       extents_equal(version->extents, facts->extents) &&
 	       version->device_badblocks == facts->device_badblocks &&
 	       version->badblock_count == facts->badblock_count &&
 	       (!version->badblock_count ||
@@ -412,23 +432,94 @@ static bool says_the_same(const struct version *version, const struct facts *fac
 			version->badblock_count * sizeof(*facts->badblocks)));
 }
 
-void namespace_learn(struct name_space *names, struct mapping *mapping, struct facts *facts,
-		     uint64_t checked)
+/* The facts are used up. On -ENOMEM the old version stays. */
+static int set_facts(struct name_space *names, struct mapping *mapping, struct facts *facts)
 {
 	struct version *version, *old = mapping->version;
 
 	if (says_the_same(old, facts)) {
 		facts_clear(facts);
-		mapping->checked = checked;
-		return;
+		return 0;
 	}
 	version = version_new(old->text, mapping->number, old->record, facts);
 	if (!version)
-		return; /* the old one stays, and stays out of date */
+		return -ENOMEM;
+	add_up(names, mapping, old, -1);
+	add_up(names, mapping, version, 1);
 	/* The tree compares through the version, and the name in it is the same. */
 	mapping->version = version;
-	mapping->checked = checked;
 	let_go(names, old);
+	return 0;
+}
+
+/*
+ * What the kernel shows at the addresses of a part that we unmapped may be a newer mapping of the
+ * same source, and what it does not show of one that is being unmapped is gone with the answer.
+ */
+static int limit_extents(const struct mapping *mapping, struct facts *facts)
+{
+	const struct extents *seen = mapping->busy ? mapping->version->extents : facts->extents;
+	struct extents *extents;
+
+	if (extents_intersect(seen, mapping->left, &extents))
+		return -ENOMEM;
+	free(facts->extents);
+	facts->extents = extents;
+	return 0;
+}
+
+/* The kernel names nothing any more: what it said last makes the document a request. */
+static int keep_path(const struct version *version, struct facts *facts)
+{
+	if (!facts->extents || facts->extents->count || facts->path || !version->path)
+		return 0;
+	facts->path = strdup(version->path);
+	facts->deleted = version->deleted;
+	return facts->path ? 0 : -ENOMEM;
+}
+
+void namespace_learn(struct name_space *names, struct mapping *mapping, struct facts *facts,
+		     uint64_t checked)
+{
+	if (limit_extents(mapping, facts) || keep_path(mapping->version, facts)) {
+		facts_clear(facts);
+		return; /* the old version stays, and stays out of date */
+	}
+	if (!set_facts(names, mapping, facts))
+		mapping->checked = checked;
+}
+
+int namespace_cut(struct name_space *names, struct mapping *mapping, uint64_t begin, uint64_t end)
+{
+	struct extents *left;
+	struct pmem2fs_record record;
+	struct facts facts;
+
+	version_record(mapping->version, &record);
+	if (extents_remove(mapping->left, extents_whole(record.length), begin, end, &left))
+		return -ENOMEM;
+	if (copy_facts(mapping->version, &facts))
+		goto free_left;
+	free(facts.extents);
+	facts.extents = NULL;
+	if (extents_intersect(mapping->version->extents, left, &facts.extents)) {
+		facts_clear(&facts);
+		goto free_left;
+	}
+	if (set_facts(names, mapping, &facts))
+		goto free_left;
+	free(mapping->left);
+	mapping->left = left;
+	mapping->checked = 0; /* which bad blocks are left is not known */
+	return 0;
+free_left:
+	free(left);
+	return -ENOMEM;
+}
+
+uint64_t namespace_newest(const struct name_space *names)
+{
+	return names->last_number;
 }
 
 void version_record(const struct version *version, struct pmem2fs_record *record)
@@ -437,12 +528,21 @@ void version_record(const struct version *version, struct pmem2fs_record *record
 	memcpy(record, version->record, sizeof(version->record));
 }
 
+uint64_t version_mapped(const struct version *version)
+{
+	struct pmem2fs_record record;
+
+	version_record(version, &record);
+	return extents_bytes(version->extents, record.length);
+}
+
 const char *version_document(struct name_space *names, struct version *version, size_t *length)
 {
 	struct pmem2fs_record record;
 	struct document document = {
 		.name = version->text,
-		.state = "active",
+		.state = version->extents ? "partial" : "active",
+		.extents = version->extents,
 		.origin = "pmem2fs",
 		.record = &record,
 		.owner = version->owner ? &version->owner->is : NULL,

@@ -14,6 +14,7 @@
 #ifndef PMEM2FS_NAMESPACE_H
 #define PMEM2FS_NAMESPACE_H
 
+#include "extents.h"
 #include "facts.h"
 #include "libpmem2fs.h"
 #include "nodes.h"
@@ -35,6 +36,7 @@ struct version {
 	struct owner *owner;
 	struct device *device;
 	struct pmem2_badblock *badblocks;
+	struct extents *extents;
 	const char *path; /* in text, or NULL */
 	uint32_t badblock_count, device_badblocks;
 	uint32_t document_size; /* 0: not rendered yet */
@@ -47,12 +49,13 @@ struct version {
 struct mapping {
 	struct version *version; /* the current one; NULL: only reserved, nobody sees it */
 	char *reserved;          /* the name while only reserved */
+	struct extents *left;    /* what we have not unmapped, NULL: all of it */
 	uint64_t number;
 	uint64_t checked; /* clock_now() of the facts, 0: never looked at */
 	uint32_t slot;    /* in the keeper's table */
 	uid_t uid;        /* who made it */
 	bool asked;       /* somebody is looking at the facts */
-	bool busy;        /* an unmap or rename is under way */
+	bool busy;        /* an unmap (also of a part) or rename is under way */
 };
 
 struct name_space;
@@ -90,10 +93,21 @@ int namespace_rename(struct name_space *names, struct mapping *mapping, struct m
 /* Forgets an mapping, shown or reserved. */
 void namespace_remove(struct name_space *names, struct mapping *mapping);
 
-/* Takes in facts of the time `checked`, making a new version if they differ. The facts are used up.
+/*
+ * Takes in facts of the time `checked`, making a new version if they differ. The facts are used
+ * up. While a change of the mapping is under way, what is mapped of it stays as it was.
  */
 void namespace_learn(struct name_space *names, struct mapping *mapping, struct facts *facts,
 		     uint64_t checked);
+
+/*
+ * The pages of [begin, end), in bytes from its start, are not the mapping's any more, whatever the
+ * kernel has there from now on. Returns 0 or -ENOMEM, then nothing changed.
+ */
+int namespace_cut(struct name_space *names, struct mapping *mapping, uint64_t begin, uint64_t end);
+
+/* The highest number there is. */
+uint64_t namespace_newest(const struct name_space *names);
 
 /*
  * A walk in order of numbers: the first mapping with a number above this one, or NULL, and those
@@ -107,6 +121,9 @@ void version_free(struct name_space *names, struct version *version);
 
 void version_record(const struct version *version, struct pmem2fs_record *record);
 
+/* How many bytes are still mapped. */
+uint64_t version_mapped(const struct version *version);
+
 /*
  * The document of a version. The text belongs to the name space and is good until the next call.
  * NULL when memory runs out.
@@ -115,11 +132,15 @@ const char *version_document(struct name_space *names, struct version *version, 
 /* Its length in bytes, 0 when memory runs out. */
 size_t version_document_size(struct name_space *names, struct version *version);
 
-/* How many mappings that user has, reserved ones included. */
+/*
+ * How many mappings that user has, reserved ones included. Each gap in one counts as one more: the
+ * kernel's limit is on areas.
+ */
 unsigned namespace_count_of(const struct name_space *names, uid_t uid);
 
 struct namespace_totals {
 	uint64_t entries, reserved;
+	uint64_t gaps;              /* within what is mapped of them */
 	uint64_t bytes, pmem_bytes; /* mapped; of them, of DAX sources */
 };
 struct namespace_totals namespace_totals(const struct name_space *names);

@@ -149,7 +149,7 @@ static bool may_create(const struct connection *connection)
 	return mode & 0002;
 }
 
-static void map_finished(void *arg, int error, const char *why)
+static void finished(void *arg, int error, const char *why)
 {
 	answer_result(arg, error, why);
 }
@@ -183,7 +183,7 @@ static void ask_map(struct connection *connection, const json_t *question, int f
 		goto failed;
 	}
 	mapper_map(service, name, &request, connection->peer.uid, connection->peer.gid, NULL, fd,
-		   connection->peer.pid, map_finished, connection, &connection->job);
+		   connection->peer.pid, finished, connection, &connection->job);
 	free(name);
 	return;
 failed:
@@ -206,32 +206,73 @@ static void unmap_finished(void *arg, int error, const char *why)
 	answer_result(connection, error, why);
 }
 
-static void ask_unmap(struct connection *connection, const json_t *question)
+/*
+ * The mapping that `question` names under `key`, and how long to wait, in nanoseconds. NULL: the
+ * question is answered.
+ */
+static struct mapping *get_mapping(struct connection *connection, const json_t *question,
+				   const char *key, uint64_t *patience)
 {
 	const json_t *timeout = json_object_get(question, "timeout");
-	struct service *service = connection->server->service;
 	double seconds = timeout ? json_number_value(timeout) : UNMAP_SECONDS;
-	char *name = get_name(question, "unmap");
-	struct mapping *mapping = name ? namespace_find(service->names, name) : NULL;
+	char *name = get_name(question, key);
+	struct mapping *mapping = NULL;
 	char why[MAPPER_WHY_LENGTH];
 
 	if (!name || (timeout && !json_is_number(timeout)) ||
 	    !(seconds >= 0 && seconds <= TIMEOUT_MAX)) {
-		free(name);
 		answer_result(connection, EINVAL, "bad request: no name or no sensible timeout");
-		return;
-	}
-	if (!mapping) {
+	} else {
+		mapping = namespace_find(connection->server->service->names, name);
 		snprintf(why, sizeof(why), "%s: no such mapping", name);
-		free(name);
-		answer_result(connection, ENOENT, why);
-		return;
+		if (!mapping)
+			answer_result(connection, ENOENT, why);
 	}
-	connection->name = name;
+	free(name);
 	if (seconds < UNMAP_SECONDS_MIN)
 		seconds = UNMAP_SECONDS_MIN;
-	mapper_unmap(service, mapping, connection->peer.uid, (uint64_t)(seconds * CLOCK_SECOND),
+	*patience = (uint64_t)(seconds * CLOCK_SECOND);
+	return mapping;
+}
+
+static void ask_unmap(struct connection *connection, const json_t *question)
+{
+	struct mapping *mapping;
+	uint64_t patience;
+
+	mapping = get_mapping(connection, question, "unmap", &patience);
+	if (!mapping)
+		return;
+	connection->name = strdup(mapping_name(mapping));
+	if (!connection->name) {
+		answer_result(connection, ENOMEM, "out of memory");
+		return;
+	}
+	mapper_unmap(connection->server->service, mapping, connection->peer.uid, patience,
 		     unmap_finished, connection);
+}
+
+static void ask_unmap_range(struct connection *connection, const json_t *question)
+{
+	const json_t *offset = json_object_get(question, "offset");
+	const json_t *length = json_object_get(question, "length");
+	struct mapping *mapping;
+	uint64_t patience;
+
+	/* One that is missing may be misspelled. */
+	if (!json_is_integer(offset) || json_integer_value(offset) < 0 ||
+	    !(json_is_null(length) ||
+	      (json_is_integer(length) && json_integer_value(length) >= 0))) {
+		answer_result(connection, EINVAL, "bad request: no sensible offset or length");
+		return;
+	}
+	mapping = get_mapping(connection, question, "unmap_range", &patience);
+	if (mapping)
+		mapper_unmap_range(connection->server->service, mapping,
+				   (uint64_t)json_integer_value(offset),
+				   json_is_null(length) ? MAPPER_TO_THE_END
+							: (uint64_t)json_integer_value(length),
+				   connection->peer.uid, patience, finished, connection);
 }
 
 static void ask_events(struct connection *connection)
@@ -253,11 +294,15 @@ static void ask(struct connection *connection, const char *text, size_t length, 
 
 	connection->busy = true;
 	watch_connection(connection, false);
-	if (json_object_get(question, "map")) {
+	if (json_object_get(question, "unmap") && json_object_get(question, "unmap_range")) {
+		answer_result(connection, EINVAL, "unmap and unmap_range are two questions");
+	} else if (json_object_get(question, "map")) {
 		ask_map(connection, question, fd);
 		fd = -1;
 	} else if (json_object_get(question, "unmap")) {
 		ask_unmap(connection, question);
+	} else if (json_object_get(question, "unmap_range")) {
+		ask_unmap_range(connection, question);
 	} else if (json_object_get(question, "events")) {
 		ask_events(connection);
 	} else if (json_object_get(question, "hello")) {

@@ -8,7 +8,9 @@
  */
 #include "witness.h"
 #include "log.h"
+#include "maps.h"
 #include "mountinfo.h"
+#include "proc.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -20,9 +22,13 @@
 #include <unistd.h>
 
 #define DEVICE_TRIES 3
+#define MAPS_FRESH   (CLOCK_SECOND / 10) /* for how long one reading of the areas serves */
+
+#define LINK_SIZE 96
 
 struct question {
 	uint64_t number;
+	uint64_t looked;              /* clock_now() of the oldest of the facts */
 	struct pmem2fs_record record; /* its label is not filled in */
 	struct facts facts;           /* the answer */
 };
@@ -31,6 +37,7 @@ struct batch {
 	struct task task; /* first */
 	struct witness *witness;
 	uint64_t begun;
+	uint64_t newest; /* number of a mapping; all up to it were there when this was begun */
 	struct owner *owner;
 	bool owner_looked_at;
 	dev_t looked_for; /* whether a file system with that number is mounted */
@@ -62,117 +69,9 @@ struct witness {
 	struct owner *owner;
 	uint64_t owner_checked;
 	struct known_device *devices;
+	struct maps maps; /* of the keeper */
+	uint64_t maps_read, maps_newest;
 };
-
-static char *read_link(const char *path)
-{
-	char target[PATH_MAX];
-	ssize_t n = readlink(path, target, sizeof(target) - 1);
-
-	if (n < 0)
-		return NULL;
-	target[n] = '\0';
-	return strdup(target);
-}
-
-static char *read_line_of(pid_t pid, const char *name)
-{
-	char path[64], *line = NULL;
-	size_t size = 0;
-	ssize_t n;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	file = fopen(path, "re");
-	if (!file)
-		return NULL;
-	n = getline(&line, &size, file);
-	fclose(file);
-	if (n <= 0) {
-		free(line);
-		return NULL;
-	}
-	if (line[n - 1] == '\n')
-		line[n - 1] = '\0';
-	return line;
-}
-
-/* Start of a process as time of day: boot time plus field 22 of its stat. */
-static uint64_t started_at(pid_t pid)
-{
-	char *stat = read_line_of(pid, "stat"), *at;
-	struct timespec day, boot;
-	unsigned long long ticks;
-	uint64_t started = 0;
-
-	/* The name in parentheses may hold anything; behind the last one the fields are plain. */
-	at = stat ? strrchr(stat, ')') : NULL;
-	if (at && sscanf(at + 1,
-			 " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
-			 "%*d %*d %llu",
-			 &ticks) == 1) {
-		uint64_t since_boot = ticks * (CLOCK_SECOND / (uint64_t)sysconf(_SC_CLK_TCK));
-
-		clock_gettime(CLOCK_REALTIME, &day);
-		clock_gettime(CLOCK_BOOTTIME, &boot);
-		started = (uint64_t)day.tv_sec * CLOCK_SECOND + (uint64_t)day.tv_nsec -
-			  (uint64_t)boot.tv_sec * CLOCK_SECOND - (uint64_t)boot.tv_nsec +
-			  since_boot;
-		started -= started % (CLOCK_SECOND / (uint64_t)sysconf(_SC_CLK_TCK));
-	}
-	free(stat);
-	return started;
-}
-
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && !strcmp(a, b));
-}
-
-/* The unit that a process belongs to: its cgroup of version 2, or systemd's of version 1. */
-static char *read_cgroup(pid_t pid)
-{
-	static const char *const hierarchies[] = {"0::", "name=systemd:"};
-	char path[64], *line = NULL, *found, *cgroup = NULL;
-	size_t size = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
-	file = fopen(path, "re");
-	while (file && !cgroup && getline(&line, &size, file) > 0) {
-		line[strcspn(line, "\n")] = '\0';
-		for (size_t i = 0; !cgroup && i < sizeof(hierarchies) / sizeof(*hierarchies); i++)
-			if ((found = strstr(line, hierarchies[i])))
-				cgroup = strdup(found + strlen(hierarchies[i]));
-	}
-	free(line);
-	if (file)
-		fclose(file);
-	return cgroup;
-}
-
-/* The owner as it is now: the old object when nothing has changed. NULL when memory runs out. */
-static struct owner *look_at_owner(pid_t pid, struct owner *old)
-{
-	struct owner *owner = calloc(1, sizeof(*owner));
-	char path[64];
-
-	if (!owner)
-		return NULL;
-	owner->references = 1;
-	owner->is.pid = pid;
-	owner->is.comm = read_line_of(pid, "comm");
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	owner->is.exe = read_link(path);
-	owner->is.cgroup = read_cgroup(pid);
-	owner->is.started = old ? old->is.started : started_at(pid);
-	if (old && same_text(old->is.comm, owner->is.comm) &&
-	    same_text(old->is.exe, owner->is.exe) && same_text(old->is.cgroup, owner->is.cgroup)) {
-		owner_put(owner);
-		return owner_get(old);
-	}
-	return owner;
-}
 
 /* Devices come and go while libndctl lists them: that is no answer yet. */
 static int get_device(dev_t dev, bool block, struct pmem2fs_device *device)
@@ -265,10 +164,27 @@ static int add_badblock(struct facts *facts, uint64_t offset, uint64_t length)
 	return 0;
 }
 
-/* The bad ranges of the source that are within the mapping, relative to it. */
+/* Adds what of a bad range of the source is in one part of the mapping. */
+static int add_badblock_within(struct question *question, const struct pmem2_badblock *bad,
+			       const struct extent *part)
+{
+	uint64_t source = question->record.offset, length = question->record.length;
+	uint64_t from = source + part->offset, to = from + part->length;
+
+	if (to > source + length) /* the last page reaches further */
+		to = source + length;
+	if (from < bad->offset)
+		from = bad->offset;
+	if (to > bad->offset + bad->length)
+		to = bad->offset + bad->length;
+	return from < to ? add_badblock(&question->facts, from - source, to - from) : 0;
+}
+
+/* The bad ranges of the source that are within what is mapped, relative to the mapping. */
 static int look_at_badblocks(struct question *question, int fd)
 {
-	uint64_t begin = question->record.offset, end = begin + question->record.length;
+	const struct extent whole = {.length = question->record.length};
+	const struct extents *extents = question->facts.extents;
 	struct pmem2_badblock_context *context = NULL;
 	struct pmem2_source *source = NULL;
 	struct pmem2_badblock bad;
@@ -279,16 +195,19 @@ static int look_at_badblocks(struct question *question, int fd)
 		error = pmem2_badblock_context_new(&context, source);
 	while (!error) {
 		error = pmem2_badblock_next(context, &bad);
-		if (!error && bad.offset < end && bad.offset + bad.length > begin) {
-			uint64_t from = bad.offset > begin ? bad.offset : begin;
-			uint64_t to = bad.offset + bad.length < end ? bad.offset + bad.length : end;
-
-			error = add_badblock(&question->facts, from - begin, to - from);
-		}
+		for (size_t i = 0; !error && i < (extents ? extents->count : 1); i++)
+			error = add_badblock_within(question, &bad,
+						    extents ? &extents->list[i] : &whole);
 	}
 	pmem2_badblock_context_delete(&context);
 	pmem2_source_delete(&source);
 	return error == PMEM2_E_NO_BAD_BLOCK_FOUND ? 0 : error;
+}
+
+/* Whether nothing of the mapping is left. */
+static bool is_gone(const struct facts *facts)
+{
+	return facts->extents && !facts->extents->count;
 }
 
 static void look_below(struct witness *witness, struct question *question, const char *link)
@@ -307,7 +226,7 @@ static void look_below(struct witness *witness, struct question *question, const
 	facts->device = device_get(known->device);
 	facts->badblocks_known = known->badblocks_known;
 	facts->device_badblocks = (uint32_t)known->badblock_count;
-	if (!known->badblocks_known || !known->badblock_count)
+	if (!known->badblocks_known || !known->badblock_count || is_gone(facts))
 		return;
 	fd = open_source(question, link);
 	facts->badblocks_known = fd >= 0 && !look_at_badblocks(question, fd);
@@ -333,9 +252,9 @@ static bool devdax_size(dev_t dev, uint64_t *size)
 /*
  * Through the area's link in /proc the file itself is asked, which takes root; otherwise whatever
  * is at its path, if it is the same file. Root never follows the path: its owner may have put a
- * file system there that hangs.
+ * file system there that hangs. True: there is such an area, and it is of the mapping's file.
  */
-static void look_at_file(struct question *question, const char *link)
+static bool look_at_file(struct question *question, const char *link)
 {
 	static const char mark[] = " (deleted)";
 	const struct pmem2fs_record *record = &question->record;
@@ -344,7 +263,8 @@ static void look_at_file(struct question *question, const char *link)
 	bool marked, seen;
 	size_t length;
 
-	facts->path = read_link(link);
+	free(facts->path);
+	facts->path = proc_link(link);
 	length = facts->path ? strlen(facts->path) : 0;
 	marked = length >= sizeof(mark) && !strcmp(facts->path + length - sizeof(mark) + 1, mark);
 	seen = !statx(AT_FDCWD, link, AT_STATX_DONT_SYNC, STATX_SIZE | STATX_NLINK | STATX_INO,
@@ -357,6 +277,7 @@ static void look_at_file(struct question *question, const char *link)
 			      &st);
 	facts->size_known = seen && st.stx_ino == record->source_inode;
 	facts->size = facts->size_known ? st.stx_size : 0;
+	return facts->size_known;
 }
 
 /* The path on a file system that is mounted nowhere any more leads nowhere, or somewhere else. */
@@ -376,24 +297,92 @@ static void check_mounted(struct batch *batch, struct question *question)
 	question->facts.path = NULL;
 }
 
+static void name_link(char link[LINK_SIZE], pid_t pid, uint64_t begin, uint64_t end)
+{
+	snprintf(link, LINK_SIZE, "/proc/%d/map_files/%lx-%lx", (int)pid, begin, end);
+}
+
+/* The areas of the keeper, not older than the question's mapping. NULL: they cannot be had. */
+static const struct maps *look_at_maps(struct batch *batch, const struct question *question)
+{
+	struct witness *witness = batch->witness;
+	uint64_t now = clock_now();
+
+	if (now - witness->maps_read < MAPS_FRESH && question->number <= witness->maps_newest)
+		return &witness->maps;
+	maps_clear(&witness->maps);
+	witness->maps_read = 0;
+	if (maps_read(&witness->maps, witness->keeper))
+		return NULL;
+	witness->maps_read = now;
+	witness->maps_newest = batch->newest;
+	return &witness->maps;
+}
+
+/*
+ * For a mapping that is not one area of its own: what is left of it. Its neighbour may have been
+ * joined with it, too. Where the areas cannot be had it counts as whole.
+ */
+static void look_at_parts(struct batch *batch, struct question *question, char link[LINK_SIZE])
+{
+	const struct maps *maps = look_at_maps(batch, question);
+	struct facts *facts = &question->facts;
+	const struct maps_area *first;
+
+	free(facts->extents);
+	facts->extents = NULL;
+	if (!maps || maps_find(maps, &question->record, &facts->extents, &first))
+		return;
+	question->looked = batch->witness->maps_read;
+	if (first)
+		name_link(link, batch->witness->keeper, first->begin, first->end);
+	else
+		link[0] = '\0'; /* whatever is there is another mapping's */
+}
+
+static void look_at_file_in_parts(struct batch *batch, struct question *question,
+				  char link[LINK_SIZE])
+{
+	const struct facts *facts = &question->facts;
+
+	look_at_parts(batch, question, link);
+	if (look_at_file(question, link) || facts->path || is_gone(facts) ||
+	    batch->witness->maps_read >= batch->begun)
+		return;
+	batch->witness->maps_read = 0; /* the areas have changed since */
+	look_at_parts(batch, question, link);
+	look_at_file(question, link);
+}
+
+/* The kernel has such a link for each area that is of a file or shared. */
+static bool is_one_area(const struct question *question, const char *link)
+{
+	struct stat st;
+
+	return question->record.sharing == PMEM2_SHARED && !lstat(link, &st);
+}
+
 static void look(struct batch *batch, struct question *question)
 {
 	const struct pmem2fs_record *record = &question->record;
 	struct facts *facts = &question->facts;
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	char link[96];
+	char link[LINK_SIZE];
 
+	question->looked = batch->begun;
 	facts->owner = owner_get(batch->owner);
+	name_link(link, batch->witness->keeper, record->address,
+		  record->address + extents_whole(record->length));
 	if (record->source_type == PMEM2FS_SOURCE_ANONYMOUS) {
 		facts->size = record->source_size;
 		facts->size_known = true;
+		if (!is_one_area(question, link))
+			look_at_parts(batch, question, link);
 		return;
 	}
-	snprintf(link, sizeof(link), "/proc/%d/map_files/%lx-%lx", (int)batch->witness->keeper,
-		 record->address, record->address + (record->length + page - 1) / page * page);
-	look_at_file(question, link);
+	if (!look_at_file(question, link))
+		look_at_file_in_parts(batch, question, link);
 	check_mounted(batch, question);
-	if (record->source_type == PMEM2FS_SOURCE_DEVDAX)
+	if (record->source_type == PMEM2FS_SOURCE_DEVDAX && !is_gone(facts))
 		facts->size_known = devdax_size(record->source_rdev, &facts->size);
 	look_below(batch->witness, question, link);
 }
@@ -405,7 +394,7 @@ static void run_batch(struct task *task)
 	batch->begun = clock_now();
 	batch->owner_looked_at = batch->begun - batch->witness->owner_checked >= WITNESS_FRESH;
 	if (batch->owner_looked_at)
-		batch->owner = look_at_owner(batch->witness->keeper, batch->witness->owner);
+		batch->owner = proc_owner(batch->witness->keeper, batch->witness->owner);
 	if (!batch->owner)
 		batch->owner = owner_get(batch->witness->owner);
 	for (size_t i = 0; i < batch->count; i++)
@@ -441,7 +430,7 @@ static void batch_done(struct task *task)
 		if (!mapping)
 			continue;
 		mapping->asked = false;
-		namespace_learn(witness->names, mapping, &question->facts, batch->begun);
+		namespace_learn(witness->names, mapping, &question->facts, question->looked);
 	}
 	waiter = batch->waiters;
 	batch_free(batch);
@@ -465,6 +454,7 @@ static int start(struct witness *witness)
 
 	if (witness->working || !batch)
 		return 0;
+	batch->newest = namespace_newest(witness->names);
 	error = pool_submit(witness->pool, &batch->task);
 	if (error) {
 		log_error("no thread to look at the mappings with");
@@ -556,7 +546,7 @@ struct witness *witness_new(struct name_space *names, struct pool *pool, pid_t k
 	witness->names = names;
 	witness->pool = pool;
 	witness->keeper = keeper;
-	witness->owner = look_at_owner(keeper, NULL);
+	witness->owner = proc_owner(keeper, NULL);
 	witness->owner_checked = clock_now();
 	if (!witness->owner) {
 		free(witness);
@@ -578,6 +568,7 @@ void witness_free(struct witness *witness)
 	}
 	if (witness->collecting)
 		batch_free(witness->collecting);
+	maps_clear(&witness->maps);
 	owner_put(witness->owner);
 	free(witness);
 }

@@ -19,11 +19,13 @@ def no_duplicates(pairs):
     return dict(pairs)
 
 
-def order_errors(schema, value, where="document"):
+def order_errors(root, schema, value, where="document"):
     """Yields a text for each object whose keys do not come in the schema's order."""
+    if "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
     if isinstance(value, list):
         for number, item in enumerate(value):
-            yield from order_errors(schema.get("items", {}), item, f"{where}[{number}]")
+            yield from order_errors(root, schema.get("items", {}), item, f"{where}[{number}]")
     if not isinstance(value, dict):
         return
     properties = schema.get("properties", {})
@@ -31,7 +33,7 @@ def order_errors(schema, value, where="document"):
     if known != [key for key in properties if key in value]:
         yield f"{where}: keys in wrong order: {', '.join(known)}"
     for key in known:
-        yield from order_errors(properties[key], value[key], f"{where}.{key}")
+        yield from order_errors(root, properties[key], value[key], f"{where}.{key}")
 
 
 class Validator:
@@ -53,7 +55,7 @@ class Validator:
             return
         for error in self.validator.iter_errors(document):
             yield f"{error.json_path}: {error.message}"
-        yield from order_errors(self.schema, document)
+        yield from order_errors(self.schema, self.schema, document)
 
 
 def main(paths):

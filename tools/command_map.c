@@ -6,7 +6,6 @@
  */
 #include "pmem2ctl.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,30 +33,18 @@ static bool is_protection(const char *text)
 	       strchr("x-", text[2]);
 }
 
-/* Returns -1, or the exit status after saying what is wrong. */
-static int read_size(const struct invocation *invocation, const char *what, int64_t *size)
-{
-	int error = size_parse(optarg, size);
-
-	if (error == -ERANGE)
-		return wrong_usage(invocation, "%s '%s' is too large", what, optarg);
-	if (error)
-		return wrong_usage(invocation, "%s '%s' is not a number of bytes", what, optarg);
-	return -1;
-}
-
 static int read_option(struct invocation *invocation, int option, struct map_options *options)
 {
 	switch (option) {
 	case 'o':
 		options->has_offset = true;
-		return read_size(invocation, "offset", &options->offset);
+		return size_option(invocation, "offset", &options->offset);
 	case 'l':
 		options->has_length = true;
-		return read_size(invocation, "length", &options->length);
+		return size_option(invocation, "length", &options->length);
 	case OPTION_ANONYMOUS:
 		options->anonymous = true;
-		return read_size(invocation, "size", &options->size);
+		return size_option(invocation, "size", &options->size);
 	case 'g':
 		options->granularity = optarg;
 		if (one_of(optarg, "byte", "cache_line", "page"))

@@ -24,36 +24,69 @@ static int read_timeout(const char *text)
 	return *end || errno || seconds > INT_MAX ? -1 : (int)seconds;
 }
 
-/* `timeout` is -1 for the daemon's default. */
-static enum answer unmap(int connection, const char *name, int timeout)
+struct unmap_options {
+	int timeout;            /* seconds, -1: the daemon's default */
+	bool range;             /* only a part */
+	int64_t offset, length; /* of it, in bytes; length -1: all the rest */
+};
+
+static void put(json_t *question, const char *key, json_t *value)
+{
+	if (json_object_set_new(question, key, needed(value)))
+		needed(NULL);
+}
+
+static enum answer unmap(int connection, const char *name, const struct unmap_options *options)
 {
 	json_t *question = needed(json_object());
 
-	name_put(question, "unmap", name);
-	if (timeout >= 0 && json_object_set_new(question, "timeout", json_integer(timeout)))
-		needed(NULL);
+	name_put(question, options->range ? "unmap_range" : "unmap", name);
+	if (options->range) {
+		put(question, "offset", json_integer(options->offset));
+		put(question, "length",
+		    options->length < 0 ? json_null() : json_integer(options->length));
+	}
+	if (options->timeout >= 0)
+		put(question, "timeout", json_integer(options->timeout));
 	return connection_ask(connection, name, question, -1, NULL);
+}
+
+/* Returns -1, or the exit status to end with. */
+static int read_option(struct invocation *invocation, int option, struct unmap_options *options)
+{
+	switch (option) {
+	case 'o':
+		options->range = true;
+		return size_option(invocation, "offset", &options->offset);
+	case 'l':
+		options->range = true;
+		return size_option(invocation, "length", &options->length);
+	case 't':
+		options->timeout = read_timeout(optarg);
+		if (options->timeout >= 0)
+			return -1;
+		return wrong_usage(invocation, "timeout '%s' is not a number of seconds", optarg);
+	default:
+		return common_option(invocation, option);
+	}
 }
 
 static int run(struct invocation *invocation, int argc, char **argv)
 {
-	static const struct option options[] = {
+	static const struct option long_options[] = {
+		{"offset", required_argument, NULL, 'o'},
+		{"length", required_argument, NULL, 'l'},
 		{"timeout", required_argument, NULL, 't'},
 		COMMON_LONG_OPTIONS,
 	};
-	int option, timeout = -1, status = STATUS_OK;
+	static const char short_options[] = "o:l:t:" COMMON_SHORT_OPTIONS;
+	struct unmap_options options = {.timeout = -1, .length = -1};
+	int option, status;
 
-	while ((option = getopt_long(argc, argv, "t:" COMMON_SHORT_OPTIONS, options, NULL)) != -1) {
-		if (option != 't') {
-			status = common_option(invocation, option);
-			if (status >= 0)
-				return status;
-			continue;
-		}
-		timeout = read_timeout(optarg);
-		if (timeout < 0)
-			return wrong_usage(invocation, "timeout '%s' is not a number of seconds",
-					   optarg);
+	while ((option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
+		status = read_option(invocation, option, &options);
+		if (status >= 0)
+			return status;
 	}
 	if (optind == argc)
 		return wrong_usage(invocation, "which NAME?");
@@ -66,7 +99,7 @@ static int run(struct invocation *invocation, int argc, char **argv)
 		enum answer answer = ANSWER_REFUSED;
 
 		if (name_check(argv[i]))
-			answer = unmap(connection, argv[i], timeout);
+			answer = unmap(connection, argv[i], &options);
 		if (answer != ANSWER_SUCCESS)
 			status = STATUS_FAILURE;
 		if (answer == ANSWER_LOST) {
@@ -81,9 +114,14 @@ static int run(struct invocation *invocation, int argc, char **argv)
 const struct command command_unmap = {
 	.name = "unmap",
 	.operands = "NAME...",
-	.summary = "remove mappings",
+	.summary = "remove mappings, or parts of them",
 	.details =
-		"Unmap each NAME and release its object. A failure does not stop the others.\n\n"
+		"Unmap each NAME and release its object. A failure does not stop the others.\n"
+		"With an offset or a length, unmap only the pages with any of these bytes, and "
+		"keep\n"
+		"the mapping, even when nothing is left of it.\n\n"
+		"  -o, --offset BYTES      where in the mapping the part begins (default 0)\n"
+		"  -l, --length BYTES      how long it is (default: all the rest)\n"
 		"  -t, --timeout SECONDS   how long to wait for the program that holds the mapping",
 	.run = run,
 };

@@ -7,6 +7,7 @@
  */
 #include "pmem2ctl.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
@@ -97,6 +98,17 @@ int common_option(struct invocation *invocation, int option)
 			command ? " " : "");
 		return STATUS_USAGE;
 	}
+}
+
+int size_option(const struct invocation *invocation, const char *what, int64_t *size)
+{
+	int error = size_parse(optarg, size);
+
+	if (error == -ERANGE)
+		return wrong_usage(invocation, "%s '%s' is too large", what, optarg);
+	if (error)
+		return wrong_usage(invocation, "%s '%s' is not a number of bytes", what, optarg);
+	return -1;
 }
 
 static int run_help(struct invocation *invocation, int argc, char **argv)

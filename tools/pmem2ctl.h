@@ -51,6 +51,9 @@ extern const struct command command_map, command_unmap, command_list, command_sh
 /* Does what one of them says. Returns the exit status to end with, or -1 to go on. */
 int common_option(struct invocation *invocation, int option);
 
+/* Understands optarg, an amount of bytes that is called `what`. Returns as common_option. */
+int size_option(const struct invocation *invocation, const char *what, int64_t *size);
+
 /* Says what is wrong with the command line and where to find help; returns STATUS_USAGE. */
 int wrong_usage(const struct invocation *invocation, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

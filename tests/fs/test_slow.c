@@ -94,6 +94,38 @@ static void an_unmap_that_takes_long(struct fs *fs)
 	unmap(fs, "slow");
 }
 
+/* pmem2ctl waits as long as it is told; the document tells the truth before and after. */
+static void an_unmap_of_a_part_that_takes_long(struct fs *fs)
+{
+	const char *held = format("%s.held", hold_file(fs));
+	const char *ctl = format("%s -s %s", getenv("PMEM2FS_CTL"), fs->daemon.socket);
+	char *before, *during;
+	json_t *root;
+
+	start_slow(fs);
+	assert_int_equal(truncate(source(fs, "slow-file"), 3 * SLOW_LENGTH), 0);
+	map_source(fs, "part", source(fs, "slow-file"));
+	before = read_file(entry(fs, "part"), NULL);
+	assert_int_equal(
+		shell(fs, format("%s unmap -t 0 -o %d -l %d part", ctl, SLOW_LENGTH, SLOW_LENGTH)),
+		1);
+	assert_true(output_has(fs, "part: cannot unmap a part: the keeper has not done it"));
+	assert_true(exists(held));
+	sleep_ms(1100); /* looked at again */
+	during = read_file(entry(fs, "part"), NULL);
+	assert_string_equal(during, before);
+	assert_int_equal(unlink(entry(fs, "part")), -1);
+	assert_int_equal(errno, EBUSY);
+	assert_int_equal(unlink(hold_file(fs)), 0);
+	WAIT_UNTIL(shell(fs, "grep -q partial $M/part") == 0);
+	root = document(fs, "part");
+	assert_int_equal(json_array_size(json_object_get(root, "extents")), 2);
+	json_decref(root);
+	free(during);
+	free(before);
+	WAIT_UNTIL(unlink(entry(fs, "part")) == 0);
+}
+
 /* The name and its document are there until the region is gone. */
 static void an_entry_stays_until_its_region_is_gone(struct fs *fs)
 {
@@ -234,6 +266,7 @@ int main(int argc, char **argv)
 {
 	const struct fs_test tests[] = {
 		FS_TEST(an_unmap_that_takes_long, .no_daemon = true),
+		FS_TEST(an_unmap_of_a_part_that_takes_long, .no_daemon = true),
 		FS_TEST(an_entry_stays_until_its_region_is_gone, .no_daemon = true),
 		FS_TEST(other_removers_wait_no_longer, .no_daemon = true),
 		FS_TEST(a_keeper_that_is_stopped),

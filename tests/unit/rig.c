@@ -253,6 +253,8 @@ void rig_carry_out(struct rig *rig, struct taken *taken)
 		slot = do_map(taken);
 	else if (command->op == COMMAND_UNMAP)
 		error = pmem2_unmap(&maps[slot]);
+	else if (command->op == COMMAND_UNMAP_RANGE)
+		error = pmem2_unmap_range(maps[slot], command->offset, command->length, 0);
 	else if (command->op == COMMAND_LABEL)
 		error = pmem2fs_map_set_label(maps[slot], command->label, command->label_length);
 	else

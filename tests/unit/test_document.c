@@ -65,6 +65,9 @@ static const struct pmem2fs_device fsdax_device = {
 };
 static const struct pmem2_badblock badblocks[] = {{8192, 4096}, {16384, 512}};
 
+static const struct extents parts = {.count = 2, .list = {{0, 4096}, {8192, 4096}}};
+static const struct extents nothing;
+
 static const struct pmem2fs_record devdax_record = {
 	.address = 0x7f0000000000,
 	.length = 4194304,
@@ -171,6 +174,7 @@ static const struct test_case {
 	  .origin = "pmem2fs",
 	  .record = &file_record,
 	  .owner = &keeper,
+	  .extents = &nothing,
 	  .path = "/tmp/\xf0\x9f\x98\x80",
 	  .size_known = true,
 	  .size = 5000},
@@ -202,6 +206,15 @@ static const struct test_case {
 	  .length = 67108864,
 	  .granularity = PMEM2_GRANULARITY_PAGE,
 	  .protection = PMEM2_PROT_READ | PMEM2_PROT_WRITE}},
+	{"partial",
+	 {.name = "part",
+	  .state = "partial",
+	  .extents = &parts,
+	  .origin = "pmem2fs",
+	  .record = &anonymous_record,
+	  .owner = &keeper},
+	 0,
+	 {.anonymous = true, .length = 12288, .granularity = PMEM2_GRANULARITY_BYTE}},
 	{"unknown",
 	 {.name = "x",
 	  .state = "lost",

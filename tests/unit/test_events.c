@@ -117,6 +117,10 @@ static void says_what_happened(void **state)
 	events_renamed(rig->events, mapping, "old");
 	expect(rig->far, "{\"event\":\"rename\",\"name\":\"log\",\"old_name\":\"old\",\"uid\":1000,"
 			 "\"address\":\"0x7f5a40000000\",\"length\":67108864}");
+	events_unmapped_range(rig->events, mapping, 4096, 8192);
+	expect(rig->far, "{\"event\":\"unmap_range\",\"name\":\"log\",\"uid\":1000,"
+			 "\"address\":\"0x7f5a40000000\",\"length\":67108864,"
+			 "\"range\":{\"offset\":4096,\"length\":8192}}");
 	events_unmapped(rig->events, mapping);
 	expect(rig->far, "{\"event\":\"unmap\",\"name\":\"log\",\"uid\":1000,"
 			 "\"address\":\"0x7f5a40000000\",\"length\":67108864}");

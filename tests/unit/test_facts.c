@@ -58,6 +58,7 @@ static void facts_hold_references(void **state)
 		.device = device_get(device),
 		.badblocks = calloc(2, sizeof(*facts.badblocks)),
 		.badblock_count = 2,
+		.extents = extents_new(),
 	};
 	const struct facts none = {0};
 

@@ -51,6 +51,45 @@ static struct mapping *add(struct name_space *names, const char *name, uint32_t 
 	return mapping;
 }
 
+static struct extents *part(uint64_t begin, uint64_t end)
+{
+	struct extents *extents = extents_new();
+
+	if (begin < end)
+		assert_int_equal(extents_append(&extents, begin, end), 0);
+	return extents;
+}
+
+static void learn_part(struct name_space *names, struct mapping *mapping, struct extents *extents)
+{
+	struct facts facts = {.owner = owner_get(&owner), .extents = extents};
+
+	namespace_learn(names, mapping, &facts, 1);
+}
+
+/* The document says that of the two pages there is this, or (count 2) the whole. */
+static void expect_parts(struct name_space *names, const struct mapping *mapping, size_t count,
+			 uint64_t begin, uint64_t end)
+{
+	const struct extents *extents = mapping->version->extents;
+	size_t length;
+	const char *text = version_document(names, mapping->version, &length);
+
+	if (count == 2) {
+		assert_null(extents);
+		assert_non_null(strstr(text, "\"state\": \"active\""));
+		assert_null(strstr(text, "extents"));
+		return;
+	}
+	assert_non_null(extents);
+	assert_int_equal(extents->count, count);
+	assert_non_null(strstr(text, "\"state\": \"partial\",\n  \"extents\": ["));
+	if (count) {
+		assert_int_equal(extents->list[0].offset, begin);
+		assert_int_equal(extents->list[0].length, end - begin);
+	}
+}
+
 static void a_reserved_name_is_taken_and_not_seen(void **state)
 {
 	struct name_space *names = *state;
@@ -244,7 +283,7 @@ static void each_fact_makes_a_new_version(void **state)
 	struct owner other = {.references = 1, .is = {.pid = 2}};
 	struct device device = {.references = 1};
 
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < 12; i++) {
 		struct facts facts = {.path = i > 0 ? strdup(i > 1 ? "/y" : "/x") : NULL};
 		uint64_t node_number = mapping->number;
 		char *before, *after;
@@ -263,6 +302,8 @@ static void each_fact_makes_a_new_version(void **state)
 			facts.badblocks[0].length = 4096;
 			facts.device_badblocks = 1;
 		}
+		if (i > 9)
+			facts.extents = part(i > 10 ? 4096 : 0, 8192);
 		before = strdup(version_document(names, mapping->version, &length));
 		namespace_learn(names, mapping, &facts, 1);
 		assert_int_equal(mapping->version->number, node_number);
@@ -302,6 +343,117 @@ static void a_version_stays_while_the_kernel_knows_it(void **state)
 	free(before);
 }
 
+static void what_is_left_counts(void **state)
+{
+	struct name_space *names = *state;
+	struct mapping *mapping = add(names, "a", 0, &record), *reserved;
+
+	add(names, "b", 1, &record);
+	expect_parts(names, mapping, 2, 0, 0);
+	learn_part(names, mapping, part(4096, 8192));
+	expect_parts(names, mapping, 1, 4096, 8192);
+	assert_int_equal(version_mapped(mapping->version), 4096);
+	assert_int_equal(namespace_totals(names).bytes, 8192 + 4096);
+	assert_int_equal(namespace_totals(names).pmem_bytes, 8192 + 4096);
+	assert_int_equal(namespace_totals(names).entries, 2);
+	assert_int_equal(namespace_reserve(names, "c", record.uid, &reserved), 0);
+	assert_int_equal(namespace_rename(names, mapping, reserved), 0);
+	expect_parts(names, mapping, 1, 4096, 8192);
+	assert_int_equal(namespace_totals(names).bytes, 8192 + 4096);
+	learn_part(names, mapping, part(0, 0));
+	expect_parts(names, mapping, 0, 0, 0);
+	assert_int_equal(namespace_totals(names).bytes, 8192);
+	namespace_remove(names, mapping);
+	assert_int_equal(namespace_totals(names).bytes, 8192);
+	assert_int_equal(namespace_totals(names).entries, 1);
+}
+
+/* The last page of a mapping of an odd length counts with the bytes that are in it. */
+static void the_last_page_counts_up_to_the_length(void **state)
+{
+	struct name_space *names = *state;
+	struct pmem2fs_record odd = record;
+	struct mapping *mapping;
+
+	odd.length = 5000;
+	mapping = add(names, "a", 0, &odd);
+	learn_part(names, mapping, part(4096, 8192));
+	assert_int_equal(version_mapped(mapping->version), 904);
+	assert_int_equal(namespace_cut(names, mapping, 4096, 8192), 0);
+	expect_parts(names, mapping, 0, 0, 0);
+	assert_int_equal(namespace_totals(names).bytes, 0);
+}
+
+/* What we unmapped stays so, whatever is at its addresses: here another mapping of the source. */
+static void a_cut_part_never_comes_back(void **state)
+{
+	struct name_space *names = *state;
+	struct mapping *mapping = add(names, "a", 0, &record);
+
+	learn_part(names, mapping, NULL);
+	assert_int_equal(mapping->checked, 1);
+	assert_int_equal(namespace_cut(names, mapping, 0, 4096), 0);
+	assert_int_equal(mapping->checked, 0); /* to be looked at */
+	expect_parts(names, mapping, 1, 4096, 8192);
+	assert_int_equal(namespace_totals(names).bytes, 4096);
+	learn_part(names, mapping, NULL);
+	expect_parts(names, mapping, 1, 4096, 8192);
+	assert_int_equal(namespace_cut(names, mapping, 0, 4096), 0);
+	expect_parts(names, mapping, 1, 4096, 8192);
+	assert_int_equal(namespace_cut(names, mapping, 0, 8192), 0);
+	learn_part(names, mapping, part(0, 4096));
+	expect_parts(names, mapping, 0, 0, 0);
+	assert_int_equal(namespace_totals(names).bytes, 0);
+}
+
+/* What others unmapped, or a look that came too early, is what the next look says. */
+static void a_look_is_no_cut(void **state)
+{
+	struct name_space *names = *state;
+	struct mapping *mapping = add(names, "a", 0, &record);
+
+	learn_part(names, mapping, part(0, 4096));
+	expect_parts(names, mapping, 1, 0, 4096);
+	learn_part(names, mapping, NULL);
+	expect_parts(names, mapping, 2, 0, 0);
+}
+
+/* While it is being unmapped, the document goes on to say what it said. */
+static void a_change_under_way_does_not_show(void **state)
+{
+	struct name_space *names = *state;
+	struct mapping *mapping = add(names, "a", 0, &record);
+
+	mapping->busy = true;
+	learn_part(names, mapping, part(0, 0));
+	expect_parts(names, mapping, 2, 0, 0);
+	mapping->busy = false;
+	learn_part(names, mapping, part(0, 4096));
+	mapping->busy = true;
+	learn_part(names, mapping, part(0, 0));
+	expect_parts(names, mapping, 1, 0, 4096);
+	learn_part(names, mapping, NULL);
+	expect_parts(names, mapping, 1, 0, 4096);
+}
+
+/* The kernel names the file no more when nothing of it is mapped. */
+static void the_last_path_is_kept(void **state)
+{
+	struct name_space *names = *state;
+	struct mapping *mapping = add(names, "a", 0, &record);
+	struct facts facts = {.path = strdup("/x"), .deleted = true};
+
+	namespace_learn(names, mapping, &facts, 1);
+	learn_part(names, mapping, part(0, 0));
+	assert_string_equal(mapping->version->path, "/x");
+	assert_true(mapping->version->deleted);
+	assert_false(mapping->version->size_known);
+	learn_part(names, mapping, part(0, 4096));
+	assert_null(mapping->version->path);
+	learn_part(names, mapping, NULL);
+	assert_null(mapping->version->path);
+}
+
 static void any_bytes_are_a_name(void **state)
 {
 	struct name_space *names = *state;
@@ -330,6 +482,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(each_fact_makes_a_new_version, begin, end),
 		cmocka_unit_test_setup_teardown(a_version_stays_while_the_kernel_knows_it, begin,
 						end),
+		cmocka_unit_test_setup_teardown(what_is_left_counts, begin, end),
+		cmocka_unit_test_setup_teardown(the_last_page_counts_up_to_the_length, begin, end),
+		cmocka_unit_test_setup_teardown(a_cut_part_never_comes_back, begin, end),
+		cmocka_unit_test_setup_teardown(a_look_is_no_cut, begin, end),
+		cmocka_unit_test_setup_teardown(a_change_under_way_does_not_show, begin, end),
+		cmocka_unit_test_setup_teardown(the_last_path_is_kept, begin, end),
 		cmocka_unit_test_setup_teardown(any_bytes_are_a_name, begin, end),
 	};
 

@@ -76,8 +76,12 @@ class CommandLine(Case):
             with self.subTest(size=text):
                 self.check_usage(f"length '{text}' is not a number of bytes", "map ", "map",
                                  "--length=" + text, "a")
+                self.check_usage(f"offset '{text}' is not a number of bytes", "unmap ", "unmap",
+                                 "--offset=" + text, "a")
         for text in ("9223372036854775808", "8E", "99999999999999999999999K"):
             with self.subTest(size=text):
+                self.check_usage(f"length '{text}' is too large", "unmap ", "unmap", "-l", text,
+                                 "a")
                 self.check_usage(f"offset '{text}' is too large", "map ", "map", "-o", text, "a")
         for text in ("", "rw", "rw-x", "wr-", "RW-", "rwX"):
             with self.subTest(protection=text):
@@ -356,6 +360,18 @@ class Unmap(Case):
         self.assertEqual([question for question, _, _ in daemon.questions], [
             {"unmap": "a"}, {"unmap": r"\xff", "name_encoding": "escaped"},
             {"unmap": "b", "timeout": 25}])
+
+    def test_range(self):
+        daemon = self.daemon(lambda question: ok())
+        self.check(self.run_ctl("unmap", "--offset", "4K", "--length=1MiB", "a", b"\xff"), 0)
+        self.check(self.run_ctl("unmap", "-o", "0", "-t", "3", "a"), 0)
+        self.check(self.run_ctl("unmap", "-l", "0", "a"), 0)
+        self.assertEqual([question for question, _, _ in daemon.questions], [
+            {"unmap_range": "a", "offset": 4096, "length": 1 << 20},
+            {"unmap_range": r"\xff", "name_encoding": "escaped", "offset": 4096,
+             "length": 1 << 20},
+            {"unmap_range": "a", "offset": 0, "length": None, "timeout": 3},
+            {"unmap_range": "a", "offset": 0, "length": 0}])
 
     def test_goes_on(self):
         daemon = self.daemon(

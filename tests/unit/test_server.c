@@ -305,6 +305,16 @@ static const char *const wrong[] = {
 	"{\"unmap\":\"x\",\"timeout\":\"1\"}",
 	"{\"unmap\":\"x\",\"timeout\":-1}",
 	"{\"unmap\":\"x\",\"timeout\":1e300}",
+	"{\"unmap_range\":1,\"offset\":0,\"length\":1}",
+	"{\"unmap_range\":\"x\"}",
+	"{\"unmap_range\":\"x\",\"offset\":0}",
+	"{\"unmap_range\":\"x\",\"offest\":0,\"length\":1}",
+	"{\"unmap_range\":\"x\",\"offset\":-1,\"length\":1}",
+	"{\"unmap_range\":\"x\",\"offset\":0,\"length\":-1}",
+	"{\"unmap_range\":\"x\",\"offset\":0.5,\"length\":1}",
+	"{\"unmap_range\":\"x\",\"offset\":null,\"length\":1}",
+	"{\"unmap_range\":\"x\",\"offset\":0,\"length\":\"1\"}",
+	"{\"unmap_range\":\"x\",\"offset\":0,\"length\":1,\"timeout\":-1}",
 };
 
 static void wrong_questions_do_no_harm(void **state)
@@ -390,6 +400,35 @@ static void unmaps(void **state)
 	close(fd);
 }
 
+static void unmaps_a_part(void **state)
+{
+	static const char request[] =
+		"{\"map\":{\"source\":{\"type\":\"anonymous\",\"size\":12288}},\"name\":\"x\"}";
+	struct place *place = *state;
+	int fd = reach(place, 0);
+	const struct extents *extents;
+	struct mapping *mapping;
+
+	assert_int_equal(ask(place, fd, request, NULL), 0);
+	mapping = namespace_find(place->rig->service.names, "x");
+	assert_int_equal(ask(place, fd, "{\"unmap_range\":\"y\",\"offset\":0,\"length\":1}",
+			     "y: no such mapping"),
+			 ENOENT);
+	assert_int_equal(
+		ask(place, fd, "{\"unmap_range\":\"x\",\"offset\":4096,\"length\":4096}", NULL), 0);
+	extents = mapping->version->extents;
+	assert_int_equal(extents->count, 2);
+	assert_int_equal(extents->list[1].offset, 8192);
+	assert_int_equal(
+		ask(place, fd, "{\"unmap_range\":\"x\",\"offset\":4096,\"length\":null}", NULL), 0);
+	extents = mapping->version->extents;
+	assert_int_equal(extents->count, 1);
+	assert_int_equal(extents->list[0].length, 4096);
+	assert_int_equal(ask(place, fd, "{\"unmap\":\"x\"}", NULL), 0);
+	assert_int_equal(rig_mapped(place->rig), 0);
+	close(fd);
+}
+
 static void an_unmap_waits_as_long_as_it_is_told(void **state)
 {
 	struct place *place = *state;
@@ -432,6 +471,9 @@ static void users_unmap_their_own(void **state)
 	assert_int_equal(namespace_count_of(place->rig->service.names, UID), 1);
 	assert_int_equal(ask(place, user, "{\"unmap\":\"roots\"}", "belongs to user 0"), EPERM);
 	assert_int_equal(ask(place, other, "{\"unmap\":\"users\"}", "belongs to user 12345"),
+			 EPERM);
+	assert_int_equal(ask(place, other, "{\"unmap_range\":\"users\",\"offset\":0,\"length\":1}",
+			     "belongs to user 12345"),
 			 EPERM);
 	assert_int_equal(ask(place, user, "{\"unmap\":\"users\"}", NULL), 0);
 	assert_int_equal(ask(place, other, "{\"map\":" ANONYMOUS ",\"name\":\"x\"}", NULL), 0);
@@ -611,6 +653,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_packet_that_is_too_long, begin, end),
 		cmocka_unit_test_setup_teardown(descriptors_do_not_pile_up, begin, end),
 		cmocka_unit_test_setup_teardown(unmaps, begin, end),
+		cmocka_unit_test_setup_teardown(unmaps_a_part, begin, end),
 		cmocka_unit_test_setup_teardown(an_unmap_waits_as_long_as_it_is_told, begin, end),
 		cmocka_unit_test_setup_teardown(users_unmap_their_own, begin, end),
 		cmocka_unit_test_setup_teardown(making_takes_the_right_to_write_the_root, begin,

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -99,19 +100,27 @@ static struct test_waiter new_waiter(void)
 	return (struct test_waiter){.waiter.wake = wake};
 }
 
-static const struct version *look(struct rig *rig, struct mapping *mapping, unsigned more)
+static const struct version *ask(struct rig *rig, struct mapping *mapping, unsigned more)
 {
 	struct test_waiter waiter = new_waiter();
-	uint64_t before = clock_now();
 
 	assert_int_equal(witness_ask(rig->service.witness, mapping, more, &waiter.waiter), 0);
 	assert_false(waiter.woken); /* never at once */
 	rig_run(rig, &waiter.woken);
 	assert_int_equal(waiter.times, 1);
-	assert_true(mapping->checked >= before);
+	assert_true(clock_now() - mapping->checked < WITNESS_FRESH);
 	assert_false(mapping->asked);
-	assert_true(witness_is_fresh(mapping, clock_now()) ||
-		    clock_now() - mapping->checked >= WITNESS_FRESH);
+	return mapping->version;
+}
+
+/* One reading of the areas serves for a moment: again, until what is known is of now. */
+static const struct version *look(struct rig *rig, struct mapping *mapping, unsigned more)
+{
+	uint64_t before = clock_now();
+
+	do
+		ask(rig, mapping, more);
+	while (mapping->checked < before);
 	return mapping->version;
 }
 
@@ -207,6 +216,160 @@ static void memory_has_no_file(void **state)
 	assert_true(version->size_known);
 	assert_int_equal(version->size, 4096);
 	assert_false(version->deleted);
+}
+
+/* What is there by the record, at `offset` bytes into the mapping. */
+static unsigned char *at(const struct mapping *mapping, uint64_t offset)
+{
+	struct pmem2fs_record record;
+
+	version_record(mapping->version, &record);
+	return (unsigned char *)(uintptr_t)(record.address + offset);
+}
+
+/*
+ * That part of it is not mapped any more. Something else is at its addresses at once, so that no
+ * other thread gets them, and what cleans up behind a test hits nobody.
+ */
+static void lose(const struct mapping *mapping, uint64_t offset, size_t length)
+{
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+	assert_true(mmap(at(mapping, offset), length, PROT_NONE, MAP_PRIVATE | MAP_FIXED, fd,
+			 20480) != MAP_FAILED);
+	close(fd);
+}
+
+static void expect_part(const struct version *version, size_t count, size_t i, uint64_t offset,
+			uint64_t length)
+{
+	assert_non_null(version->extents);
+	assert_int_equal(version->extents->count, count);
+	assert_int_equal(version->extents->list[i].offset, offset);
+	assert_int_equal(version->extents->list[i].length, length);
+}
+
+/* Whoever unmapped it: here the test, behind the back of the library. */
+static void sees_what_is_left(void **state)
+{
+	struct rig *rig = *state;
+	char *path = rig_new_file();
+	struct mapping *mapping = map(rig, "x", path);
+	const struct version *version = look(rig, mapping, 0);
+
+	assert_null(version->extents);
+	lose(mapping, 4096, 4096);
+	version = look(rig, mapping, 0);
+	expect_part(version, 2, 0, 0, 4096);
+	expect_part(version, 2, 1, 8192, 8192);
+	assert_string_equal(version->path, path); /* through what is left of it */
+	assert_true(version->size_known);
+	assert_ptr_equal(look(rig, mapping, 0), version);
+	lose(mapping, 0, 4096);
+	version = look(rig, mapping, 0);
+	expect_part(version, 1, 0, 8192, 8192);
+	assert_string_equal(version->path, path);
+	lose(mapping, 0, 16384);
+	version = look(rig, mapping, 0);
+	assert_int_equal(version->extents->count, 0);
+	assert_string_equal(version->path, path); /* what it was */
+	assert_false(version->size_known);
+	unlink(path);
+	free(path);
+}
+
+/* The kernel has no link for the whole then, but all is there. */
+static void a_cut_area_is_the_whole(void **state)
+{
+	struct rig *rig = *state;
+	char *path = rig_new_file();
+	struct mapping *mapping = map(rig, "x", path);
+	const struct version *version = look(rig, mapping, 0);
+
+	assert_int_equal(mprotect(at(mapping, 4096), 4096, PROT_READ), 0);
+	assert_ptr_equal(look(rig, mapping, 0), version);
+	assert_null(version->extents);
+	assert_string_equal(version->path, path);
+	unlink(path);
+	free(path);
+}
+
+/* At just the same addresses, so that the kernel has a link of that name. */
+static void sees_that_it_is_another_file(void **state)
+{
+	struct rig *rig = *state;
+	char *path = rig_new_file(), *other = rig_new_file();
+	struct mapping *mapping = map(rig, "x", path);
+	int fd = open(other, O_RDWR | O_CLOEXEC);
+	const struct version *version;
+
+	look(rig, mapping, 0);
+	assert_true(mmap(at(mapping, 0), 16384, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) !=
+		    MAP_FAILED);
+	version = look(rig, mapping, 0);
+	assert_non_null(version->extents);
+	assert_int_equal(version->extents->count, 0);
+	assert_string_equal(version->path, path);
+	close(fd);
+	unlink(other);
+	unlink(path);
+	free(other);
+	free(path);
+}
+
+static void sees_what_is_left_of_memory(void **state)
+{
+	struct rig *rig = *state;
+	struct mapping *shared = map_range(rig, "s", NULL, 0, 12288), *private;
+	struct request request = {
+		.anonymous = true,
+		.length = 12288,
+		.granularity = PMEM2_GRANULARITY_PAGE,
+		.sharing = PMEM2_PRIVATE,
+		.protection = PMEM2_PROT_READ | PMEM2_PROT_WRITE,
+	};
+	bool done = false;
+
+	mapper_map(&rig->service, "p", &request, 0, 0, NULL, -1, 0, finished, &done, NULL);
+	rig_run(rig, &done);
+	private = namespace_find(rig->service.names, "p");
+	look(rig, shared, 1);
+	assert_null(shared->version->extents);
+	assert_null(private->version->extents);
+	lose(shared, 0, 4096);
+	lose(private, 8192, 4096);
+	look(rig, shared, 0);
+	look(rig, private, 0);
+	expect_part(shared->version, 1, 0, 4096, 8192);
+	expect_part(private->version, 1, 0, 0, 8192);
+	assert_true(shared->version->size_known);
+	assert_int_equal(shared->version->size, 12288);
+}
+
+/* The areas were read before this mapping was there. */
+static void a_new_mapping_is_no_part(void **state)
+{
+	struct rig *rig = *state;
+	struct request request = {
+		.anonymous = true,
+		.length = 4096,
+		.granularity = PMEM2_GRANULARITY_PAGE,
+		.sharing = PMEM2_PRIVATE,
+		.protection = PMEM2_PROT_READ | PMEM2_PROT_WRITE,
+	};
+	char name[8];
+
+	for (int i = 0; i < 20; i++) {
+		struct request again = request;
+		struct mapping *mapping;
+		bool done = false;
+
+		snprintf(name, sizeof(name), "m%d", i);
+		mapper_map(&rig->service, name, &again, 0, 0, NULL, -1, 0, finished, &done, NULL);
+		rig_run(rig, &done);
+		mapping = namespace_find(rig->service.names, name);
+		assert_null(ask(rig, mapping, 0)->extents);
+	}
 }
 
 static void knows_the_owner(void **state)
@@ -350,6 +513,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_name_like_the_mark, begin, end),
 		cmocka_unit_test_setup_teardown(any_bytes_are_a_path, begin, end),
 		cmocka_unit_test_setup_teardown(memory_has_no_file, begin, end),
+		cmocka_unit_test_setup_teardown(sees_what_is_left, begin, end),
+		cmocka_unit_test_setup_teardown(a_cut_area_is_the_whole, begin, end),
+		cmocka_unit_test_setup_teardown(sees_that_it_is_another_file, begin, end),
+		cmocka_unit_test_setup_teardown(sees_what_is_left_of_memory, begin, end),
+		cmocka_unit_test_setup_teardown(a_new_mapping_is_no_part, begin, end),
 		cmocka_unit_test_setup_teardown(knows_the_owner, begin, end),
 		cmocka_unit_test_setup_teardown(looks_at_neighbours_along_with_it, begin, end),
 		cmocka_unit_test_setup_teardown(each_waiter_is_woken_once, begin, end),

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * proc.c - see proc.h
+ */
+#include "proc.h"
+#include "clock.h"
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+char *proc_link(const char *path)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlink(path, target, sizeof(target) - 1);
+
+	if (n < 0)
+		return NULL;
+	target[n] = '\0';
+	return strdup(target);
+}
+
+static char *read_line_of(pid_t pid, const char *name)
+{
+	char path[64], *line = NULL;
+	size_t size = 0;
+	ssize_t n;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	file = fopen(path, "re");
+	if (!file)
+		return NULL;
+	n = getline(&line, &size, file);
+	fclose(file);
+	if (n <= 0) {
+		free(line);
+		return NULL;
+	}
+	if (line[n - 1] == '\n')
+		line[n - 1] = '\0';
+	return line;
+}
+
+/* Start of a process as time of day: boot time plus field 22 of its stat. */
+static uint64_t started_at(pid_t pid)
+{
+	char *stat = read_line_of(pid, "stat"), *at;
+	struct timespec day, boot;
+	unsigned long long ticks;
+	uint64_t started = 0;
+
+	/* The name in parentheses may hold anything; behind the last one the fields are plain. */
+	at = stat ? strrchr(stat, ')') : NULL;
+	if (at && sscanf(at + 1,
+			 " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
+			 "%*d %*d %llu",
+			 &ticks) == 1) {
+		uint64_t since_boot = ticks * (CLOCK_SECOND / (uint64_t)sysconf(_SC_CLK_TCK));
+
+		clock_gettime(CLOCK_REALTIME, &day);
+		clock_gettime(CLOCK_BOOTTIME, &boot);
+		started = (uint64_t)day.tv_sec * CLOCK_SECOND + (uint64_t)day.tv_nsec -
+			  (uint64_t)boot.tv_sec * CLOCK_SECOND - (uint64_t)boot.tv_nsec +
+			  since_boot;
+		started -= started % (CLOCK_SECOND / (uint64_t)sysconf(_SC_CLK_TCK));
+	}
+	free(stat);
+	return started;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+/* The unit that a process belongs to: its cgroup of version 2, or systemd's of version 1. */
+static char *read_cgroup(pid_t pid)
+{
+	static const char *const hierarchies[] = {"0::", "name=systemd:"};
+	char path[64], *line = NULL, *found, *cgroup = NULL;
+	size_t size = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+	file = fopen(path, "re");
+	while (file && !cgroup && getline(&line, &size, file) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		for (size_t i = 0; !cgroup && i < sizeof(hierarchies) / sizeof(*hierarchies); i++)
+			if ((found = strstr(line, hierarchies[i])))
+				cgroup = strdup(found + strlen(hierarchies[i]));
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	return cgroup;
+}
+
+struct owner *proc_owner(pid_t pid, struct owner *old)
+{
+	struct owner *owner = calloc(1, sizeof(*owner));
+	char path[64];
+
+	if (!owner)
+		return NULL;
+	owner->references = 1;
+	owner->is.pid = pid;
+	owner->is.comm = read_line_of(pid, "comm");
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	owner->is.exe = proc_link(path);
+	owner->is.cgroup = read_cgroup(pid);
+	owner->is.started = old ? old->is.started : started_at(pid);
+	if (old && same_text(old->is.comm, owner->is.comm) &&
+	    same_text(old->is.exe, owner->is.exe) && same_text(old->is.cgroup, owner->is.cgroup)) {
+		owner_put(owner);
+		return owner_get(old);
+	}
+	return owner;
+}

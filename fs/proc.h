@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * proc.h - what /proc says of a process
+ */
+#ifndef PMEM2FS_PROC_H
+#define PMEM2FS_PROC_H
+
+#include "facts.h"
+#include <sys/types.h>
+
+/* Where a symbolic link leads, to be freed. NULL when it cannot be read or memory runs out. */
+char *proc_link(const char *path);
+
+/*
+ * A process as it is now: the old object when nothing has changed, else a new one. `old` may be
+ * NULL. NULL when memory runs out.
+ */
+struct owner *proc_owner(pid_t pid, struct owner *old);
+
+#endif

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_maps.c - what is left of a mapping, by the areas of a process: this one
+ */
+#include "maps.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define PAGE  4096
+#define PAGES 8
+
+/* A place of PAGES pages with a page on either side that nothing is on. */
+static unsigned char *place;
+
+static int begin(void **state)
+{
+	unsigned char *p =
+		mmap(NULL, (PAGES + 2) * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)state;
+	if (p == MAP_FAILED || munmap(p, (PAGES + 2) * PAGE))
+		return -1;
+	place = p + PAGE;
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	return munmap(place - PAGE, (PAGES + 2) * PAGE);
+}
+
+static void put(unsigned page, unsigned pages, int flags, int fd, unsigned file_page)
+{
+	assert_ptr_equal(mmap(place + page * PAGE, pages * PAGE, PROT_READ | PROT_WRITE,
+			      flags | MAP_FIXED, fd, file_page * PAGE),
+			 place + page * PAGE);
+}
+
+static void take(unsigned page, unsigned pages)
+{
+	assert_int_equal(munmap(place + page * PAGE, pages * PAGE), 0);
+}
+
+static int new_file(void)
+{
+	char path[] = "/tmp/pmem2fs-maps-XXXXXX";
+	int fd = mkostemp(path, O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(ftruncate(fd, 2 * PAGES * PAGE), 0);
+	return fd;
+}
+
+/* A mapping of the whole place: of the file from its page 1 on, or of memory where fd is -1. */
+static struct pmem2fs_record record_of(int fd, enum pmem2_sharing_type sharing)
+{
+	struct pmem2fs_record record = {
+		.address = (uintptr_t)place,
+		.length = PAGES * PAGE,
+		.sharing = (uint8_t)sharing,
+		.source_type = PMEM2FS_SOURCE_ANONYMOUS,
+	};
+	struct stat st;
+
+	if (fd >= 0) {
+		assert_int_equal(fstat(fd, &st), 0);
+		record.source_type = PMEM2FS_SOURCE_FILE;
+		record.offset = PAGE;
+		record.source_dev = st.st_dev;
+		record.source_inode = st.st_ino;
+	}
+	return record;
+}
+
+/* Which pages are left, a bit for each, and ~0 for the whole; *first is where the first one is. */
+static unsigned left(const struct pmem2fs_record *record, struct maps_area *first)
+{
+	const struct maps_area *found;
+	struct extents *extents;
+	struct maps maps;
+	unsigned bits = 0;
+
+	assert_int_equal(maps_read(&maps, getpid()), 0);
+	assert_int_equal(maps_find(&maps, record, &extents, &found), 0);
+	assert_int_equal(!found, extents && !extents->count);
+	if (first)
+		*first = found ? *found : (struct maps_area){0};
+	maps_clear(&maps);
+	if (!extents)
+		return ~0u;
+	for (size_t i = 0; i < extents->count; i++)
+		for (uint64_t page = 0; page < extents->list[i].length / PAGE; page++)
+			bits |= 1u << (extents->list[i].offset / PAGE + page);
+	free(extents);
+	return bits;
+}
+
+/* Some pages of a mapping are unmapped, from the middle and from both ends, until none is left. */
+static void holes(const struct pmem2fs_record *record)
+{
+	struct maps_area first;
+
+	assert_int_equal(left(record, &first), ~0u);
+	assert_int_equal(first.begin, record->address);
+	take(3, 2);
+	assert_int_equal(left(record, NULL), 0xe7);
+	take(0, 1);
+	assert_int_equal(left(record, &first), 0xe6);
+	assert_int_equal(first.begin, record->address + PAGE);
+	assert_int_equal(first.end, record->address + 3 * PAGE);
+	take(7, 1);
+	assert_int_equal(left(record, NULL), 0x66);
+	take(0, 8);
+	assert_int_equal(left(record, NULL), 0);
+}
+
+static void of_a_file(void **state)
+{
+	int fd = new_file();
+	struct pmem2fs_record record = record_of(fd, PMEM2_SHARED);
+
+	(void)state;
+	put(0, PAGES, MAP_SHARED, fd, 1);
+	holes(&record);
+	put(0, PAGES, MAP_PRIVATE, fd, 1);
+	place[5 * PAGE] = 1; /* an altered page is still of the file */
+	holes(&record);
+	close(fd);
+}
+
+static void of_memory(void **state)
+{
+	struct pmem2fs_record record = record_of(-1, PMEM2_PRIVATE);
+
+	(void)state;
+	put(0, PAGES, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	holes(&record);
+	record.sharing = PMEM2_SHARED;
+	put(0, PAGES, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	holes(&record);
+}
+
+/* The kernel cuts areas where nothing is missing. */
+static void areas_that_touch_are_the_whole(void **state)
+{
+	int fd = new_file();
+	struct pmem2fs_record record = record_of(fd, PMEM2_SHARED);
+	struct maps_area first;
+
+	(void)state;
+	put(0, PAGES, MAP_SHARED, fd, 1);
+	assert_int_equal(mprotect(place + 2 * PAGE, PAGE, PROT_READ), 0);
+	assert_int_equal(left(&record, &first), ~0u);
+	assert_int_equal(first.end, record.address + 2 * PAGE);
+	take(4, 1);
+	assert_int_equal(left(&record, NULL), 0xef);
+	close(fd);
+}
+
+/* And joins those of two mappings. */
+static void an_area_may_reach_further(void **state)
+{
+	int fd = new_file();
+	struct pmem2fs_record record = record_of(fd, PMEM2_SHARED);
+	struct maps_area first;
+
+	(void)state;
+	put(0, PAGES, MAP_SHARED, fd, 1);
+	record.address += 2 * PAGE;
+	record.offset += 2 * PAGE;
+	record.length = 3 * PAGE;
+	assert_int_equal(left(&record, &first), ~0u);
+	assert_int_equal(first.begin, (uintptr_t)place);
+	assert_int_equal(first.end, (uintptr_t)place + PAGES * PAGE);
+	take(3, 1);
+	assert_int_equal(left(&record, NULL), 0x5);
+	take(2, 1);
+	assert_int_equal(left(&record, &first), 0x4); /* without the area that ends before it */
+	assert_int_equal(first.begin, (uintptr_t)place + 4 * PAGE);
+	close(fd);
+}
+
+static void the_last_page_counts_as_a_whole(void **state)
+{
+	int fd = new_file();
+	struct pmem2fs_record record = record_of(fd, PMEM2_SHARED);
+
+	(void)state;
+	record.length = 2 * PAGE + 1;
+	put(0, 3, MAP_SHARED, fd, 1);
+	assert_int_equal(left(&record, NULL), ~0u);
+	take(2, 1);
+	assert_int_equal(left(&record, NULL), 0x3);
+	close(fd);
+}
+
+/* What came to lie at the addresses since then is not the mapping's. */
+static void others_do_not_count(void **state)
+{
+	int fd = new_file(), other = new_file(), memory = memfd_create("maps", MFD_CLOEXEC);
+	struct pmem2fs_record record = record_of(fd, PMEM2_SHARED);
+	struct stat st, other_st;
+	unsigned alike;
+
+	(void)state;
+	/* On a file system without a device, that of another one may be the same. */
+	assert_int_equal(fstat(fd, &st) | fstat(memory, &other_st), 0);
+	alike = !major(st.st_dev) && st.st_dev != other_st.st_dev ? 1u << 5 : 0;
+	assert_int_equal(ftruncate(memory, PAGES * PAGE), 0);
+	put(0, PAGES, MAP_SHARED, fd, 1);
+	put(1, 1, MAP_SHARED, other, 2);
+	put(2, 1, MAP_SHARED, fd, 5); /* the same file, from elsewhere */
+	put(3, 1, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	put(4, 1, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	put(5, 1, MAP_SHARED, memory, 6);
+	assert_int_equal(left(&record, NULL), 0xc1 | alike);
+	put(0, PAGES, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	put(1, 1, MAP_SHARED, fd, 2);
+	put(2, 1, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	record = record_of(-1, PMEM2_PRIVATE);
+	assert_int_equal(left(&record, NULL), 0xf9);
+	put(0, PAGES, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	put(1, 1, MAP_SHARED, fd, 2);
+	put(2, 1, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	put(3, 1, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	record = record_of(-1, PMEM2_SHARED);
+	assert_int_equal(left(&record, NULL), 0xf1);
+	close(memory);
+	close(other);
+	close(fd);
+}
+
+/* Without a device its number is not always the one that fstat gives, nor then is the inode's. */
+static void file_systems_without_a_device(void **state)
+{
+	int fd = memfd_create("maps", MFD_CLOEXEC), other = memfd_create("other", MFD_CLOEXEC);
+	struct pmem2fs_record record;
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 2 * PAGES * PAGE), 0);
+	assert_int_equal(ftruncate(other, 2 * PAGES * PAGE), 0);
+	put(0, PAGES, MAP_SHARED, fd, 1);
+	put(1, 1, MAP_SHARED, other, 2);
+	record = record_of(fd, PMEM2_SHARED);
+	assert_int_equal(major(record.source_dev), 0);
+	assert_int_equal(left(&record, NULL), 0xfd);
+	record.source_dev = makedev(0, 12345);
+	record.source_inode = 99;
+	assert_int_equal(left(&record, NULL), ~0u);
+	record.source_dev = makedev(259, 1);
+	assert_int_equal(left(&record, NULL), 0);
+	close(other);
+	close(fd);
+}
+
+static void many_areas(void **state)
+{
+	enum { COUNT = 3000 };
+	int fd = new_file();
+	unsigned char *many =
+		mmap(NULL, 2 * COUNT * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const struct maps_area *first;
+	struct pmem2fs_record record = record_of(fd, PMEM2_SHARED);
+	struct extents *extents;
+	struct maps maps;
+
+	(void)state;
+	assert_true(many != MAP_FAILED);
+	for (unsigned i = 0; i < COUNT; i++)
+		assert_true(mmap(many + 2 * i * PAGE, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, fd,
+				 PAGE) != MAP_FAILED);
+	assert_int_equal(maps_read(&maps, getpid()), 0);
+	assert_true(maps.count > 2 * COUNT);
+	record.length = PAGE;
+	for (unsigned i = 0; i < 2 * COUNT; i++) {
+		record.address = (uintptr_t)many + i * PAGE;
+		assert_int_equal(maps_find(&maps, &record, &extents, &first), 0);
+		if (i % 2) {
+			assert_int_equal(extents->count, 0);
+			assert_null(first);
+		} else {
+			assert_null(extents);
+			assert_int_equal(first->begin, record.address);
+		}
+		free(extents);
+	}
+	maps_clear(&maps);
+	munmap(many, 2 * COUNT * PAGE);
+	close(fd);
+}
+
+static void of_no_process(void **state)
+{
+	struct maps maps = {.count = 7};
+
+	(void)state;
+	assert_int_equal(maps_read(&maps, 0x7ffffffe), -ENOENT);
+	assert_int_equal(maps.count, 7);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(of_a_file, begin, end),
+		cmocka_unit_test_setup_teardown(of_memory, begin, end),
+		cmocka_unit_test_setup_teardown(areas_that_touch_are_the_whole, begin, end),
+		cmocka_unit_test_setup_teardown(an_area_may_reach_further, begin, end),
+		cmocka_unit_test_setup_teardown(the_last_page_counts_as_a_whole, begin, end),
+		cmocka_unit_test_setup_teardown(others_do_not_count, begin, end),
+		cmocka_unit_test_setup_teardown(file_systems_without_a_device, begin, end),
+		cmocka_unit_test(many_areas),
+		cmocka_unit_test(of_no_process),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
