@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * bench.c - pmem2fs beside tmpfs, the library beside mmap, in one run
+ * bench.c - pmem2fs beside tmpfs, the library beside mmap and the other libpmem2, in one run
  *
  * Owns the command line, the order of things and the exit status.
  */
 #include "bench.h"
+#include "bench_cells.h"
+#include "bench_library.h"
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -19,15 +21,16 @@ enum { EXIT_MEASURED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_MISSED = 3 };
 #define MAPPINGS_MAX 1000000
 
 static const char *const measurements[BENCH_MEASUREMENTS] = {
-	[BENCH_CREATE] = "create",  [BENCH_STAT] = "stat",      [BENCH_READ] = "read",
-	[BENCH_LIST] = "ls-U",      [BENCH_LIST_SORTED] = "ls", [BENCH_EXPIRED] = "expired",
-	[BENCH_LIST_LONG] = "ls-l", [BENCH_REMOVE] = "rm",      [BENCH_MEMORY] = "memory",
-	[BENCH_MAP] = "map",
+	[BENCH_CREATE] = "create",   [BENCH_STAT] = "stat",       [BENCH_READ] = "read",
+	[BENCH_LIST] = "ls-U",       [BENCH_LIST_SORTED] = "ls",  [BENCH_EXPIRED] = "expired",
+	[BENCH_LIST_LONG] = "ls-l",  [BENCH_REMOVE] = "rm",       [BENCH_MEMORY] = "memory",
+	[BENCH_MAP] = "map",         [BENCH_PERSIST] = "persist", [BENCH_MEMCPY] = "memcpy",
+	[BENCH_MEMMOVE] = "memmove", [BENCH_MEMSET] = "memset",
 };
 
 static const char help[] =
 	"Usage: bench [OPTION]... [MEASUREMENT]...\n"
-	"Measures pmem2fs and its peers side by side in one run and prints ratios.\n"
+	"Measures pmem2fs and the library beside their peers in one run and prints ratios.\n"
 	"\n"
 	"  create   open + write + close of a request       against files on tmpfs\n"
 	"  stat     fstatat of all names, again and again\n"
@@ -38,21 +41,35 @@ static const char help[] =
 	"  ls-l     the first listing with lstat of each name\n"
 	"  rm       unlink\n"
 	"  memory   resident memory of keeper and worker for each mapping\n"
-	"  map      the library's map + unmap, against mmap + munmap\n"
-	"Without MEASUREMENT: all. All but map need root and start a daemon of their own.\n"
+	"  map      map + unmap, with 1, 10,000 and 50,000  against mmap + munmap and libpmem2\n"
+	"           others, one thread and two\n"
+	"  persist  of 64 B to 1 MiB                        against libpmem2 and msync\n"
+	"  memcpy, memmove, memset  of 8 B to 64 MiB        against libpmem2\n"
+	"Without MEASUREMENT: all. The first nine need root and start a daemon of their own.\n"
 	"\n"
 	"      --daemon PATH    the pmem2fs to measure (default: ../fs/pmem2fs beside bench)\n"
 	"  -o OPTIONS           more mount options for it\n"
-	"  -n, --mappings N     how many mappings (default 10000)\n"
-	"  -r, --rounds N       at least N rounds each (default 30; 10 where each must wait)\n"
-	"  -s, --seconds S      and at least S seconds each (default 3)\n"
+	"      --library PATH   our library (default: ../lib/libpmem2fs.so beside bench)\n"
+	"      --libpmem2 PATH  the other one (default: the system's libpmem2.so.1); with the\n"
+	"                       same PATH for both every ratio must be about 1\n"
+	"  -n, --mappings N     how many mappings the daemon holds (default 10000)\n"
+	"  -r, --rounds N       at least N rounds each (default 30; 10 where each must wait, and\n"
+	"                       for each size)\n"
+	"  -s, --seconds S      and at least S seconds each (default 3; half of it for each line\n"
+	"                       of map, a 60th for each size)\n"
 	"      --pin            daemon and bench on one CPU (default: only bench on one)\n"
 	"      --scratch DIR    where to map a file (default: /var/tmp)\n"
 	"      --peer DIR       measure files in DIR instead of pmem2fs: with a DIR on tmpfs\n"
 	"                       every ratio must be about 1\n"
 	"      --json           machine-readable output\n"
-	"      --check          exit status 3 when a target is missed\n"
+	"      --check          exit status 3 when a target is missed or skipped\n"
 	"  -h, --help           this text\n"
+	"\n"
+	"The sizes of persist, memcpy, memmove and memset: ours is slower when the lower\n"
+	"quartile of its ratios is above 1 + noise, in three trials at other addresses each.\n"
+	"libpmem2 has a second side in all rounds. How far from 1 the farther quartile of its\n"
+	"ratios to itself is, is the noise of a size; the noise of the run is what three sizes\n"
+	"out of four do not exceed; the larger one counts.\n"
 	"\n"
 	"Exit status: 0 measured, 1 failed, 2 wrong usage, 3 target missed (with --check).\n";
 
@@ -84,7 +101,16 @@ static bool parse_count(const char *text, size_t high, size_t *count)
 	return true;
 }
 
-enum { OPTION_DAEMON = 256, OPTION_PIN, OPTION_SCRATCH, OPTION_PEER, OPTION_JSON, OPTION_CHECK };
+enum {
+	OPTION_DAEMON = 256,
+	OPTION_PIN,
+	OPTION_SCRATCH,
+	OPTION_PEER,
+	OPTION_LIBRARY,
+	OPTION_LIBPMEM2,
+	OPTION_JSON,
+	OPTION_CHECK,
+};
 
 /* Returns -1 to go on, else the exit status. */
 static int parse(int argc, char **argv, struct bench_options *options)
@@ -97,6 +123,8 @@ static int parse(int argc, char **argv, struct bench_options *options)
 		{"pin", no_argument, NULL, OPTION_PIN},
 		{"scratch", required_argument, NULL, OPTION_SCRATCH},
 		{"peer", required_argument, NULL, OPTION_PEER},
+		{"library", required_argument, NULL, OPTION_LIBRARY},
+		{"libpmem2", required_argument, NULL, OPTION_LIBPMEM2},
 		{"json", no_argument, NULL, OPTION_JSON},
 		{"check", no_argument, NULL, OPTION_CHECK},
 		{"help", no_argument, NULL, 'h'},
@@ -137,6 +165,12 @@ static int parse(int argc, char **argv, struct bench_options *options)
 				return usage("a path too long:", optarg);
 			options->peer = optarg;
 			break;
+		case OPTION_LIBRARY:
+			options->library = optarg;
+			break;
+		case OPTION_LIBPMEM2:
+			options->libpmem2 = optarg;
+			break;
 		case OPTION_JSON:
 			options->json = true;
 			break;
@@ -164,18 +198,19 @@ static int parse(int argc, char **argv, struct bench_options *options)
 	return -1;
 }
 
-/* The daemon of the build that this program is of. */
-static const char *daemon_beside(char path[PATH_MAX])
+/* A file of the build that this program is of, else `otherwise`. */
+static const char *beside(char path[PATH_MAX], const char *file, const char *otherwise)
 {
-	static const char daemon_name[] = "/../fs/pmem2fs";
-	ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - sizeof(daemon_name));
+	ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - 1);
 	char *slash;
 
 	if (length < 0)
-		return "pmem2fs";
+		return otherwise;
 	path[length] = '\0';
 	slash = strrchr(path, '/');
-	memcpy(slash ? slash : path, daemon_name, sizeof(daemon_name));
+	length = slash + 1 - path;
+	if (snprintf(slash + 1, PATH_MAX - (size_t)length, "%s", file) >= PATH_MAX - length)
+		return otherwise;
 	return path;
 }
 
@@ -189,17 +224,50 @@ static void stay_on(int cpu)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
+/* What the library is asked for, not the daemon. */
+#define OF_COPY                                                                                    \
+	(1u << BENCH_PERSIST | 1u << BENCH_MEMCPY | 1u << BENCH_MEMMOVE | 1u << BENCH_MEMSET)
+#define OF_LIBRARY (1u << BENCH_MAP | OF_COPY)
+
+static int measure_library(const cpu_set_t *cpus, struct bench_report *report)
+{
+	const struct bench_options *options = report->options;
+	struct bench_library ours = {0}, other = {0};
+	int err;
+
+	err = bench_library_open_ours(&ours, options->library);
+	if (err)
+		return err;
+	err = bench_library_open_other(&other, options->libpmem2);
+	if (err)
+		goto close_ours;
+	snprintf(report->library, sizeof(report->library), "%s", ours.path);
+	snprintf(report->libpmem2, sizeof(report->libpmem2), "%s", other.path);
+	if (bench_wants(options, BENCH_MAP))
+		err = bench_map(&ours, &other, cpus, report);
+	report->skipped = !other.handle;
+	if (!err && other.handle && options->wanted & OF_COPY)
+		err = bench_copy(&ours, &other, report);
+	bench_library_close(&other);
+close_ours:
+	bench_library_close(&ours);
+	return err;
+}
+
 /* Measures all that is wanted. *stopped: 0, or why the daemon did not end well after that. */
 static int measure(const char *folder, struct bench_report *report, int *stopped)
 {
 	const struct bench_options *options = report->options;
 	struct bench_stage stage;
+	cpu_set_t cpus;
 	int err = 0;
 
+	CPU_ZERO(&cpus);
+	sched_getaffinity(0, sizeof(cpus), &cpus);
 	report->cpu = sched_getcpu();
 	if (options->pin)
 		stay_on(report->cpu);
-	if (options->wanted & ~(1u << BENCH_MAP)) {
+	if (options->wanted & ~OF_LIBRARY) {
 		err = bench_stage_start(&stage, folder, options);
 		/* Only now: the daemon must not inherit it. */
 		stay_on(report->cpu);
@@ -208,8 +276,8 @@ static int measure(const char *folder, struct bench_report *report, int *stopped
 		*stopped = bench_stage_stop(&stage);
 	}
 	stay_on(report->cpu);
-	if (!err && bench_wants(options, BENCH_MAP))
-		err = bench_map(report);
+	if (!err && options->wanted & OF_LIBRARY)
+		err = measure_library(&cpus, report);
 	if (err == -EINTR)
 		bench_error("interrupted");
 	return err;
@@ -218,22 +286,25 @@ static int measure(const char *folder, struct bench_report *report, int *stopped
 static int measure_and_print(const char *folder, void *context)
 {
 	const struct bench_options *options = context;
-	struct bench_report report = {.options = options};
+	static struct bench_cells cells;
+	struct bench_report report = {.options = options, .cells = &cells};
 	int stopped = 0;
 
 	report.complete = !measure(folder, &report, &stopped);
-	if (report.complete || report.row_count)
+	if (report.complete || report.row_count || cells.count)
 		stopped |= bench_report_print(&report);
 	if (!report.complete || stopped)
 		return EXIT_FAILED;
-	return options->check && bench_report_missed(&report) ? EXIT_MISSED : EXIT_MEASURED;
+	return options->check && (bench_report_missed(&report) || report.skipped) ? EXIT_MISSED
+										  : EXIT_MEASURED;
 }
 
 int main(int argc, char **argv)
 {
-	char beside[PATH_MAX];
+	static char daemon_path[PATH_MAX], library[PATH_MAX];
 	struct bench_options options = {
-		.daemon = daemon_beside(beside),
+		.daemon = beside(daemon_path, "../fs/pmem2fs", "pmem2fs"),
+		.library = beside(library, "../lib/libpmem2fs.so", "libpmem2fs.so"),
 		.scratch = "/var/tmp",
 		.mappings = 10000,
 		.rounds = 30,

@@ -2,12 +2,14 @@
 /*
  * bench.h - what the parts of bench share
  *
- * bench compares two sides, measured in turn in many short rounds of one run, so that whatever
- * drifts in the machine drifts for both. Only the ratio of the two sides is a result.
+ * bench compares ours with one peer or several, measured in turn in many short rounds of one run,
+ * so that whatever drifts in the machine drifts for all. Only the ratio of two sides is a result.
  */
 #ifndef PMEM2FS_BENCH_H
 #define PMEM2FS_BENCH_H
 
+#include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,6 +28,10 @@ enum bench_measurement {
 	BENCH_REMOVE,
 	BENCH_MEMORY,
 	BENCH_MAP,
+	BENCH_PERSIST,
+	BENCH_MEMCPY,
+	BENCH_MEMMOVE,
+	BENCH_MEMSET,
 	BENCH_MEASUREMENTS,
 };
 
@@ -34,6 +40,8 @@ struct bench_options {
 	const char *mount_options; /* for the daemon's -o, or NULL */
 	const char *peer;          /* folder to measure instead of a mount of pmem2fs, or NULL */
 	const char *scratch;       /* folder for the file that the library maps */
+	const char *library;       /* path of our library */
+	const char *libpmem2;      /* path of the other one, NULL: the system's */
 	size_t mappings;
 	size_t rounds;  /* at least this many per measurement */
 	double seconds; /* at least this long per measurement that can be repeated freely */
@@ -61,24 +69,40 @@ struct bench_sample {
 	size_t operations;
 };
 
+/* What ours is compared with. */
+struct bench_peer {
+	const char *name; /* NULL: no more peers */
+	double target;    /* the highest ratio that is good enough, 0: none was set */
+	/*
+	 * The peer before this one, once more: its row compares these two. What differs there is
+	 * noise.
+	 */
+	bool again;
+};
+
+#define BENCH_PEERS_MAX 3
+#define BENCH_SIDES_MAX (1 + BENCH_PEERS_MAX)
+
 struct bench_plan {
 	const char *name;
-	const char *what; /* what one operation is, and against what */
-	double target;    /* the highest ratio that is good enough, 0: none was set */
-	size_t warm_up;   /* rounds that do not count */
-	size_t rounds;    /* at least */
-	uint64_t ns;      /* at least, of both sides together */
+	const char *what; /* what one operation is; NULL: see the rows before */
+	struct bench_peer peers[BENCH_PEERS_MAX];
+	size_t warm_up; /* rounds that do not count */
+	size_t rounds;  /* at least */
+	uint64_t ns;    /* at least, of all sides together */
 	/*
-	 * Does one round's work on one side (0: ours, 1: the peer) and says what it took. Returns 0
-	 * or a negative errno after a message.
+	 * Does one round's work on one side (0: ours, then the peers) and says what it took.
+	 * Returns 0 or a negative errno after a message.
 	 */
 	int (*work)(void *context, unsigned side, size_t round, struct bench_sample *sample);
 	void *context;
 };
 
+/* Ours and one peer. */
 struct bench_row {
 	const char *name;
 	const char *what;
+	const char *peer;
 	double target;
 	size_t rounds;
 	double median_ns[2];       /* of one operation on each side */
@@ -91,12 +115,29 @@ uint64_t bench_now(void); /* CLOCK_MONOTONIC, ns */
 /* Quartiles of `count` values (at least one), which are sorted on the way. */
 struct bench_spread bench_quartiles(double *values, size_t count);
 
-/* Carries a plan out. Returns 0, -ENOMEM, -EINTR, or the error of its work. */
-int bench_measure(const struct bench_plan *plan, struct bench_row *row);
+/*
+ * Carries a plan out; fills a row for each peer. Returns 0, -ENOMEM, -EINTR, or the error of its
+ * work.
+ */
+int bench_measure(const struct bench_plan *plan, struct bench_row *rows);
+
+/*
+ * How far from 1 the ratio of equal sides lies in one round out of two, at least: the farther one
+ * of its quartiles.
+ */
+double bench_noise(const struct bench_spread *equal);
+
+/* Whether three rounds out of four were slower than the peer's by more than the noise. */
+bool bench_slower(const struct bench_spread *ratio, double noise);
+
+/* The geometric mean of `count` values (at least one). */
+double bench_geometric_mean(const double *values, size_t count);
 
 /* bench_report.c: what comes out */
 
-#define BENCH_ROWS_MAX 16
+#define BENCH_ROWS_MAX 64
+
+struct bench_cells;
 
 /* Resident memory of one process: without mappings, with all of them, after they are removed. */
 struct bench_memory {
@@ -105,18 +146,22 @@ struct bench_memory {
 
 struct bench_report {
 	const struct bench_options *options;
-	int cpu;              /* that bench runs on */
-	char scratch_fs[32];  /* kind of file system of options.scratch */
-	size_t document_size; /* bytes of the first document */
-	size_t busy;          /* times that rm said EBUSY and was repeated */
-	bool complete;        /* all that was wanted was measured */
+	int cpu;                 /* that bench runs on */
+	char scratch_fs[32];     /* kind of file system of options.scratch */
+	char library[PATH_MAX];  /* file that ours was; empty: none was needed */
+	char libpmem2[PATH_MAX]; /* file that the other library was; empty: there is none */
+	size_t document_size;    /* bytes of the first document */
+	size_t busy;             /* times that rm said EBUSY and was repeated */
+	bool complete;           /* all that was wanted was measured */
+	bool skipped;            /* but for what needs the other library, which is not there */
 	struct bench_row rows[BENCH_ROWS_MAX];
 	size_t row_count;
+	struct bench_cells *cells; /* of bench_cells.h */
 	bool have_memory;
 	struct bench_memory keeper, worker;
 };
 
-/* Measures and adds the row. */
+/* Measures and adds the rows. */
 int bench_report_measure(struct bench_report *report, const struct bench_plan *plan);
 
 /* Prints the report as a table or as JSON. Returns 0, or -ENOMEM, or -EIO. */
@@ -135,6 +180,30 @@ extern volatile sig_atomic_t bench_interrupted;
  * all processes that it leaves behind. Returns the exit status that `work` returned, or 1.
  */
 int bench_guard(int (*work)(const char *folder, void *context), void *context);
+
+/* bench_side.c: a process for each side */
+
+struct bench_side {
+	pid_t pid; /* 0: none */
+	int socket;
+};
+
+struct bench_answer {
+	int err;
+	struct bench_sample sample;
+	char text[256];
+};
+
+/* Carries an order out, in the side's process. Returns 0 or a negative errno after a message. */
+typedef int bench_side_serve(void *context, unsigned order, struct bench_answer *answer);
+
+/* Starts a process that serves. Returns 0 or a negative errno after a message. */
+int bench_side_start(struct bench_side *side, bench_side_serve *serve, void *context);
+
+/* Has an order carried out. Returns what `serve` did, -EINTR, or -EPIPE after a message. */
+int bench_side_ask(const struct bench_side *side, unsigned order, struct bench_answer *answer);
+
+void bench_side_stop(struct bench_side *side);
 
 /* bench_stage.c: where the file systems are compared */
 
@@ -162,8 +231,18 @@ void bench_stage_show_log(const struct bench_stage *stage);
 /* bench_fs.c: mappings as files, against files on tmpfs */
 int bench_fs(const struct bench_stage *stage, struct bench_report *report);
 
-/* bench_map.c: the library, against mmap and munmap */
-int bench_map(struct bench_report *report);
+struct bench_library;
+
+/*
+ * bench_map.c: our library, against mmap and munmap and, if it is there, the other library. May use
+ * all of `cpus`.
+ */
+int bench_map(const struct bench_library *ours, const struct bench_library *other,
+	      const cpu_set_t *cpus, struct bench_report *report);
+
+/* bench_copy.c: persist, memcpy, memmove and memset, against the other library */
+int bench_copy(const struct bench_library *ours, const struct bench_library *other,
+	       struct bench_report *report);
 
 /* bench_memory.c: what the daemon's processes occupy */
 

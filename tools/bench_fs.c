@@ -388,7 +388,7 @@ static int measure_repeatable(struct tree *tree, struct bench_report *report)
 		struct bench_plan plan = {
 			.name = item->name,
 			.what = item->what,
-			.target = item->target,
+			.peers = {{.name = "tmpfs", .target = item->target}},
 			.work = item->work,
 			.context = tree,
 		};
@@ -416,6 +416,7 @@ static int measure_once(struct tree *tree, struct bench_report *report,
 		.name = which == BENCH_CREATE ? "create" : "rm",
 		.what = which == BENCH_CREATE ? "open + write of a request (maps) + close"
 					      : "unlink (unmaps)",
+		.peers = {{.name = "tmpfs"}},
 		.rounds = (tree->count + tree->batch - 1) / tree->batch,
 		.work = which == BENCH_CREATE ? create_work : remove_work,
 		.context = tree,

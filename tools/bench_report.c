@@ -3,6 +3,7 @@
  * bench_report.c - what was measured, as a table for people or as JSON for programs
  */
 #include "bench.h"
+#include "bench_cells.h"
 #include <errno.h>
 #include <jansson.h>
 #include <stdarg.h>
@@ -30,7 +31,7 @@ int bench_report_measure(struct bench_report *report, const struct bench_plan *p
 
 	if (err == -ENOMEM)
 		bench_error("%s: %s", plan->name, strerror(ENOMEM));
-	if (!err)
+	for (unsigned i = 0; !err && i < BENCH_PEERS_MAX && plan->peers[i].name; i++)
 		report->row_count++;
 	return err;
 }
@@ -66,7 +67,7 @@ static bool memory_missed(const struct bench_report *report)
 
 unsigned bench_report_missed(const struct bench_report *report)
 {
-	unsigned missed = memory_missed(report);
+	unsigned missed = memory_missed(report) + bench_cells_missed(report->cells);
 
 	for (size_t i = 0; i < report->row_count; i++)
 		missed += row_missed(&report->rows[i]);
@@ -91,29 +92,34 @@ static void print_setting(const struct bench_report *report)
 		printf("; documents of %zu bytes", report->document_size);
 	if (report->scratch_fs[0])
 		printf("; file on %s", report->scratch_fs);
+	if (report->library[0])
+		printf("\nours is %s, libpmem2 is %s", report->library,
+		       report->libpmem2[0] ? report->libpmem2 : "not there");
 	printf("\n"
-	       "Both sides ran in turn, round by round; the ratio is the median of the rounds' own "
+	       "All sides ran in turn, round by round; the ratio is the median of the rounds' own "
 	       "ratios.\n"
 	       "Times are medians of this run in µs: not comparable between runs or machines.\n\n");
 }
 
 static void print_rows(const struct bench_report *report)
 {
-	printf("%-17s %9s %9s %7s  %-15s %8s %7s  %s\n", "", "ours µs", "peer µs", "ratio",
-	       "quartiles", "overall", "rounds", "target");
+	printf("%-17s %9s  %-8s %9s %7s  %-15s %8s %7s  %s\n", "", "ours µs", "peer", "peer µs",
+	       "ratio", "quartiles", "overall", "rounds", "target");
 	for (size_t i = 0; i < report->row_count; i++) {
 		const struct bench_row *row = &report->rows[i];
 
-		printf("%-17s %9.2f %9.2f %7.2f  %6.2f - %-6.2f %8.2f %7zu", row->name,
-		       row->median_ns[0] / 1000, row->median_ns[1] / 1000, row->ratio.median,
-		       row->ratio.low, row->ratio.high, row->overall, row->rounds);
+		printf("%-17s %9.2f  %-8s %9.2f %7.2f  %6.2f - %-6.2f %8.2f %7zu", row->name,
+		       row->median_ns[0] / 1000, row->peer, row->median_ns[1] / 1000,
+		       row->ratio.median, row->ratio.low, row->ratio.high, row->overall,
+		       row->rounds);
 		if (row->target > 0)
-			printf("  <= %.1f %s", row->target, row_missed(row) ? "MISSED" : "ok");
+			printf("  <= %.4g %s", row->target, row_missed(row) ? "MISSED" : "ok");
 		printf("\n");
 	}
 	printf("\n");
 	for (size_t i = 0; i < report->row_count; i++)
-		printf("%s: %s\n", report->rows[i].name, report->rows[i].what);
+		if (report->rows[i].what)
+			printf("%s: %s\n", report->rows[i].name, report->rows[i].what);
 	if (report->busy)
 		printf("rm: said EBUSY %zu times and was repeated\n", report->busy);
 	printf("overall: ratio of the mean times, so that rare slow rounds have their weight\n");
@@ -148,11 +154,12 @@ static void print_memory(const struct bench_report *report)
 
 static json_t *row_json(const struct bench_row *row)
 {
-	json_t *json = json_pack("{s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f}", "name", row->name,
-				 "what", row->what, "rounds", (int)row->rounds, "ours_ns",
-				 row->median_ns[0], "peer_ns", row->median_ns[1], "ratio",
-				 row->ratio.median, "ratio_low", row->ratio.low, "ratio_high",
-				 row->ratio.high, "overall", row->overall);
+	json_t *json =
+		json_pack("{s:s, s:s*, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f}", "name", row->name,
+			  "what", row->what, "peer", row->peer, "rounds", (int)row->rounds,
+			  "ours_ns", row->median_ns[0], "peer_ns", row->median_ns[1], "ratio",
+			  row->ratio.median, "ratio_low", row->ratio.low, "ratio_high",
+			  row->ratio.high, "overall", row->overall);
 
 	if (row->target > 0) {
 		json_object_set_new(json, "target", json_real(row->target));
@@ -171,6 +178,11 @@ static json_t *memory_json(const struct bench_report *report, const struct bench
 			 per_mapping(report, memory->pss[0], memory->pss[1]));
 }
 
+static const char *or_null(const char *text)
+{
+	return text[0] ? text : NULL;
+}
+
 static int print_json(const struct bench_report *report)
 {
 	const struct bench_options *options = report->options;
@@ -182,13 +194,14 @@ static int print_json(const struct bench_report *report)
 	for (size_t i = 0; i < report->row_count; i++)
 		json_array_append_new(rows, row_json(&report->rows[i]));
 	uname(&system);
-	root = json_pack("{s:i, s:b, s:s, s:I, s:i, s:b, s:s*, s:s*, s:I, s:I, s:s, s:o}",
-			 "version", 1, "complete", report->complete, "kernel", system.release,
-			 "mappings", (json_int_t)options->mappings, "cpu", report->cpu,
-			 "daemon_pinned", options->pin, "mount_options", options->mount_options,
-			 "peer", options->peer, "document_size", (json_int_t)report->document_size,
-			 "busy", (json_int_t)report->busy, "scratch", report->scratch_fs, "rows",
-			 rows);
+	root = json_pack(
+		"{s:i, s:b, s:s, s:I, s:i, s:b, s:s*, s:s*, s:I, s:I, s:s, s:s*, s:s*, s:o}",
+		"version", 1, "complete", report->complete, "kernel", system.release, "mappings",
+		(json_int_t)options->mappings, "cpu", report->cpu, "daemon_pinned", options->pin,
+		"mount_options", options->mount_options, "peer", options->peer, "document_size",
+		(json_int_t)report->document_size, "busy", (json_int_t)report->busy, "scratch",
+		report->scratch_fs, "library", or_null(report->library), "libpmem2",
+		or_null(report->libpmem2), "rows", rows);
 	if (report->have_memory)
 		json_object_set_new(root, "memory",
 				    json_pack("{s:o, s:o, s:o, s:i, s:b}", "keeper",
@@ -196,6 +209,8 @@ static int print_json(const struct bench_report *report)
 					      memory_json(report, &report->worker), "together",
 					      memory_json(report, &sum), "target", MEMORY_TARGET,
 					      "ok", !memory_missed(report)));
+	if (report->cells->count)
+		json_object_set_new(root, "copies", bench_cells_json(report->cells));
 	if (!root)
 		return -ENOMEM;
 	if (json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)))
@@ -219,6 +234,9 @@ int bench_report_print(const struct bench_report *report)
 			printf("\n");
 		if (report->have_memory)
 			print_memory(report);
+		if (report->cells->count && (report->row_count || report->have_memory))
+			printf("\n");
+		bench_cells_print(report->cells);
 		if (!report->complete)
 			printf("\nINCOMPLETE: something failed\n");
 	}

@@ -27,7 +27,44 @@ static void quartiles_lie_between_neighbours(void **state)
 	assert_true(spread.low == 7 && spread.median == 7 && spread.high == 7);
 }
 
+/* The sum of the logarithms of the ratios counts, so twice as slow and twice as fast are even. */
+static void geometric_mean_weighs_ratios(void **state)
+{
+	double even[] = {4, 0.25, 2, 0.5}, three[] = {1, 10, 100}, one[] = {7}, many[100];
+
+	(void)state;
+	assert_float_equal(bench_geometric_mean(even, 4), 1, 1e-9);
+	assert_float_equal(bench_geometric_mean(three, 3), 10, 1e-9);
+	assert_float_equal(bench_geometric_mean(one, 1), 7, 1e-9);
+	/* Their product is more than a double can hold. */
+	for (size_t i = 0; i < 100; i++)
+		many[i] = 1e10;
+	assert_float_equal(bench_geometric_mean(many, 100) / 1e10, 1, 1e-9);
+}
+
+static void noise_is_the_farther_quartile_of_equal_sides(void **state)
+{
+	(void)state;
+	assert_float_equal(bench_noise(&(struct bench_spread){0.98, 1.0, 1.05}), 0.05, 1e-9);
+	assert_float_equal(bench_noise(&(struct bench_spread){0.9, 1.0, 1.05}), 0.1, 1e-9);
+	/* Equal sides that always differ, as by their addresses: this is noise too. */
+	assert_float_equal(bench_noise(&(struct bench_spread){1.03, 1.04, 1.05}), 0.05, 1e-9);
+	assert_float_equal(bench_noise(&(struct bench_spread){0.8, 0.9, 0.95}), 0.2, 1e-9);
+}
+
+static void slower_is_beyond_the_noise(void **state)
+{
+	const struct bench_spread spread = {1.04, 1.3, 1.5}, faster = {0.5, 0.6, 0.7};
+
+	(void)state;
+	assert_true(bench_slower(&spread, 0));
+	assert_true(bench_slower(&spread, 0.03));
+	assert_false(bench_slower(&spread, 0.05));
+	assert_false(bench_slower(&faster, 0));
+}
+
 struct fake {
+	unsigned sides;
 	unsigned calls;
 	unsigned fail_at; /* call that fails, 0: none */
 	unsigned signal_at;
@@ -38,8 +75,9 @@ static int fake_work(void *context, unsigned side, size_t round, struct bench_sa
 {
 	struct fake *fake = context;
 
-	assert_int_equal(side, fake->calls % 2);
-	assert_int_equal(round, fake->calls / 2);
+	/* Each round begins with another side. */
+	assert_int_equal(round, fake->calls / fake->sides);
+	assert_int_equal(side, (round + fake->calls % fake->sides) % fake->sides);
 	fake->calls++;
 	if (fake->calls == fake->signal_at)
 		bench_interrupted = 1;
@@ -56,11 +94,12 @@ static int drifting(unsigned side, size_t round, struct bench_sample *sample)
 
 static void drift_does_not_move_the_ratio(void **state)
 {
-	struct fake fake = {.answer = drifting};
+	struct fake fake = {.sides = 2, .answer = drifting};
 	struct bench_row row;
 
 	(void)state;
 	assert_int_equal(bench_measure(&(struct bench_plan){.name = "x",
+							    .peers = {{.name = "peer"}},
 							    .rounds = 1001,
 							    .work = fake_work,
 							    .context = &fake},
@@ -86,11 +125,12 @@ static int sometimes_slow(unsigned side, size_t round, struct bench_sample *samp
 
 static void rare_slow_rounds_show_in_overall_only(void **state)
 {
-	struct fake fake = {.answer = sometimes_slow};
+	struct fake fake = {.sides = 2, .answer = sometimes_slow};
 	struct bench_row row;
 
 	(void)state;
 	assert_int_equal(bench_measure(&(struct bench_plan){.name = "x",
+							    .peers = {{.name = "peer"}},
 							    .rounds = 100,
 							    .work = fake_work,
 							    .context = &fake},
@@ -109,11 +149,12 @@ static int strange_first(unsigned side, size_t round, struct bench_sample *sampl
 
 static void warm_up_does_not_count_and_time_is_reached(void **state)
 {
-	struct fake fake = {.answer = strange_first};
+	struct fake fake = {.sides = 2, .answer = strange_first};
 	struct bench_row row;
 
 	(void)state;
 	assert_int_equal(bench_measure(&(struct bench_plan){.name = "x",
+							    .peers = {{.name = "peer"}},
 							    .warm_up = 2,
 							    .rounds = 3,
 							    .ns = 1000,
@@ -127,9 +168,13 @@ static void warm_up_does_not_count_and_time_is_reached(void **state)
 
 static void a_failure_ends_it_and_leaves_the_row(void **state)
 {
-	struct fake failing = {.answer = drifting, .fail_at = 4};
-	struct fake signalled = {.answer = drifting, .signal_at = 3};
-	struct bench_plan plan = {.name = "x", .rounds = 9, .work = fake_work, .context = &failing};
+	struct fake failing = {.sides = 2, .answer = drifting, .fail_at = 4};
+	struct fake signalled = {.sides = 2, .answer = drifting, .signal_at = 3};
+	struct bench_plan plan = {.name = "x",
+				  .peers = {{.name = "peer"}},
+				  .rounds = 9,
+				  .work = fake_work,
+				  .context = &failing};
 	struct bench_row row = {.rounds = 77};
 
 	(void)state;
@@ -142,14 +187,59 @@ static void a_failure_ends_it_and_leaves_the_row(void **state)
 	assert_int_equal(row.rounds, 77);
 }
 
+/* Ours takes 30, its peers 10, 12 and 60; which the machine makes slower and slower. */
+static int three_peers(unsigned side, size_t round, struct bench_sample *sample)
+{
+	static const uint64_t ns[] = {30, 10, 12, 60};
+
+	*sample = (struct bench_sample){.ns = ns[side] * (round + 1), .operations = 1};
+	return 0;
+}
+
+static void each_peer_has_a_row(void **state)
+{
+	struct fake fake = {.sides = 4, .answer = three_peers};
+	struct bench_row rows[BENCH_PEERS_MAX + 1] = {[BENCH_PEERS_MAX] = {.rounds = 77}};
+
+	(void)state;
+	assert_int_equal(
+		bench_measure(&(struct bench_plan){.name = "x",
+						   .what = "y",
+						   .peers = {{.name = "one", .target = 3},
+							     {.name = "one", .again = true},
+							     {.name = "other"}},
+						   .rounds = 9,
+						   .work = fake_work,
+						   .context = &fake},
+			      rows),
+		0);
+	assert_int_equal(fake.calls, 4 * 9);
+	assert_string_equal(rows[0].peer, "one");
+	assert_true(rows[0].target == 3);
+	assert_true(rows[0].ratio.low == 3 && rows[0].ratio.high == 3 && rows[0].overall == 3);
+	/* The peer again is compared with the peer. */
+	assert_float_equal(rows[1].ratio.median, 1.2, 1e-9);
+	assert_true(rows[1].median_ns[0] == 60 && rows[1].median_ns[1] == 50);
+	assert_string_equal(rows[2].peer, "other");
+	assert_true(rows[2].ratio.median == 0.5 && rows[2].overall == 0.5);
+	/* What it is, is said once. */
+	assert_string_equal(rows[0].what, "y");
+	assert_null(rows[2].what);
+	assert_int_equal(rows[3].rounds, 77);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(quartiles_lie_between_neighbours),
+		cmocka_unit_test(geometric_mean_weighs_ratios),
+		cmocka_unit_test(noise_is_the_farther_quartile_of_equal_sides),
+		cmocka_unit_test(slower_is_beyond_the_noise),
 		cmocka_unit_test(drift_does_not_move_the_ratio),
 		cmocka_unit_test(rare_slow_rounds_show_in_overall_only),
 		cmocka_unit_test(warm_up_does_not_count_and_time_is_reached),
 		cmocka_unit_test(a_failure_ends_it_and_leaves_the_row),
+		cmocka_unit_test(each_peer_has_a_row),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

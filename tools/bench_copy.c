@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * bench_copy.c - persist, memcpy, memmove and memset of two libraries
+ *
+ * All sides map the same file in memory, so that they work on the same pages, and say that it has
+ * each granularity in turn, because the environment says so. The other library has a second side,
+ * with mappings of its own: how much its times differ from the first's is the noise.
+ *
+ * Small sizes walk through a window of addresses, as a log does: writing the same line again and
+ * again would measure how long a line that is being flushed cannot be written.
+ */
+#include "bench.h"
+#include "bench_cells.h"
+#include "bench_library.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define KIB         ((size_t)1024)
+#define MIB         (1024 * KIB)
+#define LARGEST     (64 * MIB)
+#define BUFFER      (LARGEST + LARGEST / 2 + MIB) /* room to move the largest by half of it */
+#define WINDOW      MIB                           /* where small sizes walk */
+#define LINE        ((size_t)64)
+#define SAMPLE_NS   50000 /* of one side and round, at least; a larger size is done once */
+#define CALLS_MAX   100000
+#define TRIALS      3
+#define DEST_SKEW   5 /* of unaligned addresses */
+#define SOURCE_SKEW 11
+#define PAGE        ((uintptr_t)4096)
+
+enum {
+	SIDE_OURS,
+	SIDE_OTHER,
+	SIDE_OTHER_AGAIN,
+	SIDE_MSYNC,
+	SIDE_OURS_IDLE = SIDE_MSYNC, /* not measured; gives both libraries as many mappings */
+	LIBRARY_SIDES,
+};
+
+static const size_t sizes[] = {
+	8,         16,        32,      64,      100,     128,      256,      512,      1000,
+	1 * KIB,   2 * KIB,   4 * KIB, 8 * KIB, 10000,   16 * KIB, 32 * KIB, 64 * KIB, 128 * KIB,
+	256 * KIB, 512 * KIB, 1 * MIB, 2 * MIB, 4 * MIB, 8 * MIB,  16 * MIB, 32 * MIB, 64 * MIB,
+};
+
+/* The flags are measured at these only. */
+static const size_t flag_sizes[] = {64, 512, 4 * KIB, 64 * KIB, 4 * MIB};
+
+#define PERSIST_SMALLEST 64
+#define PERSIST_LARGEST  MIB
+
+/* One library's mapping of the file, with one granularity. */
+struct ground {
+	struct pmem2_map *map;
+	char *address;
+	pmem2_persist_fn persist;
+	pmem2_memmove_fn copy, move;
+	pmem2_memset_fn set;
+};
+
+struct contest {
+	const struct bench_library *libraries[LIBRARY_SIDES];
+	struct ground grounds[LIBRARY_SIDES][3]; /* by side and granularity */
+	char *source;                            /* of memcpy; ordinary memory */
+	const struct bench_cell *cell;
+	size_t calls; /* per side and round */
+};
+
+static int map_granularity(const struct bench_library *library, int fd,
+			   enum pmem2_granularity granularity, struct ground *ground)
+{
+	static const char *const names[] = {"BYTE", "CACHE_LINE", "PAGE"};
+	struct pmem2_config *config = NULL;
+	struct pmem2_source *source = NULL;
+	const char *what;
+	int err;
+
+	setenv("PMEM2_FORCE_GRANULARITY", names[granularity], 1);
+	what = "config_new";
+	err = library->config_new(&config);
+	if (err)
+		goto out;
+	library->config_set_required_store_granularity(config, PMEM2_GRANULARITY_PAGE);
+	what = "source_from_fd";
+	err = library->source_from_fd(&source, fd);
+	if (err)
+		goto out;
+	what = "map_new";
+	err = library->map_new(&ground->map, config, source);
+	if (err)
+		goto out;
+	ground->address = library->map_get_address(ground->map);
+	ground->persist = library->get_persist_fn(ground->map);
+	ground->copy = library->get_memcpy_fn(ground->map);
+	ground->move = library->get_memmove_fn(ground->map);
+	ground->set = library->get_memset_fn(ground->map);
+out:
+	if (err)
+		err = bench_library_failed(library, what, err);
+	if (!err && library->map_get_store_granularity(ground->map) != granularity) {
+		bench_error("%s: has not the granularity that was forced", library->path);
+		err = -EINVAL;
+	}
+	library->source_delete(&source);
+	library->config_delete(&config);
+	return err;
+}
+
+/* No call that is measured is to be the first on its page. */
+static void touch(char *address, size_t length)
+{
+	for (size_t i = 0; i < length; i += PAGE)
+		((volatile char *)address)[i] = 1;
+}
+
+/* In another order for each trial, so that the kernel's choice of addresses favours none. */
+static int map_all(struct contest *contest, int fd, unsigned trial)
+{
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < LIBRARY_SIDES; i++) {
+		unsigned side = (i + trial) % LIBRARY_SIDES;
+
+		for (unsigned g = 0; !err && g < 3; g++) {
+			struct ground *ground = &contest->grounds[side][g];
+
+			err = map_granularity(contest->libraries[side], fd,
+					      (enum pmem2_granularity)g, ground);
+			if (!err)
+				touch(ground->address, BUFFER);
+			if (!err && bench_interrupted)
+				err = -EINTR;
+		}
+	}
+	unsetenv("PMEM2_FORCE_GRANULARITY");
+	return err;
+}
+
+static void unmap_all(struct contest *contest)
+{
+	for (unsigned i = 0; i < LIBRARY_SIDES; i++)
+		for (unsigned g = 0; g < 3; g++)
+			if (contest->grounds[i][g].map)
+				contest->libraries[i]->map_delete(&contest->grounds[i][g].map);
+}
+
+/* Where the calls of one sample go. */
+struct walk {
+	size_t step, end, at;
+};
+
+/* A call touches `extent` bytes. */
+static struct walk walk_new(size_t extent)
+{
+	size_t step = (extent + LINE - 1) / LINE * LINE;
+
+	return (struct walk){.step = step, .end = step > WINDOW ? 1 : WINDOW - step + 1};
+}
+
+static size_t walk_next(struct walk *walk)
+{
+	size_t at = walk->at;
+
+	walk->at += walk->step;
+	if (walk->at >= walk->end)
+		walk->at = 0;
+	return at;
+}
+
+/* Writes to each line, which is as much work for all sides, and makes that persistent. */
+static void persist(const struct contest *contest, const struct ground *ground, bool raw)
+{
+	size_t size = contest->cell->size;
+	size_t skew = bench_columns[contest->cell->column].unaligned ? DEST_SKEW : 0;
+	struct walk walk = walk_new(size + skew);
+
+	for (size_t i = 0; i < contest->calls; i++) {
+		char *dest = ground->address + walk_next(&walk) + skew;
+
+		for (size_t at = 0; at < size; at += LINE)
+			((volatile char *)dest)[at] = (char)i;
+		if (raw) {
+			uintptr_t begin = (uintptr_t)dest / PAGE * PAGE;
+
+			msync((void *)begin, (uintptr_t)dest + size - begin, MS_SYNC);
+		} else {
+			ground->persist(dest, size);
+		}
+	}
+}
+
+static void copy(const struct contest *contest, const struct ground *ground)
+{
+	const struct bench_column *column = &bench_columns[contest->cell->column];
+	size_t size = contest->cell->size;
+	char *dest = ground->address + (column->unaligned ? DEST_SKEW : 0);
+	const char *source = contest->source + (column->unaligned ? SOURCE_SKEW : 0);
+	struct walk walk = walk_new(size + SOURCE_SKEW);
+
+	for (size_t i = 0; i < contest->calls; i++) {
+		size_t at = walk_next(&walk);
+
+		ground->copy(dest + at, source + at, size, column->flags);
+	}
+}
+
+/* Moves by half of the size, up and down in turn: so the ranges overlap, which copy's never do. */
+static void move(const struct contest *contest, const struct ground *ground)
+{
+	const struct bench_column *column = &bench_columns[contest->cell->column];
+	size_t size = contest->cell->size;
+	size_t half = size >= 2 * LINE ? size / 2 / LINE * LINE : size / 2;
+	size_t shift = column->unaligned ? half | 1 : half;
+	char *low = ground->address + (column->unaligned ? DEST_SKEW : 0);
+	struct walk walk = walk_new(size + shift + DEST_SKEW);
+
+	for (size_t i = 0; i < contest->calls; i++) {
+		char *from = low + walk_next(&walk), *to = from + shift;
+
+		if (i & 1)
+			ground->move(from, to, size, column->flags);
+		else
+			ground->move(to, from, size, column->flags);
+	}
+}
+
+static void set(const struct contest *contest, const struct ground *ground)
+{
+	const struct bench_column *column = &bench_columns[contest->cell->column];
+	size_t size = contest->cell->size;
+	char *dest = ground->address + (column->unaligned ? DEST_SKEW : 0);
+	struct walk walk = walk_new(size + DEST_SKEW);
+
+	for (size_t i = 0; i < contest->calls; i++)
+		ground->set(dest + walk_next(&walk), (int)i, size, column->flags);
+}
+
+static void do_calls(const struct contest *contest, unsigned side)
+{
+	const struct ground *ground =
+		&contest->grounds[side == SIDE_MSYNC ? SIDE_OTHER : side]
+				 [bench_columns[contest->cell->column].granularity];
+
+	switch (contest->cell->function) {
+	case BENCH_PERSIST:
+		persist(contest, ground, side == SIDE_MSYNC);
+		break;
+	case BENCH_MEMCPY:
+		copy(contest, ground);
+		break;
+	case BENCH_MEMMOVE:
+		move(contest, ground);
+		break;
+	default:
+		set(contest, ground);
+		break;
+	}
+}
+
+/*
+ * Only the second time counts: what the caches hold is by then what the side itself leaves there,
+ * not what the one before left.
+ */
+static int work(void *context, unsigned side, size_t round, struct bench_sample *sample)
+{
+	const struct contest *contest = context;
+	uint64_t start;
+
+	(void)round;
+	do_calls(contest, side);
+	start = bench_now();
+	do_calls(contest, side);
+	*sample = (struct bench_sample){.ns = bench_now() - start, .operations = contest->calls};
+	return 0;
+}
+
+/* How many calls make a sample that is long enough for the clock. */
+static void choose_calls(struct contest *contest)
+{
+	struct bench_sample sample;
+
+	contest->calls = 1;
+	for (;;) {
+		work(contest, SIDE_OTHER, 0, &sample);
+		if (sample.ns >= SAMPLE_NS || contest->calls >= CALLS_MAX)
+			return;
+		contest->calls *= 2;
+	}
+}
+
+static int measure_cell(struct contest *contest, const struct bench_options *options,
+			struct bench_cell *cell)
+{
+	bool with_msync = cell->function == BENCH_PERSIST &&
+			  bench_columns[cell->column].granularity == PMEM2_GRANULARITY_PAGE;
+	struct bench_plan plan = {
+		.name = "copy",
+		.peers = {{.name = "libpmem2"},
+			  {.name = "libpmem2", .again = true},
+			  {.name = with_msync ? "msync" : NULL}},
+		.warm_up = 1,
+		.rounds = (options->rounds + 2) / 3,
+		.ns = (uint64_t)(options->seconds * 1e9 / 60),
+		.work = work,
+		.context = contest,
+	};
+	struct bench_row rows[BENCH_PEERS_MAX];
+	int err;
+
+	contest->cell = cell;
+	choose_calls(contest);
+	err = bench_measure(&plan, rows);
+	if (err == -ENOMEM)
+		bench_error("%s: %s", plan.name, strerror(ENOMEM));
+	if (err)
+		return err;
+	cell->row = rows[0];
+	cell->equal = rows[1].ratio;
+	cell->raw = with_msync ? rows[2].ratio.median : 0;
+	cell->trials++;
+	return 0;
+}
+
+static bool has_size(enum bench_measurement function, unsigned column, size_t size)
+{
+	if (function == BENCH_PERSIST)
+		return column < BENCH_PLAIN_COLUMNS && size >= PERSIST_SMALLEST &&
+		       size <= PERSIST_LARGEST;
+	for (size_t i = 0; i < sizeof(flag_sizes) / sizeof(*flag_sizes); i++)
+		if (flag_sizes[i] == size)
+			return true;
+	return column < BENCH_PLAIN_COLUMNS;
+}
+
+static int measure_function(struct contest *contest, enum bench_measurement function,
+			    struct bench_report *report)
+{
+	struct bench_cells *cells = report->cells;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < sizeof(sizes) / sizeof(*sizes); i++)
+		for (unsigned column = 0; !err && column < BENCH_COLUMNS; column++) {
+			struct bench_cell *cell = &cells->cells[cells->count];
+
+			if (!has_size(function, column, sizes[i]))
+				continue;
+			*cell = (struct bench_cell){
+				.function = function, .column = column, .size = sizes[i]};
+			err = measure_cell(contest, report->options, cell);
+			if (!err)
+				cells->count++;
+		}
+	return err;
+}
+
+/* Each of the wanted functions once. */
+static int measure_all(struct contest *contest, struct bench_report *report)
+{
+	int err = 0;
+
+	for (int function = BENCH_PERSIST; !err && function <= BENCH_MEMSET; function++)
+		if (bench_wants(report->options, (enum bench_measurement)function))
+			err = measure_function(contest, (enum bench_measurement)function, report);
+	return err;
+}
+
+/*
+ * Those that seem to be slower, at other addresses: of hundreds of cells some are unlucky once.
+ * The noise of the run stays that of the first trial.
+ */
+static int measure_slower_again(struct contest *contest, struct bench_report *report)
+{
+	struct bench_cells *cells = report->cells;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < cells->count; i++)
+		if (bench_cell_slower(cells, &cells->cells[i]))
+			err = measure_cell(contest, report->options, &cells->cells[i]);
+	return err;
+}
+
+/* A file in memory, all of which is there. */
+static int buffer_file(void)
+{
+	int fd = memfd_create("bench", MFD_CLOEXEC), err;
+
+	if (fd >= 0 && !ftruncate(fd, (off_t)BUFFER) && !fallocate(fd, 0, 0, (off_t)BUFFER))
+		return fd;
+	err = -errno;
+	bench_error("memfd of %zu bytes: %m", BUFFER);
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+int bench_copy(const struct bench_library *ours, const struct bench_library *other,
+	       struct bench_report *report)
+{
+	struct contest contest = {.libraries = {[SIDE_OURS] = ours,
+						[SIDE_OTHER] = other,
+						[SIDE_OTHER_AGAIN] = other,
+						[SIDE_OURS_IDLE] = ours}};
+	int fd, err = 0;
+
+	fd = buffer_file();
+	if (fd < 0)
+		return fd;
+	contest.source = mmap(NULL, LARGEST + MIB, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (contest.source == MAP_FAILED) {
+		err = -errno;
+		bench_error("%zu bytes: %m", LARGEST);
+		goto close;
+	}
+	touch(contest.source, LARGEST + MIB);
+	for (unsigned trial = 0; !err && trial < TRIALS; trial++) {
+		if (trial && !bench_cells_slower(report->cells))
+			break;
+		err = map_all(&contest, fd, trial);
+		if (!err && trial)
+			err = measure_slower_again(&contest, report);
+		else if (!err)
+			err = measure_all(&contest, report);
+		if (!trial)
+			bench_cells_take_noise(report->cells);
+		unmap_all(&contest);
+	}
+	munmap(contest.source, LARGEST + MIB);
+close:
+	close(fd);
+	return err;
+}
