@@ -8,6 +8,7 @@
 #include "devdax.h"
 #include "error.h"
 #include "libpmem2.h"
+#include "page.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -84,7 +85,7 @@ int devdax_alignment(dev_t rdev, size_t *alignment)
 
 	if (ret)
 		return ret;
-	if (value < (size_t)sysconf(_SC_PAGESIZE) || (value & (value - 1)))
+	if (value < page_size() || (value & (value - 1)))
 		return error_set(PMEM2_E_INVALID_ALIGNMENT_VALUE,
 				 "device %u:%u: alignment %zu is not a power of two of whole pages",
 				 major(rdev), minor(rdev), value);
