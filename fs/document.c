@@ -26,6 +26,11 @@ static const char *const granularities[] = {
 	[PMEM2_GRANULARITY_CACHE_LINE] = "cache_line",
 	[PMEM2_GRANULARITY_PAGE] = "page",
 };
+static const char *const origins[] = {
+	[ORIGIN_PMEM2FS] = "pmem2fs",
+	[ORIGIN_PUBLISHED] = "published",
+	[ORIGIN_OBSERVED] = "observed",
+};
 static const char *const sharings[] = {
 	[PMEM2_SHARED] = "shared",
 	[PMEM2_PRIVATE] = "private",
@@ -198,7 +203,7 @@ static json_t *render_root(const struct document *document)
 	error |= set_string(object, "state", document->state);
 	if (document->extents != NULL)
 		error |= set(object, "extents", render_extents(document->extents));
-	error |= set_string(object, "origin", document->origin);
+	error |= set_string(object, "origin", origins[document->origin]);
 	error |= set_string(object, "address", address);
 	error |= set_integer(object, "length", record->length);
 	error |= set_string(object, "granularity", granularities[record->granularity]);

@@ -14,6 +14,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/*
+ * How a mapping is known. Of an observed one nobody says what only its owner knows: its granularity
+ * (but for device DAX, where the platform decides it), what was asked for, when it was made, and of
+ * a file whether MAP_SYNC is in force.
+ */
+enum origin {
+	ORIGIN_PMEM2FS,   /* made through the file system: the keeper's */
+	ORIGIN_PUBLISHED, /* in the table of a process, and there according to the kernel */
+	ORIGIN_OBSERVED,  /* seen in /proc */
+};
+
 /* The process that holds mappings. Strings may be NULL: not to be had. */
 struct document_owner {
 	int pid;
@@ -25,7 +36,7 @@ struct document {
 	const char *name;              /* terminated; any bytes but '/' */
 	const char *state;             /* "active", ... */
 	const struct extents *extents; /* what is still mapped; NULL: the whole */
-	const char *origin;            /* "pmem2fs", ... */
+	enum origin origin;
 	const struct pmem2fs_record *record;
 	const struct document_owner *owner;
 	const char *path; /* of the source as the kernel names it; NULL: not to be had */

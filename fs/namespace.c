@@ -67,11 +67,7 @@ void version_free(struct name_space *names, struct version *version)
 {
 	if (names->document_of == version)
 		names->document_of = NULL;
-	owner_put(version->owner);
-	device_put(version->device);
-	free(version->badblocks);
-	free(version->extents);
-	free(version);
+	version_drop(version);
 }
 
 /* A version that is not current any more stays only for the kernel. */
@@ -185,8 +181,9 @@ static void discount_user(struct name_space *names, uid_t uid)
 	free(user);
 }
 
-int namespace_reserve(struct name_space *names, const char *name, uid_t uid,
-		      struct mapping **mapping_ptr)
+/* A mapping that only has a name yet: with `foreign`, of another process. */
+static int take_name(struct name_space *names, const char *name, uid_t uid,
+		     const struct foreign *foreign, struct mapping **mapping_ptr)
 {
 	struct mapping *mapping = calloc(1, sizeof(*mapping));
 	struct mapping **found;
@@ -194,6 +191,8 @@ int namespace_reserve(struct name_space *names, const char *name, uid_t uid,
 
 	if (!mapping)
 		return -ENOMEM;
+	if (foreign)
+		mapping->foreign = *foreign;
 	mapping->uid = uid;
 	mapping->reserved = strdup(name);
 	if (!mapping->reserved)
@@ -204,7 +203,7 @@ int namespace_reserve(struct name_space *names, const char *name, uid_t uid,
 	error = -EEXIST;
 	if (*found != mapping)
 		goto free_mapping;
-	error = count_user(names, uid);
+	error = foreign ? 0 : count_user(names, uid);
 	if (error) {
 		tdelete(mapping, &names->by_name, compare_names);
 		goto free_mapping;
@@ -216,6 +215,12 @@ free_mapping:
 	free(mapping->reserved);
 	free(mapping);
 	return error;
+}
+
+int namespace_reserve(struct name_space *names, const char *name, uid_t uid,
+		      struct mapping **mapping)
+{
+	return take_name(names, name, uid, NULL, mapping);
 }
 
 static int order_append(struct name_space *names, struct mapping *mapping)
@@ -245,7 +250,7 @@ static void order_remove(struct name_space *names, const struct mapping *mapping
 	size_t kept = 0;
 
 	names->order[place_after(names, mapping->number) - 1] = NULL;
-	if (names->used < 64 || names->totals.entries > names->used / 2)
+	if (names->used < 64 || names->totals.entries + names->totals.foreign > names->used / 2)
 		return;
 	for (size_t i = 0; i < names->used; i++) {
 		if (!names->order[i])
@@ -254,40 +259,6 @@ static void order_remove(struct name_space *names, const struct mapping *mapping
 		names->numbers[kept++] = names->numbers[i];
 	}
 	names->used = kept;
-}
-
-/* A version with the given name and what the other arguments say; the facts are used up. */
-static struct version *version_new(const char *name, uint64_t number, const void *record,
-				   struct facts *facts)
-{
-	size_t name_size = strlen(name) + 1;
-	size_t path_size = facts->path ? strlen(facts->path) + 1 : 0;
-	struct version *version = malloc(sizeof(*version) + name_size + path_size);
-
-	if (version) {
-		*version = (struct version){
-			.node = {.kind = NODE_VERSION, .held = true},
-			.number = number,
-			.size = facts->size,
-			.owner = owner_get(facts->owner),
-			.device = device_get(facts->device),
-			.badblocks = facts->badblocks,
-			.extents = facts->extents,
-			.badblock_count = facts->badblock_count,
-			.device_badblocks = facts->device_badblocks,
-			.deleted = facts->deleted,
-			.size_known = facts->size_known,
-			.badblocks_known = facts->badblocks_known,
-		};
-		facts->badblocks = NULL;
-		facts->extents = NULL;
-		memcpy(version->record, record, sizeof(version->record));
-		memcpy(version->text, name, name_size);
-		if (facts->path)
-			version->path = memcpy(version->text + name_size, facts->path, path_size);
-	}
-	facts_clear(facts);
-	return version;
 }
 
 /* The totals after a version came (sign 1) or went (-1). */
@@ -304,15 +275,40 @@ static void add_up(struct name_space *names, const struct mapping *mapping,
 		gaps = -gaps;
 	}
 	version_record(version, &record);
+	names->totals.bytes += bytes;
+	if (record.source_type == PMEM2FS_SOURCE_FSDAX ||
+	    record.source_type == PMEM2FS_SOURCE_DEVDAX)
+		names->totals.pmem_bytes += bytes;
+	if (mapping->foreign.holder) {
+		names->totals.foreign += (uint64_t)sign;
+		return;
+	}
 	while (user->uid != mapping->uid)
 		user = user->next;
 	user->gaps += (unsigned)gaps;
 	names->totals.gaps += gaps;
 	names->totals.entries += (uint64_t)sign;
-	names->totals.bytes += bytes;
-	if (record.source_type == PMEM2FS_SOURCE_FSDAX ||
-	    record.source_type == PMEM2FS_SOURCE_DEVDAX)
-		names->totals.pmem_bytes += bytes;
+}
+
+/* Shows a mapping that has a name only. The facts are used up. -ENOMEM. */
+static int show(struct name_space *names, struct mapping *mapping, enum origin origin,
+		const struct pmem2fs_record *record, struct facts *facts)
+{
+	struct version *version =
+		version_new(mapping->reserved, names->last_number + 1, origin, record, facts);
+
+	if (!version)
+		return -ENOMEM;
+	if (order_append(names, mapping)) {
+		version_free(names, version);
+		return -ENOMEM;
+	}
+	mapping->version = version;
+	free(mapping->reserved);
+	mapping->reserved = NULL;
+	names->totals.reserved--;
+	add_up(names, mapping, version, 1);
+	return 0;
 }
 
 int namespace_show(struct name_space *names, struct mapping *mapping, uint32_t slot,
@@ -323,56 +319,28 @@ int namespace_show(struct name_space *names, struct mapping *mapping, uint32_t s
 		.size = record->source_size,
 		.size_known = true,
 	};
-	struct version *version;
 
 	facts.path = path ? strdup(path) : NULL;
-	version = version_new(mapping->reserved, names->last_number + 1, record, &facts);
-	if (!version)
-		return -ENOMEM;
-	if (order_append(names, mapping)) {
-		version_free(names, version);
-		return -ENOMEM;
-	}
-	mapping->version = version;
 	mapping->slot = slot;
-	free(mapping->reserved);
-	mapping->reserved = NULL;
-	names->totals.reserved--;
-	add_up(names, mapping, version, 1);
-	return 0;
+	return show(names, mapping, ORIGIN_PMEM2FS, record, &facts);
 }
 
-/* The current facts once more, for another version. -ENOMEM. */
-static int copy_facts(const struct version *version, struct facts *facts)
+int namespace_enter(struct name_space *names, const char *name, enum origin origin,
+		    const struct pmem2fs_record *record, struct extents **extents,
+		    const struct foreign *foreign, struct owner *owner, struct mapping **mapping)
 {
-	*facts = (struct facts){
-		.size = version->size,
-		.badblock_count = version->badblock_count,
-		.device_badblocks = version->device_badblocks,
-		.deleted = version->deleted,
-		.size_known = version->size_known,
-		.badblocks_known = version->badblocks_known,
-	};
-	if (version->path && !(facts->path = strdup(version->path)))
-		return -ENOMEM;
-	if (extents_intersect(version->extents, NULL, &facts->extents)) {
-		free(facts->path);
-		return -ENOMEM;
-	}
-	if (version->badblock_count) {
-		size_t size = version->badblock_count * sizeof(*facts->badblocks);
+	struct facts facts = {.owner = owner};
+	int error = take_name(names, name, record->uid, foreign, mapping);
 
-		facts->badblocks = malloc(size);
-		if (!facts->badblocks) {
-			free(facts->path);
-			free(facts->extents);
-			return -ENOMEM;
-		}
-		memcpy(facts->badblocks, version->badblocks, size);
-	}
-	facts->owner = owner_get(version->owner);
-	facts->device = device_get(version->device);
-	return 0;
+	if (error)
+		return error;
+	owner_get(owner);
+	facts.extents = *extents;
+	*extents = NULL;
+	error = show(names, *mapping, origin, record, &facts);
+	if (error)
+		namespace_remove(names, *mapping);
+	return error;
 }
 
 int namespace_rename(struct name_space *names, struct mapping *mapping, struct mapping *reserved)
@@ -381,9 +349,10 @@ int namespace_rename(struct name_space *names, struct mapping *mapping, struct m
 	struct facts facts;
 	struct mapping **place;
 
-	if (copy_facts(old, &facts))
+	if (version_facts(old, &facts))
 		return -ENOMEM;
-	version = version_new(reserved->reserved, mapping->number, old->record, &facts);
+	version = version_new(reserved->reserved, mapping->number, (enum origin)old->origin,
+			      old->record, &facts);
 	if (!version)
 		return -ENOMEM;
 	/* The place of the reserved one in the tree has the new name already. */
@@ -409,39 +378,24 @@ void namespace_remove(struct name_space *names, struct mapping *mapping)
 	} else {
 		names->totals.reserved--;
 	}
-	discount_user(names, mapping->uid);
+	if (!mapping->foreign.holder)
+		discount_user(names, mapping->uid);
 	free(mapping->left);
 	free(mapping->reserved);
 	free(mapping);
 }
 
-static bool says_the_same(const struct version *version, const struct facts *facts)
-{
-	if (!version->path != !facts->path ||
-	    (version->path && strcmp(version->path, facts->path) != 0))
-		return false;
-	return version->owner == facts->owner && version->device == facts->device &&
-	       version->size == facts->size && version->deleted == facts->deleted &&
-	       version->size_known == facts->size_known &&
-	       version->badblocks_known == facts->badblocks_known &&
-	       extents_equal(version->extents, facts->extents) &&
-	       version->device_badblocks == facts->device_badblocks &&
-	       version->badblock_count == facts->badblock_count &&
-	       (!version->badblock_count ||
-		!memcmp(version->badblocks, facts->badblocks,
-			version->badblock_count * sizeof(*facts->badblocks)));
-}
-
-/* The facts are used up. On -ENOMEM the old version stays. */
-static int set_facts(struct name_space *names, struct mapping *mapping, struct facts *facts)
+/* `record` begins as a record. The facts are used up. On -ENOMEM the old version stays. */
+static int set_facts(struct name_space *names, struct mapping *mapping, const void *record,
+		     struct facts *facts)
 {
 	struct version *version, *old = mapping->version;
 
-	if (says_the_same(old, facts)) {
+	if (version_says(old, record, facts)) {
 		facts_clear(facts);
 		return 0;
 	}
-	version = version_new(old->text, mapping->number, old->record, facts);
+	version = version_new(old->text, mapping->number, (enum origin)old->origin, record, facts);
 	if (!version)
 		return -ENOMEM;
 	add_up(names, mapping, old, -1);
@@ -458,7 +412,9 @@ static int set_facts(struct name_space *names, struct mapping *mapping, struct f
  */
 static int limit_extents(const struct mapping *mapping, struct facts *facts)
 {
-	const struct extents *seen = mapping->busy ? mapping->version->extents : facts->extents;
+	/* What is left of another process's mapping is what its holder was seen to have. */
+	bool known = mapping->busy || mapping->foreign.holder;
+	const struct extents *seen = known ? mapping->version->extents : facts->extents;
 	struct extents *extents;
 
 	if (extents_intersect(seen, mapping->left, &extents))
@@ -485,8 +441,22 @@ void namespace_learn(struct name_space *names, struct mapping *mapping, struct f
 		facts_clear(facts);
 		return; /* the old version stays, and stays out of date */
 	}
-	if (!set_facts(names, mapping, facts))
+	if (!set_facts(names, mapping, mapping->version->record, facts))
 		mapping->checked = checked;
+}
+
+int namespace_see(struct name_space *names, struct mapping *mapping,
+		  const struct pmem2fs_record *record, struct extents **extents)
+{
+	struct facts facts;
+
+	if (version_facts(mapping->version, &facts))
+		return -ENOMEM;
+	free(facts.extents);
+	facts.extents = *extents;
+	*extents = NULL;
+	mapping->checked = 0; /* which bad blocks are in it is not known */
+	return set_facts(names, mapping, record, &facts);
 }
 
 int namespace_cut(struct name_space *names, struct mapping *mapping, uint64_t begin, uint64_t end)
@@ -498,7 +468,7 @@ int namespace_cut(struct name_space *names, struct mapping *mapping, uint64_t be
 	version_record(mapping->version, &record);
 	if (extents_remove(mapping->left, extents_whole(record.length), begin, end, &left))
 		return -ENOMEM;
-	if (copy_facts(mapping->version, &facts))
+	if (version_facts(mapping->version, &facts))
 		goto free_left;
 	free(facts.extents);
 	facts.extents = NULL;
@@ -506,7 +476,7 @@ int namespace_cut(struct name_space *names, struct mapping *mapping, uint64_t be
 		facts_clear(&facts);
 		goto free_left;
 	}
-	if (set_facts(names, mapping, &facts))
+	if (set_facts(names, mapping, mapping->version->record, &facts))
 		goto free_left;
 	free(mapping->left);
 	mapping->left = left;
@@ -522,46 +492,12 @@ uint64_t namespace_newest(const struct name_space *names)
 	return names->last_number;
 }
 
-void version_record(const struct version *version, struct pmem2fs_record *record)
-{
-	memset(record, 0, sizeof(*record));
-	memcpy(record, version->record, sizeof(version->record));
-}
-
-uint64_t version_mapped(const struct version *version)
-{
-	struct pmem2fs_record record;
-
-	version_record(version, &record);
-	return extents_bytes(version->extents, record.length);
-}
-
 const char *version_document(struct name_space *names, struct version *version, size_t *length)
 {
-	struct pmem2fs_record record;
-	struct document document = {
-		.name = version->text,
-		.state = version->extents ? "partial" : "active",
-		.extents = version->extents,
-		.origin = "pmem2fs",
-		.record = &record,
-		.owner = version->owner ? &version->owner->is : NULL,
-		.path = version->path,
-		.deleted = version->deleted,
-		.size_known = version->size_known,
-		.size = version->size,
-		.device = version->device ? &version->device->is : NULL,
-		.badblocks_known = version->badblocks_known,
-		.device_badblock_count = version->device_badblocks,
-		.badblocks = version->badblocks,
-		.badblock_count = version->badblock_count,
-	};
-
 	if (names->document_of != version) {
-		version_record(version, &record);
 		free(names->document);
 		names->document_of = NULL;
-		names->document = document_render(&document, &names->document_length);
+		names->document = version_render(version, &names->document_length);
 		if (!names->document)
 			return NULL;
 		names->document_of = version;

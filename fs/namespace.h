@@ -14,10 +14,8 @@
 #ifndef PMEM2FS_NAMESPACE_H
 #define PMEM2FS_NAMESPACE_H
 
-#include "extents.h"
-#include "facts.h"
 #include "libpmem2fs.h"
-#include "nodes.h"
+#include "version.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,21 +27,13 @@
 	    */
 #define NAME_LENGTH_MAX 255
 
-struct version {
-	struct node node; /* first: a node id leads here */
-	uint64_t number;  /* of its mapping */
-	uint64_t size;    /* of the source, bytes */
-	struct owner *owner;
-	struct device *device;
-	struct pmem2_badblock *badblocks;
-	struct extents *extents;
-	const char *path; /* in text, or NULL */
-	uint32_t badblock_count, device_badblocks;
-	uint32_t document_size; /* 0: not rendered yet */
-	bool deleted, size_known, badblocks_known;
-	/* The record up to its label, which is the name. */
-	unsigned char record[offsetof(struct pmem2fs_record, label_length)];
-	char text[]; /* name and path, each terminated */
+/* Where a mapping of another process is told (sighting.h). */
+struct foreign {
+	struct holder *holder; /* NULL: it is the keeper's */
+	uint64_t sighting;     /* the scanner's number */
+	/* Published: */
+	uint64_t table, generation;
+	uint32_t slot;
 };
 
 struct mapping {
@@ -53,9 +43,10 @@ struct mapping {
 	uint64_t number;
 	uint64_t checked; /* clock_now() of the facts, 0: never looked at */
 	uint32_t slot;    /* in the keeper's table */
-	uid_t uid;        /* who made it */
-	bool asked;       /* somebody is looking at the facts */
-	bool busy;        /* an unmap (also of a part) or rename is under way */
+	struct foreign foreign;
+	uid_t uid;  /* who made it */
+	bool asked; /* somebody is looking at the facts */
+	bool busy;  /* an unmap (also of a part) or rename is under way */
 };
 
 struct name_space;
@@ -85,6 +76,18 @@ int namespace_reserve(struct name_space *names, const char *name, uid_t uid,
  */
 int namespace_show(struct name_space *names, struct mapping *mapping, uint32_t slot,
 		   const struct pmem2fs_record *record, const char *path, struct owner *owner);
+
+/*
+ * Shows a mapping of another process. `*extents` is used up unless the name is taken. Returns 0,
+ * -EEXIST (shown or taken) or -ENOMEM.
+ */
+int namespace_enter(struct name_space *names, const char *name, enum origin origin,
+		    const struct pmem2fs_record *record, struct extents **extents,
+		    const struct foreign *foreign, struct owner *owner, struct mapping **mapping);
+
+/* That one was seen again, and differs. `*extents` is used up. Returns 0 or -ENOMEM. */
+int namespace_see(struct name_space *names, struct mapping *mapping,
+		  const struct pmem2fs_record *record, struct extents **extents);
 
 /* Gives `mapping` the name of `reserved`, which is gone then. Returns 0 or -ENOMEM, then nothing
  * changed. */
@@ -119,11 +122,6 @@ struct mapping *namespace_next(const struct name_space *names, size_t *place);
 /* Frees a version that nodes_forget has said nobody needs. */
 void version_free(struct name_space *names, struct version *version);
 
-void version_record(const struct version *version, struct pmem2fs_record *record);
-
-/* How many bytes are still mapped. */
-uint64_t version_mapped(const struct version *version);
-
 /*
  * The document of a version. The text belongs to the name space and is good until the next call.
  * NULL when memory runs out.
@@ -133,15 +131,16 @@ const char *version_document(struct name_space *names, struct version *version, 
 size_t version_document_size(struct name_space *names, struct version *version);
 
 /*
- * How many mappings that user has, reserved ones included. Each gap in one counts as one more: the
- * kernel's limit is on areas.
+ * How many mappings the keeper has for that user, reserved ones included. Each gap in one counts as
+ * one more: the kernel's limit is on areas.
  */
 unsigned namespace_count_of(const struct name_space *names, uid_t uid);
 
 struct namespace_totals {
-	uint64_t entries, reserved;
+	uint64_t entries, reserved; /* of the keeper */
 	uint64_t gaps;              /* within what is mapped of them */
-	uint64_t bytes, pmem_bytes; /* mapped; of them, of DAX sources */
+	uint64_t foreign;           /* of other processes */
+	uint64_t bytes, pmem_bytes; /* mapped by any of them; of that, of DAX sources */
 };
 struct namespace_totals namespace_totals(const struct name_space *names);
 

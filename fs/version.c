@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * version.c - see version.h
+ */
+#include "version.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct version *version_new(const char *name, uint64_t number, enum origin origin,
+			    const void *record, struct facts *facts)
+{
+	size_t name_size = strlen(name) + 1;
+	size_t path_size = facts->path ? strlen(facts->path) + 1 : 0;
+	struct version *version = malloc(sizeof(*version) + name_size + path_size);
+
+	if (version) {
+		*version = (struct version){
+			.node = {.kind = NODE_VERSION, .held = true},
+			.number = number,
+			.size = facts->size,
+			.owner = owner_get(facts->owner),
+			.device = device_get(facts->device),
+			.badblocks = facts->badblocks,
+			.extents = facts->extents,
+			.badblock_count = facts->badblock_count,
+			.device_badblocks = facts->device_badblocks,
+			.origin = (uint8_t)origin,
+			.deleted = facts->deleted,
+			.size_known = facts->size_known,
+			.badblocks_known = facts->badblocks_known,
+		};
+		facts->badblocks = NULL;
+		facts->extents = NULL;
+		memcpy(version->record, record, sizeof(version->record));
+		memcpy(version->text, name, name_size);
+		if (facts->path)
+			version->path = memcpy(version->text + name_size, facts->path, path_size);
+	}
+	facts_clear(facts);
+	return version;
+}
+
+void version_drop(struct version *version)
+{
+	owner_put(version->owner);
+	device_put(version->device);
+	free(version->badblocks);
+	free(version->extents);
+	free(version);
+}
+
+void version_record(const struct version *version, struct pmem2fs_record *record)
+{
+	memset(record, 0, sizeof(*record));
+	memcpy(record, version->record, sizeof(version->record));
+}
+
+int version_facts(const struct version *version, struct facts *facts)
+{
+	*facts = (struct facts){
+		.size = version->size,
+		.badblock_count = version->badblock_count,
+		.device_badblocks = version->device_badblocks,
+		.deleted = version->deleted,
+		.size_known = version->size_known,
+		.badblocks_known = version->badblocks_known,
+	};
+	if (version->path && !(facts->path = strdup(version->path)))
+		return -ENOMEM;
+	if (extents_intersect(version->extents, NULL, &facts->extents)) {
+		free(facts->path);
+		return -ENOMEM;
+	}
+	if (version->badblock_count) {
+		size_t size = version->badblock_count * sizeof(*facts->badblocks);
+
+		facts->badblocks = malloc(size);
+		if (!facts->badblocks) {
+			free(facts->path);
+			free(facts->extents);
+			return -ENOMEM;
+		}
+		memcpy(facts->badblocks, version->badblocks, size);
+	}
+	facts->owner = owner_get(version->owner);
+	facts->device = device_get(version->device);
+	return 0;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+bool version_says(const struct version *version, const void *record, const struct facts *facts)
+{
+	return !memcmp(version->record, record, sizeof(version->record)) &&
+	       same_text(version->path, facts->path) && version->owner == facts->owner &&
+	       version->device == facts->device && version->size == facts->size &&
+	       version->deleted == facts->deleted && version->size_known == facts->size_known &&
+	       version->badblocks_known == facts->badblocks_known &&
+	       extents_equal(version->extents, facts->extents) &&
+	       version->device_badblocks == facts->device_badblocks &&
+	       version->badblock_count == facts->badblock_count &&
+	       (!version->badblock_count ||
+		!memcmp(version->badblocks, facts->badblocks,
+			version->badblock_count * sizeof(*facts->badblocks)));
+}
+
+uint64_t version_mapped(const struct version *version)
+{
+	struct pmem2fs_record record;
+
+	version_record(version, &record);
+	return extents_bytes(version->extents, record.length);
+}
+
+char *version_render(const struct version *version, size_t *length)
+{
+	struct pmem2fs_record record;
+	const struct document document = {
+		.name = version->text,
+		.state = version->extents ? "partial" : "active",
+		.extents = version->extents,
+		.origin = (enum origin)version->origin,
+		.record = &record,
+		.owner = version->owner ? &version->owner->is : NULL,
+		.path = version->path,
+		.deleted = version->deleted,
+		.size_known = version->size_known,
+		.size = version->size,
+		.device = version->device ? &version->device->is : NULL,
+		.badblocks_known = version->badblocks_known,
+		.device_badblock_count = version->device_badblocks,
+		.badblocks = version->badblocks,
+		.badblock_count = version->badblock_count,
+	};
+
+	version_record(version, &record);
+	return document_render(&document, length);
+}

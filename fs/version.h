@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * version.h - all that one version of a mapping's document says
+ *
+ * Never changes once made.
+ */
+#ifndef PMEM2FS_VERSION_H
+#define PMEM2FS_VERSION_H
+
+#include "document.h"
+#include "extents.h"
+#include "facts.h"
+#include "libpmem2fs.h"
+#include "nodes.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct version {
+	struct node node; /* first: a node id leads here */
+	uint64_t number;  /* of its mapping */
+	uint64_t size;    /* of the source, bytes */
+	struct owner *owner;
+	struct device *device;
+	struct pmem2_badblock *badblocks;
+	struct extents *extents;
+	const char *path; /* in text, or NULL */
+	uint32_t badblock_count, device_badblocks;
+	uint32_t document_size; /* 0: not rendered yet */
+	uint8_t origin;         /* enum origin */
+	bool deleted, size_known, badblocks_known;
+	/* The record up to its label, which is the name. */
+	unsigned char record[offsetof(struct pmem2fs_record, label_length)];
+	char text[]; /* name and path, each terminated */
+};
+
+/* `record` begins as a struct pmem2fs_record. The facts are used up. NULL when memory runs out. */
+struct version *version_new(const char *name, uint64_t number, enum origin origin,
+			    const void *record, struct facts *facts);
+/* Only the memory and the references; a version that is in a name space goes by version_free. */
+void version_drop(struct version *version);
+
+/* The record without its label. */
+void version_record(const struct version *version, struct pmem2fs_record *record);
+
+/* Its facts once more, for another version. -ENOMEM. */
+int version_facts(const struct version *version, struct facts *facts);
+
+/* Whether a version of that record and those facts would say the same. */
+bool version_says(const struct version *version, const void *record, const struct facts *facts);
+
+/* How many bytes are still mapped. */
+uint64_t version_mapped(const struct version *version);
+
+/* Its document, to be freed, as document_render. */
+char *version_render(const struct version *version, size_t *length);
+
+#endif
