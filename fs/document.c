@@ -190,6 +190,40 @@ static json_t *render_device(const struct document *document)
 	return finish(object, error);
 }
 
+/* What only the owner knows, as it tells it. */
+static int set_told(json_t *object, const struct pmem2fs_record *record)
+{
+	int error = 0;
+
+	error |= set_string(object, "granularity", granularities[record->granularity]);
+	error |= set_string(object, "required_granularity", granularities[record->required]);
+	error |= set(object, "map_sync", json_boolean(record->flags & PMEM2FS_RECORD_MAP_SYNC));
+	return error;
+}
+
+/* The same of a mapping whose owner tells nothing. On device DAX the platform decides it. */
+static int set_observed(json_t *object, const struct document *document)
+{
+	const char *domain = document->device ? document->device->persistence_domain : "";
+	bool devdax = document->record->source_type == PMEM2FS_SOURCE_DEVDAX;
+	int error = 0;
+
+	if (devdax && !strcmp(domain, "cpu_cache"))
+		error |= set_string(object, "granularity", granularities[PMEM2_GRANULARITY_BYTE]);
+	else if (devdax && !strcmp(domain, "memory_controller"))
+		error |= set_string(object, "granularity",
+				    granularities[PMEM2_GRANULARITY_CACHE_LINE]);
+	else
+		error |= set(object, "granularity", json_null());
+	return error | set(object, "map_sync", devdax ? json_true() : json_null());
+}
+
+static json_t *render_claimed(void)
+{
+	return json_pack("[s, s, s, s, s]", "granularity", "required_granularity", "map_sync",
+			 "created", "source.align");
+}
+
 static json_t *render_root(const struct document *document)
 {
 	const struct pmem2fs_record *record = document->record;
@@ -206,12 +240,16 @@ static json_t *render_root(const struct document *document)
 	error |= set_string(object, "origin", origins[document->origin]);
 	error |= set_string(object, "address", address);
 	error |= set_integer(object, "length", record->length);
-	error |= set_string(object, "granularity", granularities[record->granularity]);
-	error |= set_string(object, "required_granularity", granularities[record->required]);
-	error |= set(object, "map_sync", json_boolean(record->flags & PMEM2FS_RECORD_MAP_SYNC));
+	error |= document->origin == ORIGIN_OBSERVED ? set_observed(object, document)
+						     : set_told(object, record);
 	error |= set_string(object, "sharing", sharings[record->sharing]);
 	error |= set_string(object, "protection", protections[record->protection & 7]);
-	error |= json_field_time(object, "created", record->created);
+	if (document->origin == ORIGIN_OBSERVED)
+		error |= set(object, "created", json_null());
+	else
+		error |= json_field_time(object, "created", record->created);
+	if (document->origin == ORIGIN_PUBLISHED)
+		error |= set(object, "claimed", render_claimed());
 	error |= set(object, "owner", render_owner(document->owner, record));
 	error |= set(object, "source", render_source(document));
 	if (document->device != NULL)

@@ -476,7 +476,7 @@ static void reply_statfs(fuse_req_t req)
 		mapped = service->capacity;
 	st.f_blocks = service->capacity / STATFS_BLOCK;
 	st.f_bfree = st.f_bavail = (service->capacity - mapped) / STATFS_BLOCK;
-	st.f_files = service->options->max;
+	st.f_files = service->options->max + totals.foreign;
 	if (totals.entries < service->options->max)
 		st.f_ffree = st.f_favail = service->options->max - totals.entries;
 	fuse_reply_statfs(req, &st);
