@@ -18,6 +18,8 @@
 
 struct owner {
 	_Atomic unsigned references;
+	uint64_t ticks; /* since boot when it started: with the pid, which process it is. 0: not
+			   known */
 	struct document_owner is;
 };
 

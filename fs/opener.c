@@ -35,15 +35,15 @@ static bool is_stacked(const char *type)
 	return !strcmp(type, "overlay") || !strcmp(type, "ecryptfs") || !strcmp(type, "aufs");
 }
 
-static int check_mount(int fd, pid_t peer, char *why)
+/* `peer` has a file on the mount open. */
+static int check_mount(int id, pid_t peer, char *why)
 {
 	bool foreign = false;
 	struct mount_line *line = malloc(sizeof(*line));
-	int id, result;
+	int result;
 
 	if (!line)
 		return -ENOMEM;
-	id = mountinfo_id_of(fd);
 	result = id < 0 ? id : mountinfo_by_id(0, id, line);
 	if (result == -ENOENT && peer) {
 		result = mountinfo_by_id(peer, id, line);
@@ -66,6 +66,13 @@ static int check_mount(int fd, pid_t peer, char *why)
 free_line:
 	free(line);
 	return result;
+}
+
+bool opener_is_safe(int mount, pid_t peer)
+{
+	char why[OPENER_WHY_LENGTH];
+
+	return !check_mount(mount, peer, why);
 }
 
 static bool is_dax_node(dev_t rdev)
@@ -108,7 +115,7 @@ int opener_check(int fd, pid_t peer, char *why)
 		snprintf(why, OPENER_WHY_LENGTH, "the descriptor is not open for reading");
 		return -EBADF;
 	}
-	error = check_mount(fd, peer, why);
+	error = check_mount(mountinfo_id_of(fd), peer, why);
 	return error ? error : check_type(fd, why);
 }
 
@@ -157,7 +164,7 @@ int opener_open(const struct identity *identity, const char *path, bool write, c
 		snprintf(why, OPENER_WHY_LENGTH, "%s", strerror(-place));
 		goto drop;
 	}
-	fd = check_mount(place, 0, why);
+	fd = check_mount(mountinfo_id_of(place), 0, why);
 	if (!fd)
 		fd = check_type(place, why);
 	if (fd)

@@ -27,6 +27,10 @@ int opener_open(const struct identity *identity, const char *path, bool write, c
  */
 int opener_check(int fd, pid_t peer, char *why);
 
+/* Whether files on that mount, which process `peer` has one mapped of, may be asked by those rules.
+ */
+bool opener_is_safe(int mount, pid_t peer);
+
 /* The name of what is behind a descriptor, to be freed, or NULL. Nothing is touched. */
 char *opener_path(int fd);
 

@@ -44,31 +44,36 @@ static char *read_line_of(pid_t pid, const char *name)
 	return line;
 }
 
-/* Start of a process as time of day: boot time plus field 22 of its stat. */
-static uint64_t started_at(pid_t pid)
+/* Start of a process in clock ticks since boot: field 22 of its stat. 0: not to be had. */
+static uint64_t start_ticks(pid_t pid)
 {
 	char *stat = read_line_of(pid, "stat"), *at;
-	struct timespec day, boot;
-	unsigned long long ticks;
-	uint64_t started = 0;
+	unsigned long long ticks = 0;
 
 	/* The name in parentheses may hold anything; behind the last one the fields are plain. */
 	at = stat ? strrchr(stat, ')') : NULL;
 	if (at && sscanf(at + 1,
 			 " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
 			 "%*d %*d %llu",
-			 &ticks) == 1) {
-		uint64_t since_boot = ticks * (CLOCK_SECOND / (uint64_t)sysconf(_SC_CLK_TCK));
-
-		clock_gettime(CLOCK_REALTIME, &day);
-		clock_gettime(CLOCK_BOOTTIME, &boot);
-		started = (uint64_t)day.tv_sec * CLOCK_SECOND + (uint64_t)day.tv_nsec -
-			  (uint64_t)boot.tv_sec * CLOCK_SECOND - (uint64_t)boot.tv_nsec +
-			  since_boot;
-		started -= started % (CLOCK_SECOND / (uint64_t)sysconf(_SC_CLK_TCK));
-	}
+			 &ticks) != 1)
+		ticks = 0;
 	free(stat);
-	return started;
+	return ticks;
+}
+
+/* The same as time of day. */
+static uint64_t started_at(uint64_t ticks)
+{
+	uint64_t tick = CLOCK_SECOND / (uint64_t)sysconf(_SC_CLK_TCK), started;
+	struct timespec day, boot;
+
+	if (!ticks)
+		return 0;
+	clock_gettime(CLOCK_REALTIME, &day);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	started = (uint64_t)day.tv_sec * CLOCK_SECOND + (uint64_t)day.tv_nsec -
+		  (uint64_t)boot.tv_sec * CLOCK_SECOND - (uint64_t)boot.tv_nsec + ticks * tick;
+	return started - started % tick;
 }
 
 static bool same_text(const char *a, const char *b)
@@ -111,11 +116,20 @@ struct owner *proc_owner(pid_t pid, struct owner *old)
 	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
 	owner->is.exe = proc_link(path);
 	owner->is.cgroup = read_cgroup(pid);
-	owner->is.started = old ? old->is.started : started_at(pid);
-	if (old && same_text(old->is.comm, owner->is.comm) &&
+	owner->ticks = start_ticks(pid);
+	if (old && old->ticks == owner->ticks) /* the clock may have been set since */
+		owner->is.started = old->is.started;
+	else
+		owner->is.started = started_at(owner->ticks);
+	if (old && old->ticks == owner->ticks && same_text(old->is.comm, owner->is.comm) &&
 	    same_text(old->is.exe, owner->is.exe) && same_text(old->is.cgroup, owner->is.cgroup)) {
 		owner_put(owner);
 		return owner_get(old);
 	}
 	return owner;
+}
+
+bool proc_is(pid_t pid, const struct owner *owner)
+{
+	return owner && owner->ticks && owner->ticks == start_ticks(pid);
 }

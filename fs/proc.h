@@ -6,6 +6,7 @@
 #define PMEM2FS_PROC_H
 
 #include "facts.h"
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* Where a symbolic link leads, to be freed. NULL when it cannot be read or memory runs out. */
@@ -16,5 +17,9 @@ char *proc_link(const char *path);
  * NULL. NULL when memory runs out.
  */
 struct owner *proc_owner(pid_t pid, struct owner *old);
+
+/* Whether the process with that pid is the one that was looked at then, and not another one since.
+ */
+bool proc_is(pid_t pid, const struct owner *owner);
 
 #endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * devices.h - the pmem and DAX devices below mappings, at most a second old
+ *
+ * Used by one thread at a time.
+ */
+#ifndef PMEM2FS_DEVICES_H
+#define PMEM2FS_DEVICES_H
+
+#include "facts.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* A device number that was looked up; device is NULL where it is no pmem or dax device. */
+struct known_device {
+	struct known_device *next;
+	dev_t dev;
+	bool block;
+	uint64_t identity;
+	uint64_t checked;
+	bool badblocks_known;
+	size_t badblock_count;
+	struct device *device;
+};
+
+struct devices;
+
+struct devices *devices_new(void);
+void devices_free(struct devices *devices);
+
+/*
+ * The facts of a device number, looked up again when the number went to another device. The
+ * object is the cache's. NULL when memory runs out.
+ */
+const struct known_device *devices_look(struct devices *devices, dev_t dev, bool block);
+
+#endif

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * examine.c - see examine.h
+ */
+#include "examine.h"
+#include "clock.h"
+#include "devices.h"
+#include "maps.h"
+#include "mountinfo.h"
+#include "opener.h"
+#include "proc.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define MAPS_FRESH (CLOCK_SECOND / 10) /* for how long one reading of the areas serves */
+
+#define LINK_SIZE 96
+
+struct examiner {
+	struct devices *devices;
+	uint64_t begun, newest; /* of the row */
+	/* Whether a file system with that number is mounted where that process sees it. */
+	dev_t looked_for;
+	pid_t looked_for_pid;
+	bool mounted;
+	struct mount_line line;
+	/* Whether files on that mount may be asked. */
+	uint64_t mount;
+	pid_t mount_pid;
+	bool mount_safe;
+	struct maps maps; /* of that process */
+	pid_t maps_pid;
+	uint64_t maps_read, maps_newest;
+};
+
+/* The mapped file, opened for looking at its extents; -1 where that is not possible. */
+static int open_source(const struct question *question, const char *link)
+{
+	bool by_path = !question->facts.deleted && !question->foreign;
+	const char *ways[] = {link, by_path ? question->facts.path : NULL};
+	struct stat st;
+
+	for (size_t i = 0; i < 2; i++) {
+		int fd = ways[i] ? open(ways[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1;
+
+		if (fd < 0)
+			continue;
+		if (!fstat(fd, &st) && st.st_ino == question->record.source_inode &&
+		    st.st_dev == question->record.source_dev)
+			return fd;
+		close(fd);
+	}
+	return -1;
+}
+
+static int add_badblock(struct facts *facts, uint64_t offset, uint64_t length)
+{
+	struct pmem2_badblock *larger;
+
+	larger = realloc(facts->badblocks, (facts->badblock_count + 1) * sizeof(*larger));
+	if (!larger)
+		return -ENOMEM;
+	larger[facts->badblock_count++] =
+		(struct pmem2_badblock){.offset = offset, .length = length};
+	facts->badblocks = larger;
+	return 0;
+}
+
+/* Adds what of a bad range of the source is in one part of the mapping. */
+static int add_badblock_within(struct question *question, const struct pmem2_badblock *bad,
+			       const struct extent *part)
+{
+	uint64_t source = question->record.offset, length = question->record.length;
+	uint64_t from = source + part->offset, to = from + part->length;
+
+	if (to > source + length) /* the last page reaches further */
+		to = source + length;
+	if (from < bad->offset)
+		from = bad->offset;
+	if (to > bad->offset + bad->length)
+		to = bad->offset + bad->length;
+	return from < to ? add_badblock(&question->facts, from - source, to - from) : 0;
+}
+
+/* The bad ranges of the source that are within what is mapped, relative to the mapping. */
+static int look_at_badblocks(struct question *question, int fd)
+{
+	const struct extent whole = {.length = question->record.length};
+	const struct extents *extents = question->facts.extents;
+	struct pmem2_badblock_context *context = NULL;
+	struct pmem2_source *source = NULL;
+	struct pmem2_badblock bad;
+	int error;
+
+	error = pmem2_source_from_fd(&source, fd);
+	if (!error)
+		error = pmem2_badblock_context_new(&context, source);
+	while (!error) {
+		error = pmem2_badblock_next(context, &bad);
+		for (size_t i = 0; !error && i < (extents ? extents->count : 1); i++)
+			error = add_badblock_within(question, &bad,
+						    extents ? &extents->list[i] : &whole);
+	}
+	pmem2_badblock_context_delete(&context);
+	pmem2_source_delete(&source);
+	return error == PMEM2_E_NO_BAD_BLOCK_FOUND ? 0 : error;
+}
+
+/* Whether nothing of the mapping is left. */
+static bool is_gone(const struct facts *facts)
+{
+	return facts->extents && !facts->extents->count;
+}
+
+static void look_below(struct examiner *examiner, struct question *question, const char *link)
+{
+	bool block = question->record.source_type != PMEM2FS_SOURCE_DEVDAX;
+	dev_t dev = block ? question->record.source_dev : question->record.source_rdev;
+	struct facts *facts = &question->facts;
+	const struct known_device *known;
+	int fd;
+
+	if (!major(dev))
+		return; /* no device below this file system */
+	known = devices_look(examiner->devices, dev, block);
+	if (!known || !known->device)
+		return;
+	facts->device = device_get(known->device);
+	facts->badblocks_known = known->badblocks_known;
+	facts->device_badblocks = (uint32_t)known->badblock_count;
+	if (!known->badblocks_known || !known->badblock_count || is_gone(facts))
+		return;
+	fd = open_source(question, link);
+	facts->badblocks_known = fd >= 0 && !look_at_badblocks(question, fd);
+	if (fd >= 0)
+		close(fd);
+}
+
+static bool devdax_size(dev_t dev, uint64_t *size)
+{
+	char path[64];
+	FILE *file;
+	int n;
+
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/size", major(dev), minor(dev));
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	n = fscanf(file, "%lu", size);
+	fclose(file);
+	return n == 1;
+}
+
+/*
+ * Whether the file behind a link may be asked. Of our own mappings it may: what could hang was
+ * refused when they were made.
+ */
+static bool may_ask(struct examiner *examiner, const struct question *question, const char *link)
+{
+	struct statx st;
+
+	if (!question->foreign)
+		return true;
+	if (statx(AT_FDCWD, link, AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) ||
+	    !(st.stx_mask & STATX_MNT_ID))
+		return false;
+	if (examiner->mount != st.stx_mnt_id || examiner->mount_pid != question->pid) {
+		examiner->mount_safe = opener_is_safe((int)st.stx_mnt_id, question->pid);
+		examiner->mount = st.stx_mnt_id;
+		examiner->mount_pid = question->pid;
+	}
+	return examiner->mount_safe;
+}
+
+/*
+ * Through the area's link in /proc the file itself is asked, which takes root; otherwise whatever
+ * is at its path, if it is the same file. Root never follows the path: its owner may have put a
+ * file system there that hangs. True: there is such an area, and it is of the mapping's file.
+ */
+static bool look_at_file(struct examiner *examiner, struct question *question, const char *link)
+{
+	static const char mark[] = " (deleted)";
+	const struct pmem2fs_record *record = &question->record;
+	struct facts *facts = &question->facts;
+	struct statx st;
+	bool marked, seen;
+	size_t length;
+
+	free(facts->path);
+	facts->path = proc_link(link);
+	length = facts->path ? strlen(facts->path) : 0;
+	marked = length >= sizeof(mark) && !strcmp(facts->path + length - sizeof(mark) + 1, mark);
+	seen = may_ask(examiner, question, link) &&
+	       !statx(AT_FDCWD, link, AT_STATX_DONT_SYNC, STATX_SIZE | STATX_NLINK | STATX_INO,
+		      &st);
+	facts->deleted = seen ? !st.stx_nlink : marked;
+	if (facts->deleted && marked)
+		facts->path[length - sizeof(mark) + 1] = '\0';
+	if (!seen && facts->path && !facts->deleted && geteuid() != 0)
+		seen = !statx(AT_FDCWD, facts->path, AT_STATX_DONT_SYNC, STATX_SIZE | STATX_INO,
+			      &st);
+	facts->size_known = seen && st.stx_ino == record->source_inode;
+	facts->size = facts->size_known ? st.stx_size : 0;
+	return facts->size_known;
+}
+
+/* The path on a file system that is mounted nowhere any more leads nowhere, or somewhere else. */
+static void check_mounted(struct examiner *examiner, struct question *question)
+{
+	dev_t dev = question->record.source_dev;
+
+	if (!major(dev) || !question->facts.path)
+		return; /* file systems without a device may show another number in files */
+	if (examiner->looked_for != dev || examiner->looked_for_pid != question->pid) {
+		examiner->mounted = mountinfo_by_device(0, dev, &examiner->line) != -ENOENT ||
+				    (question->foreign &&
+				     !mountinfo_by_device(question->pid, dev, &examiner->line));
+		examiner->looked_for = dev;
+		examiner->looked_for_pid = question->pid;
+	}
+	if (examiner->mounted)
+		return;
+	free(question->facts.path);
+	question->facts.path = NULL;
+}
+
+static void name_link(char link[LINK_SIZE], pid_t pid, uint64_t begin, uint64_t end)
+{
+	snprintf(link, LINK_SIZE, "/proc/%d/map_files/%lx-%lx", (int)pid, begin, end);
+}
+
+/* The areas of the process, not older than the question's mapping. NULL: they cannot be had. */
+static const struct maps *look_at_maps(struct examiner *examiner, const struct question *question)
+{
+	uint64_t now = clock_now();
+
+	if (examiner->maps_pid == question->pid && now - examiner->maps_read < MAPS_FRESH &&
+	    question->number <= examiner->maps_newest)
+		return &examiner->maps;
+	maps_clear(&examiner->maps);
+	examiner->maps_read = 0;
+	if (maps_read(&examiner->maps, question->pid))
+		return NULL;
+	examiner->maps_pid = question->pid;
+	examiner->maps_read = now;
+	examiner->maps_newest = examiner->newest;
+	return &examiner->maps;
+}
+
+/*
+ * For a mapping that is not one area of its own: what is left of it. Its neighbour may have been
+ * joined with it, too. Where the areas cannot be had it counts as whole.
+ */
+static void look_at_parts(struct examiner *examiner, struct question *question,
+			  char link[LINK_SIZE])
+{
+	const struct maps *maps = look_at_maps(examiner, question);
+	struct facts *facts = &question->facts;
+	const struct maps_area *first;
+
+	free(facts->extents);
+	facts->extents = NULL;
+	if (!maps || maps_find(maps, &question->record, &facts->extents, &first))
+		return;
+	question->looked = examiner->maps_read;
+	if (first)
+		name_link(link, question->pid, first->begin, first->end);
+	else
+		link[0] = '\0'; /* whatever is there is another mapping's */
+}
+
+static void look_at_file_in_parts(struct examiner *examiner, struct question *question,
+				  char link[LINK_SIZE])
+{
+	const struct facts *facts = &question->facts;
+
+	look_at_parts(examiner, question, link);
+	if (look_at_file(examiner, question, link) || facts->path || is_gone(facts) ||
+	    examiner->maps_read >= examiner->begun)
+		return;
+	examiner->maps_read = 0; /* the areas have changed since */
+	look_at_parts(examiner, question, link);
+	look_at_file(examiner, question, link);
+}
+
+/* The kernel has such a link for each area that is of a file or shared. */
+static bool is_one_area(const struct question *question, const char *link)
+{
+	struct stat st;
+
+	return question->record.sharing == PMEM2_SHARED && !lstat(link, &st);
+}
+
+void examine(struct examiner *examiner, struct question *question)
+{
+	const struct pmem2fs_record *record = &question->record;
+	struct facts *facts = &question->facts;
+	char link[LINK_SIZE];
+
+	question->looked = examiner->begun;
+	name_link(link, question->pid, record->address,
+		  record->address + extents_whole(record->length));
+	if (record->source_type == PMEM2FS_SOURCE_ANONYMOUS) {
+		facts->size = record->source_size;
+		facts->size_known = true;
+		if (!is_one_area(question, link))
+			look_at_parts(examiner, question, link);
+		return;
+	}
+	if (!look_at_file(examiner, question, link))
+		look_at_file_in_parts(examiner, question, link);
+	check_mounted(examiner, question);
+	if (record->source_type == PMEM2FS_SOURCE_DEVDAX && !is_gone(facts))
+		facts->size_known = devdax_size(record->source_rdev, &facts->size);
+	look_below(examiner, question, link);
+}
+
+struct examiner *examiner_new(void)
+{
+	struct examiner *examiner = calloc(1, sizeof(*examiner));
+
+	if (!examiner)
+		return NULL;
+	examiner->devices = devices_new();
+	if (!examiner->devices) {
+		free(examiner);
+		return NULL;
+	}
+	return examiner;
+}
+
+void examiner_free(struct examiner *examiner)
+{
+	if (!examiner)
+		return;
+	devices_free(examiner->devices);
+	maps_clear(&examiner->maps);
+	free(examiner);
+}
+
+/* File systems may have been mounted and unmounted since. */
+void examiner_begin(struct examiner *examiner, uint64_t newest)
+{
+	examiner->begun = clock_now();
+	examiner->newest = newest;
+	examiner->looked_for = 0;
+	examiner->mount = 0;
+	examiner->mount_pid = 0;
+}
