@@ -2,8 +2,8 @@
 /*
  * areas.h - what is mapped of the mappings of this process, in the order of addresses
  *
- * Areas of different mappings do not overlap. None of the functions takes a lock: registry.c calls
- * them with its own held.
+ * Areas of different mappings do not overlap. None of the functions takes a lock: the
+ * registry calls them with the library's held.
  */
 #ifndef PMEM2FS_AREAS_H
 #define PMEM2FS_AREAS_H

@@ -6,6 +6,7 @@
  * probably. The deep flush empties the queue into the medium as well, which only the kernel can.
  * Owns nothing; asks the registry and sysfs.
  */
+#include "attribute.h"
 #include "error.h"
 #include "flush.h"
 #include "locate.h"
@@ -34,22 +35,6 @@ static int sync_file(uintptr_t begin, uintptr_t end)
 	return 0;
 }
 
-/* Gives the byte that the attribute begins with, '\0' if the kernel does not have it. */
-static int read_attribute(const char *path, char *byte)
-{
-	ssize_t n;
-	int ret;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	*byte = '\0';
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	n = read(fd, byte, 1);
-	ret = n < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
 static int write_attribute(const char *path)
 {
 	ssize_t n;
@@ -71,13 +56,18 @@ static int write_attribute(const char *path)
 static int flush_region(const char *region)
 {
 	char path[64];
-	char state;
+	char state[2];
+	ssize_t n;
 	int ret;
 
 	snprintf(path, sizeof(path), "/sys/bus/nd/devices/%s/deep_flush", region);
-	ret = read_attribute(path, &state);
-	if (!ret && state && state != '0')
-		ret = write_attribute(path);
+	n = attribute_read(path, state, sizeof(state));
+	if (n == 0 || n == -ENOENT)
+		return 0;
+	if (n > 0)
+		ret = state[0] == '0' ? 0 : write_attribute(path);
+	else
+		ret = (int)n;
 	return ret ? error_set(ret, "%s: %s", path, strerror(-ret)) : 0;
 }
 

@@ -6,11 +6,11 @@
  * mapping, must be safe in threads, and a node need not belong to an NVDIMM region (CXL, hmem).
  */
 #include "devdax.h"
+#include "attribute.h"
 #include "error.h"
 #include "libpmem2.h"
 #include "page.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,17 +26,29 @@ static void attribute_path(char path[ATTRIBUTE_PATH], dev_t rdev, const char *na
 	snprintf(path, ATTRIBUTE_PATH, "/sys/dev/char/%u:%u/%s", major(rdev), minor(rdev), name);
 }
 
-bool devdax_is(dev_t rdev)
+/* Whether the link `name` of the node's folder leads to something whose path ends like this. */
+static bool link_ends_with(dev_t rdev, const char *name, const char *end)
 {
-	static const char subsystem[] = "/dax";
 	char path[ATTRIBUTE_PATH];
 	char target[PATH_MAX];
 	ssize_t n;
 
-	attribute_path(path, rdev, "subsystem");
+	attribute_path(path, rdev, name);
 	n = readlink(path, target, sizeof(target));
-	return n >= (ssize_t)strlen(subsystem) &&
-	       memcmp(target + n - strlen(subsystem), subsystem, strlen(subsystem)) == 0;
+	return n >= (ssize_t)strlen(end) && memcmp(target + n - strlen(end), end, strlen(end)) == 0;
+}
+
+bool devdax_is(dev_t rdev)
+{
+	return link_ends_with(rdev, "subsystem", "/dax");
+}
+
+int devdax_check(dev_t rdev)
+{
+	if (link_ends_with(rdev, "driver", "/device_dax"))
+		return 0;
+	return error_set(-ENODEV, "device %u:%u is disabled, in use as system RAM, or gone",
+			 major(rdev), minor(rdev));
 }
 
 /* Reads a number of one line; `format_error` is returned when it is none. */
@@ -47,23 +59,14 @@ static int read_number(dev_t rdev, const char *name, int format_error, size_t *n
 	char *end;
 	unsigned long long value;
 	ssize_t n;
-	int fd;
-	int ret = 0;
+	int ret;
 
 	attribute_path(path, rdev, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		ret = errno == ENOENT ? -ENODEV : -errno;
+	n = attribute_read(path, text, sizeof(text));
+	if (n < 0) {
+		ret = n == -ENOENT ? -ENODEV : (int)n;
 		return error_set(ret, "%s: %s", path, strerror(-ret));
 	}
-	n = read(fd, text, sizeof(text) - 1);
-	if (n < 0)
-		ret = -errno;
-	close(fd);
-	if (ret)
-		return error_set(ret, "%s: %s", path, strerror(-ret));
-
-	text[n] = '\0';
 	text[strcspn(text, "\n")] = '\0';
 	errno = 0;
 	value = strtoull(text, &end, 10);

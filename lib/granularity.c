@@ -54,8 +54,7 @@ static bool cpu_caches_persistent(void)
 
 static bool source_has_eadr(const struct pmem2_source *src)
 {
-	/* A cache of what does not change: writing it leaves the source as the caller sees it. */
-	struct pmem2_source *cache = (struct pmem2_source *)src;
+	struct pmem2_source *cache = source_cache(src);
 	signed char known =
 		atomic_load_explicit(&cache->cpu_cache_persistent, memory_order_relaxed);
 

@@ -301,6 +301,7 @@ int pmem2_config_set_vm_reservation(struct pmem2_config *cfg, struct pmem2_vm_re
  *
  * Errors, in the order in which they are looked for:
  *   PMEM2_E_GRANULARITY_NOT_SET
+ *   -ENODEV                     the device-DAX node is disabled, in use as system RAM, or gone
  *   those of pmem2_source_alignment and pmem2_source_size
  *   PMEM2_E_OFFSET_UNALIGNED    the offset is not a multiple of the alignment
  *   PMEM2_E_SRC_DEVDAX_PRIVATE  device DAX cannot be mapped with private sharing

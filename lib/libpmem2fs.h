@@ -6,6 +6,13 @@
  * in shared memory. This header names and owns mappings in that table, hands the table over and
  * reads one, and tells what is known of the device below a source.
  *
+ * The table is handed over to the daemon pmem2fs by itself, once, by a call that maps: to that of
+ * root or of the process's effective user, and nobody else. Without a daemon, calls that make a
+ * source try again, at most once a second. From the second one on, mapping costs a few stores more
+ * and no system call but, rarely, an madvise.
+ * PMEM2FS=off in the environment switches all of it off; PMEM2FS_SOCKET names the daemon's socket,
+ * which otherwise is /run/pmem2fs/socket or $XDG_RUNTIME_DIR/pmem2fs/socket.
+ *
  * Functions return 0 or a negative error (a negated errno or a PMEM2_E_ code of libpmem2.h) and
  * leave out-parameters untouched on failure. All of them may be called from any thread, different
  * objects at the same time; one configuration or reader only by one thread at a time.
@@ -157,10 +164,63 @@ int pmem2fs_table_read(const struct pmem2fs_table *table, uint32_t slot, uint64_
  * Finds the first slot at or after *slot that holds a mapping, sets *slot to its number and
  * copies it. A sweep begins at slot 0 and goes on at *slot + 1; it sees each slot as it was at
  * some moment since the sweep began. Slots that cannot be read are passed over and counted in *bad
- * (may be NULL). Errors: -ENOENT (no further mapping), those of pread.
+ * (may be NULL); those that keep changing are tried again, up to a thousand of them. Errors:
+ * -ENOENT (no further mapping), those of pread.
  */
 int pmem2fs_table_next(const struct pmem2fs_table *table, uint32_t *slot, uint64_t *generation,
 		       struct pmem2fs_record *record, uint32_t *bad);
+
+/*
+ * Release on request. `rm /pmem2fs/NAME` and `pmem2ctl unmap NAME` ask the process that has the
+ * mapping to give it up. A program that can do so registers a handler for the mapping, and lets
+ * requests in by an event loop (pmem2fs_get_fd, pmem2fs_dispatch) or by a thread
+ * (pmem2fs_start_thread). Without that nobody can have the mapping removed.
+ *
+ * The handler runs in pmem2fs_dispatch or in the thread, with no lock of the library held. It
+ * unmaps with pmem2_unmap, under whatever locks the program guards the mapping with, and returns 0;
+ * or it leaves the mapping as it is and returns a negative errno, which whoever asked is told
+ * (-EBUSY: not now; -EPERM: never). A positive value counts as its negative, and of the errors of
+ * the library, which it may return as well, their errno is told. It may call every function of the
+ * library but pmem2fs_dispatch, and fork; it has to return. By then the program may have unmapped
+ * the mapping itself: pmem2_unmap then says PMEM2_E_MAPPING_NOT_FOUND, as ever. A request whose
+ * asker went away or lost patience never reaches the handler. Cancelling a thread waits for it.
+ */
+typedef int (*pmem2fs_release_handler)(struct pmem2_map *map, void *arg);
+
+/*
+ * Registers the handler of a mapping and what it is given, in place of the one before; NULL takes
+ * it away. It goes with the mapping. A handler that is being called at that moment runs to its end.
+ * Without a daemon this succeeds as well: it is asked when there is one.
+ * Errors: PMEM2_E_MAPPING_NOT_FOUND.
+ */
+int pmem2fs_map_set_release_handler(struct pmem2_map *map, pmem2fs_release_handler handler,
+				    void *arg);
+
+/*
+ * The descriptor to wait on for reading (poll, epoll): when it is readable, call
+ * pmem2fs_dispatch. It is the library's, close-on-exec, and the same as long as this process
+ * lives, whether or not a daemon is there; the child of a fork asks for its own. A program that
+ * closes it, or others that it did not open, is not asked any more until it calls this function
+ * again, which may then return another one. Returns the descriptor, or a negative errno of
+ * epoll_create1, socket, timerfd_create or epoll_ctl.
+ */
+int pmem2fs_get_fd(void);
+
+/*
+ * Does what is to be done, which includes calling handlers, and waits for nothing else. Where there
+ * is much to do, some of it is left for the next call. Returns 0 or a negative errno: -EBUSY
+ * (called by a handler, or another thread is at it), -EBADF (this process has not called
+ * pmem2fs_get_fd, or has closed the descriptor since).
+ */
+int pmem2fs_dispatch(void);
+
+/*
+ * Starts a thread that does the above for the rest of the process's life, with all signals blocked,
+ * whatever descriptors the program closes. More calls have no effect. The child of a fork has no
+ * such thread. The library cannot be unloaded.
+ * Errors: -EAGAIN (no thread), those of pmem2fs_get_fd.
+ */
+int pmem2fs_start_thread(void);
 
 /* A fact that the platform should offer and that cannot be had, and one that does not apply. */
 #define PMEM2FS_UNKNOWN      (-1)
@@ -197,16 +257,17 @@ struct pmem2fs_device {
  * Finds the facts of a device: the block device `dev` (block is true; a partition or a mapping
  * over one device counts as that device) or the device-DAX node with that number. Reads sysfs
  * through libndctl and libdaxctl, which takes milliseconds.
- * Errors: -ENODEV (not a pmem or dax device, or gone meanwhile), -EAGAIN (replaced by another
- * meanwhile), -ENOMEM, errors of sysfs, libndctl or libdaxctl.
+ * Errors: -ENODEV (not a pmem or dax device, disabled, or gone meanwhile), -EAGAIN (replaced by
+ * another meanwhile), -ENOMEM, errors of sysfs, libndctl or libdaxctl.
  */
 int pmem2fs_device_get(dev_t dev, bool block, struct pmem2fs_device *device);
 
 /*
  * The current identity of a device number: 0 and the inode number of its sysfs directory, which
  * differs from pmem2fs_device.sysfs_inode when the number was given to another device since. Costs
- * one stat. A device mapper that is loaded with another table keeps its identity.
- * Errors: -ENODEV, others of stat.
+ * one stat, and two links read for a node. A device mapper that is loaded with another table keeps
+ * its identity, and a node that is disabled has it again when it is enabled.
+ * Errors: -ENODEV (also of a DAX node that is disabled, or in use as system RAM), others of stat.
  */
 int pmem2fs_device_identity(dev_t dev, bool block, uint64_t *sysfs_inode);
 

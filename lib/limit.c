@@ -6,6 +6,7 @@
  * picture since.
  */
 #include "limit.h"
+#include "attribute.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,26 +20,12 @@
 /* mremap wants room for this many areas before it starts; mmap and munmap for fewer. */
 #define SPARE_AREAS 4
 
-static ssize_t read_start(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -1;
-	n = read(fd, text, size - 1);
-	close(fd);
-	if (n >= 0)
-		text[n] = '\0';
-	return n;
-}
-
 size_t limit_max_map_count(void)
 {
 	char text[32];
 	unsigned long long count = 0;
 
-	if (read_start("/proc/sys/vm/max_map_count", text, sizeof(text)) > 0)
+	if (attribute_read("/proc/sys/vm/max_map_count", text, sizeof(text)) > 0)
 		count = strtoull(text, NULL, 10);
 	return count ? (size_t)count : DEFAULT_MAX_MAP_COUNT;
 }
@@ -64,7 +51,7 @@ static size_t address_space_used(void)
 {
 	char text[64];
 
-	if (read_start("/proc/self/statm", text, sizeof(text)) <= 0)
+	if (attribute_read("/proc/self/statm", text, sizeof(text)) <= 0)
 		return 0;
 	return (size_t)strtoull(text, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
 }

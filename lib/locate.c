@@ -7,11 +7,12 @@
  * nothing else of the library, so it is cheap enough for every look at the bad blocks.
  */
 #include "locate.h"
+#include "attribute.h"
+#include "devdax.h"
 #include "error.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <fnmatch.h>
 #include <limits.h>
 #include <stdio.h>
@@ -42,20 +43,14 @@ static int read_number(const char *dir, const char *name, uint64_t *number)
 	char path[PATH_MAX], text[32], *end;
 	unsigned long long value;
 	ssize_t length;
-	int error, fd;
+	int error;
 
 	error = join(path, dir, name);
 	if (error)
 		return error;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	length = read(fd, text, sizeof(text) - 1);
-	error = length < 0 ? -errno : 0;
-	close(fd);
-	if (error)
-		return error;
-	text[length] = '\0';
+	length = attribute_read(path, text, sizeof(text));
+	if (length < 0)
+		return (int)length;
 	errno = 0;
 	value = strtoull(text, &end, 0);
 	if (errno || end == text)
@@ -226,6 +221,12 @@ int pmem2fs_device_identity(dev_t dev, bool block, uint64_t *sysfs_inode)
 		int error = errno == ENOENT ? -ENODEV : -errno;
 
 		return error_set(error, "%s: %s", path, strerror(-error));
+	}
+	if (!block && devdax_is(dev)) {
+		int error = devdax_check(dev);
+
+		if (error)
+			return error;
 	}
 	*sysfs_inode = st.st_ino;
 	return 0;

@@ -7,6 +7,7 @@
  */
 #include "cancel.h"
 #include "config.h"
+#include "devdax.h"
 #include "error.h"
 #include "granularity.h"
 #include "limit.h"
@@ -67,6 +68,9 @@ static int make_plan(const struct pmem2_config *cfg, const struct pmem2_source *
 
 	if (!cfg->has_granularity)
 		return error_set(PMEM2_E_GRANULARITY_NOT_SET, "no granularity is required");
+	ret = src->type == PMEM2FS_SOURCE_DEVDAX ? devdax_check(src->rdev) : 0;
+	if (ret)
+		return ret;
 	ret = pmem2_source_alignment(src, &plan->alignment);
 	if (ret)
 		return ret;
@@ -140,8 +144,7 @@ static int map_area(const struct pmem2_config *cfg, const struct pmem2_source *s
 		.fd = anonymous ? -1 : src->fd,
 		.offset = (off_t)plan->offset,
 	};
-	/* A cache of what does not change: writing it leaves the source as the caller sees it. */
-	struct pmem2_source *cache = (struct pmem2_source *)src;
+	struct pmem2_source *cache = source_cache(src);
 	bool try_sync = cfg->sharing == PMEM2_SHARED && !anonymous &&
 			!atomic_load_explicit(&cache->sync_refused, memory_order_relaxed);
 	int ret;

@@ -147,6 +147,8 @@ static int transfer_node(const struct transfer *transfer)
 
 	error = devdax_alignment(transfer->src->rdev, &alignment);
 	if (!error)
+		error = devdax_check(transfer->src->rdev);
+	if (!error)
 		error = check_known_bad(transfer);
 	while (!error && done < transfer->size) {
 		size_t left = transfer->size - done;

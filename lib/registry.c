@@ -2,31 +2,27 @@
 /*
  * registry.c - the live mappings of this process, by token and by address
  *
- * Owns what the slots say and the one lock of the library, which is held for neither mmap nor
- * munmap of a mapping. Calls slots.c, areas.c and table.c with it held.
+ * Owns what the slots say. Calls slots.c, areas.c and table.c with the library's lock held.
  *
  * fork: the lock is held across it. A mapping that another thread was making or unmapping at that
  * moment stays unusable in the child, for nobody can tell whether its addresses are its own still.
  */
 #include "registry.h"
-#include "cancel.h"
+#include "announce.h"
 #include "error.h"
+#include "lock.h"
 #include "page.h"
+#include "sandbox.h"
 #include "slots.h"
 #include "table.h"
 #include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* It checks who has it: a signal handler may fork in the middle of a call of this library. */
-static pthread_mutex_t lock = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
-static bool locked_for_fork;
-static int cancel_state; /* of who has the lock, from before */
-static pthread_cond_t unheld = PTHREAD_COND_INITIALIZER;
 static uint32_t slots_held;
+static bool examining; /* a thread finds out whether there may be a table */
 
 bool registry_look(const struct pmem2_map *token, uintptr_t *address, size_t *length,
 		   enum pmem2_granularity *granularity)
@@ -77,41 +73,47 @@ static uintptr_t slot_end(const struct slot *slot)
 	return slot_address(slot) + (slot->facts.adopted ? length : page_round_up(length));
 }
 
-static bool is_live(const struct slot *slot)
+/* The bytes behind the label are 0, and were behind the one before. */
+static void fill_label(struct pmem2fs_record *record, const struct slot *slot)
 {
-	return slot_state(slot) == SLOT_LIVE || slot_state(slot) == SLOT_HELD;
+	if (record->label_length > slot->label_length)
+		memset(record->label, 0, record->label_length);
+	if (slot->label_length)
+		memcpy(record->label, slot->label, slot->label_length);
+	record->label_length = slot->label_length;
 }
 
 static void publish(struct slot *slot)
 {
 	const struct mapping_facts *facts = &slot->facts;
-	struct pmem2fs_record record = {
-		.address = slot_address(slot),
-		.length = slot_length(slot),
-		.offset = facts->offset,
-		.source_size = facts->source_size,
-		.source_dev = facts->source_dev,
-		.source_rdev = facts->source_rdev,
-		.source_inode = facts->source_inode,
-		.created = facts->created,
-		.uid = facts->uid,
-		.gid = facts->gid,
-		.alignment = facts->alignment,
-		.source_type = facts->source_type,
-		.granularity = atomic_load_explicit(&slot->granularity, memory_order_relaxed),
-		.required = facts->required,
-		.sharing = facts->sharing,
-		.protection = facts->protection,
-		.flags = facts->map_sync ? PMEM2FS_RECORD_MAP_SYNC : 0,
-		.label_length = slot->label_length,
-	};
+	struct pmem2fs_record *record;
 
 	/* A table shows whole pages; pmem2_map_from_existing takes any range. */
-	if (record.address % page_size() || slot->displaced)
+	if (slot_address(slot) % page_size() || slot->displaced)
 		return;
-	if (slot->label_length)
-		memcpy(record.label, slot->label, slot->label_length);
-	slot->published = table_publish(slot->index, &record);
+	record = table_begin(slot->index);
+	slot->published = record;
+	if (!record)
+		return;
+	record->address = slot_address(slot);
+	record->length = slot_length(slot);
+	record->offset = facts->offset;
+	record->source_size = facts->source_size;
+	record->source_dev = facts->source_dev;
+	record->source_rdev = facts->source_rdev;
+	record->source_inode = facts->source_inode;
+	record->created = facts->created;
+	record->uid = facts->uid;
+	record->gid = facts->gid;
+	record->alignment = facts->alignment;
+	record->source_type = facts->source_type;
+	record->granularity = atomic_load_explicit(&slot->granularity, memory_order_relaxed);
+	record->required = facts->required;
+	record->sharing = facts->sharing;
+	record->protection = facts->protection;
+	record->flags = facts->map_sync ? PMEM2FS_RECORD_MAP_SYNC : 0;
+	fill_label(record, slot);
+	table_end(slot->index);
 }
 
 static void retire(struct slot *slot)
@@ -121,84 +123,87 @@ static void retire(struct slot *slot)
 	slot->published = false;
 }
 
-/* Makes the table, and shows in it what a child has inherited from its parent. */
+/* Makes the table, in place of one that is there, and shows in it what there is to be shown. */
 static int make_table(int *fd)
 {
 	int ret = table_make(fd);
 
+	if (ret && table_exists())
+		return ret;
 	for (uint32_t i = 0; i < slots_made(); i++) {
 		struct slot *slot = slot_at(i);
 
 		slot->published = false;
-		if (is_live(slot))
+		if (slot_is_live(slot))
 			publish(slot);
 	}
+	table_drop_old();
 	return ret;
 }
 
-static void lock_for_fork(void)
+/* The threads that held objects are not there, nor those that found something out. */
+void registry_after_fork(void)
 {
-	bool locked = pthread_mutex_lock(&lock) == 0;
-
-	locked_for_fork = locked;
-}
-
-static void unlock_after_fork(void)
-{
-	if (locked_for_fork)
-		pthread_mutex_unlock(&lock);
-}
-
-/*
- * The threads that held objects or waited for that are not there. The lock knows its owner by a
- * number that this thread does not have here: it is made anew.
- */
-static void unlock_in_child(void)
-{
-	static const pthread_mutex_t fresh_lock = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
-	static const pthread_cond_t fresh = PTHREAD_COND_INITIALIZER;
-
+	examining = false;
 	for (uint32_t i = 0; slots_held && i < slots_made(); i++) {
 		if (slot_state(slot_at(i)) != SLOT_HELD)
 			continue;
 		slot_set_state(slot_at(i), SLOT_UNMAPPING);
 		slots_held--;
 	}
-	unheld = fresh;
-	lock = fresh_lock;
+}
+
+static bool is_to_be_made(bool again)
+{
+	return table_missing() || (again && !table_exists());
 }
 
 /*
- * When the library is loaded: a program's own handlers come later, and so run before ours takes the
- * lock. Who holds a lock of the program's and calls this library is not waited for with it held.
+ * As library_lock. 0: the table is still to be made, and may be; or, again, although that has
+ * failed before. To find it out may take a while, in which nobody waits but who needs the table.
+ * Otherwise the reason why not.
  */
-__attribute__((constructor)) static void expect_forks(void)
+static int lock_before_table(bool again)
 {
-	pthread_atfork(lock_for_fork, unlock_after_fork, unlock_in_child);
+	int ret;
+
+	library_lock();
+	while (examining)
+		library_wait();
+	if (!is_to_be_made(again))
+		return -EALREADY;
+	examining = true;
+	library_unlock();
+	ret = table_switched_off() ? 0 : sandbox_examine();
+	library_lock();
+	examining = false;
+	library_wake();
+	/* A signal handler may have forked, and this is the child. */
+	if (!is_to_be_made(again))
+		return -EALREADY;
+	if (ret) {
+		table_give_up();
+		announce_done();
+	}
+	return ret;
 }
 
-void registry_lock(void)
+/* As library_lock, and sees to it that there is a table if there can be. */
+static void lock_with_table(void)
 {
-	int state = cancel_disable();
-
-	pthread_mutex_lock(&lock);
-	cancel_state = state;
+	if (lock_before_table(false))
+		return;
+	if (make_table(NULL))
+		announce_done();
+	else
+		announce_wanted();
 }
 
-void registry_unlock(void)
+/* The other end: who has made the table tells of it, when it shows what was to be shown. */
+static void unlock_with_table(void)
 {
-	int state = cancel_state;
-
-	pthread_mutex_unlock(&lock);
-	cancel_restore(state);
-}
-
-/* As registry_lock, and sees to it that there is a table if there can be. */
-static void registry_lock_with_table(void)
-{
-	registry_lock();
-	if (table_missing())
-		make_table(NULL);
+	library_unlock();
+	announce_first();
 }
 
 static void fill_slot(struct slot *slot, const struct mapping *mapping)
@@ -290,7 +295,7 @@ int registry_add(const struct mapping *mapping, const char *label, size_t label_
 	struct slot *slot;
 	int ret;
 
-	registry_lock_with_table();
+	lock_with_table();
 	slot = slot_take();
 	if (!slot) {
 		ret = error_set(-ENOMEM, "out of memory for a mapping");
@@ -307,13 +312,13 @@ int registry_add(const struct mapping *mapping, const char *label, size_t label_
 	slot_set_state(slot, SLOT_LIVE);
 	publish(slot);
 	*token = token_of(slot);
-	registry_unlock();
+	unlock_with_table();
 	return 0;
 
 give_slot:
 	slot_give(slot);
 unlock:
-	registry_unlock();
+	unlock_with_table();
 	return ret;
 }
 
@@ -342,32 +347,32 @@ int registry_establish(const struct pmem2_map *token, const struct mapping *mapp
 	struct slot *slot = slot_of(token);
 	int ret;
 
-	registry_lock_with_table();
+	lock_with_table();
 	fill_slot(slot, mapping);
 	ret = set_label(slot, label, label_length);
 	if (!ret) {
 		slot_set_state(slot, SLOT_LIVE);
 		publish(slot);
 	}
-	registry_unlock();
+	unlock_with_table();
 	return ret;
 }
 
 void registry_abandon(const struct pmem2_map *token)
 {
-	registry_lock();
+	library_lock();
 	slot_give(slot_of(token));
-	registry_unlock();
+	library_unlock();
 }
 
 bool registry_touches(uintptr_t address, size_t length)
 {
 	bool touches;
 
-	registry_lock();
+	library_lock();
 	touches = areas_any(address - page_size(), address) ||
 		  areas_any(address + length, address + length + page_size());
-	registry_unlock();
+	library_unlock();
 	return touches;
 }
 
@@ -375,75 +380,12 @@ bool registry_find_area(uintptr_t from, uintptr_t end, struct area *area)
 {
 	const struct indexed_area *found;
 
-	registry_lock();
+	library_lock();
 	found = areas_lowest(from, end);
 	if (found)
 		*area = found->is;
-	registry_unlock();
+	library_unlock();
 	return found;
-}
-
-bool registry_occupied(uintptr_t from, uintptr_t end)
-{
-	return areas_any(from, end);
-}
-
-static bool is_live_in(const struct slot *slot, const struct pmem2_vm_reservation *reservation)
-{
-	return is_live(slot) && slot->facts.reservation == reservation;
-}
-
-struct pmem2_map *registry_lowest(const struct pmem2_vm_reservation *reservation, uintptr_t from,
-				  uintptr_t end)
-{
-	const struct indexed_area *found;
-
-	while ((found = areas_lowest(from, end)) && !is_live_in(found->owner, reservation))
-		from = found->is.end;
-	return found ? token_of(found->owner) : NULL;
-}
-
-/* Whether an area is where what is left of a mapping in the reservation starts. */
-static bool is_start_in(const struct indexed_area *area,
-			const struct pmem2_vm_reservation *reservation)
-{
-	return area->owner->areas.list == area && is_live_in(area->owner, reservation);
-}
-
-struct pmem2_map *registry_lowest_start(const struct pmem2_vm_reservation *reservation,
-					uintptr_t from, uintptr_t end)
-{
-	const struct indexed_area *found;
-
-	while ((found = areas_lowest(from, end)) &&
-	       (found->is.begin < from || !is_start_in(found, reservation)))
-		from = found->is.end;
-	return found ? token_of(found->owner) : NULL;
-}
-
-struct pmem2_map *registry_highest_start(const struct pmem2_vm_reservation *reservation,
-					 uintptr_t from, uintptr_t end)
-{
-	const struct indexed_area *found;
-
-	while ((found = areas_highest(from, end)) &&
-	       (found->is.begin < from || !is_start_in(found, reservation)))
-		end = found->is.begin;
-	return found ? token_of(found->owner) : NULL;
-}
-
-bool registry_start(const struct pmem2_map *token, uintptr_t *start)
-{
-	enum pmem2_granularity granularity;
-	const struct indexed_area *first;
-	size_t length;
-
-	if (!registry_look(token, start, &length, &granularity))
-		return false;
-	first = slot_of(token)->areas.list;
-	if (first)
-		*start = first->is.begin;
-	return true;
 }
 
 static int not_found(const struct pmem2_map *token)
@@ -457,7 +399,7 @@ static struct slot *live_slot(const struct pmem2_map *token)
 {
 	struct slot *slot = slot_of(token);
 
-	if (!slot || slot_generation(slot) != token_generation(token) || !is_live(slot))
+	if (!slot || slot_generation(slot) != token_generation(token) || !slot_is_live(slot))
 		return NULL;
 	return slot;
 }
@@ -474,23 +416,21 @@ int registry_facts(const struct pmem2_map *token, struct mapping *mapping)
 {
 	const struct slot *slot;
 
-	registry_lock();
+	library_lock();
 	slot = live_slot(token);
 	if (slot)
 		copy_mapping(slot, mapping);
-	registry_unlock();
+	library_unlock();
 	return slot ? 0 : not_found(token);
 }
 
 /* As live_slot, of a mapping that nobody holds. Waiting for that gives up the lock meanwhile. */
 static struct slot *unheld_slot(const struct pmem2_map *token)
 {
-	int state = cancel_state;
 	struct slot *slot;
 
 	while ((slot = live_slot(token)) && slot_state(slot) == SLOT_HELD)
-		pthread_cond_wait(&unheld, &lock);
-	cancel_state = state;
+		library_wait();
 	return slot;
 }
 
@@ -498,10 +438,10 @@ int registry_claim(const struct pmem2_map *token, struct mapping *mapping, struc
 {
 	struct slot *slot;
 
-	registry_lock_with_table();
+	lock_with_table();
 	slot = unheld_slot(token);
 	if (!slot) {
-		registry_unlock();
+		unlock_with_table();
 		return not_found(token);
 	}
 	copy_mapping(slot, mapping);
@@ -510,7 +450,7 @@ int registry_claim(const struct pmem2_map *token, struct mapping *mapping, struc
 	slot->leaving = *piece;
 	slot_set_state(slot, SLOT_UNMAPPING);
 	retire(slot);
-	registry_unlock();
+	unlock_with_table();
 	return 0;
 }
 
@@ -520,54 +460,54 @@ int registry_claim(const struct pmem2_map *token, struct mapping *mapping, struc
  */
 void registry_release(const struct pmem2_map *token)
 {
-	registry_lock();
+	library_lock();
 	slot_give(slot_of(token));
-	registry_unlock();
+	library_unlock();
 }
 
 void registry_restore(const struct pmem2_map *token)
 {
 	struct slot *slot = slot_of(token);
 
-	registry_lock();
+	library_lock();
 	slot->leaving = (struct area){0};
 	slot_set_state(slot, SLOT_LIVE);
 	publish(slot);
-	registry_unlock();
+	library_unlock();
 }
 
 int registry_hold(const struct pmem2_map *token, struct mapping *mapping)
 {
 	struct slot *slot;
 
-	registry_lock();
+	library_lock();
 	slot = unheld_slot(token);
 	if (slot) {
 		copy_mapping(slot, mapping);
 		slot_set_state(slot, SLOT_HELD);
 		slots_held++;
 	}
-	registry_unlock();
+	library_unlock();
 	return slot ? 0 : not_found(token);
 }
 
 void registry_unhold(const struct pmem2_map *token)
 {
-	registry_lock();
+	library_lock();
 	slot_of(token)->leaving = (struct area){0};
 	slot_set_state(slot_of(token), SLOT_LIVE);
 	slots_held--;
-	pthread_cond_broadcast(&unheld);
-	registry_unlock();
+	library_wake();
+	library_unlock();
 }
 
 int registry_cut(const struct pmem2_map *token, const struct area *range)
 {
 	int ret;
 
-	registry_lock();
+	library_lock();
 	ret = cut(slot_of(token), range);
-	registry_unlock();
+	library_unlock();
 	return ret;
 }
 
@@ -576,19 +516,19 @@ bool registry_next_piece(const struct pmem2_map *token, uintptr_t from, uintptr_
 {
 	bool found;
 
-	registry_lock();
+	library_lock();
 	found = areas_next_piece(&slot_of(token)->areas, from, end, piece);
 	if (found)
 		slot_of(token)->leaving = *piece;
-	registry_unlock();
+	library_unlock();
 	return found;
 }
 
 void registry_drop(const struct pmem2_map *token, const struct area *piece)
 {
-	registry_lock();
+	library_lock();
 	areas_drop(&slot_of(token)->areas, piece);
-	registry_unlock();
+	library_unlock();
 }
 
 int registry_set_label(const struct pmem2_map *token, const char *label, size_t length)
@@ -596,10 +536,10 @@ int registry_set_label(const struct pmem2_map *token, const char *label, size_t 
 	struct slot *slot;
 	int ret;
 
-	registry_lock_with_table();
+	lock_with_table();
 	slot = live_slot(token);
 	if (!slot) {
-		registry_unlock();
+		unlock_with_table();
 		return not_found(token);
 	}
 	ret = set_label(slot, label, length);
@@ -607,7 +547,7 @@ int registry_set_label(const struct pmem2_map *token, const char *label, size_t 
 		retire(slot);
 		publish(slot);
 	}
-	registry_unlock();
+	unlock_with_table();
 	return ret;
 }
 
@@ -616,7 +556,7 @@ int registry_table_slot(const struct pmem2_map *token, uint32_t *slot_number)
 	struct slot *slot;
 	int ret = 0;
 
-	registry_lock_with_table();
+	lock_with_table();
 	slot = live_slot(token);
 	if (!slot)
 		ret = not_found(token);
@@ -624,17 +564,67 @@ int registry_table_slot(const struct pmem2_map *token, uint32_t *slot_number)
 		ret = error_set(-ENOENT, "mapping %p is in no table", (const void *)token);
 	else
 		*slot_number = slot->index;
-	registry_unlock();
+	unlock_with_table();
 	return ret;
 }
 
 int registry_export_table(int *fd)
 {
-	int ret = -EALREADY;
+	int ret = lock_before_table(true);
 
-	registry_lock();
-	if (table_missing() || !table_exists())
+	if (!ret) {
 		ret = make_table(fd);
-	registry_unlock();
+		announce_done();
+	}
+	library_unlock();
+	return ret;
+}
+
+int registry_table(uint64_t *inode, int *fd)
+{
+	int ret;
+
+	lock_with_table();
+	ret = table_exists() ? 0 : -ENOENT;
+	if (!ret && fd)
+		ret = make_table(fd);
+	if (!ret)
+		*inode = table_inode();
+	library_unlock();
+	return ret;
+}
+
+int registry_set_release(const struct pmem2_map *token, pmem2fs_release_handler handler, void *arg)
+{
+	struct slot *slot;
+
+	library_lock();
+	slot = live_slot(token);
+	if (slot) {
+		slot->handler = handler;
+		slot->handler_arg = arg;
+	}
+	library_unlock();
+	return slot ? 0 : not_found(token);
+}
+
+int registry_find_release(uint64_t table, uint32_t slot_number, uint64_t generation,
+			  struct pmem2_map **token, pmem2fs_release_handler *handler, void **arg)
+{
+	const struct slot *slot;
+	uint64_t published;
+	int ret = -ENOENT;
+
+	library_lock();
+	slot = slot_number < slots_made() ? slot_at(slot_number) : NULL;
+	if (slot && slot->published && table == table_inode() &&
+	    table_slot_generation(slot_number, &published) && published == generation)
+		ret = slot->handler ? 0 : PMEM2_E_NOSUPP;
+	if (!ret) {
+		*token = token_of(slot);
+		*handler = slot->handler;
+		*arg = slot->handler_arg;
+	}
+	library_unlock();
 	return ret;
 }

@@ -91,11 +91,24 @@ int registry_table_slot(const struct pmem2_map *token, uint32_t *slot);
 int registry_export_table(int *fd);
 
 /*
- * The library's one lock, for reservations, whose bounds it guards. The functions below are called
- * with it held.
+ * Tells which table there is. With `fd`, the table is made anew for its descriptor, which is the
+ * caller's. Errors, without a message: -ENOENT (there is none), those of making it.
  */
-void registry_lock(void);
-void registry_unlock(void);
+int registry_table(uint64_t *inode, int *fd);
+
+/*
+ * Gives a mapping its release handler (NULL: none); finds it, and the token, of what the table with
+ * that inode number has in a slot with that generation. Errors: PMEM2_E_MAPPING_NOT_FOUND; without
+ * a message -ENOENT (something else is there, or nothing), PMEM2_E_NOSUPP (no handler).
+ */
+int registry_set_release(const struct pmem2_map *token, pmem2fs_release_handler handler, void *arg);
+int registry_find_release(uint64_t table, uint32_t slot_number, uint64_t generation,
+			  struct pmem2_map **token, pmem2fs_release_handler *handler, void **arg);
+
+/* For lock.c, in the child of a fork. */
+void registry_after_fork(void);
+
+/* The functions below are for reservations and called with the library's lock held. */
 
 /*
  * Takes a range for a mapping that is about to be made there and makes its token, which names

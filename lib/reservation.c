@@ -7,7 +7,7 @@
  * or a mapping that the registry knows. It is never a hole, in which the kernel would place what
  * another thread maps. Only memory that is known to be the reservation's is ever replaced.
  *
- * The library's lock (registry_lock) guards the bounds. It is held over the system calls that make
+ * The library's lock (library_lock) guards the bounds. It is held over the system calls that make
  * and remove address space, which are rare, so that a child of a fork gets bounds that are true;
  * and not over those that move mappings in and out. Calls registry.c.
  */
@@ -15,6 +15,7 @@
 #include "config.h"
 #include "error.h"
 #include "limit.h"
+#include "lock.h"
 #include "page.h"
 #include "registry.h"
 #include <errno.h>
@@ -74,7 +75,7 @@ int reservation_occupy(struct pmem2_vm_reservation *reservation, size_t offset, 
 	size_t size;
 	int ret;
 
-	registry_lock();
+	library_lock();
 	place = reservation->address + offset;
 	size = reservation->size;
 	if (offset % page_size())
@@ -92,7 +93,7 @@ int reservation_occupy(struct pmem2_vm_reservation *reservation, size_t offset, 
 				offset, place, alignment);
 	else
 		ret = registry_occupy(place, rounded, token);
-	registry_unlock();
+	library_unlock();
 	if (!ret)
 		*address = place;
 	return ret;
@@ -204,12 +205,12 @@ int pmem2_vm_reservation_new(struct pmem2_vm_reservation **rsv_ptr, void *addr, 
 	new->address = (uintptr_t)addr;
 	new->size = size;
 	new->slack = remainder_of(size) + granule;
-	registry_lock();
+	library_lock();
 	if (addr)
 		ret = reserve_with_slack(new->address, size, &new->slack);
 	else
 		ret = reserve_aligned(size + new->slack, granule, &new->address);
-	registry_unlock();
+	library_unlock();
 	if (ret) {
 		free(new);
 		return refused("reserve", (uintptr_t)addr, size, ret);
@@ -228,12 +229,12 @@ int pmem2_vm_reservation_delete(struct pmem2_vm_reservation **rsv_ptr)
 	if (!rsv_ptr || !*rsv_ptr)
 		return 0;
 	rsv = *rsv_ptr;
-	registry_lock();
+	library_lock();
 	was = *rsv;
 	empty = !registry_occupied(was.address, was.address + was.size);
 	if (empty && munmap((void *)was.address, was.size + was.slack))
 		ret = -errno;
-	registry_unlock();
+	library_unlock();
 	if (!empty)
 		return error_set(PMEM2_E_VM_RESERVATION_NOT_EMPTY,
 				 "there are mappings in the reservation at 0x%zx", was.address);
@@ -252,9 +253,9 @@ void *pmem2_vm_reservation_get_address(struct pmem2_vm_reservation *rsv)
 		no_reservation();
 		return NULL;
 	}
-	registry_lock();
+	library_lock();
 	address = rsv->address;
-	registry_unlock();
+	library_unlock();
 	return (void *)address;
 }
 
@@ -266,9 +267,9 @@ size_t pmem2_vm_reservation_get_size(struct pmem2_vm_reservation *rsv)
 		no_reservation();
 		return 0;
 	}
-	registry_lock();
+	library_lock();
 	size = rsv->size;
-	registry_unlock();
+	library_unlock();
 	return size;
 }
 
@@ -285,7 +286,7 @@ int pmem2_vm_reservation_extend(struct pmem2_vm_reservation *rsv, size_t size)
 		return error_set(PMEM2_E_LENGTH_UNALIGNED,
 				 "%zu bytes to extend by are not a multiple of %zu", size,
 				 page_size());
-	registry_lock();
+	library_lock();
 	end = rsv->address + rsv->size + rsv->slack;
 	missing = size > rsv->slack ? size - rsv->slack : 0;
 	slack = missing ? remainder_of(missing) : rsv->slack - size;
@@ -297,7 +298,7 @@ int pmem2_vm_reservation_extend(struct pmem2_vm_reservation *rsv, size_t size)
 		rsv->size += size;
 		rsv->slack = slack;
 	}
-	registry_unlock();
+	library_unlock();
 	return ret ? refused("reserve", end, missing, ret) : 0;
 }
 
@@ -366,15 +367,15 @@ int pmem2_vm_reservation_shrink(struct pmem2_vm_reservation *rsv, size_t offset,
 		return error_set(PMEM2_E_LENGTH_UNALIGNED,
 				 "%zu bytes to shrink by are not a multiple of %zu", size,
 				 page_size());
-	registry_lock();
+	library_lock();
 	ret = check_shrink(rsv, offset, size);
 	if (ret) {
-		registry_unlock();
+		library_unlock();
 		return ret;
 	}
 	begin = rsv->address + offset;
 	ret = offset ? shrink_end(rsv, size) : shrink_start(rsv, size);
-	registry_unlock();
+	library_unlock();
 	return ret ? refused("unmap", begin, size, ret) : 0;
 }
 
@@ -398,7 +399,7 @@ int pmem2_vm_reservation_map_find(struct pmem2_vm_reservation *rsv, size_t reser
 
 	if (!rsv || !map)
 		return no_such(rsv);
-	registry_lock();
+	library_lock();
 	if (reserv_offset < rsv->size) {
 		from = rsv->address + reserv_offset;
 		behind = rsv->size - reserv_offset;
@@ -407,7 +408,7 @@ int pmem2_vm_reservation_map_find(struct pmem2_vm_reservation *rsv, size_t reser
 			len = 1;
 		lowest = registry_lowest(rsv, from, from + (len < behind ? len : behind));
 	}
-	registry_unlock();
+	library_unlock();
 	return found(lowest, map);
 }
 
@@ -417,9 +418,9 @@ int pmem2_vm_reservation_map_find_first(struct pmem2_vm_reservation *rsv, struct
 
 	if (!rsv || !map)
 		return no_such(rsv);
-	registry_lock();
+	library_lock();
 	first = registry_lowest_start(rsv, rsv->address, rsv->address + rsv->size);
-	registry_unlock();
+	library_unlock();
 	return found(first, map);
 }
 
@@ -429,9 +430,9 @@ int pmem2_vm_reservation_map_find_last(struct pmem2_vm_reservation *rsv, struct 
 
 	if (!rsv || !map)
 		return no_such(rsv);
-	registry_lock();
+	library_lock();
 	last = registry_highest_start(rsv, rsv->address, rsv->address + rsv->size);
-	registry_unlock();
+	library_unlock();
 	return found(last, map);
 }
 
@@ -443,13 +444,13 @@ int pmem2_vm_reservation_map_find_next(struct pmem2_vm_reservation *rsv, struct 
 
 	if (!rsv || !next_map)
 		return no_such(rsv);
-	registry_lock();
+	library_lock();
 	if (registry_start(map, &start)) {
 		if (start < rsv->address)
 			start = rsv->address - 1;
 		next = registry_lowest_start(rsv, start + 1, rsv->address + rsv->size);
 	}
-	registry_unlock();
+	library_unlock();
 	return found(next, next_map);
 }
 
@@ -461,12 +462,12 @@ int pmem2_vm_reservation_map_find_prev(struct pmem2_vm_reservation *rsv, struct 
 
 	if (!rsv || !prev_map)
 		return no_such(rsv);
-	registry_lock();
+	library_lock();
 	if (registry_start(map, &end)) {
 		if (end > rsv->address + rsv->size)
 			end = rsv->address + rsv->size;
 		previous = registry_highest_start(rsv, rsv->address, end);
 	}
-	registry_unlock();
+	library_unlock();
 	return found(previous, prev_map);
 }

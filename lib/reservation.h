@@ -7,7 +7,7 @@
 
 #include "libpmem2fs.h"
 
-/* The bounds are guarded by the library's lock (registry_lock). */
+/* The bounds are guarded by the library's lock (library_lock). */
 struct pmem2_vm_reservation {
 	uintptr_t address;
 	size_t size;  /* bytes, whole pages */

@@ -91,6 +91,7 @@ void slot_give(struct slot *slot)
 	free(slot->label);
 	slot->label = NULL;
 	slot->label_length = 0;
+	slot->handler = NULL;
 	atomic_store_explicit(&slot->state, slot_state_word(generation, SLOT_FREE),
 			      memory_order_release);
 	if (generation > GENERATION_MAX)

@@ -41,6 +41,8 @@ struct slot {
 	struct areas areas;  /* what is mapped */
 	struct area leaving; /* the piece that is being unmapped just now */
 	struct mapping_facts facts;
+	pmem2fs_release_handler handler; /* NULL: none */
+	void *handler_arg;
 };
 
 static inline uint64_t slot_state_word(uint64_t generation, enum slot_state state)
@@ -56,6 +58,12 @@ static inline uint64_t slot_generation(const struct slot *slot)
 static inline enum slot_state slot_state(const struct slot *slot)
 {
 	return atomic_load_explicit(&slot->state, memory_order_relaxed) & ((1u << STATE_BITS) - 1);
+}
+
+/* A part of it may be being unmapped. */
+static inline bool slot_is_live(const struct slot *slot)
+{
+	return slot_state(slot) == SLOT_LIVE || slot_state(slot) == SLOT_HELD;
 }
 
 /* Release: what the getters read without the lock is there before. */

@@ -3,9 +3,10 @@
  * source.c - what a mapping is made of: a file, a device-DAX node, anonymous memory
  *
  * Owns struct pmem2_source. A source borrows its descriptor; whatever can change while it exists
- * (size, alignment of a device) is asked for at every call.
+ * (size, alignment of a device) is asked for at every call. Calls announce.c for each new one.
  */
 #include "source.h"
+#include "announce.h"
 #include "devdax.h"
 #include "error.h"
 #include "page.h"
@@ -114,6 +115,7 @@ int pmem2_source_from_fd(struct pmem2_source **src, int fd)
 	source->inode = st.st_ino;
 	source->page = page_of(fd, &st);
 	*src = source;
+	announce_again();
 	return 0;
 }
 
@@ -130,6 +132,7 @@ int pmem2_source_from_anon(struct pmem2_source **src, size_t size)
 	source->anon_size = size;
 	source->page = page_size();
 	*src = source;
+	announce_again();
 	return 0;
 }
 

@@ -29,6 +29,15 @@ struct pmem2_source {
 };
 
 /*
+ * For what is learnt by mapping, which never changes: writing it leaves the source as the caller,
+ * who must not have it changed, sees it.
+ */
+static inline struct pmem2_source *source_cache(const struct pmem2_source *src)
+{
+	return (struct pmem2_source *)src;
+}
+
+/*
  * What fstat says of a source that has a descriptor.
  * Errors: PMEM2_E_INVALID_FILE_HANDLE (it is closed, or is another file by now).
  */

@@ -16,7 +16,21 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+/*
+ * Twice what placement.c uses for mappings, which lie near the program's libraries: a table in
+ * their way makes each of them dearer than it is itself.
+ */
+#define DISTANCE (8ull << 40)
+
+/*
+ * How far ahead memory is asked for, at first and at most. Each time is a system call, and the only
+ * one that a mapping costs because of its table.
+ */
+#define POPULATE_MIN ((size_t)64 * 1024)
+#define POPULATE_MAX ((size_t)1024 * 1024)
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
@@ -33,8 +47,14 @@ static struct {
 	volatile uint32_t *mine;
 	bool given_up;
 	char *base; /* NULL: no table */
+	size_t size;
+	uint64_t inode;
 	uint32_t slot_count;
 	size_t populated; /* bytes from base that have memory */
+	/* The one that this one is in place of, until that is filled. */
+	char *old_base;
+	size_t old_size;
+	bool stands_in; /* both are only memory in place of the parent's */
 } table;
 
 static struct table_slot *slot_at(uint32_t index)
@@ -62,10 +82,31 @@ static int watch_forks(void)
 	return 0;
 }
 
+static void stand_in(char *base, size_t size)
+{
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+
+	if (base)
+		mmap(base, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+}
+
+void table_stand_in(void)
+{
+	stand_in(table.base, table.size);
+	stand_in(table.old_base, table.old_size);
+	table.stands_in = true;
+}
+
 bool table_missing(void)
 {
 	if (table.mine && !*table.mine) {
+		if (table.stands_in && table.base)
+			munmap(table.base, table.size);
+		if (table.stands_in && table.old_base)
+			munmap(table.old_base, table.old_size);
+		table.stands_in = false;
 		table.base = NULL;
+		table.old_base = NULL;
 		table.given_up = false;
 		*table.mine = 1;
 	}
@@ -77,7 +118,12 @@ bool table_exists(void)
 	return table.base;
 }
 
-static bool switched_off(void)
+uint64_t table_inode(void)
+{
+	return table.base ? table.inode : 0;
+}
+
+bool table_switched_off(void)
 {
 	const char *value = secure_getenv("PMEM2FS");
 
@@ -95,6 +141,24 @@ static int create_memfd(void)
 	return fd < 0 ? -errno : fd;
 }
 
+/*
+ * A slot for each mapping that there can be. Where address space is limited it is the program's: a
+ * thousandth of it must do.
+ */
+static size_t count_slots(void)
+{
+	size_t slots = limit_max_map_count();
+	struct rlimit limit;
+	size_t room;
+
+	if (slots > TABLE_SLOTS_MAX)
+		slots = TABLE_SLOTS_MAX;
+	if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY)
+		return slots;
+	room = limit.rlim_cur / 1000 / sizeof(struct table_slot);
+	return slots < room ? slots : room;
+}
+
 static int set_size(int fd, size_t size)
 {
 	struct rlimit limit;
@@ -105,6 +169,15 @@ static int set_size(int fd, size_t size)
 	return ftruncate(fd, (off_t)size) ? -errno : 0;
 }
 
+/* Where the table would best be. Whatever is there already, nothing of it is overwritten. */
+static void *wanted_place(size_t size)
+{
+	uintptr_t near = table.base ? (uintptr_t)table.base : (uintptr_t)&table;
+	size_t below = table.base ? size : DISTANCE;
+
+	return (void *)(near > below ? (near - below) & ~(page_size() - 1) : 0);
+}
+
 /* NULL and errno, or the table's memory. */
 static char *map_table(int fd, size_t size)
 {
@@ -113,7 +186,7 @@ static char *map_table(int fd, size_t size)
 	 * In a program that locks all its memory (MCL_FUTURE) a writable mapping would be filled
 	 * with pages at once. This one has none, and is unlocked before it becomes writable.
 	 */
-	void *p = mmap(NULL, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	void *p = mmap(wanted_place(size), size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 
 	if (p == MAP_FAILED)
 		return NULL;
@@ -127,31 +200,45 @@ static char *map_table(int fd, size_t size)
 	return p;
 }
 
-/* Gives memory to the first `size` bytes: an error now instead of SIGBUS at a store later. */
-static int populate(char *base, size_t size)
+/* Gives memory to some bytes: an error now instead of SIGBUS at a store later. */
+static int populate(char *from, size_t size)
 {
-	size = page_round_up(size);
-	if (size <= table.populated)
-		return 0;
 	/* EINVAL: a kernel before 5.14. */
-	if (madvise(base + table.populated, size - table.populated, MADV_POPULATE_WRITE) &&
-	    errno != EINVAL)
+	if (madvise(from, page_round_up(size), MADV_POPULATE_WRITE) && errno != EINVAL)
 		return -errno;
-	table.populated = size;
 	return 0;
+}
+
+/* Makes sure that the table's first `size` bytes have memory. */
+static bool have_memory(size_t size)
+{
+	size_t ahead = table.populated < POPULATE_MAX ? table.populated : POPULATE_MAX;
+
+	if (size <= table.populated)
+		return true;
+	size = page_round_up(size + ahead);
+	if (size > table.size)
+		size = table.size;
+	if (populate(table.base + table.populated, size - table.populated))
+		return false;
+	table.populated = size;
+	return true;
 }
 
 static int make(int *fd_ptr)
 {
-	size_t slots = limit_max_map_count();
 	struct table_header *header;
+	struct stat st;
+	size_t populated;
+	size_t slots;
 	size_t size;
 	char *base;
 	int fd;
 	int ret;
 
-	if (slots > TABLE_SLOTS_MAX)
-		slots = TABLE_SLOTS_MAX;
+	slots = count_slots();
+	if (!slots)
+		return -ENOMEM;
 	size = page_round_up(page_size() + slots * sizeof(struct table_slot));
 	ret = watch_forks();
 	if (ret)
@@ -167,8 +254,8 @@ static int make(int *fd_ptr)
 		ret = -errno;
 		goto close_fd;
 	}
-	table.populated = 0;
-	ret = populate(base, sizeof(*header));
+	populated = size < POPULATE_MIN ? size : POPULATE_MIN;
+	ret = populate(base, populated);
 	if (ret)
 		goto unmap;
 
@@ -179,12 +266,17 @@ static int make(int *fd_ptr)
 	header->slot_size = sizeof(struct table_slot);
 	header->slot_count = (uint32_t)slots;
 	header->pid = getpid();
-	if (fcntl(fd, F_ADD_SEALS, TABLE_SEALS)) {
+	if (fcntl(fd, F_ADD_SEALS, TABLE_SEALS) || fstat(fd, &st)) {
 		ret = -errno;
 		goto unmap;
 	}
 
+	table.old_base = table.base;
+	table.old_size = table.size;
 	table.base = base;
+	table.size = size;
+	table.inode = st.st_ino;
+	table.populated = populated;
 	table.slot_count = (uint32_t)slots;
 	*table.mine = 1;
 	if (fd_ptr)
@@ -202,37 +294,74 @@ close_fd:
 
 int table_make(int *fd)
 {
-	int ret = switched_off() ? -ENOTSUP : make(fd);
+	int error = errno;
+	int ret = table_switched_off() ? -ENOTSUP : make(fd);
 
-	if (ret) {
-		table.given_up = true;
-		if (table.mine)
-			*table.mine = 1;
-	}
+	if (ret)
+		table_give_up();
+	errno = error;
 	return ret;
 }
 
-bool table_publish(uint32_t index, const struct pmem2fs_record *record)
+void table_give_up(void)
 {
+	table.given_up = true;
+	if (table.mine)
+		*table.mine = 1;
+}
+
+void table_drop_old(void)
+{
+	if (table.old_base)
+		munmap(table.old_base, table.old_size);
+	table.old_base = NULL;
+}
+
+/* Only this process writes, one thread at a time: no atomic addition is needed to change it. */
+static uint64_t generation_of(const struct table_slot *slot)
+{
+	return atomic_load_explicit(&slot->generation, memory_order_relaxed);
+}
+
+struct pmem2fs_record *table_begin(uint32_t index)
+{
+	struct table_header *header = (struct table_header *)table.base;
 	struct table_slot *slot;
-	uint64_t generation;
 
 	if (!table.base || index >= table.slot_count)
-		return false;
+		return NULL;
 	slot = slot_at(index);
-	if (populate(table.base, (size_t)((char *)(slot + 1) - table.base)))
-		return false;
-	generation = atomic_load_explicit(&slot->generation, memory_order_relaxed) | 1;
-	atomic_store_explicit(&slot->generation, generation, memory_order_relaxed);
+	if (!have_memory((size_t)((char *)(slot + 1) - table.base)))
+		return NULL;
+	if (index >= atomic_load_explicit(&header->used, memory_order_relaxed))
+		atomic_store_explicit(&header->used, index + 1, memory_order_relaxed);
+	atomic_store_explicit(&slot->generation, generation_of(slot) | 1, memory_order_relaxed);
 	/* Nobody may see part of the record with the generation before. */
 	atomic_thread_fence(memory_order_release);
-	slot->record = *record;
-	atomic_store_explicit(&slot->generation, generation + 1, memory_order_release);
-	return true;
+	return &slot->record;
+}
+
+void table_end(uint32_t index)
+{
+	struct table_slot *slot = slot_at(index);
+
+	atomic_store_explicit(&slot->generation, generation_of(slot) + 1, memory_order_release);
 }
 
 void table_retire(uint32_t index)
 {
-	if (table.base && index < table.slot_count)
-		atomic_fetch_or_explicit(&slot_at(index)->generation, 1, memory_order_release);
+	struct table_slot *slot;
+
+	if (!table.base || index >= table.slot_count)
+		return;
+	slot = slot_at(index);
+	atomic_store_explicit(&slot->generation, generation_of(slot) | 1, memory_order_release);
+}
+
+bool table_slot_generation(uint32_t slot, uint64_t *generation)
+{
+	if (!table.base || slot >= table.slot_count)
+		return false;
+	*generation = generation_of(slot_at(slot));
+	return *generation && *generation % 2 == 0;
 }

@@ -25,7 +25,12 @@ struct table_header {
 	uint32_t slot_size;
 	uint32_t slot_count;
 	int32_t pid; /* of the owner, in its own name space; a claim */
-	uint32_t reserved;
+	/*
+	 * No slot from this one on was ever used; grows before a slot is. It is there because
+	 * whoever reads cannot ask where a file has data: a writer of it can make that wait for
+	 * good.
+	 */
+	_Atomic uint32_t used;
 };
 
 struct table_slot {
@@ -47,15 +52,38 @@ bool table_missing(void);
 bool table_exists(void);
 
 /*
+ * In the child of a fork that a signal handler made in the middle of a call: what that call goes on
+ * to write has a place, and shows nowhere.
+ */
+void table_stand_in(void);
+
+/* Whether the environment says that there is to be none. */
+bool table_switched_off(void);
+
+/* Which one it is: the inode number of its memfd; 0: there is none. */
+uint64_t table_inode(void);
+
+/*
  * Makes the table, with all slots unused. With `fd`, the descriptor is the caller's; without, it
- * is closed, and after a failure no further attempt is made in this process.
+ * is closed. After a failure, and after table_give_up, no further attempt is made in this process.
+ * A table that is there already is not used any more, and stays as it is until table_drop_old:
+ * whoever looks meanwhile finds it whole. For threads of which sandbox.h knows that they may.
  */
 int table_make(int *fd);
+void table_give_up(void);
+void table_drop_old(void);
 
-/* Fills a free slot. False: there is no table, no such slot or no memory for it. */
-bool table_publish(uint32_t index, const struct pmem2fs_record *record);
+/*
+ * For filling a slot: nobody sees the record before table_end. Its label is that of before, which
+ * the length tells, and 0 behind. NULL: there is no table, no such slot or no memory for it.
+ */
+struct pmem2fs_record *table_begin(uint32_t index);
+void table_end(uint32_t index);
 
-/* Empties a slot that table_publish filled, in this process or before a fork. */
+/* Empties a slot that was filled, in this process or before a fork. */
 void table_retire(uint32_t index);
+
+/* The generation of a slot; false: it holds no mapping. */
+bool table_slot_generation(uint32_t slot, uint64_t *generation);
 
 #endif

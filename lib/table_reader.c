@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,8 +23,9 @@
 /* How many slots pmem2fs_table_next reads at a time: 64 KiB. */
 #define BATCH (65536 / sizeof(struct table_slot))
 
-/* How often a slot that keeps changing is tried. */
-#define TRIES 16
+/* How often a slot that keeps changing is tried, and how many such slots a sweep tries at all. */
+#define TRIES   16
+#define RETRIED 1024
 
 /* A slot as it was read: bytes that belong to nobody else. */
 struct raw_slot {
@@ -38,6 +40,7 @@ struct batch {
 	uint32_t next; /* slot to be taken next */
 	uint32_t left; /* slots not taken yet; they are the last of the arrays' `count` */
 	uint32_t count;
+	uint32_t retries; /* that this sweep has left */
 	struct raw_slot before[BATCH];
 	struct raw_slot after[BATCH];
 };
@@ -156,6 +159,7 @@ int pmem2fs_table_open(struct pmem2fs_table **table_ptr, int fd)
 	table->header_size = header.header_size;
 	table->slot_count = header.slot_count;
 	table->batch->left = 0;
+	table->batch->retries = RETRIED;
 	*table_ptr = table;
 	return 0;
 
@@ -311,30 +315,30 @@ int pmem2fs_table_read(const struct pmem2fs_table *table, uint32_t slot, uint64_
 	return 0;
 }
 
-/* The first slot from `slot` on that can have been used: the file is sparse. */
-static uint32_t skip_hole(const struct pmem2fs_table *table, uint32_t slot)
+/* How many slots can have been used by now, as far as the owner can be believed. */
+static int count_used(const struct pmem2fs_table *table, uint32_t *used)
 {
-	off_t data = lseek(table->fd, (off_t)slot_offset(table, slot), SEEK_DATA);
-	uint64_t used;
+	int ret = read_exactly(table->fd, used, sizeof(*used), offsetof(struct table_header, used));
 
-	if (data < 0)
-		return errno == ENXIO ? table->slot_count : slot;
-	if ((uint64_t)data <= slot_offset(table, slot))
-		return slot;
-	/* A slot that begins before a page with data can end in it. */
-	used = ((uint64_t)data - table->header_size) / sizeof(struct table_slot);
-	return used < table->slot_count ? (uint32_t)used : table->slot_count;
+	if (!ret && *used > table->slot_count)
+		*used = table->slot_count;
+	return ret;
 }
 
+/* -ENOENT: there is nothing from the first one on. */
 static int fill_batch(const struct pmem2fs_table *table, uint32_t first)
 {
 	struct batch *batch = table->batch;
-	uint32_t count = table->slot_count - first;
+	uint32_t count, used;
 	int ret;
 
-	if (count > BATCH)
-		count = BATCH;
 	batch->left = 0;
+	ret = count_used(table, &used);
+	if (ret)
+		return ret;
+	if (first >= used)
+		return -ENOENT;
+	count = used - first < BATCH ? used - first : BATCH;
 	ret = read_exactly(table->fd, batch->before, count * sizeof(batch->before[0]),
 			   slot_offset(table, first));
 	if (!ret)
@@ -349,20 +353,14 @@ static int fill_batch(const struct pmem2fs_table *table, uint32_t first)
 }
 
 /*
- * Makes the batch begin at `slot`, or at a later one if there is nothing before it. A batch is used
- * once, from its beginning to its end: so nobody is given what was there before he asked, but
- * for the rest of the row that he is going through.
+ * Makes the batch begin at `slot`. A batch is used once, from its beginning to its end: so nobody
+ * is given what was there before he asked, but for the rest of the row that he is going through.
  */
-static int need_batch(const struct pmem2fs_table *table, uint32_t *slot)
+static int need_batch(const struct pmem2fs_table *table, uint32_t slot)
 {
 	struct batch *batch = table->batch;
 
-	if (batch->left && *slot == batch->next)
-		return 0;
-	*slot = skip_hole(table, *slot);
-	if (*slot >= table->slot_count)
-		return -ENOENT;
-	return fill_batch(table, *slot);
+	return batch->left && slot == batch->next ? 0 : fill_batch(table, slot);
 }
 
 /* Takes the first slot of the batch out of it. */
@@ -373,8 +371,10 @@ static int take_slot(const struct pmem2fs_table *table, struct raw_slot *found)
 	uint32_t i = batch->count - batch->left--;
 	int ret = judge(&batch->before[i], &batch->after[i]);
 
-	if (ret == -EAGAIN)
+	if (ret == -EAGAIN && batch->retries) {
+		batch->retries--;
 		return read_slot(table, slot, found);
+	}
 	*found = batch->after[i];
 	return ret;
 }
@@ -388,8 +388,10 @@ int pmem2fs_table_next(const struct pmem2fs_table *table, uint32_t *slot, uint64
 
 	if (!table || !slot || !record)
 		return error_set(-EINVAL, "no %s given", table ? "place" : "table");
+	if (*slot == 0)
+		table->batch->retries = RETRIED;
 	for (at = *slot; at < table->slot_count; at++) {
-		ret = need_batch(table, &at);
+		ret = need_batch(table, at);
 		if (ret == -ENOENT)
 			break;
 		if (ret)

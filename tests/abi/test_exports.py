@@ -47,6 +47,12 @@ def main():
     versions = exported(library)
     assert versions.keys() == {OLD, "@" + NEW, "@" + BEYOND}, versions.keys()
     failed = False
+    # A program that unloads it may have mappings, and a thread of it.
+    dynamic = subprocess.run(["readelf", "-d", library], check=True, stdout=subprocess.PIPE,
+                             text=True).stdout
+    if "NODELETE" not in dynamic:
+        failed = True
+        print("the library can be unloaded")
     for version, names in (OLD, libpmem2), ("@" + NEW, libpmem2), ("@" + BEYOND, beyond):
         for name in sorted(names ^ versions[version].keys()):
             failed = True

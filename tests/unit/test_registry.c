@@ -165,38 +165,38 @@ static void test_occupied_is_no_mapping(void **state)
 	mapping.address = 0x100000;
 	mapping.facts.adopted = false;
 	mapping.facts.reservation = in;
-	registry_lock();
+	library_lock();
 	assert_ok(registry_occupy(0x100000, PAGE, &token));
 	assert_true(registry_occupied(0x100000 + PAGE - 1, 0x100000 + PAGE));
 	assert_false(registry_occupied(0x100000 + PAGE, 0x100000 + 2 * PAGE));
 	assert_int_equal(registry_occupy(0x100000, PAGE, &other), PMEM2_E_MAPPING_EXISTS);
 	assert_null(registry_lowest(in, 0, UINTPTR_MAX));
-	registry_unlock();
+	library_unlock();
 	assert_false(there(token));
 	assert_int_equal(registry_facts(token, &mapping), PMEM2_E_MAPPING_NOT_FOUND);
 	assert_int_equal(registry_claim(token, &mapping, &piece), PMEM2_E_MAPPING_NOT_FOUND);
 
 	assert_ok(registry_establish(token, &mapping, "a", 1));
 	assert_true(there(token));
-	registry_lock();
+	library_lock();
 	assert_ptr_equal(registry_lowest(in, 0, UINTPTR_MAX), token);
 	assert_ptr_equal(registry_highest_start(in, 0, UINTPTR_MAX), token);
 	assert_null(registry_lowest(NULL, 0, UINTPTR_MAX));
-	registry_unlock();
+	library_unlock();
 	assert_ok(registry_claim(token, &mapping, &piece));
-	registry_lock();
+	library_lock();
 	assert_null(registry_lowest(in, 0, UINTPTR_MAX));
 	assert_true(registry_occupied(0x100000, 0x100000 + PAGE));
-	registry_unlock();
+	library_unlock();
 	registry_release(token);
 
-	registry_lock();
+	library_lock();
 	assert_ok(registry_occupy(0x100000, PAGE, &token));
-	registry_unlock();
+	library_unlock();
 	registry_abandon(token);
-	registry_lock();
+	library_lock();
 	assert_false(registry_occupied(0, UINTPTR_MAX));
-	registry_unlock();
+	library_unlock();
 }
 
 /* The kernel gave parts of a mapping to others: only what is left is still its own. */

@@ -53,6 +53,17 @@ void *__wrap_mmap64(void *address, size_t length, int prot, int flags, int fd, o
 	return __real_mmap64(address, length, prot, flags, fd, offset);
 }
 
+/* malloc of this many bytes fails, 0: none. */
+static size_t scarce;
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+	return scarce && size == scarce ? NULL : __real_malloc(size);
+}
+
 /* Still good for mappings, and for being deleted. */
 static void assert_unharmed(reservation *rsv, size_t offset)
 {
@@ -232,6 +243,40 @@ static void test_giving_back_gets_half_way(void **state)
 	assert_unharmed(rsv, PAGE);
 }
 
+/* The last step, when the mapping is in its place already. */
+static void test_out_of_memory_for_the_label(void **state)
+{
+	reservation *rsv = reserve(8 * PAGE);
+	struct pmem2_config *config = page_config();
+	struct pmem2_source *source = anon_source(4 * PAGE);
+	char label[251];
+	struct pmem2_map *map = NULL;
+	char *place = start_of(rsv) + PAGE;
+
+	(void)state;
+	memset(label, 'l', sizeof(label));
+	assert_ok(pmem2fs_config_set_label(config, label, sizeof(label)));
+	assert_ok(pmem2_config_set_vm_reservation(config, rsv, PAGE));
+	scarce = sizeof(label);
+	assert_int_equal(pmem2_map_new(&map, config, source), -ENOMEM);
+	assert_null(map);
+	assert_whole(rsv, 0);
+
+	/* It cannot even be taken away again: then nothing else goes there. */
+	mmap_error = ENOMEM;
+	assert_int_equal(pmem2_map_new(&map, config, source), -ENOMEM);
+	assert_null(map);
+	mmap_error = 0;
+	scarce = 0;
+	assert_whole(rsv, 4 * PAGE);
+	assert_int_equal(pmem2_map_new(&map, config, source), PMEM2_E_MAPPING_EXISTS);
+	assert_true(is_mapped(place));
+	assert_ok(pmem2_config_delete(&config));
+	assert_ok(pmem2_source_delete(&source));
+	map = anon_into(rsv, 6 * PAGE, PAGE);
+	assert_ok(pmem2_unmap(&map));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +287,7 @@ int main(void)
 		cmocka_unit_test(test_moving_fails_and_a_stranger_comes),
 		cmocka_unit_test(test_giving_back_fails),
 		cmocka_unit_test(test_giving_back_gets_half_way),
+		cmocka_unit_test(test_out_of_memory_for_the_label),
 	};
 
 	return cmocka_run_group_tests(tests, make_first_mapping, NULL);

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * announce.c - telling the daemon of this process's table
+ *
+ * Once a process, not once a mapping: whoever has the table sees all that is mapped from then on.
+ * Root's daemon could find it in /proc, but would have to look at every process for that. A user's
+ * own daemon may not take it from there, and is given the descriptor; as none is kept, the table
+ * is made anew for that.
+ *
+ * Owns the connection while it lasts, which is until the message is sent. Nothing is done with the
+ * library's lock held but to make the table.
+ */
+#include "announce.h"
+#include "daemon.h"
+#include "lock.h"
+#include "registry.h"
+#include "sandbox.h"
+#include "wire.h"
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SECOND 1000000000u
+
+/* The inode number of the user name space in which root may open what another process has mapped.
+ */
+#define FIRST_USER_NAMESPACE 0xeffffffdu
+
+/*
+ * Whether there is a table to hand over, whether nobody has tried yet, and when to try again. They
+ * are looked at without a lock: a look at the wrong moment is made up for by the next call.
+ */
+static _Atomic bool wanted;
+static _Atomic bool untried;
+static _Atomic uint64_t next_try;
+
+void announce_wanted(void)
+{
+	atomic_store_explicit(&next_try, 0, memory_order_relaxed);
+	atomic_store_explicit(&wanted, true, memory_order_relaxed);
+	atomic_store_explicit(&untried, true, memory_order_relaxed);
+}
+
+void announce_done(void)
+{
+	atomic_store_explicit(&wanted, false, memory_order_relaxed);
+	atomic_store_explicit(&untried, false, memory_order_relaxed);
+}
+
+static bool is_wanted(void)
+{
+	return atomic_load_explicit(&wanted, memory_order_relaxed);
+}
+
+static bool is_due(uint64_t now)
+{
+	uint64_t next = atomic_load_explicit(&next_try, memory_order_relaxed);
+
+	/* The clock may have been set back. */
+	return now >= next || next - now > SECOND;
+}
+
+/* Root of a name space of its own cannot use what it finds in /proc. */
+static bool finds_tables(bool is_root)
+{
+	struct stat st;
+
+	return is_root && !stat("/proc/self/ns/user", &st) && st.st_ino == FIRST_USER_NAMESPACE;
+}
+
+/* A descriptor goes along unless it is -1. */
+static int send_table(int daemon, uint32_t flags, uint64_t table, int fd)
+{
+	struct wire_message wire = {
+		.magic = WIRE_MAGIC,
+		.type = WIRE_TABLE,
+		.flags = flags,
+		.table = table,
+	};
+	union {
+		char buffer[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr header;
+	} control = {
+		.header =
+			{
+				.cmsg_level = SOL_SOCKET,
+				.cmsg_type = SCM_RIGHTS,
+				.cmsg_len = CMSG_LEN(sizeof(int)),
+			},
+	};
+	struct iovec iov = {.iov_base = &wire, .iov_len = sizeof(wire)};
+	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (fd >= 0) {
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+	}
+	return sendmsg(daemon, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+static int hand_over(int daemon, bool is_root, uint32_t flags)
+{
+	uint64_t table;
+	int fd = -1;
+	int ret;
+
+	ret = registry_table(&table, finds_tables(is_root) ? NULL : &fd);
+	if (ret)
+		return ret;
+	ret = send_table(daemon, flags, table, fd);
+	if (fd >= 0)
+		close(fd);
+	if (!ret)
+		announce_done();
+	return ret;
+}
+
+int announce_table(int daemon, bool is_root, uint32_t flags)
+{
+	int ret;
+
+	if (!library_open_begin())
+		return -EBUSY;
+	ret = hand_over(daemon, is_root, flags);
+	library_open_end();
+	return ret;
+}
+
+static void try_now(void)
+{
+	bool is_root;
+	int daemon;
+
+	if (!sandbox_permits())
+		return;
+	daemon = daemon_connect(&is_root);
+	if (daemon < 0)
+		return;
+	hand_over(daemon, is_root, 0);
+	close(daemon);
+}
+
+static void try_if_due(void)
+{
+	struct timespec time;
+	uint64_t now;
+
+	clock_gettime(CLOCK_REALTIME, &time);
+	now = (uint64_t)time.tv_sec * SECOND + (uint64_t)time.tv_nsec;
+	if (!is_due(now) || !library_open_begin())
+		return;
+	/* Another thread may have been at it since. */
+	if (is_wanted() && is_due(now)) {
+		atomic_store_explicit(&untried, false, memory_order_relaxed);
+		atomic_store_explicit(&next_try, now + SECOND, memory_order_relaxed);
+		try_now();
+	}
+	library_open_end();
+}
+
+void announce_first(void)
+{
+	int error = errno;
+
+	/* Looked at before it is written: it is read by every call that maps. */
+	if (atomic_load_explicit(&untried, memory_order_relaxed) &&
+	    atomic_exchange_explicit(&untried, false, memory_order_relaxed))
+		try_if_due();
+	errno = error;
+}
+
+void announce_again(void)
+{
+	int error = errno;
+
+	if (is_wanted())
+		try_if_due();
+	errno = error;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * daemon.c - the connection to the daemon: where it listens, and who it may be
+ *
+ * Owns nothing. What is sent tells addresses and may be asked to unmap, so it goes to root and to
+ * the user's own daemon only, whoever else has put a socket there: who listens is what the kernel
+ * says. Every call is one that a seccomp filter may forbid (sandbox.h).
+ */
+#include "daemon.h"
+#include "cancel.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define SYSTEM_SOCKET "/run/pmem2fs/socket"
+
+/*
+ * Users that a user namespace does not know are all shown as this one, which is then nobody in
+ * particular, also when this process is one of them.
+ */
+#define OVERFLOW_UID 65534
+
+/* Whoever has begun to listen on the other side. */
+static int check_peer(int fd, bool *is_root)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
+		return -errno;
+	if (peer.uid && (peer.uid != geteuid() || peer.uid == OVERFLOW_UID))
+		return -EPERM;
+	*is_root = !peer.uid;
+	return 0;
+}
+
+/* Not one of the three that a program may have closed, and still writes to. */
+static int make_socket(void)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int higher;
+
+	if (fd < 0)
+		return -errno;
+	if (fd > STDERR_FILENO)
+		return fd;
+	higher = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (higher < 0)
+		higher = -errno;
+	close(fd);
+	return higher;
+}
+
+static int connect_to(const struct sockaddr_un *address, bool *is_root)
+{
+	int fd = make_socket();
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = connect(fd, (const struct sockaddr *)address, sizeof(*address)) ? -errno : 0;
+	if (!ret)
+		ret = check_peer(fd, is_root);
+	if (!ret)
+		return fd;
+	close(fd);
+	return ret;
+}
+
+/* Connects to the socket `name` in `folder`. */
+static int connect_in(const char *folder, const char *name, bool *is_root)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	size_t size = sizeof(address.sun_path);
+
+	if ((size_t)snprintf(address.sun_path, size, "%s%s", folder, name) >= size)
+		return -ENAMETOOLONG;
+	return connect_to(&address, is_root);
+}
+
+static int find(bool *is_root)
+{
+	const char *given = secure_getenv("PMEM2FS_SOCKET");
+	const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
+	int ret;
+
+	if (given && *given)
+		return connect_in(given, "", is_root);
+	ret = connect_in(SYSTEM_SOCKET, "", is_root);
+	/* Busy: root's daemon is there, and the one that counts. */
+	if (ret < 0 && ret != -EAGAIN && runtime && runtime[0] == '/')
+		ret = connect_in(runtime, "/pmem2fs/socket", is_root);
+	return ret;
+}
+
+int daemon_connect(bool *is_root)
+{
+	int state = cancel_disable();
+	int ret = find(is_root);
+
+	cancel_restore(state);
+	return ret;
+}

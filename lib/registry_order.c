@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * registry_order.c - which mappings lie where, for reservations
+ *
+ * Owns nothing. Calls slots.c and areas.c with the library's lock held, as its callers do.
+ */
+#include "registry.h"
+#include "slots.h"
+
+bool registry_occupied(uintptr_t from, uintptr_t end)
+{
+	return areas_any(from, end);
+}
+
+static bool is_live_in(const struct slot *slot, const struct pmem2_vm_reservation *reservation)
+{
+	return slot_is_live(slot) && slot->facts.reservation == reservation;
+}
+
+struct pmem2_map *registry_lowest(const struct pmem2_vm_reservation *reservation, uintptr_t from,
+				  uintptr_t end)
+{
+	const struct indexed_area *found;
+
+	while ((found = areas_lowest(from, end)) && !is_live_in(found->owner, reservation))
+		from = found->is.end;
+	return found ? token_of(found->owner) : NULL;
+}
+
+/* Whether an area is where what is left of a mapping in the reservation starts. */
+static bool is_start_in(const struct indexed_area *area,
+			const struct pmem2_vm_reservation *reservation)
+{
+	return area->owner->areas.list == area && is_live_in(area->owner, reservation);
+}
+
+struct pmem2_map *registry_lowest_start(const struct pmem2_vm_reservation *reservation,
+					uintptr_t from, uintptr_t end)
+{
+	const struct indexed_area *found;
+
+	while ((found = areas_lowest(from, end)) &&
+	       (found->is.begin < from || !is_start_in(found, reservation)))
+		from = found->is.end;
+	return found ? token_of(found->owner) : NULL;
+}
+
+struct pmem2_map *registry_highest_start(const struct pmem2_vm_reservation *reservation,
+					 uintptr_t from, uintptr_t end)
+{
+	const struct indexed_area *found;
+
+	while ((found = areas_highest(from, end)) &&
+	       (found->is.begin < from || !is_start_in(found, reservation)))
+		end = found->is.begin;
+	return found ? token_of(found->owner) : NULL;
+}
+
+bool registry_start(const struct pmem2_map *token, uintptr_t *start)
+{
+	enum pmem2_granularity granularity;
+	const struct indexed_area *first;
+	size_t length;
+
+	if (!registry_look(token, start, &length, &granularity))
+		return false;
+	first = slot_of(token)->areas.list;
+	if (first)
+		*start = first->is.begin;
+	return true;
+}

@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * release.c - handlers that give mappings up when the daemon asks
+ *
+ * Owns the connection on which the daemon asks (wire.h), the requests that wait for its word, and
+ * who is at it: one thread at a time dispatches, and it alone uses the connection. Its lock is
+ * held for no handler and for no call of registry.c, whose own lock is never waited for with it;
+ * and with signals blocked, so that no signal handler forks in the middle.
+ *
+ * Only one answer is ever on its way: while it does not fit into the socket nothing more is read,
+ * so that nothing needs to be stored for a daemon that asks and does not listen.
+ *
+ * fork: the child closes its copies of the descriptors, knows of no requests and has handlers. So
+ * does a child that was not made by the C library's fork, at its first call.
+ */
+#include "release.h"
+#include "announce.h"
+#include "bell.h"
+#include "cancel.h"
+#include "daemon.h"
+#include "error.h"
+#include "registry.h"
+#include "sandbox.h"
+#include "wire.h"
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Of the kernel: no errno is larger. */
+#define ERRNO_MAX 4095
+
+/* How long the thread waits before it looks whether its descriptors are still there. */
+#define LOOK_MS 5000
+/* How long the thread leaves it to another one that dispatches, or to a lack of descriptors. */
+#define PAUSE_MS 100
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static pid_t process;  /* for which the rest holds; 0: none yet */
+static unsigned forks; /* changes when it does */
+static bool wanted;    /* there has been a handler */
+static bool dispatching;
+static bool has_thread;
+
+static struct {
+	int fd; /* -1: not connected */
+	struct file_identity is;
+	bool congested; /* the answer has not been sent yet */
+	struct wire_message answer;
+} connection = {.fd = -1};
+
+/* What was asked for and may be told to begin. */
+static struct request {
+	uint64_t number;
+	uint64_t table; /* its inode: the slots of another one are other mappings' */
+	uint64_t generation;
+	uint32_t slot;
+} requests[RELEASE_REQUESTS_MAX];
+static size_t request_count;
+
+static bool is_connected(void)
+{
+	return connection.fd >= 0 && file_is_same(connection.fd, &connection.is);
+}
+
+static bool watch_connection(void)
+{
+	return is_connected() &&
+	       bell_watch(connection.fd, connection.congested ? EPOLLOUT : EPOLLIN);
+}
+
+static void end_connection(void)
+{
+	if (is_connected()) {
+		if (process == getpid())
+			bell_forget(connection.fd);
+		close(connection.fd);
+	}
+	connection.fd = -1;
+	connection.congested = false;
+}
+
+static void begin_process(void)
+{
+	bell_unmake();
+	end_connection();
+	dispatching = false;
+	has_thread = false;
+	process = getpid();
+	forks++;
+}
+
+/* What is as it was when the lock is given up again. */
+struct entry {
+	sigset_t mask;
+	int cancel_state;
+};
+
+static void block_signals(sigset_t *before)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, before);
+}
+
+static void take_lock(void)
+{
+	pthread_mutex_lock(&lock);
+	if (process != getpid())
+		begin_process();
+}
+
+static void enter(struct entry *entry)
+{
+	entry->cancel_state = cancel_disable();
+	block_signals(&entry->mask);
+	take_lock();
+}
+
+static void leave(const struct entry *entry)
+{
+	pthread_mutex_unlock(&lock);
+	pthread_sigmask(SIG_SETMASK, &entry->mask, NULL);
+	cancel_restore(entry->cancel_state);
+}
+
+static struct entry forking; /* of the thread that forks: it has the lock */
+
+static void lock_for_fork(void)
+{
+	struct entry entry;
+
+	enter(&entry);
+	forking = entry;
+}
+
+static void unlock_after_fork(void)
+{
+	const struct entry entry = forking;
+
+	leave(&entry);
+}
+
+static void begin_in_child(void)
+{
+	begin_process();
+	unlock_after_fork();
+}
+
+__attribute__((constructor)) static void expect_forks(void)
+{
+	pthread_atfork(lock_for_fork, unlock_after_fork, begin_in_child);
+}
+
+static void send_answer(void)
+{
+	ssize_t sent;
+
+	if (!is_connected())
+		return;
+	sent = send(connection.fd, &connection.answer, sizeof(connection.answer),
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sent < 0 && errno != EAGAIN) {
+		end_connection();
+		return;
+	}
+	connection.congested = sent < 0;
+	watch_connection();
+}
+
+static void answer(enum wire_type type, uint64_t request, int error)
+{
+	connection.answer = (struct wire_message){
+		.magic = WIRE_MAGIC,
+		.type = type,
+		.request = request,
+		.error = error,
+	};
+	send_answer();
+}
+
+/* Takes a request off the list; false: there is none of that number. */
+static bool take_request(uint64_t number, struct request *request)
+{
+	for (size_t i = 0; i < request_count; i++) {
+		if (requests[i].number != number)
+			continue;
+		*request = requests[i];
+		requests[i] = requests[--request_count];
+		return true;
+	}
+	return false;
+}
+
+/* Without the lock for a while. */
+static int find_handler(const struct request *request, struct pmem2_map **map,
+			pmem2fs_release_handler *handler, void **arg)
+{
+	int ret;
+
+	pthread_mutex_unlock(&lock);
+	ret = registry_find_release(request->table, request->slot, request->generation, map,
+				    handler, arg);
+	pthread_mutex_lock(&lock);
+	return ret;
+}
+
+static void take_ask(const struct wire_message *message)
+{
+	struct request request;
+	struct pmem2_map *map;
+	pmem2fs_release_handler handler;
+	void *arg;
+	int ret;
+
+	take_request(message->request, &request);
+	request = (struct request){
+		.number = message->request,
+		.table = message->table,
+		.generation = message->generation,
+		.slot = message->slot,
+	};
+	ret = find_handler(&request, &map, &handler, &arg);
+	if (!ret && request_count == RELEASE_REQUESTS_MAX)
+		ret = -EAGAIN;
+	if (ret) {
+		answer(WIRE_DONE, request.number, ret);
+		return;
+	}
+	requests[request_count++] = request;
+	answer(WIRE_READY, request.number, 0);
+}
+
+/* What is told of a handler's result: 0 or a negated errno, whatever it was. */
+static int verdict(int result)
+{
+	if (result == PMEM2_E_MAPPING_NOT_FOUND)
+		return -ENOENT;
+	if (result >= -ERRNO_MAX && result <= ERRNO_MAX)
+		return result > 0 ? -result : result;
+	return result == PMEM2_E_NOSUPP ? -ENOTSUP : -EINVAL;
+}
+
+/* With the signals that the program wants, and without the lock. */
+static int run_handler(pmem2fs_release_handler handler, struct pmem2_map *map, void *arg,
+		       const struct entry *entry)
+{
+	int ret;
+
+	pthread_mutex_unlock(&lock);
+	pthread_sigmask(SIG_SETMASK, &entry->mask, NULL);
+	ret = handler(map, arg);
+	block_signals(NULL);
+	take_lock();
+	return verdict(ret);
+}
+
+static void take_go(const struct wire_message *message, const struct entry *entry)
+{
+	unsigned before = forks;
+	struct request request;
+	struct pmem2_map *map;
+	pmem2fs_release_handler handler;
+	void *arg;
+	int ret;
+
+	if (!take_request(message->request, &request))
+		return;
+	ret = find_handler(&request, &map, &handler, &arg);
+	if (!ret)
+		ret = run_handler(handler, map, arg, entry);
+	/* The child of a handler that forked has nothing to say to its parent's daemon. */
+	if (forks == before)
+		answer(WIRE_DONE, request.number, ret);
+}
+
+static void take_message(const struct wire_message *message, const struct entry *entry)
+{
+	struct request request;
+
+	switch (message->type) {
+	case WIRE_ASK:
+		take_ask(message);
+		break;
+	case WIRE_GO:
+		take_go(message, entry);
+		break;
+	case WIRE_WITHDRAWN:
+		take_request(message->request, &request);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Takes what comes next; false: nothing does. An empty packet is as the end of the connection. */
+static bool take_packet(const struct entry *entry)
+{
+	struct wire_message message;
+	ssize_t got = recv(connection.fd, &message, sizeof(message), MSG_DONTWAIT | MSG_TRUNC);
+
+	if (got < 0 && errno == EAGAIN)
+		return false;
+	if (got <= 0)
+		end_connection();
+	else if (got == sizeof(message) && message.magic == WIRE_MAGIC)
+		take_message(&message, entry);
+	return true;
+}
+
+static bool has_table(void)
+{
+	uint64_t table;
+	int ret;
+
+	pthread_mutex_unlock(&lock);
+	ret = registry_table(&table, NULL);
+	pthread_mutex_lock(&lock);
+	return !ret;
+}
+
+/* A child that is forked meanwhile finds the socket to close in `connection`. */
+static int introduce(bool is_root)
+{
+	int ret;
+
+	pthread_mutex_unlock(&lock);
+	ret = announce_table(connection.fd, is_root, WIRE_STAYS);
+	pthread_mutex_lock(&lock);
+	return ret;
+}
+
+static void connect_daemon(void)
+{
+	bool is_root;
+	int fd;
+
+	/* Nothing that could be asked for, and there will not be. */
+	if (!has_table()) {
+		bell_rest();
+		return;
+	}
+	if (!sandbox_permits())
+		return;
+	fd = file_keep_off_standard(daemon_connect(&is_root));
+	if (fd < 0)
+		return;
+	connection.fd = fd;
+	/* What was asked for on the one before can never be carried out. */
+	request_count = 0;
+	if (file_identify(fd, &connection.is) && watch_connection() && !introduce(is_root))
+		bell_rest();
+	else
+		end_connection();
+}
+
+static void serve(const struct entry *entry)
+{
+	bool was_connected = connection.fd >= 0;
+	int packets = 0;
+
+	if (was_connected && connection.congested)
+		send_answer();
+	while (packets++ < RELEASE_PACKETS_MAX && is_connected() && !connection.congested &&
+	       take_packet(entry))
+		;
+	if (!bell_is_ours())
+		return;
+	if (was_connected && !is_connected()) {
+		end_connection();
+		bell_ring(false);
+	} else if (!was_connected && bell_has_rung()) {
+		connect_daemon();
+	}
+}
+
+int pmem2fs_map_set_release_handler(struct pmem2_map *map, pmem2fs_release_handler handler,
+				    void *arg)
+{
+	int ret = registry_set_release(map, handler, arg);
+	struct entry entry;
+
+	if (ret || !handler)
+		return ret;
+	enter(&entry);
+	if (!wanted && bell_is_ours())
+		bell_ring(true);
+	wanted = true;
+	leave(&entry);
+	return 0;
+}
+
+static int get_fd(void)
+{
+	bool anew = !bell_is_ours();
+	int ret = 0;
+
+	if (anew) {
+		bell_unmake();
+		ret = bell_make();
+	}
+	if (ret)
+		return error_set(ret, "no descriptor to wait on: %s", strerror(-ret));
+	if (connection.fd >= 0 && !watch_connection()) {
+		end_connection();
+		anew = true;
+	}
+	if (anew && connection.fd < 0 && wanted)
+		bell_ring(true);
+	return bell_descriptor();
+}
+
+int pmem2fs_get_fd(void)
+{
+	struct entry entry;
+	int ret;
+
+	enter(&entry);
+	ret = get_fd();
+	leave(&entry);
+	return ret;
+}
+
+int pmem2fs_dispatch(void)
+{
+	struct entry entry;
+	unsigned before;
+	int ret = 0;
+
+	enter(&entry);
+	before = forks;
+	if (dispatching) {
+		ret = error_set(-EBUSY, "a handler runs, or another thread is at it");
+	} else if (!bell_is_ours()) {
+		ret = error_set(-EBADF, "the descriptor to wait on is closed or was not asked for");
+	} else {
+		dispatching = true;
+		serve(&entry);
+		if (forks == before)
+			dispatching = false;
+	}
+	leave(&entry);
+	return ret;
+}
+
+/* Whether this is still the process that the thread was started in: it may be a handler's child. */
+static bool is_at_home(unsigned when)
+{
+	struct entry entry;
+	bool same;
+
+	enter(&entry);
+	same = forks == when;
+	leave(&entry);
+	return same;
+}
+
+static void pause_thread(void)
+{
+	const struct timespec time = {.tv_nsec = PAUSE_MS * 1000000l};
+
+	nanosleep(&time, NULL);
+}
+
+static void *serve_forever(void *arg)
+{
+	unsigned when = (unsigned)(uintptr_t)arg;
+
+	pthread_setname_np(pthread_self(), "pmem2fs");
+	while (is_at_home(when)) {
+		struct pollfd wait = {.fd = pmem2fs_get_fd(), .events = POLLIN};
+
+		if (wait.fd < 0) {
+			pause_thread();
+			continue;
+		}
+		poll(&wait, 1, LOOK_MS);
+		if (pmem2fs_dispatch() == -EBUSY)
+			pause_thread();
+	}
+	return NULL;
+}
+
+static int start_thread(void)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+	int ret;
+
+	ret = pthread_attr_init(&attributes);
+	if (ret)
+		return -ret;
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	/* It inherits that signals are blocked. */
+	ret = pthread_create(&thread, &attributes, serve_forever, (void *)(uintptr_t)forks);
+	pthread_attr_destroy(&attributes);
+	return -ret;
+}
+
+int pmem2fs_start_thread(void)
+{
+	struct entry entry;
+	int ret;
+
+	enter(&entry);
+	ret = get_fd();
+	if (ret < 0)
+		goto leave;
+	ret = has_thread ? 0 : start_thread();
+	if (ret)
+		error_set(ret, "no thread to release mappings in: %s", strerror(-ret));
+	else
+		has_thread = true;
+leave:
+	leave(&entry);
+	return ret;
+}

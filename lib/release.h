@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * release.h - handlers that give mappings up when the daemon asks
+ */
+#ifndef PMEM2FS_RELEASE_H
+#define PMEM2FS_RELEASE_H
+
+/* How many requests may wait for the daemon's word at once; further ones are refused. */
+#define RELEASE_REQUESTS_MAX 1024
+
+/* How many packets one call of pmem2fs_dispatch takes, so that it ends whatever the daemon does. */
+#define RELEASE_PACKETS_MAX 64
+
+#endif

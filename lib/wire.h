@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * wire.h - what a process that maps and the daemon say to each other
+ *
+ * Over the daemon's SOCK_SEQPACKET socket, one struct wire_message a packet. The library begins
+ * with WIRE_TABLE. Where that is all (no WIRE_STAYS), it closes the connection behind it; otherwise
+ * the daemon may ask it to release mappings:
+ *
+ *   daemon            library
+ *   WIRE_ASK    --->
+ *               <---  WIRE_READY      the program serves requests; nothing has happened yet
+ *   WIRE_GO     --->                  from now on it may happen
+ *               <---  WIRE_DONE       it is unmapped, or the reason why not
+ *
+ * WIRE_WITHDRAWN in place of WIRE_GO ends the request: it can never be carried out later. A request
+ * that is refused at once (no handler, no such mapping) is answered with WIRE_DONE in place of
+ * WIRE_READY. Whatever is unmapped is what the kernel and the table show, not what is said here.
+ * Requests of several mappings may be under way at once. Unknown types are ignored.
+ */
+#ifndef PMEM2FS_WIRE_H
+#define PMEM2FS_WIRE_H
+
+#include <stdint.h>
+
+#define WIRE_MAGIC 0x3065726977326670ull /* no JSON text begins like this */
+
+enum wire_type {
+	WIRE_TABLE = 1, /* flags, table; the table's memfd comes along, unless only root can ask */
+	WIRE_ASK,       /* request, slot, generation */
+	WIRE_READY,     /* request */
+	WIRE_GO,        /* request */
+	WIRE_WITHDRAWN, /* request */
+	WIRE_DONE,      /* request, error */
+};
+
+#define WIRE_STAYS 1u /* the library listens for requests */
+
+struct wire_message {
+	uint64_t magic;
+	uint32_t type; /* enum wire_type */
+	uint32_t flags;
+	uint64_t table;      /* inode number of the table's memfd */
+	uint64_t request;    /* the daemon's number for it, unique on this connection */
+	uint64_t generation; /* of the slot in the table: what holds another one is another mapping
+			      */
+	uint32_t slot;
+	int32_t error; /* 0: released. -ENOENT: no such mapping (any more). PMEM2_E_NOSUPP: it has
+			* no handler. Others: the handler refused */
+};
+
+_Static_assert(sizeof(struct wire_message) == 48, "the message's layout is fixed");
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * announce_helper.h - processes that announce their tables, and who listens to them
+ */
+#ifndef PMEM2FS_TEST_ANNOUNCE_HELPER_H
+#define PMEM2FS_TEST_ANNOUNCE_HELPER_H
+
+#include "child.h"
+#include "helper.h"
+#include "wire.h"
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#define USER 12345
+
+static char folder[] = "/tmp/pmem2fs-announce-XXXXXX";
+static char path[sizeof(folder) + 32];
+
+/* In a process that has no table yet. Whoever hangs is ended. */
+static inline void run(void (*body)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		signal(SIGALRM, SIG_DFL);
+		signal(SIGPIPE, SIG_DFL);
+		alarm(100);
+		unlink(path);
+		body();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+/* The same of a user that is not root, whose daemon cannot look into /proc. */
+static inline void run_as_user(void (*body)(void))
+{
+	int status;
+	pid_t pid;
+
+	if (geteuid())
+		return;
+	assert_ok(chmod(folder, 0777));
+	unlink(path);
+	pid = fork();
+	if (pid == 0) {
+		signal(SIGALRM, SIG_DFL);
+		alarm(100);
+		/* A process that was root cannot read its own links in /proc, until it execs. */
+		must(setgid(USER) == 0 && setuid(USER) == 0);
+		body();
+		unlink(path);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static inline void both(void (*body)(void))
+{
+	run(body);
+	run_as_user(body);
+}
+
+static inline int serve(int backlog)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	strcpy(address.sun_path, path);
+	unlink(path);
+	must(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	must(chmod(path, 0666) == 0);
+	must(listen(fd, backlog) == 0);
+	return fd;
+}
+
+struct told {
+	struct wire_message message;
+	int fd; /* -1: none came */
+};
+
+/* False: nobody tells anything. */
+static inline bool take(int listener, struct told *told)
+{
+	union {
+		char buffer[CMSG_SPACE(2 * sizeof(int))];
+		struct cmsghdr header;
+	} control;
+	struct iovec iov = {.iov_base = &told->message, .iov_len = sizeof(told->message)};
+	struct msghdr message = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	const struct cmsghdr *header;
+	ssize_t n = 0;
+	char byte;
+	int fd;
+
+	/* Those who found nothing to say are passed over. */
+	do {
+		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		if (fd < 0)
+			return false;
+		memset(told, 0, sizeof(*told));
+		message.msg_controllen = sizeof(control);
+		n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+	} while (n == 0 && close(fd) == 0);
+	must(n == sizeof(told->message));
+	must(told->message.magic == WIRE_MAGIC && told->message.type == WIRE_TABLE);
+	header = CMSG_FIRSTHDR(&message);
+	told->fd = -1;
+	if (header) {
+		must(header->cmsg_len == CMSG_LEN(sizeof(int)));
+		memcpy(&told->fd, CMSG_DATA(header), sizeof(int));
+	}
+	/* And that is all. */
+	if (!told->message.flags)
+		must(recv(fd, &byte, 1, 0) == 0);
+	close(fd);
+	return true;
+}
+
+/* How many tables this process has mapped, and the inode number of the last. */
+static inline unsigned find_tables(uint64_t *inode)
+{
+	FILE *file = fopen("/proc/self/maps", "re");
+	char line[512];
+	unsigned found = 0;
+
+	must(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (strstr(line, "/memfd:pmem2fs ")) {
+			found++;
+			must(sscanf(line, "%*s %*s %*s %*s %lu", inode) == 1);
+		}
+	}
+	fclose(file);
+	return found;
+}
+
+static inline unsigned count_descriptors(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* What was told is this process's table; count of its mappings, closes the descriptor. */
+static inline unsigned check_told(const struct told *told)
+{
+	struct pmem2fs_record record;
+	struct pmem2fs_table *table;
+	uint32_t slot = 0, bad = 0;
+	unsigned n = 0;
+	uint64_t inode;
+	struct stat st;
+
+	must(find_tables(&inode) == 1);
+	must(told->message.table == inode);
+	if (told->fd < 0)
+		return UINT32_MAX;
+	must(fstat(told->fd, &st) == 0 && st.st_ino == inode);
+	must(pmem2fs_table_open(&table, told->fd) == 0);
+	for (; pmem2fs_table_next(table, &slot, NULL, &record, &bad) == 0; slot++)
+		n++;
+	must(bad == 0);
+	must(pmem2fs_table_close(&table) == 0);
+	return n;
+}
+
+static inline bool root_can_look(void)
+{
+	return geteuid() == 0;
+}
+
+#endif
