@@ -70,6 +70,8 @@ static double validity(const struct service *service, const struct mapping *mapp
 {
 	double left = 0;
 
+	if (mapping->foreign.holder) /* it changes without our doing */
+		return 0;
 	if (witness_is_fresh(mapping, now))
 		left = (double)(WITNESS_FRESH - (now - mapping->checked)) / CLOCK_SECOND;
 	return left < service->options->timeout ? left : service->options->timeout;

@@ -9,6 +9,10 @@
  *
  *   {"hello": 1}
  *       {"errno": 0, "mountpoint": "/pmem2fs", "version": "0.1.0"}
+ *   {"look": 1}
+ *       has all processes of the host looked at now
+ *       {"errno": 0, "complete": true}
+ *       false: there may be mappings that this daemon cannot see
  *   {"map": REQUEST, "name": NAME}
  *       with the opened source as SCM_RIGHTS, none where it is anonymous
  *   {"unmap": NAME, "timeout": SECONDS}
@@ -31,6 +35,10 @@
  *   {"event": "unmap_range", the same keys, "range": {"offset": N, "length": N}}
  *       these pages are not mapped any more; the mapping is still there
  *   {"event": "rename", the same keys, "old_name": OLD}
+ *   {"event": "change", the same keys, "state": STATE,
+ *    "badblocks": [{"offset": N, "length": N}...]}
+ *       its device went or came back, its owner unmapped a part of it, or it has other bad blocks;
+ *       badblocks is null where they are not known
  *   {"event": "failed", "operation": "map"|"unmap"|"unmap_range"|"rename", "name": NAME,
  *    "errno": N, "message": TEXT}
  *   {"event": "lost", "count": N}

@@ -6,14 +6,29 @@
 #include "clock.h"
 #include "log.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #define DEVICE_TRIES 3
 
 struct devices {
 	struct known_device *list;
 };
+
+/* 0: it has none, or that is gone. */
+static uint64_t disk_of(const struct device *device)
+{
+	char path[64];
+	struct stat st;
+
+	if (!device->is.blockdev[0])
+		return 0;
+	snprintf(path, sizeof(path), "/sys/block/%s", device->is.blockdev);
+	return stat(path, &st) ? 0 : st.st_ino;
+}
 
 /* Devices come and go while libndctl lists them: that is no answer yet. */
 static int get_device(dev_t dev, bool block, struct pmem2fs_device *device)
@@ -25,16 +40,62 @@ static int get_device(dev_t dev, bool block, struct pmem2fs_device *device)
 	return error;
 }
 
-const struct known_device *devices_look(struct devices *devices, dev_t dev, bool block)
+/* The number went to another device, or to none. */
+static void look_up(struct known_device *known, uint64_t identity)
+{
+	struct device *device = calloc(1, sizeof(*device));
+	int error = device ? get_device(known->dev, known->block, &device->is) : -ENOMEM;
+
+	device_put(known->device);
+	known->device = NULL;
+	known->identity = identity;
+	known->unclear = error && error != -ENODEV;
+	if (!error) {
+		device->references = 1;
+		known->device = device;
+		known->disk = disk_of(device);
+		return;
+	}
+	free(device);
+	if (known->unclear)
+		log_warning("device %u:%u: %s", major(known->dev), minor(known->dev),
+			    pmem2_errormsg());
+}
+
+/*
+ * A number that sysfs does not have is no device's; where there is no sysfs, nothing can be said.
+ * Below a device mapper the disk can go, and its name come back with another, while all else stays.
+ */
+static void check(struct known_device *known)
+{
+	uint64_t identity = 0;
+	int error = pmem2fs_device_identity(known->dev, known->block, &identity);
+
+	if (error && (error != -ENODEV || access("/sys/dev/block", F_OK)))
+		return;
+	if (identity != known->identity || known->unclear)
+		look_up(known, identity);
+	known->gone = !identity || (known->device && disk_of(known->device) != known->disk);
+	known->badblocks_known =
+		known->device && !known->gone &&
+		!pmem2fs_device_badblock_count(&known->device->is, &known->badblock_count);
+}
+
+static struct known_device *find(struct devices *devices, dev_t dev, bool block)
 {
 	struct known_device *known = devices->list;
-	struct device *device;
-	uint64_t identity = 0;
-	int error;
 
 	while (known && (known->dev != dev || known->block != block))
 		known = known->next;
-	if (known && clock_now() - known->checked < CLOCK_SECOND)
+	return known;
+}
+
+const struct known_device *devices_look(struct devices *devices, dev_t dev, bool block,
+					uint64_t since)
+{
+	struct known_device *known = find(devices, dev, block);
+
+	if (known && known->checked >= since)
 		return known;
 	if (!known) {
 		known = calloc(1, sizeof(*known));
@@ -42,35 +103,18 @@ const struct known_device *devices_look(struct devices *devices, dev_t dev, bool
 			return NULL;
 		known->dev = dev;
 		known->block = block;
+		known->identity = ~0ull;
 		known->next = devices->list;
 		devices->list = known;
-		known->identity = ~0ull;
 	}
 	known->checked = clock_now();
-	pmem2fs_device_identity(dev, block, &identity);
-	if (identity != known->identity) {
-		device_put(known->device);
-		known->device = NULL;
-		known->identity = identity;
-		device = calloc(1, sizeof(*device));
-		error = device ? get_device(dev, block, &device->is) : -ENOMEM;
-		if (!error) {
-			device->references = 1;
-			known->device = device;
-		} else {
-			free(device);
-			if (error != -ENODEV) { /* tried again at the next look */
-				log_warning("device %u:%u: %s", major(dev), minor(dev),
-					    pmem2_errormsg());
-				known->identity = ~0ull;
-				known->checked = 0;
-			}
-		}
-	}
-	known->badblocks_known =
-		known->device &&
-		!pmem2fs_device_badblock_count(&known->device->is, &known->badblock_count);
+	check(known);
 	return known;
+}
+
+bool known_device_is_lost(const struct known_device *known, const struct device *seen)
+{
+	return known->gone || (seen && seen->is.sysfs_inode != known->identity);
 }
 
 struct devices *devices_new(void)

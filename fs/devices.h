@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * devices.h - the pmem and DAX devices below mappings, at most a second old
+ * devices.h - the pmem and DAX devices below mappings
  *
  * Used by one thread at a time.
  */
@@ -18,8 +18,11 @@ struct known_device {
 	struct known_device *next;
 	dev_t dev;
 	bool block;
-	uint64_t identity;
+	uint64_t identity; /* 0: nothing has this number, or what has it is disabled */
 	uint64_t checked;
+	uint64_t disk; /* the sysfs inode of the disk that a block device is, or is part of */
+	bool gone;     /* nothing can be read or written there any more */
+	bool unclear;  /* it could not be looked up, and that is to be tried again */
 	bool badblocks_known;
 	size_t badblock_count;
 	struct device *device;
@@ -31,9 +34,14 @@ struct devices *devices_new(void);
 void devices_free(struct devices *devices);
 
 /*
- * The facts of a device number, looked up again when the number went to another device. The
- * object is the cache's. NULL when memory runs out.
+ * The facts of a device number as of `since` (clock_now()) or later, looked up again when the
+ * number went to another device. The object is the cache's. NULL when memory runs out.
  */
-const struct known_device *devices_look(struct devices *devices, dev_t dev, bool block);
+const struct known_device *devices_look(struct devices *devices, dev_t dev, bool block,
+					uint64_t since);
+
+/* Whether a mapping of that number, which was seen on `seen` before (NULL: not yet), has lost it.
+ */
+bool known_device_is_lost(const struct known_device *known, const struct device *seen);
 
 #endif

@@ -218,10 +218,15 @@ static int set_observed(json_t *object, const struct document *document)
 	return error | set(object, "map_sync", devdax ? json_true() : json_null());
 }
 
-static json_t *render_claimed(void)
+static json_t *render_claimed(const struct document *document)
 {
-	return json_pack("[s, s, s, s, s]", "granularity", "required_granularity", "map_sync",
-			 "created", "source.align");
+	json_t *array = json_pack("[s, s, s, s, s]", "granularity", "required_granularity",
+				  "map_sync", "created", "source.align");
+
+	/* How much it was once nobody else knows. */
+	if (document->extents)
+		json_array_append_new(array, json_string_nocheck("length"));
+	return array;
 }
 
 static json_t *render_root(const struct document *document)
@@ -249,7 +254,7 @@ static json_t *render_root(const struct document *document)
 	else
 		error |= json_field_time(object, "created", record->created);
 	if (document->origin == ORIGIN_PUBLISHED)
-		error |= set(object, "claimed", render_claimed());
+		error |= set(object, "claimed", render_claimed(document));
 	error |= set(object, "owner", render_owner(document->owner, record));
 	error |= set(object, "source", render_source(document));
 	if (document->device != NULL)

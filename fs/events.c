@@ -66,6 +66,11 @@ void events_unsubscribe(struct events *events, int socket)
 	free(subscriber);
 }
 
+bool events_wanted(const struct events *events)
+{
+	return events->subscribers != NULL;
+}
+
 static json_t *event_new(const char *what)
 {
 	json_t *event = json_pack("{s:s}", "event", what);
@@ -156,6 +161,31 @@ void events_renamed(struct events *events, const struct mapping *mapping, const 
 
 	json_field_bytes(more, "old_name", old_name);
 	publish_mapping(events, "rename", mapping, more);
+}
+
+static json_t *badblocks_of(const struct version *version)
+{
+	json_t *array;
+
+	if (!version->badblocks_known)
+		return json_null();
+	array = json_array();
+	for (uint32_t i = 0; i < version->badblock_count; i++)
+		json_array_append_new(array,
+				      json_pack("{s:I, s:I}", "offset",
+						(json_int_t)version->badblocks[i].offset, "length",
+						(json_int_t)version->badblocks[i].length));
+	return array;
+}
+
+void events_changed(struct events *events, const struct mapping *mapping)
+{
+	const struct version *version = mapping->version;
+
+	if (events->subscribers)
+		publish_mapping(events, "change", mapping,
+				json_pack("{s:s, s:o}", "state", version_state(version),
+					  "badblocks", badblocks_of(version)));
 }
 
 void events_failed(struct events *events, const char *operation, const char *name, uid_t uid,

@@ -20,12 +20,17 @@ void events_free(struct events *events);
 int events_subscribe(struct events *events, int socket, uid_t uid);
 void events_unsubscribe(struct events *events, int socket);
 
+/* Whether anybody would hear. */
+bool events_wanted(const struct events *events);
+
 void events_mapped(struct events *events, const struct mapping *mapping);
 void events_unmapped(struct events *events, const struct mapping *mapping);
 /* A part of it, in bytes from its start. */
 void events_unmapped_range(struct events *events, const struct mapping *mapping, uint64_t offset,
 			   uint64_t length);
 void events_renamed(struct events *events, const struct mapping *mapping, const char *old_name);
+/* Its state or its bad blocks have changed. */
+void events_changed(struct events *events, const struct mapping *mapping);
 void events_failed(struct events *events, const char *operation, const char *name, uid_t uid,
 		   int error, const char *why);
 

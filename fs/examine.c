@@ -128,8 +128,16 @@ static void look_below(struct examiner *examiner, struct question *question, con
 
 	if (!major(dev))
 		return; /* no device below this file system */
-	known = devices_look(examiner->devices, dev, block);
-	if (!known || !known->device)
+	known = devices_look(examiner->devices, dev, block, examiner->begun);
+	if (!known)
+		return;
+	facts->lost = known_device_is_lost(known, question->device);
+	if (facts->lost) {
+		facts->device = device_get(question->device);
+		facts->size_known &= block; /* a file system knows that by heart */
+		return;
+	}
+	if (!known->device)
 		return;
 	facts->device = device_get(known->device);
 	facts->badblocks_known = known->badblocks_known;
@@ -270,7 +278,7 @@ static void look_at_parts(struct examiner *examiner, struct question *question,
 		return;
 	question->looked = examiner->maps_read;
 	if (first)
-		name_link(link, question->pid, first->begin, first->end);
+		name_link(link, maps->task, first->begin, first->end);
 	else
 		link[0] = '\0'; /* whatever is there is another mapping's */
 }

@@ -19,8 +19,10 @@ struct question {
 	pid_t pid;       /* of who has it */
 	bool foreign;    /* not our own keeper: neither its files nor its mounts are trusted */
 	struct pmem2fs_record record; /* its label is not filled in */
-	uint64_t looked;              /* the answer: clock_now() of the oldest of the facts */
-	struct facts facts;           /* the answer, but for the owner */
+	struct device
+		*device; /* owned; below it when it was examined before, NULL: not yet, or none */
+	uint64_t looked; /* the answer: clock_now() of the oldest of the facts */
+	struct facts facts; /* the answer, but for the owner */
 };
 
 struct examiner;

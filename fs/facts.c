@@ -4,6 +4,19 @@
  */
 #include "facts.h"
 #include <stdlib.h>
+#include <string.h>
+
+struct owner *owner_new(int pid, const char *comm)
+{
+	struct owner *owner = calloc(1, sizeof(*owner));
+
+	if (!owner)
+		return NULL;
+	owner->references = 1;
+	owner->is.pid = pid;
+	owner->is.comm = strdup(comm);
+	return owner;
+}
 
 /* Taking a reference needs no order; dropping one must come after every use of the object. */
 struct owner *owner_get(struct owner *owner)

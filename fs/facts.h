@@ -28,6 +28,9 @@ struct device {
 	struct pmem2fs_device is;
 };
 
+/* Of whom only this is known yet. NULL when memory runs out. */
+struct owner *owner_new(int pid, const char *comm);
+
 /* NULL is fine for all four. The functions that take a reference return what they were given. */
 struct owner *owner_get(struct owner *owner);
 void owner_put(struct owner *owner);
@@ -45,6 +48,7 @@ struct facts {
 	uint32_t badblock_count;
 	uint32_t device_badblocks; /* bad ranges of the whole device */
 	bool deleted, size_known, badblocks_known;
+	bool lost; /* the device that it was made on is gone; `device` tells what it was */
 };
 
 /* Frees and drops what the facts hold. */

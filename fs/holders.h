@@ -4,7 +4,7 @@
  *
  * Nothing is looked at while nobody asks. All processes of the host are looked at once a second at
  * most; those that are known to have mappings more often, as long as that takes no more than a
- * tenth of the time. A process that ends is noticed at once.
+ * tenth of the time. A process that ends is noticed at once. Used by the request loop alone.
  */
 #ifndef PMEM2FS_HOLDERS_H
 #define PMEM2FS_HOLDERS_H
@@ -20,13 +20,14 @@
 struct holder {
 	struct watch watch; /* first; its pidfd, which tells its end */
 	struct holders *all;
-	struct holder *next;
-	uint64_t process; /* the scanner's number */
+	struct holder *next; /* of those that have ended */
+	uint64_t process;    /* the scanner's number */
 	pid_t pid;
+	char comm[17];       /* as its names begin */
 	struct owner *owner; /* as it was last seen */
 	uint64_t owner_checked;
-	void *by_number; /* its mappings, by the sighting's number */
-	size_t count;
+	uint64_t looked, cost; /* the last look at it: when, and how long one at it alone takes */
+	struct mapping *mappings; /* see struct foreign */
 };
 
 struct holders;
@@ -36,20 +37,25 @@ struct holders *holders_new(struct service *service, int epoll);
 void holders_free(struct holders *holders);
 
 /*
- * Looks at all (`now`: even if that was done within the second), or at the process that the name of
- * one of its mappings would have. 0: the waiter is woken when that is done; 1: it was done shortly
- * before, the waiter is not woken; -ENOMEM.
+ * Has all processes looked at (`now`: even if that was done within the second), or the one that the
+ * mapping of that name would belong to, or the one with that pid, however shortly ago it was. 0:
+ * the waiter is woken when that is done, or takes too long; 1: it was done shortly before, the
+ * waiter is not woken; -ENOMEM.
  */
 int holders_look(struct holders *holders, bool now, struct waiter *waiter);
 int holders_look_for(struct holders *holders, const char *name, struct waiter *waiter);
-
-/* Looks at one process, however shortly before that was done. As holders_look. */
 int holders_look_at(struct holders *holders, pid_t pid, struct waiter *waiter);
 
-/* A process hands its table over. Both descriptors are used up; pidfd may be -1. */
+/*
+ * A process hands its table over, or says that it has one (`table` is -1). Both descriptors are
+ * used up; pidfd may be -1.
+ */
 void holders_give(struct holders *holders, pid_t pid, int pidfd, int table);
 
 /* Whether the last look at all saw everything that there is. */
 bool holders_complete(const struct holders *holders);
+
+/* What looks take too long. Returns when something is due next, UINT64_MAX for never. */
+uint64_t holders_expire(struct holders *holders, uint64_t now);
 
 #endif

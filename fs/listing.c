@@ -6,6 +6,7 @@
 #include "listing.h"
 #include "attributes.h"
 #include "clock.h"
+#include "holders.h"
 #include "namespace.h"
 #include "service.h"
 #include "witness.h"
@@ -129,20 +130,28 @@ reply:
 	listing_reply(listing);
 }
 
+static void listing_begin(struct waiter *waiter)
+{
+	waiter->wake = listing_ready;
+	listing_fill((struct listing *)waiter);
+}
+
 static void list(fuse_req_t req, size_t size, off_t offset, bool plus)
 {
+	struct service *service = (struct service *)fuse_req_userdata(req);
 	struct listing *listing = calloc(1, sizeof(*listing));
 
 	if (!listing) {
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
-	listing->waiter.wake = listing_ready;
+	listing->waiter.wake = listing_begin;
 	listing->req = req;
 	listing->size = size;
 	listing->cookie = (uint64_t)offset;
 	listing->plus = plus;
-	listing_fill(listing);
+	if (offset || holders_look(service->holders, false, &listing->waiter))
+		listing_begin(&listing->waiter);
 }
 
 void listing_readdir(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,

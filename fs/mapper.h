@@ -8,12 +8,16 @@
 #ifndef PMEM2FS_MAPPER_H
 #define PMEM2FS_MAPPER_H
 
+#include "clock.h"
 #include "identity.h"
 #include "namespace.h"
 #include "request.h"
 #include "service.h"
 
 #define MAPPER_WHY_LENGTH 1536
+
+/* The patience of a call for which the kernel holds up whoever else changes the directory. */
+#define MAPPER_RESPITE (CLOCK_SECOND * 3 / 10)
 
 /* What came of it: 0 or a positive errno, with the text that names the object and the reason. */
 typedef void (*mapper_finished)(void *arg, int error, const char *why);
@@ -34,13 +38,23 @@ void mapper_map(struct service *service, const char *name, struct request *reque
 /* Nobody waits any more: `finished` is not called, and nothing stays mapped. */
 void mapper_abandon(struct map_job *job);
 
+/* Whether that user may have one area more; else a positive errno, and why. */
+int mapper_check_room(struct service *service, uid_t uid, char why[MAPPER_WHY_LENGTH]);
+
+/* A change of a mapping. */
+struct change_job;
+
 /*
  * Removes a mapping, on behalf of `uid`. It is begun within `patience` nanoseconds or not at all.
- * When it has not ended by then the answer is EBUSY; the mapping goes later if the keeper had
- * begun.
+ * When it has not ended by then the answer is EBUSY; the mapping goes later if the keeper, or the
+ * process that published it, had begun. `job` (may be NULL) is set to what mapper_withdraw takes,
+ * while there is something to withdraw: a process that is being asked.
  */
 void mapper_unmap(struct service *service, struct mapping *mapping, uid_t uid, uint64_t patience,
-		  mapper_finished finished, void *arg);
+		  mapper_finished finished, void *arg, struct change_job **job);
+
+/* Nobody waits any more: `finished` is not called, and what has not begun never will. */
+void mapper_withdraw(struct change_job *job);
 
 /*
  * Unmaps the pages with any of the `length` bytes (MAPPER_TO_THE_END: all the rest) from `offset`

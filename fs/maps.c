@@ -6,72 +6,226 @@
  * protection or locks it, and makes one of two neighbours that are alike.
  */
 #include "maps.h"
+#include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <stdbool.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
-/* "BEGIN-END rwxp OFFSET MAJOR:MINOR INODE ...", all but the inode in hex; scanf is slow. */
-static bool parse(const char *line, struct maps_area *area)
+/* More than the longest line: a path of which each byte is spelled in four. */
+#define BUFFER_SIZE 65536
+
+/* Number of threads plus the two links that each folder has. */
+#define ONE_THREAD 3
+
+static uint64_t hex(const char **at)
 {
-	unsigned major, minor;
-	char *at;
+	uint64_t value = 0;
 
-	area->begin = strtoul(line, &at, 16);
-	if (*at != '-')
+	for (;; ++*at) {
+		unsigned char c = (unsigned char)**at;
+
+		if (c >= '0' && c <= '9')
+			value = value << 4 | (c - '0');
+		else if (c >= 'a' && c <= 'f')
+			value = value << 4 | (c - 'a' + 10);
+		else
+			return value;
+	}
+}
+
+static uint64_t decimal(const char **at)
+{
+	uint64_t value = 0;
+
+	for (; **at >= '0' && **at <= '9'; ++*at)
+		value = value * 10 + (uint64_t)(**at - '0');
+	return value;
+}
+
+static bool skip(const char **at, char c)
+{
+	if (**at != c)
 		return false;
-	area->end = strtoul(at + 1, &at, 16);
-	for (int i = 0; i < 6; i++) /* " rwxp " */
-		if (!*at++)
-			return false;
-	area->offset = strtoul(at, &at, 16);
-	major = (unsigned)strtoul(at, &at, 16);
-	if (*at != ':')
+	++*at;
+	return true;
+}
+
+static uint8_t name_of(const char *at)
+{
+	static const char table[] = "/memfd:pmem2fs", zero[] = "/dev/zero";
+
+	while (*at == ' ')
+		at++;
+	if (*at != '/')
+		return MAPS_OTHER;
+	if (!strncmp(at, table, sizeof(table) - 1))
+		return MAPS_TABLE;
+	return strncmp(at, zero, sizeof(zero) - 1) ? MAPS_OTHER : MAPS_ZERO;
+}
+
+/*
+ * "BEGIN-END rwxp OFFSET MAJOR:MINOR INODE    NAME\n", numbers in hex but for the inode's. Written
+ * out, since a process may have more areas than there is time for a general parser.
+ */
+static bool parse(const char *at, struct maps_area *area)
+{
+	uint64_t major, minor;
+
+	area->begin = hex(&at);
+	if (!skip(&at, '-'))
 		return false;
-	minor = (unsigned)strtoul(at + 1, &at, 16);
-	area->dev = makedev(major, minor);
-	area->inode = strtoul(at, &at, 10);
+	area->end = hex(&at);
+	if (!skip(&at, ' ') || memchr(at, '\n', 5))
+		return false;
+	area->protection = (uint8_t)((at[0] == 'r') | (at[1] == 'w') << 1 | (at[2] == 'x') << 2);
+	area->shared = at[3] == 's';
+	at += 4;
+	if (!skip(&at, ' '))
+		return false;
+	area->offset = hex(&at);
+	if (!skip(&at, ' '))
+		return false;
+	major = hex(&at);
+	if (!skip(&at, ':'))
+		return false;
+	minor = hex(&at);
+	if (!skip(&at, ' '))
+		return false;
+	area->dev = makedev((unsigned)major, (unsigned)minor);
+	area->inode = decimal(&at);
+	area->name = area->inode ? name_of(at) : MAPS_OTHER;
 	return area->begin < area->end;
 }
 
-int maps_read(struct maps *maps, pid_t pid)
+static struct maps_area *next_area(struct maps *maps, size_t *room)
 {
-	struct maps result = {0};
-	size_t size = 0, room = 0;
-	char path[32], *line = NULL;
-	FILE *file;
-	int error = 0;
+	if (maps->count == *room) {
+		size_t larger = *room ? *room * 2 : 256;
+		struct maps_area *list = realloc(maps->list, larger * sizeof(*list));
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-	file = fopen(path, "re");
-	if (!file)
-		return -errno;
-	while (!error && getline(&line, &size, file) > 0) {
-		if (result.count == room) {
-			size_t larger = room ? room * 2 : 256;
-			struct maps_area *list = realloc(result.list, larger * sizeof(*list));
-
-			if (!list) {
-				error = -ENOMEM;
-				break;
-			}
-			result.list = list;
-			room = larger;
-		}
-		error = parse(line, &result.list[result.count]) ? 0 : -EIO;
-		result.count += !error;
+		if (!list)
+			return NULL;
+		maps->list = list;
+		*room = larger;
 	}
-	if (!error && ferror(file)) /* half a list would show what is there as gone */
+	return &maps->list[maps->count];
+}
+
+static int add_line(struct maps *maps, size_t *room, const char *line)
+{
+	struct maps_area *area = next_area(maps, room);
+	uint64_t end;
+
+	if (!area)
+		return -ENOMEM;
+	if (!parse(line, area))
+		return -EIO;
+	/* The list is not of one moment: an area may have grown over the one told before it. */
+	end = maps->count ? area[-1].end : 0;
+	if (area->end <= end)
+		return 0;
+	if (area->begin < end) {
+		if (area->inode)
+			area->offset += end - area->begin;
+		area->begin = end;
+	}
+	maps->count++;
+	return 0;
+}
+
+static int read_areas(struct maps *maps, int fd)
+{
+	char *buffer = malloc(BUFFER_SIZE + 1), *line, *end;
+	size_t filled = 0, room = 0;
+	int error = buffer ? 0 : -ENOMEM;
+	ssize_t n = 1;
+
+	while (!error && n > 0) {
+		n = read(fd, buffer + filled, BUFFER_SIZE - filled);
+		if (n < 0) {
+			error = errno == EINTR ? 0 : -errno;
+			n = 1;
+			continue;
+		}
+		filled += (size_t)n;
+		buffer[filled] = '\0';
+		line = buffer;
+		while (!error && (end = memchr(line, '\n', filled - (size_t)(line - buffer)))) {
+			error = add_line(maps, &room, line);
+			line = end + 1;
+		}
+		filled -= (size_t)(line - buffer);
+		memmove(buffer, line, filled);
+		if (filled == BUFFER_SIZE)
+			error = -EIO;
+	}
+	if (!error && filled) /* half a list would show what is there as gone */
 		error = -EIO;
-	free(line);
-	fclose(file);
+	free(buffer);
+	return error;
+}
+
+static int read_task(struct maps *maps, pid_t task)
+{
+	struct maps result = {.task = task};
+	char path[32];
+	int fd, error;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)task);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	error = read_areas(&result, fd);
+	close(fd);
 	if (error)
 		maps_clear(&result);
 	else
 		*maps = result;
 	return error;
+}
+
+/* The first thread of a process may end before the others: then the memory is only theirs. */
+static void read_other_threads(struct maps *maps, pid_t pid)
+{
+	struct dirent *entry;
+	struct stat st;
+	char path[32];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	if (stat(path, &st) || st.st_nlink <= ONE_THREAD)
+		return;
+	dir = opendir(path);
+	while (dir && !maps->count && (entry = readdir(dir))) {
+		pid_t task = atoi(entry->d_name);
+		struct maps of_task;
+
+		if (task > 0 && task != pid && !read_task(&of_task, task)) {
+			maps_clear(maps);
+			*maps = of_task;
+		}
+	}
+	if (dir)
+		closedir(dir);
+}
+
+int maps_read(struct maps *maps, pid_t pid)
+{
+	struct maps result = {.task = pid};
+	int error = read_task(&result, pid);
+
+	/* Some kernels say so where there is no memory, others give an empty list. */
+	if (error && error != -ESRCH)
+		return error;
+	if (!result.count)
+		read_other_threads(&result, pid);
+	*maps = result;
+	return 0;
 }
 
 void maps_clear(struct maps *maps)
@@ -97,21 +251,20 @@ static size_t place_of(const struct maps *maps, uint64_t address)
 }
 
 /*
- * Whether an area at the addresses of a mapping is of the mapping's source. Of shared memory
- * without a file the kernel shows a file of its own. The number of a stacked or subdivided file
- * system, which has no device, may be another here than fstat's, and then so may the inode's.
+ * Whether an area at the addresses of a mapping of our own is of the mapping's source. Of shared
+ * memory without a file the kernel shows a file of its own. The number of a stacked or subdivided
+ * file system, which has no device, may be another here than fstat's, and then so may the inode's.
  */
-static bool is_of_source(const struct maps_area *area, const struct pmem2fs_record *record)
+static int is_of_source(void *unused, const struct maps_area *area, uint64_t start,
+			const struct pmem2fs_record *record)
 {
-	/* Of both, where the first byte of the mapping is or would be. */
-	uint64_t start = area->offset - (area->begin - record->address);
-
+	(void)unused;
 	if (record->source_type == PMEM2FS_SOURCE_ANONYMOUS)
 		return record->sharing == PMEM2_PRIVATE
 			       ? !area->inode
 			       : area->inode && !major(area->dev) && !start;
 	if (!area->inode || start != record->offset)
-		return false;
+		return 0;
 	if (area->dev == record->source_dev)
 		return area->inode == record->source_inode;
 	return !major(record->source_dev);
@@ -120,13 +273,18 @@ static bool is_of_source(const struct maps_area *area, const struct pmem2fs_reco
 int maps_find(const struct maps *maps, const struct pmem2fs_record *record,
 	      struct extents **extents, const struct maps_area **first)
 {
+	return maps_find_if(maps, record, is_of_source, NULL, extents, first);
+}
+
+int maps_find_if(const struct maps *maps, const struct pmem2fs_record *record, maps_judge judge,
+		 void *arg, struct extents **extents, const struct maps_area **first)
+{
 	uint64_t whole = extents_whole(record->length);
 	uint64_t begin = record->address, end = begin + whole;
-	struct extents *found = extents_new();
+	const struct maps_area *found = NULL;
+	struct extents *list = NULL;
+	int error = 0;
 
-	if (!found)
-		return -ENOMEM;
-	*first = NULL;
 	for (size_t i = place_of(maps, begin); i < maps->count; i++) {
 		const struct maps_area *area = &maps->list[i];
 		uint64_t from = area->begin > begin ? area->begin : begin;
@@ -134,19 +292,36 @@ int maps_find(const struct maps *maps, const struct pmem2fs_record *record,
 
 		if (from >= end)
 			break;
-		if (!is_of_source(area, record))
+		error = judge(arg, area, area->offset - (area->begin - begin), record);
+		if (error < 0)
+			goto free_list;
+		if (!error)
 			continue;
-		if (extents_append(&found, from - begin, to - begin)) {
-			free(found);
-			return -ENOMEM;
+		error = 0;
+		if (!found)
+			found = area;
+		if (from == begin && to == end) /* nearly all, without a list */
+			goto done;
+		if (!list)
+			list = extents_new();
+		if (!list || extents_append(&list, from - begin, to - begin)) {
+			error = -ENOMEM;
+			goto free_list;
 		}
-		if (!*first)
-			*first = area;
 	}
-	if (found->count == 1 && found->list[0].length == whole) {
-		free(found);
-		found = NULL;
+	if (!list)
+		list = extents_new();
+	if (!list)
+		return -ENOMEM;
+	if (list->count == 1 && list->list[0].length == whole) {
+		free(list);
+		list = NULL;
 	}
-	*extents = found;
+done:
+	*extents = list;
+	*first = found;
 	return 0;
+free_list:
+	free(list);
+	return error;
 }

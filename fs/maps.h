@@ -10,21 +10,36 @@
 
 #include "extents.h"
 #include "libpmem2fs.h"
+#include <stdbool.h>
 #include <sys/types.h>
+
+/* What the name of an area's file begins with. Anybody can give a file of his own such a name. */
+enum maps_name {
+	MAPS_OTHER,
+	MAPS_TABLE, /* as the library's tables */
+	MAPS_ZERO,  /* as shared memory without a file */
+};
 
 struct maps_area {
 	uint64_t begin, end; /* addresses */
 	uint64_t offset;     /* bytes into the file */
 	uint64_t inode;      /* 0: no file */
 	dev_t dev;           /* as the kernel shows it, see maps.c */
+	uint8_t protection;  /* as a record's */
+	bool shared;
+	uint8_t name; /* enum maps_name */
 };
 
 struct maps {
+	pid_t task; /* whose folder in /proc has them: a thread where the first one has ended */
 	size_t count;
-	struct maps_area *list; /* by address */
+	struct maps_area *list; /* by address; no two overlap */
 };
 
-/* Returns 0 or a negative errno. What it read is released with maps_clear. */
+/*
+ * Returns 0 or a negative errno. What it read is released with maps_clear. A process without memory
+ * of its own (a kernel thread, or one that has ended) has no areas.
+ */
 int maps_read(struct maps *maps, pid_t pid);
 void maps_clear(struct maps *maps);
 
@@ -35,5 +50,15 @@ void maps_clear(struct maps *maps);
  */
 int maps_find(const struct maps *maps, const struct pmem2fs_record *record,
 	      struct extents **extents, const struct maps_area **first);
+
+/*
+ * The same, with another judgement of whether an area is of the record's source: 1, 0, or a
+ * negative errno that ends the search. It is asked of areas at the mapping's addresses only, and
+ * told where in the file of the area the mapping would begin.
+ */
+typedef int (*maps_judge)(void *arg, const struct maps_area *area, uint64_t start,
+			  const struct pmem2fs_record *record);
+int maps_find_if(const struct maps *maps, const struct pmem2fs_record *record, maps_judge judge,
+		 void *arg, struct extents **extents, const struct maps_area **first);
 
 #endif

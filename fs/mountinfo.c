@@ -59,12 +59,11 @@ static bool has_device(const struct mount_line *line, const void *dev)
 	return line->dev == *(const dev_t *)dev;
 }
 
-/* The last mount that matches: of those on one target that is the one on top. */
-static int find(pid_t pid, match_fn match, const void *wanted, struct mount_line *line)
+int mountinfo_each(pid_t pid, void (*each)(void *arg, const struct mount_line *line), void *arg)
 {
-	struct mount_line *one;
+	struct mount_line *line;
 	char path[64] = "/proc/self/mountinfo";
-	int result = -ENOENT;
+	int result = 0;
 	char *text = NULL;
 	size_t size = 0;
 	FILE *file;
@@ -74,22 +73,42 @@ static int find(pid_t pid, match_fn match, const void *wanted, struct mount_line
 	file = fopen(path, "re");
 	if (!file)
 		return -errno;
-	one = malloc(sizeof(*one));
-	if (!one) {
+	line = malloc(sizeof(*line));
+	if (!line)
 		result = -ENOMEM;
-		goto close_file;
-	}
-	while (getline(&text, &size, file) > 0) {
-		if (!parse(text, one) || !match(one, wanted))
-			continue;
-		*line = *one;
-		result = 0;
-	}
+	while (line && getline(&text, &size, file) > 0)
+		if (parse(text, line))
+			each(arg, line);
 	free(text);
-	free(one);
-close_file:
+	free(line);
 	fclose(file);
 	return result;
+}
+
+struct search {
+	match_fn match;
+	const void *wanted;
+	struct mount_line *line;
+	bool found;
+};
+
+/* The last mount that matches: of those on one target that is the one on top. */
+static void compare(void *arg, const struct mount_line *line)
+{
+	struct search *search = arg;
+
+	if (!search->match(line, search->wanted))
+		return;
+	*search->line = *line;
+	search->found = true;
+}
+
+static int find(pid_t pid, match_fn match, const void *wanted, struct mount_line *line)
+{
+	struct search search = {.match = match, .wanted = wanted, .line = line};
+	int error = mountinfo_each(pid, compare, &search);
+
+	return error ? error : search.found ? 0 : -ENOENT;
 }
 
 int mountinfo_by_id(pid_t pid, int id, struct mount_line *line)

@@ -22,6 +22,9 @@ int mountinfo_by_id(pid_t pid, int id, struct mount_line *line);
 int mountinfo_by_target(pid_t pid, const char *target, struct mount_line *line);
 int mountinfo_by_device(pid_t pid, dev_t dev, struct mount_line *line);
 
+/* Tells of all mounts of that mount namespace. Returns 0 or a negative errno. */
+int mountinfo_each(pid_t pid, void (*each)(void *arg, const struct mount_line *line), void *arg);
+
 /* The id of the mount that an open descriptor is on, or a negative errno. */
 int mountinfo_id_of(int fd);
 

@@ -434,15 +434,20 @@ static int keep_path(const struct version *version, struct facts *facts)
 	return facts->path ? 0 : -ENOMEM;
 }
 
-void namespace_learn(struct name_space *names, struct mapping *mapping, struct facts *facts,
+bool namespace_learn(struct name_space *names, struct mapping *mapping, struct facts *facts,
 		     uint64_t checked)
 {
+	bool changed;
+
 	if (limit_extents(mapping, facts) || keep_path(mapping->version, facts)) {
 		facts_clear(facts);
-		return; /* the old version stays, and stays out of date */
+		return false; /* the old version stays, and stays out of date */
 	}
-	if (!set_facts(names, mapping, mapping->version->record, facts))
-		mapping->checked = checked;
+	changed = !version_is_as_healthy(mapping->version, facts);
+	if (set_facts(names, mapping, mapping->version->record, facts))
+		return false;
+	mapping->checked = checked;
+	return changed;
 }
 
 int namespace_see(struct name_space *names, struct mapping *mapping,

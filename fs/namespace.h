@@ -29,8 +29,9 @@
 
 /* Where a mapping of another process is told (sighting.h). */
 struct foreign {
-	struct holder *holder; /* NULL: it is the keeper's */
-	uint64_t sighting;     /* the scanner's number */
+	struct holder *holder;           /* NULL: it is the keeper's */
+	struct mapping *next, *previous; /* of the holder */
+	uint64_t sighting;               /* the scanner's number */
 	/* Published: */
 	uint64_t table, generation;
 	uint32_t slot;
@@ -46,7 +47,8 @@ struct mapping {
 	struct foreign foreign;
 	uid_t uid;  /* who made it */
 	bool asked; /* somebody is looking at the facts */
-	bool busy;  /* an unmap (also of a part) or rename is under way */
+	bool busy;  /* an unmap (also of a part) or rename by the keeper is under way */
+	struct release *release; /* another process is being asked for it: release.c's */
 };
 
 struct name_space;
@@ -98,9 +100,10 @@ void namespace_remove(struct name_space *names, struct mapping *mapping);
 
 /*
  * Takes in facts of the time `checked`, making a new version if they differ. The facts are used
- * up. While a change of the mapping is under way, what is mapped of it stays as it was.
+ * up. While a change of the mapping is under way, what is mapped of it stays as it was. Returns
+ * whether its state or its bad blocks have changed.
  */
-void namespace_learn(struct name_space *names, struct mapping *mapping, struct facts *facts,
+bool namespace_learn(struct name_space *names, struct mapping *mapping, struct facts *facts,
 		     uint64_t checked);
 
 /*

@@ -5,19 +5,21 @@
  * Decodes a request, calls one function of another module and replies, now or when that function
  * is done. Nothing here waits and nothing here decides. The kernel holds a lock on the
  * directory from UNLINK, RENAME and CREATE to their replies, so those three are limited in time
- * (RESPITE).
+ * (MAPPER_RESPITE).
  */
 #define FUSE_USE_VERSION 314
 #include "operations.h"
 #include "attributes.h"
 #include "clock.h"
+#include "holders.h"
 #include "listing.h"
 #include "log.h"
 #include "mapper.h"
 #include "namespace.h"
-#include "notify.h"
+#include "pending.h"
 #include "pool.h"
 #include "witness.h"
+#include "writing.h"
 #include <errno.h>
 #include <fuse_lowlevel.h>
 #include <stdio.h>
@@ -26,7 +28,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RESPITE      (CLOCK_SECOND * 3 / 10)
 #define STATFS_BLOCK 4096 /* bytes of a unit of df */
 #define LOOKUP_AHEAD 64   /* how many neighbours are looked at along with a mapping */
 
@@ -71,7 +72,7 @@ struct lookup_wait {
 	char name[NAME_LENGTH_MAX + 1];
 };
 
-static void lookup_ready(struct waiter *waiter)
+static void lookup_end(struct waiter *waiter)
 {
 	struct lookup_wait *wait = (struct lookup_wait *)waiter;
 	struct mapping *mapping = namespace_find(service_of(wait->req)->names, wait->name);
@@ -81,6 +82,19 @@ static void lookup_ready(struct waiter *waiter)
 	else
 		fuse_reply_err(wait->req, ENOENT);
 	free(wait);
+}
+
+/* The process that the name is of has been looked at: what it shows may need a closer look. */
+static void lookup_facts(struct waiter *waiter)
+{
+	struct lookup_wait *wait = (struct lookup_wait *)waiter;
+	struct service *service = service_of(wait->req);
+	struct mapping *mapping = namespace_find(service->names, wait->name);
+
+	waiter->wake = lookup_end;
+	if (!mapping || witness_is_fresh(mapping, clock_now()) ||
+	    witness_ask(service->witness, mapping, LOOKUP_AHEAD, waiter))
+		lookup_end(waiter);
 }
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -96,24 +110,21 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		return;
 	}
 	mapping = namespace_find(service->names, name);
-	if (!mapping) {
-		fuse_reply_err(req, ENOENT);
-		return;
-	}
-	if (witness_is_fresh(mapping, clock_now())) {
+	if (mapping && !mapping->foreign.holder && witness_is_fresh(mapping, clock_now())) {
 		reply_lookup(req, mapping);
 		return;
 	}
 	wait = calloc(1, sizeof(*wait));
-	if (wait) {
-		wait->waiter.wake = lookup_ready;
-		wait->req = req;
-		memcpy(wait->name, name, strlen(name) + 1);
-		if (!witness_ask(service->witness, mapping, LOOKUP_AHEAD, &wait->waiter))
-			return;
-		free(wait);
+	if (!wait) {
+		fuse_reply_err(req, ENOMEM);
+		return;
 	}
-	fuse_reply_err(req, ENOMEM);
+	wait->waiter.wake = lookup_facts;
+	wait->req = req;
+	memcpy(wait->name, name, strlen(name) + 1);
+	if ((mapping && !mapping->foreign.holder) ||
+	    holders_look_for(service->holders, name, &wait->waiter))
+		lookup_facts(&wait->waiter);
 }
 
 static void op_forget(fuse_req_t req, fuse_ino_t id, uint64_t count)
@@ -149,14 +160,6 @@ static void op_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 	fuse_reply_attr(req, &st, node && node->kind == NODE_DRAFT ? 0 : service->options->timeout);
 }
 
-static void refuse_existing(struct service *service, const struct version *version, uid_t uid)
-{
-	char why[MAPPER_WHY_LENGTH];
-
-	snprintf(why, sizeof(why), "%s: cannot write: it is a mapping already", version->text);
-	mapper_failed(service, "map", version->text, uid, EEXIST, why);
-}
-
 static void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int to_set,
 		       struct fuse_file_info *fi)
 {
@@ -170,8 +173,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int to_
 	}
 	/* To nothing and without a descriptor: that is how an open with O_TRUNC arrives. */
 	if (to_set & FUSE_SET_ATTR_SIZE && !attr->st_size && !fi && node) {
-		refuse_existing(service_of(req), (struct version *)node, fuse_req_ctx(req)->uid);
-		fuse_reply_err(req, EEXIST);
+		writing_refuse(req, (struct version *)node);
 		return;
 	}
 	fuse_reply_err(req, EPERM);
@@ -217,218 +219,62 @@ static void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 			       size < length - (size_t)offset ? size : length - (size_t)offset);
 }
 
-static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
-		      struct fuse_file_info *fi)
-{
-	const struct fuse_ctx *ctx = fuse_req_ctx(req);
-	struct service *service = service_of(req);
-	struct fuse_entry_param param = {0};
-	struct identity *identity;
-	struct draft *draft;
-	int error;
-
-	(void)mode;
-	if (parent != NAMESPACE_ROOT || strlen(name) > NAME_LENGTH_MAX) {
-		fuse_reply_err(req, parent != NAMESPACE_ROOT ? ENOTDIR : ENAMETOOLONG);
-		return;
-	}
-	if (namespace_find(service->names, name)) {
-		fuse_reply_err(req, EEXIST);
-		return;
-	}
-	identity = identity_of_caller(ctx->pid, ctx->uid, ctx->gid);
-	error = identity ? drafts_add(service->drafts, name, ctx->uid, ctx->gid, identity, &draft)
-			 : -ENOMEM;
-	if (error) {
-		free(identity);
-		fuse_reply_err(req, -error);
-		return;
-	}
-	if (nodes_lookup(namespace_nodes(service->names), &draft->node)) {
-		draft_free(service->drafts, draft);
-		fuse_reply_err(req, ENOMEM);
-		return;
-	}
-	param.ino = draft->node.id;
-	attributes_draft(draft, &param.attr);
-	fi->direct_io = 1; /* else the request would be read back from the page cache */
-	if (fuse_reply_create(req, &param, fi))
-		attributes_forget(service, param.ino, 1);
-}
-
-/* The name does not lead to the draft any more: the kernel is to forget it, and so are we. */
-static void end_draft(struct service *service, struct draft *draft, int error)
-{
-	draft_end(service->drafts, draft, error);
-	notify_name(service, draft->name);
-}
-
-/* A WRITE whose answer waits for the request to be carried out. */
-struct pending_write {
-	struct pending_write *next, **link; /* of the service */
-	fuse_req_t req;
-	struct draft *draft;
-	struct map_job *job;
-	size_t size;
-	bool interrupted;
+struct pending_unlink {
+	struct pending pending; /* first */
+	struct change_job *job;
 };
 
-static void write_end(struct pending_write *write, int error)
+static void unlink_end(struct pending_unlink *unlink, int error)
 {
-	struct service *service = service_of(write->req);
-
-	*write->link = write->next;
-	if (write->next)
-		write->next->link = write->link;
-	end_draft(service, write->draft, error);
-	if (error)
-		fuse_reply_err(write->req, error);
-	else
-		fuse_reply_write(write->req, write->size);
-	free(write);
+	pending_end(&unlink->pending);
+	fuse_reply_err(unlink->pending.req, error);
+	free(unlink);
 }
 
-static void write_finished(void *arg, int error, const char *why)
+static void unlink_finished(void *arg, int error, const char *why)
 {
 	(void)why;
-	write_end(arg, error);
+	unlink_end(arg, error);
 }
 
-/* libfuse holds locks here: only take note. */
-static void write_interrupted(fuse_req_t req, void *data)
+/* A process that is being asked need not release it any more. The keeper is soon done. */
+static void unlink_give_up(struct pending *pending)
 {
-	struct pending_write *write = data;
+	struct pending_unlink *unlink = (struct pending_unlink *)pending;
 
-	write->interrupted = true;
-	service_of(req)->interrupted = true;
-}
-
-void operations_interrupts(struct service *service)
-{
-	struct pending_write *write, *next;
-
-	if (!service->interrupted)
+	if (!unlink->job)
 		return;
-	service->interrupted = false;
-	for (write = service->writes; write; write = next) {
-		next = write->next;
-		if (!write->interrupted)
-			continue;
-		mapper_abandon(write->job);
-		write_end(write, EINTR);
-	}
-}
-
-static void report_request(struct service *service, const struct draft *draft, int error,
-			   const char *reason)
-{
-	char why[MAPPER_WHY_LENGTH];
-
-	snprintf(why, sizeof(why), "%s: bad request: %s", draft->name, reason);
-	mapper_failed(service, "map", draft->name, draft->uid, error, why);
-}
-
-void operations_expired(void *arg, const struct draft *draft)
-{
-	struct service *service = arg;
-
-	report_request(service, draft, ETIMEDOUT,
-		       draft->scan.seen ? "it was never finished" : "nothing was ever written");
-	notify_name(service, draft->name);
-}
-
-/* The request is complete: the reply waits for what comes of it. */
-static void carry_out(fuse_req_t req, struct draft *draft, size_t size)
-{
-	struct service *service = service_of(req);
-	struct identity *identity = draft->identity;
-	struct pending_write *write;
-	struct request request;
-	char why[REQUEST_WHY_LENGTH];
-	int error;
-
-	error = request_parse(draft->text, draft->scan.seen, &request, why);
-	if (error) {
-		report_request(service, draft, -error, why);
-		end_draft(service, draft, -error);
-		fuse_reply_err(req, -error);
-		return;
-	}
-	write = calloc(1, sizeof(*write));
-	if (!write) {
-		request_clear(&request);
-		end_draft(service, draft, ENOMEM);
-		fuse_reply_err(req, ENOMEM);
-		return;
-	}
-	write->req = req;
-	write->draft = draft;
-	write->size = size;
-	write->next = service->writes;
-	write->link = &service->writes;
-	if (write->next)
-		write->next->link = &write->next;
-	service->writes = write;
-	draft->identity = NULL;
-	fuse_req_interrupt_func(req, write_interrupted, write);
-	mapper_map(service, draft->name, &request, draft->uid, draft->gid, identity, -1, 0,
-		   write_finished, write, &write->job);
-}
-
-static void op_write(fuse_req_t req, fuse_ino_t id, const char *text, size_t size, off_t offset,
-		     struct fuse_file_info *fi)
-{
-	const struct fuse_ctx *ctx = fuse_req_ctx(req);
-	struct service *service = service_of(req);
-	struct node *node = find_node(req, id);
-	struct draft *draft = (struct draft *)node;
-	char why[REQUEST_WHY_LENGTH];
-	bool open;
-	int result;
-
-	(void)fi;
-	if (!node) {
-		fuse_reply_err(req, ESTALE);
-		return;
-	}
-	if (node->kind == NODE_VERSION) {
-		refuse_existing(service, (struct version *)node, ctx->uid);
-		fuse_reply_err(req, EEXIST);
-		return;
-	}
-	open = draft->state == DRAFT_OPEN;
-	result = draft_write(service->drafts, draft, ctx->uid, ctx->gid, (uint64_t)offset, text,
-			     size, why);
-	if (result > 0) {
-		carry_out(req, draft, size);
-	} else if (result < 0) {
-		if (open) { /* once per request */
-			report_request(service, draft, -result, why);
-			notify_name(service, draft->name);
-		}
-		fuse_reply_err(req, -result);
-	} else {
-		fuse_reply_write(req, size);
-	}
-}
-
-static void change_finished(void *arg, int error, const char *why)
-{
-	(void)why;
-	fuse_reply_err(arg, error);
+	mapper_withdraw(unlink->job);
+	unlink_end(unlink, EINTR);
 }
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct service *service = service_of(req);
 	struct mapping *mapping = namespace_find(service->names, name);
+	struct pending_unlink *unlink;
 
 	(void)parent;
-	if (mapping)
-		mapper_unmap(service, mapping, fuse_req_ctx(req)->uid, RESPITE, change_finished,
-			     req);
-	else
+	if (!mapping) {
 		fuse_reply_err(req, ENOENT);
+		return;
+	}
+	unlink = calloc(1, sizeof(*unlink));
+	if (!unlink) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	unlink->pending.req = req;
+	unlink->pending.give_up = unlink_give_up;
+	pending_begin(&unlink->pending);
+	mapper_unmap(service, mapping, fuse_req_ctx(req)->uid, MAPPER_RESPITE, unlink_finished,
+		     unlink, &unlink->job);
+}
+
+static void rename_finished(void *arg, int error, const char *why)
+{
+	(void)why;
+	fuse_reply_err(arg, error);
 }
 
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
@@ -448,8 +294,8 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 	else if (!strcmp(name, new_name))
 		fuse_reply_err(req, 0);
 	else
-		mapper_rename(service, mapping, new_name, fuse_req_ctx(req)->uid, RESPITE,
-			      change_finished, req);
+		mapper_rename(service, mapping, new_name, fuse_req_ctx(req)->uid, MAPPER_RESPITE,
+			      rename_finished, req);
 }
 
 /* Answered, since a kernel that need not ask caches listings and never sees what is new. */
@@ -570,8 +416,8 @@ const struct fuse_lowlevel_ops operations = {
 	.open = op_open,
 	.flush = op_flush,
 	.read = op_read,
-	.write = op_write,
-	.create = op_create,
+	.write = writing_write,
+	.create = writing_create,
 	.unlink = op_unlink,
 	.rename = op_rename,
 	.opendir = op_opendir,

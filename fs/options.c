@@ -23,7 +23,7 @@
 	}
 
 /* Numbers, which libfuse would take with anything behind them. */
-enum { KEY_MODE, KEY_ROOTMODE, KEY_TIMEOUT, KEY_MAX, KEY_MAX_USER };
+enum { KEY_MODE, KEY_ROOTMODE, KEY_TIMEOUT, KEY_MAX, KEY_MAX_USER, KEY_OBSERVE };
 
 static const struct fuse_opt templates[] = {
 	FUSE_OPT_KEY("mode=", KEY_MODE),
@@ -32,6 +32,7 @@ static const struct fuse_opt templates[] = {
 	OPTION("socket=%s", socket),
 	FUSE_OPT_KEY("max=", KEY_MAX),
 	FUSE_OPT_KEY("max_user=", KEY_MAX_USER),
+	FUSE_OPT_KEY("observe=", KEY_OBSERVE),
 	OPTION("-f", foreground),
 	OPTION("-d", debug),
 	OPTION("debug", debug),
@@ -134,6 +135,11 @@ static int take_option(struct options *options, const char *arg, int key)
 	case KEY_MAX:
 		right = take_number(value, 10, 1, UINT_MAX, &options->max);
 		break;
+	case KEY_OBSERVE:
+		options->observe = !strcmp(value, "on");
+		right = options->observe || !strcmp(value, "off");
+		wanted = "on or off";
+		break;
 	default:
 		right = take_number(value, 10, 1, UINT_MAX, &options->max_user);
 		break;
@@ -181,6 +187,8 @@ static const char usage[] =
 	"                     for users $XDG_RUNTIME_DIR/pmem2fs/socket)\n"
 	"  -o max=N           mappings in total (what vm.max_map_count has room for)\n"
 	"  -o max_user=N      mappings of one user other than root (half of max)\n"
+	"  -o observe=on|off  whether to look for mappings of other processes in\n"
+	"                     /proc (on); off: only those that processes tell of\n"
 	"  -f                 stay in the foreground, log to stderr\n"
 	"  -d                 log more\n"
 	"  -h, --help         this text\n"
@@ -275,7 +283,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 	struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
 	int wrong;
 
-	*options = (struct options){.mode = 0400, .rootmode = 0755, .timeout = 1};
+	*options = (struct options){.mode = 0400, .rootmode = 0755, .timeout = 1, .observe = true};
 	wrong = fuse_opt_parse(&args, options, templates, take);
 	fuse_opt_free_args(&args);
 	if (!wrong && options->help) {

@@ -18,6 +18,7 @@ struct options {
 	double timeout;    /* seconds that the kernel may believe an entry */
 	unsigned max;      /* mappings in total */
 	unsigned max_user; /* mappings of one user other than root */
+	bool observe;      /* look for mappings of other processes in /proc */
 	int foreground, debug;
 	int help, version;
 };

@@ -84,18 +84,21 @@ static bool same_text(const char *a, const char *b)
 /* The unit that a process belongs to: its cgroup of version 2, or systemd's of version 1. */
 static char *read_cgroup(pid_t pid)
 {
-	static const char *const hierarchies[] = {"0::", "name=systemd:"};
+	static const char systemd[] = "name=systemd:";
 	char path[64], *line = NULL, *found, *cgroup = NULL;
 	size_t size = 0;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
 	file = fopen(path, "re");
+	/* "NUMBER:CONTROLLERS:PATH", where whoever may make a cgroup chooses the path. */
 	while (file && !cgroup && getline(&line, &size, file) > 0) {
 		line[strcspn(line, "\n")] = '\0';
-		for (size_t i = 0; !cgroup && i < sizeof(hierarchies) / sizeof(*hierarchies); i++)
-			if ((found = strstr(line, hierarchies[i])))
-				cgroup = strdup(found + strlen(hierarchies[i]));
+		found = strchr(line, ':');
+		if (!strncmp(line, "0::", 3))
+			cgroup = strdup(line + 3);
+		else if (found && !strncmp(found + 1, systemd, strlen(systemd)))
+			cgroup = strdup(found + 1 + strlen(systemd));
 	}
 	free(line);
 	if (file)

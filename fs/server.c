@@ -2,6 +2,9 @@
 /*
  * server.c - see server.h
  *
+ * A connection whose first packet is not a question but one of a library (wire.h) goes to
+ * release.c. Of the others:
+ *
  * A connection asks one question at a time and is not read while its answer is being made. Who
  * asks is what the kernel says. One that does not take its answers is closed.
  */
@@ -11,12 +14,15 @@
 #include "descriptor.h"
 #include "escape.h"
 #include "events.h"
+#include "holders.h"
 #include "json_fields.h"
 #include "log.h"
 #include "mapper.h"
 #include "namespace.h"
 #include "notify.h"
+#include "release.h"
 #include "watch.h"
+#include "wire.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -38,10 +44,14 @@ struct connection {
 	struct server *server;
 	struct connection *next;
 	struct ucred peer;
-	struct map_job *job; /* a mapping that is being made */
-	char *name;          /* that is being unmapped */
-	bool busy;           /* an answer is being made */
-	bool gone;           /* to be freed when not busy */
+	struct map_job *job;       /* a mapping that is being made */
+	struct change_job *change; /* of a mapping that another process is being asked for */
+	char *name;                /* that is being unmapped */
+	struct waiter looking;
+	bool library;  /* by its first packet, when it came */
+	bool had_some; /* packets */
+	bool busy;     /* an answer is being made */
+	bool gone;     /* to be freed when not busy */
 };
 
 struct server {
@@ -73,6 +83,10 @@ static void hang_up(struct connection *connection)
 	close(connection->watch.fd);
 	if (connection->job) {
 		mapper_abandon(connection->job);
+		connection->busy = false;
+	}
+	if (connection->change) {
+		mapper_withdraw(connection->change);
 		connection->busy = false;
 	}
 }
@@ -249,7 +263,7 @@ static void ask_unmap(struct connection *connection, const json_t *question)
 		return;
 	}
 	mapper_unmap(connection->server->service, mapping, connection->peer.uid, patience,
-		     unmap_finished, connection);
+		     unmap_finished, connection, &connection->change);
 }
 
 static void ask_unmap_range(struct connection *connection, const json_t *question)
@@ -283,6 +297,33 @@ static void ask_events(struct connection *connection)
 	answer_result(connection, -error, "out of memory");
 }
 
+static struct connection *looking_connection(struct waiter *waiter)
+{
+	return (struct connection *)((char *)waiter - offsetof(struct connection, looking));
+}
+
+static void looked(struct waiter *waiter)
+{
+	struct connection *connection = looking_connection(waiter);
+	bool complete = holders_complete(connection->server->service->holders);
+
+	answer(connection, json_pack("{s:i, s:b}", "errno", 0, "complete", complete));
+}
+
+static void ask_look(struct connection *connection)
+{
+	connection->looking.wake = looked;
+	switch (holders_look(connection->server->service->holders, true, &connection->looking)) {
+	case 0:
+		break;
+	case 1:
+		looked(&connection->looking);
+		break;
+	default:
+		answer_result(connection, ENOMEM, "out of memory");
+	}
+}
+
 /* `fd` came along, or is -1; it is used up. */
 static void ask(struct connection *connection, const char *text, size_t length, int fd)
 {
@@ -303,6 +344,8 @@ static void ask(struct connection *connection, const char *text, size_t length, 
 		ask_unmap(connection, question);
 	} else if (json_object_get(question, "unmap_range")) {
 		ask_unmap_range(connection, question);
+	} else if (json_object_get(question, "look")) {
+		ask_look(connection);
 	} else if (json_object_get(question, "events")) {
 		ask_events(connection);
 	} else if (json_object_get(question, "hello")) {
@@ -315,10 +358,30 @@ static void ask(struct connection *connection, const char *text, size_t length, 
 	json_decref(question);
 }
 
+/* Of `packet`, whose first bytes they are. */
+static bool is_library(const void *packet, size_t length)
+{
+	const uint64_t magic = WIRE_MAGIC;
+
+	return length >= sizeof(magic) && !memcmp(packet, &magic, sizeof(magic));
+}
+
+/* The connection is not ours any more. */
+static void hand_over(struct connection *connection, size_t length, int fd)
+{
+	struct server *server = connection->server;
+
+	connection->gone = true;
+	epoll_ctl(server->epoll, EPOLL_CTL_DEL, connection->watch.fd, NULL);
+	releases_take(server->service->releases, connection->watch.fd, &connection->peer,
+		      server->packet, length, fd);
+}
+
 static void connection_ready(struct watch *watch, uint32_t epoll_events)
 {
 	struct connection *connection = (struct connection *)watch;
 	struct server *server = connection->server;
+	bool first = !connection->had_some;
 	ssize_t n;
 	int fd;
 
@@ -332,7 +395,12 @@ static void connection_ready(struct watch *watch, uint32_t epoll_events)
 	n = descriptor_receive(watch->fd, server->packet, CONTROL_MAX_BYTES, MSG_DONTWAIT, &fd);
 	if (n == -EAGAIN || n == -EINTR)
 		return;
-	if (n == -EMSGSIZE)
+	connection->had_some = true;
+	if (n > 0 && first && is_library(server->packet, (size_t)n))
+		hand_over(connection, (size_t)n, fd);
+	else if (connection->library)
+		hang_up(connection);
+	else if (n == -EMSGSIZE)
 		answer_result(connection, EMSGSIZE, "the message is too long");
 	else if (n == -EMFILE)
 		answer_result(connection, EMFILE,
@@ -354,6 +422,15 @@ static bool has_room(const struct server *server, uid_t uid)
 	/* The last places are root's, so that nobody can lock the administrator out. */
 	return !uid ? all < CONNECTIONS_MAX
 		    : own < CONNECTIONS_PER_USER && all < CONNECTIONS_MAX - CONNECTIONS_PER_USER;
+}
+
+/* A library mostly has said so by the time it is accepted. */
+static bool comes_from_library(int fd)
+{
+	uint64_t start;
+	ssize_t n = recv(fd, &start, sizeof(start), MSG_PEEK | MSG_DONTWAIT);
+
+	return n > 0 && is_library(&start, (size_t)n);
 }
 
 /* Without a descriptor to spare: whoever comes would be told again and again that they wait. */
@@ -387,8 +464,10 @@ static void listener_ready(struct watch *watch, uint32_t epoll_events)
 		return;
 	}
 	connection = calloc(1, sizeof(*connection));
-	if (!connection || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) ||
-	    !has_room(server, peer.uid))
+	if (!connection || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
+		goto refuse;
+	connection->library = comes_from_library(fd);
+	if (!connection->library && !has_room(server, peer.uid))
 		goto refuse;
 	connection->watch = (struct watch){.fd = fd, .ready = connection_ready};
 	connection->server = server;

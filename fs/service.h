@@ -7,6 +7,7 @@
 #ifndef PMEM2FS_SERVICE_H
 #define PMEM2FS_SERVICE_H
 
+#include "lanes.h"
 #include "options.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,17 +24,28 @@ struct service {
 	struct pool *helpers;        /* lane: enum helper_lane, one thread each */
 	struct drafts *drafts;
 	struct events *events;
+	struct holders *holders;
+	struct releases *releases;
+	struct watcher *watcher;
 	struct fuse_session *session;
-	uint64_t capacity;            /* bytes of pmem of this host */
-	uint64_t capacity_checked;    /* clock_now(), 0: never */
-	struct timespec changed;      /* CLOCK_REALTIME of the last change of the directory */
-	struct pending_write *writes; /* of operations.c */
-	char *listing_buffer;         /* of listing.c */
-	size_t listing_room;          /* its bytes */
-	bool interrupted;             /* one of them is */
-	bool initialized;             /* the kernel has said hello */
+	uint64_t capacity;         /* bytes of pmem of this host */
+	uint64_t capacity_checked; /* clock_now(), 0: never */
+	struct timespec changed;   /* CLOCK_REALTIME of the last change of the directory */
+	struct pending *pending;   /* of pending.c */
+	char *listing_buffer;      /* of listing.c */
+	size_t listing_room;       /* its bytes */
+	bool interrupted;          /* one of them is */
+	bool initialized;          /* the kernel has said hello */
 };
 
-enum helper_lane { LANE_WITNESS, LANE_NOTIFY, LANE_CAPACITY };
+/* One thread each. */
+enum helper_lane {
+	LANE_NOTIFY,
+	LANE_CAPACITY,
+	LANE_WATCHER,
+	LANE_WITNESS, /* and those behind it: lanes.h */
+	LANE_LOOK = LANE_WITNESS + LANES_MAX,
+	LANES = LANE_LOOK + LANES_MAX,
+};
 
 #endif

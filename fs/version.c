@@ -29,6 +29,7 @@ struct version *version_new(const char *name, uint64_t number, enum origin origi
 			.deleted = facts->deleted,
 			.size_known = facts->size_known,
 			.badblocks_known = facts->badblocks_known,
+			.lost = facts->lost,
 		};
 		facts->badblocks = NULL;
 		facts->extents = NULL;
@@ -65,6 +66,7 @@ int version_facts(const struct version *version, struct facts *facts)
 		.deleted = version->deleted,
 		.size_known = version->size_known,
 		.badblocks_known = version->badblocks_known,
+		.lost = version->lost,
 	};
 	if (version->path && !(facts->path = strdup(version->path)))
 		return -ENOMEM;
@@ -93,19 +95,41 @@ static bool same_text(const char *a, const char *b)
 	return a == b || (a && b && !strcmp(a, b));
 }
 
+static bool same_badblocks(const struct version *version, const struct facts *facts)
+{
+	return version->badblock_count == facts->badblock_count &&
+	       (!version->badblock_count ||
+		!memcmp(version->badblocks, facts->badblocks,
+			version->badblock_count * sizeof(*facts->badblocks)));
+}
+
 bool version_says(const struct version *version, const void *record, const struct facts *facts)
 {
 	return !memcmp(version->record, record, sizeof(version->record)) &&
 	       same_text(version->path, facts->path) && version->owner == facts->owner &&
 	       version->device == facts->device && version->size == facts->size &&
 	       version->deleted == facts->deleted && version->size_known == facts->size_known &&
-	       version->badblocks_known == facts->badblocks_known &&
+	       version->badblocks_known == facts->badblocks_known && version->lost == facts->lost &&
 	       extents_equal(version->extents, facts->extents) &&
 	       version->device_badblocks == facts->device_badblocks &&
-	       version->badblock_count == facts->badblock_count &&
-	       (!version->badblock_count ||
-		!memcmp(version->badblocks, facts->badblocks,
-			version->badblock_count * sizeof(*facts->badblocks)));
+	       same_badblocks(version, facts);
+}
+
+/* A page that cannot be reached any more is worse than some that are not mapped any more. */
+static const char *state_of(bool lost, const struct extents *extents)
+{
+	return lost ? "lost" : extents ? "partial" : "active";
+}
+
+const char *version_state(const struct version *version)
+{
+	return state_of(version->lost, version->extents);
+}
+
+bool version_is_as_healthy(const struct version *version, const struct facts *facts)
+{
+	return !strcmp(version_state(version), state_of(facts->lost, facts->extents)) &&
+	       same_badblocks(version, facts);
 }
 
 uint64_t version_mapped(const struct version *version)
@@ -121,7 +145,7 @@ char *version_render(const struct version *version, size_t *length)
 	struct pmem2fs_record record;
 	const struct document document = {
 		.name = version->text,
-		.state = version->extents ? "partial" : "active",
+		.state = version_state(version),
 		.extents = version->extents,
 		.origin = (enum origin)version->origin,
 		.record = &record,

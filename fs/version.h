@@ -28,7 +28,7 @@ struct version {
 	uint32_t badblock_count, device_badblocks;
 	uint32_t document_size; /* 0: not rendered yet */
 	uint8_t origin;         /* enum origin */
-	bool deleted, size_known, badblocks_known;
+	bool deleted, size_known, badblocks_known, lost;
 	/* The record up to its label, which is the name. */
 	unsigned char record[offsetof(struct pmem2fs_record, label_length)];
 	char text[]; /* name and path, each terminated */
@@ -48,6 +48,12 @@ int version_facts(const struct version *version, struct facts *facts);
 
 /* Whether a version of that record and those facts would say the same. */
 bool version_says(const struct version *version, const void *record, const struct facts *facts);
+
+/* "active", "partial" or "lost". */
+const char *version_state(const struct version *version);
+
+/* Whether its state and its bad blocks (unknown ones are none) are those of the facts. */
+bool version_is_as_healthy(const struct version *version, const struct facts *facts);
 
 /* How many bytes are still mapped. */
 uint64_t version_mapped(const struct version *version);

@@ -4,15 +4,21 @@
  *
  * Two batches of questions exist at most: the one that the thread works on and the one that
  * collects. The thread sees its batch and the examiner; the name space, the holders and their
- * owners are the loop's.
+ * owners are the loop's. A batch that gets stuck in a process is left behind with its examiner.
  */
 #include "witness.h"
 #include "examine.h"
 #include "holders.h"
+#include "lanes.h"
 #include "log.h"
 #include "proc.h"
+#include "service.h"
 #include <errno.h>
 #include <stdlib.h>
+
+#define CHECK       (CLOCK_SECOND / 2)
+#define PATIENCE    (2 * CLOCK_SECOND) /* with one process */
+#define STUCK_AFTER (4 * CLOCK_SECOND) /* at one process */
 
 /* A process whose mappings are asked about. */
 struct party {
@@ -27,6 +33,11 @@ struct party {
 struct batch {
 	struct task task; /* first */
 	struct witness *witness;
+	struct examiner *examiner;
+	struct progress progress;
+	_Atomic pid_t at; /* the process that is being looked at just now */
+	unsigned lane;
+	bool abandoned;
 	uint64_t begun;
 	uint64_t newest; /* number of a mapping; all up to it were there when this was begun */
 	size_t count, room;
@@ -38,10 +49,11 @@ struct batch {
 
 struct witness {
 	struct name_space *names;
+	struct events *events;
 	struct pool *pool;
 	pid_t keeper;
-	bool working;
-	struct batch *collecting;
+	struct lanes lanes;
+	struct batch *working, *collecting;
 	struct owner *owner;
 	uint64_t owner_checked;
 	struct examiner *examiner;
@@ -56,14 +68,16 @@ static size_t party_end(const struct batch *batch, size_t party)
 static void look_at_party(struct batch *batch, size_t i)
 {
 	struct party *party = &batch->parties[i];
-	struct owner *owner = party->stale ? proc_owner(party->pid, party->owner) : NULL;
+	struct owner *owner;
 
+	atomic_store_explicit(&batch->at, party->pid, memory_order_relaxed);
+	owner = party->stale ? proc_owner(party->pid, party->owner) : NULL;
 	if (owner) {
 		owner_put(party->owner);
 		party->owner = owner;
 	}
 	for (size_t q = party->first; q < party_end(batch, i); q++) {
-		examine(batch->witness->examiner, &batch->questions[q]);
+		examine(batch->examiner, &batch->questions[q]);
 		batch->questions[q].facts.owner = owner_get(party->owner);
 	}
 	party->changed = party->foreign && !proc_is(party->pid, party->owner);
@@ -74,15 +88,17 @@ static void run_batch(struct task *task)
 	struct batch *batch = (struct batch *)task;
 
 	batch->begun = clock_now();
-	examiner_begin(batch->witness->examiner, batch->newest);
+	examiner_begin(batch->examiner, batch->newest);
 	for (size_t i = 0; i < batch->party_count; i++)
 		look_at_party(batch, i);
 }
 
 static void batch_free(struct batch *batch)
 {
-	for (size_t i = 0; i < batch->count; i++)
+	for (size_t i = 0; i < batch->count; i++) {
 		facts_clear(&batch->questions[i].facts);
+		device_put(batch->questions[i].device);
+	}
 	for (size_t i = 0; i < batch->party_count; i++)
 		owner_put(batch->parties[i].owner);
 	free(batch->parties);
@@ -118,7 +134,8 @@ static void learn(struct batch *batch, size_t i)
 		mapping->asked = false;
 		if (party->changed)
 			continue;
-		namespace_learn(witness->names, mapping, &question->facts, question->looked);
+		if (namespace_learn(witness->names, mapping, &question->facts, question->looked))
+			events_changed(witness->events, mapping);
 		owner = owner_of(witness, mapping, &checked);
 		if (party->stale && *checked != batch->begun) {
 			owner_put(*owner);
@@ -130,27 +147,46 @@ static void learn(struct batch *batch, size_t i)
 
 static int start(struct witness *witness);
 
-static void batch_done(struct task *task)
+static void wake_all(struct waiter *waiter)
 {
-	struct batch *batch = (struct batch *)task;
-	struct witness *witness = batch->witness;
-	struct waiter *waiter, *next;
+	struct waiter *next;
 
-	witness->working = false;
-	for (size_t i = 0; i < batch->party_count; i++)
-		learn(batch, i);
-	waiter = batch->waiters;
-	batch_free(batch);
-	if (start(witness)) { /* better old facts than none */
-		*witness->collecting->waiters_end = waiter;
-		waiter = witness->collecting->waiters;
-		witness->collecting->waiters = NULL;
-		witness->collecting->waiters_end = &witness->collecting->waiters;
-	}
 	for (; waiter; waiter = next) {
 		next = waiter->next;
 		waiter->wake(waiter);
 	}
+}
+
+static struct waiter *take_waiters(struct batch *batch)
+{
+	struct waiter *waiters = batch->waiters;
+
+	batch->waiters = NULL;
+	batch->waiters_end = &batch->waiters;
+	return waiters;
+}
+
+static void batch_done(struct task *task)
+{
+	struct batch *batch = (struct batch *)task;
+	struct witness *witness = batch->witness;
+	struct waiter *waiters = take_waiters(batch);
+
+	if (batch->abandoned) {
+		lanes_return(&witness->lanes, batch->lane);
+		examiner_free(batch->examiner);
+		batch_free(batch);
+		return;
+	}
+	witness->working = NULL;
+	for (size_t i = 0; i < batch->party_count; i++)
+		learn(batch, i);
+	batch_free(batch);
+	if (start(witness)) { /* better old facts than none */
+		*witness->collecting->waiters_end = waiters;
+		waiters = take_waiters(witness->collecting);
+	}
+	wake_all(waiters);
 }
 
 /* Has the batch that was collected worked on, unless one is. */
@@ -162,12 +198,16 @@ static int start(struct witness *witness)
 	if (witness->working || !batch)
 		return 0;
 	batch->newest = namespace_newest(witness->names);
+	batch->examiner = witness->examiner;
+	batch->lane = witness->lanes.now;
+	batch->task.lane = LANE_WITNESS + batch->lane;
+	progress_begin(&batch->progress, clock_now());
 	error = pool_submit(witness->pool, &batch->task);
 	if (error) {
 		log_error("no thread to look at the mappings with");
 		return error;
 	}
-	witness->working = true;
+	witness->working = batch;
 	witness->collecting = NULL;
 	return 0;
 }
@@ -195,7 +235,7 @@ static int add_party(struct batch *batch, const struct mapping *mapping)
 	struct witness *witness = batch->witness;
 	const struct holder *holder = mapping->foreign.holder;
 	pid_t pid = holder ? holder->pid : witness->keeper;
-	struct party *party = batch->parties + batch->party_count;
+	struct party *party = batch->parties ? batch->parties + batch->party_count : NULL;
 	uint64_t *checked;
 
 	if (batch->party_count && party[-1].pid == pid)
@@ -216,9 +256,14 @@ static int add_party(struct batch *batch, const struct mapping *mapping)
 	return 0;
 }
 
+/* -EBUSY: somebody is stuck in its process. */
 static int add_question(struct batch *batch, struct mapping *mapping)
 {
+	const struct holder *holder = mapping->foreign.holder;
 	struct question *question;
+
+	if (holder && lanes_is_stuck(&batch->witness->lanes, holder->pid))
+		return -EBUSY;
 
 	if (batch->count == batch->room) {
 		size_t room = batch->room ? batch->room * 2 : 64;
@@ -236,6 +281,7 @@ static int add_question(struct batch *batch, struct mapping *mapping)
 		.number = mapping->number,
 		.pid = batch->parties[batch->party_count - 1].pid,
 		.foreign = mapping->foreign.holder,
+		.device = device_get(mapping->version->device),
 	};
 	version_record(mapping->version, &question->record);
 	mapping->asked = true;
@@ -248,7 +294,7 @@ int witness_ask(struct witness *witness, struct mapping *mapping, unsigned more,
 	struct batch *batch = collecting(witness);
 	uint64_t now = clock_now();
 	size_t place;
-	int error;
+	int error = 0;
 
 	if (!batch)
 		return -ENOMEM;
@@ -256,20 +302,71 @@ int witness_ask(struct witness *witness, struct mapping *mapping, unsigned more,
 	 * A mapping that is asked about already is in this batch or in the one that is being worked
 	 * on; waiting for this one is right in both cases.
 	 */
-	if (!mapping->asked && add_question(batch, mapping))
-		return -ENOMEM;
+	if (!mapping->asked)
+		error = add_question(batch, mapping);
+	if (error)
+		return error;
 	namespace_after(witness->names, mapping->number - 1, &place); /* the mapping itself */
 	while (more-- && (mapping = namespace_next(witness->names, &place)))
 		if (!mapping->asked && !witness_is_fresh(mapping, now) &&
-		    add_question(batch, mapping))
+		    add_question(batch, mapping) == -ENOMEM)
 			break;
 	error = start(witness);
-	if (error)
+	if (error || !waiter)
 		return error;
 	waiter->next = NULL; /* the thread does not look at the waiters */
 	*batch->waiters_end = waiter;
 	batch->waiters_end = &waiter->next;
 	return 0;
+}
+
+/* Leaves the batch behind that is stuck. Its mappings can be asked about again. */
+static void abandon(struct witness *witness)
+{
+	struct examiner *examiner = examiner_new();
+	struct batch *batch = witness->working;
+	struct mapping *mapping;
+
+	if (!examiner || !lanes_leave(&witness->lanes, batch->progress.at)) {
+		examiner_free(examiner);
+		return;
+	}
+	log_error("process %d cannot be looked at: what is shown of it may be out of date",
+		  (int)batch->progress.at);
+	witness->examiner = examiner;
+	batch->abandoned = true;
+	witness->working = NULL;
+	for (size_t i = 0; i < batch->count; i++) {
+		mapping = namespace_find_number(witness->names, batch->questions[i].number);
+		if (mapping)
+			mapping->asked = false;
+	}
+	start(witness);
+}
+
+uint64_t witness_expire(struct witness *witness, uint64_t now)
+{
+	struct batch *batch = witness->working;
+	struct progress *progress;
+	struct waiter *waiters;
+
+	if (!batch)
+		return UINT64_MAX;
+	progress = &batch->progress;
+	if (now - progress->checked < CHECK)
+		return progress->checked + CHECK;
+	progress_see(progress, atomic_load_explicit(&batch->at, memory_order_relaxed), now);
+	if (now - progress->at_since < PATIENCE)
+		return now + CHECK;
+	/* Better what is known than nothing. */
+	waiters = take_waiters(batch);
+	if (progress->at && progress->at != witness->keeper &&
+	    now - progress->at_since >= STUCK_AFTER)
+		abandon(witness);
+	wake_all(waiters);
+	if (witness->collecting)
+		wake_all(take_waiters(witness->collecting));
+	return now + CHECK;
 }
 
 struct owner *witness_owner(const struct witness *witness)
@@ -288,13 +385,15 @@ void witness_free(struct witness *witness)
 	free(witness);
 }
 
-struct witness *witness_new(struct name_space *names, struct pool *pool, pid_t keeper)
+struct witness *witness_new(struct name_space *names, struct events *events, struct pool *pool,
+			    pid_t keeper)
 {
 	struct witness *witness = calloc(1, sizeof(*witness));
 
 	if (!witness)
 		return NULL;
 	witness->names = names;
+	witness->events = events;
 	witness->pool = pool;
 	witness->keeper = keeper;
 	witness->owner = proc_owner(keeper, NULL);

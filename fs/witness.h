@@ -10,6 +10,7 @@
 #define PMEM2FS_WITNESS_H
 
 #include "clock.h"
+#include "events.h"
 #include "namespace.h"
 #include "pool.h"
 #include <stdbool.h>
@@ -27,10 +28,11 @@ struct waiter {
 struct witness;
 
 /*
- * `keeper` holds the mappings. `pool` runs the looking, one task at a time. NULL when memory
- * runs out.
+ * `keeper` holds the mappings. `pool` runs the looking, one task at a time. Whoever listens to
+ * events hears of what has changed. NULL when memory runs out.
  */
-struct witness *witness_new(struct name_space *names, struct pool *pool, pid_t keeper);
+struct witness *witness_new(struct name_space *names, struct events *events, struct pool *pool,
+			    pid_t keeper);
 void witness_free(struct witness *witness);
 
 /* The process that holds the mappings, as it was last seen; borrowed. */
@@ -43,10 +45,13 @@ static inline bool witness_is_fresh(const struct mapping *mapping, uint64_t now)
 
 /*
  * Has the facts of `mapping` and of up to `more` that follow it looked at, and wakes the waiter
- * when that is done. Returns 0, or a negative errno when it cannot be asked (the waiter is not
- * woken then).
+ * (NULL: nobody waits) when that is done or takes too long. Returns 0, or a negative errno when it
+ * cannot be asked (the waiter is not woken then).
  */
 int witness_ask(struct witness *witness, struct mapping *mapping, unsigned more,
 		struct waiter *waiter);
+
+/* What takes too long. Returns when something is due next, UINT64_MAX for never. */
+uint64_t witness_expire(struct witness *witness, uint64_t now);
 
 #endif

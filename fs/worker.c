@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "drafts.h"
 #include "events.h"
+#include "holders.h"
 #include "keeper_link.h"
 #include "libpmem2fs.h"
 #include "log.h"
@@ -17,11 +18,15 @@
 #include "mount.h"
 #include "namespace.h"
 #include "operations.h"
+#include "pending.h"
 #include "pool.h"
+#include "release.h"
 #include "server.h"
 #include "service.h"
 #include "watch.h"
+#include "watcher.h"
 #include "witness.h"
+#include "writing.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
@@ -33,14 +38,15 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define EVENTS_AT_ONCE 32
+#define DESCRIPTORS    1048576
 
 #define OPENS_PER_USER  4 /* at once: a source that hangs holds up its own user */
 #define OPENS           64
 #define OPENS_WAITING   1024 /* per user */
-#define HELPERS         3
 #define HELPERS_WAITING 1024 /* of a kind: a name more that the kernel keeps does no harm */
 #define NUMBERS_BITS    40   /* of inode numbers for each worker: the next one gives out others */
 
@@ -71,7 +77,7 @@ static void fuse_ready(struct watch *watch, uint32_t events)
 		return;
 	if (n > 0) {
 		fuse_session_process_buf(session, &worker->request);
-		operations_interrupts(&worker->service);
+		pending_interrupts(&worker->service);
 	}
 	if (n <= 0 || fuse_session_exited(session)) /* unmounted */
 		worker->ended = true;
@@ -122,14 +128,15 @@ static int begin_service(struct service *service, const struct options *options,
 	}
 	service->names = namespace_new((uint64_t)number << NUMBERS_BITS);
 	service->openers = pool_new(wake, OPENS_PER_USER, OPENS, OPENS_WAITING);
-	service->helpers = pool_new(wake, 1, HELPERS, HELPERS_WAITING);
+	service->helpers = pool_new(wake, 1, LANES, HELPERS_WAITING);
 	service->drafts = drafts_new();
 	service->events = events_new();
 	service->keeper = keeper_link_new(WORKER_FD_COMMANDS);
 	if (!service->names || !service->openers || !service->helpers || !service->drafts ||
 	    !service->events || !service->keeper)
 		return -ENOMEM;
-	service->witness = witness_new(service->names, service->helpers, getppid());
+	service->witness =
+		witness_new(service->names, service->events, service->helpers, getppid());
 	if (!service->witness)
 		return -ENOMEM;
 	return mapper_load(service);
@@ -171,6 +178,11 @@ static int begin(struct worker *worker, const struct options *options, unsigned 
 		error = watch_begin(worker, &worker->pools, worker->wake, pools_ready);
 	if (error)
 		return error;
+	worker->service.holders = holders_new(&worker->service, worker->epoll);
+	worker->service.releases = releases_new(&worker->service, worker->epoll);
+	worker->service.watcher = watcher_new(&worker->service, worker->epoll);
+	if (!worker->service.holders || !worker->service.releases || !worker->service.watcher)
+		return -ENOMEM;
 	worker->server = server_new(&worker->service, worker->epoll, WORKER_FD_LISTENER);
 	return worker->server ? 0 : -ENOMEM;
 }
@@ -193,7 +205,19 @@ static int do_timers(struct worker *worker)
 	uint64_t now = clock_now(), next, other;
 
 	next = keeper_link_expire(service->keeper, now);
-	other = drafts_expire(service->drafts, now, operations_expired, service);
+	other = watcher_expire(service->watcher, now); /* may have the holders look */
+	if (other < next)
+		next = other;
+	other = holders_expire(service->holders, now);
+	if (other < next)
+		next = other;
+	other = witness_expire(service->witness, now);
+	if (other < next)
+		next = other;
+	other = releases_expire(service->releases, now);
+	if (other < next)
+		next = other;
+	other = drafts_expire(service->drafts, now, writing_expired, service);
 	if (other < next)
 		next = other;
 	if (next == UINT64_MAX)
@@ -235,6 +259,21 @@ static void loop(struct worker *worker)
 	}
 }
 
+/* Every process that maps may have a descriptor or two here. */
+static void raise_limit(void)
+{
+	struct rlimit limit, more = {.rlim_cur = DESCRIPTORS, .rlim_max = DESCRIPTORS};
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= DESCRIPTORS)
+		return;
+	if (limit.rlim_max > DESCRIPTORS)
+		more.rlim_max = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &more)) { /* not root, or fs.nr_open is less */
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 int worker_run(const struct options *options)
 {
 	static struct worker worker;
@@ -252,6 +291,7 @@ int worker_run(const struct options *options)
 	for (int fd = WORKER_FD_FIRST; fd < WORKER_FD_END; fd++)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	sscanf(options->worker, "%llu,%u", &dev, &number);
+	raise_limit();
 	error = begin(&worker, options, number);
 	if (error)
 		log_error("the worker cannot start: %s", strerror(-error));

@@ -80,6 +80,8 @@ static void print_log(const char *path)
 	free(text);
 }
 
+bool fs_observes;
+
 void daemon_init(const struct fs *fs, struct daemon *daemon, const char *suffix)
 {
 	memset(daemon, 0, sizeof(*daemon));
@@ -95,8 +97,8 @@ void daemon_spawn(struct daemon *daemon, const struct user *user, const char *op
 	const char *program = getenv("PMEM2FS_DAEMON"), *sanitizer = getenv("ASAN_OPTIONS");
 	char all[512];
 
-	snprintf(all, sizeof(all), "socket=%s%s%s", daemon->socket, options ? "," : "",
-		 options ? options : "");
+	snprintf(all, sizeof(all), "socket=%s,observe=%s%s%s", daemon->socket,
+		 fs_observes ? "on" : "off", options ? "," : "", options ? options : "");
 	daemon->keeper = fork();
 	assert_true(daemon->keeper >= 0);
 	if (daemon->keeper == 0) {

@@ -35,7 +35,7 @@ struct fs {
 struct fs_test {
 	const char *name;
 	void (*function)(struct fs *fs);
-	const char *options; /* of the daemon, more than the socket; NULL: none */
+	const char *options; /* of the daemon, more than socket= and observe=; NULL: none */
 	unsigned limit;      /* seconds; 0: 30 */
 	bool no_daemon;      /* the test starts it by itself */
 	const void *data;    /* the test's own */
@@ -51,6 +51,9 @@ struct fs_test {
  * status of the program: 77 when this machine cannot run them.
  */
 int fs_run(int argc, char **argv, const char *group, const struct fs_test *tests, size_t count);
+
+/* Daemons look at the processes of the host, whatever goes on there; without it they do not. */
+extern bool fs_observes;
 
 /* Fills in the paths of another daemon of this test and makes its mount point. */
 void daemon_init(const struct fs *fs, struct daemon *daemon, const char *suffix);

@@ -2,9 +2,9 @@
 /*
  * hang_fs.c - a FUSE file system that never answers
  *
- * hang_fs MOUNTPOINT none|lookup|getattr|open: holds one file, "file", of 64 KiB. The operation
- * that is named is read and never answered, so its caller cannot even be killed until this program
- * ends.
+ * hang_fs MOUNTPOINT none|lookup|getattr|open|write: holds one file, "file", of 64 KiB. The
+ * operation that is named is read and never answered, so its caller cannot even be killed until
+ * this program ends.
  */
 #define FUSE_USE_VERSION 312
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { FILE_INODE = 2 };
+enum { FILE_INODE = 2, FILE_SIZE = 65536 };
 
 static const char *hang;
 
@@ -22,7 +22,7 @@ static void attributes(fuse_ino_t inode, struct stat *st)
 	*st = (struct stat){.st_ino = inode, .st_nlink = 1, .st_mode = S_IFDIR | 0755};
 	if (inode == FILE_INODE) {
 		st->st_mode = S_IFREG | 0666;
-		st->st_size = 65536;
+		st->st_size = FILE_SIZE;
 	}
 }
 
@@ -59,19 +59,46 @@ static void do_open(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info 
 	fuse_reply_open(request, info);
 }
 
+static void do_read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset,
+		    struct fuse_file_info *info)
+{
+	static const char zeros[FILE_SIZE];
+
+	(void)inode;
+	(void)info;
+	if (offset >= FILE_SIZE)
+		size = 0;
+	else if (size > (size_t)(FILE_SIZE - offset))
+		size = (size_t)(FILE_SIZE - offset);
+	fuse_reply_buf(request, zeros, size);
+}
+
+static void do_write(fuse_req_t request, fuse_ino_t inode, const char *bytes, size_t size,
+		     off_t offset, struct fuse_file_info *info)
+{
+	(void)inode;
+	(void)bytes;
+	(void)offset;
+	(void)info;
+	if (strcmp(hang, "write"))
+		fuse_reply_write(request, size);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct fuse_lowlevel_ops ops = {
 		.lookup = do_lookup,
 		.getattr = do_getattr,
 		.open = do_open,
+		.read = do_read,
+		.write = do_write,
 	};
 	char *words[] = {argv[0], "-o", "allow_other", NULL};
 	struct fuse_args args = FUSE_ARGS_INIT(3, words);
 	struct fuse_session *session;
 
 	if (argc != 3) {
-		fprintf(stderr, "usage: hang_fs MOUNTPOINT none|lookup|getattr|open\n");
+		fprintf(stderr, "usage: hang_fs MOUNTPOINT none|lookup|getattr|open|write\n");
 		return 2;
 	}
 	hang = argv[2];

@@ -10,11 +10,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -386,6 +388,58 @@ char *snapshot(const struct fs *fs)
 	names_free(&names);
 	fclose(out);
 	return all;
+}
+
+const char *hanging(const struct fs *fs)
+{
+	return format("%s/hang", fs->dir);
+}
+
+void start_hanging(struct fs *fs, const char *how)
+{
+	const char *program = getenv("PMEM2FS_HANG_FS");
+
+	assert_int_equal(mkdir(hanging(fs), 0755), 0);
+	fs->helper = fork();
+	assert_true(fs->helper >= 0);
+	if (fs->helper == 0) {
+		execl(program, "hang_fs", hanging(fs), how, (char *)NULL);
+		_exit(127);
+	}
+	WAIT_UNTIL(mounted(hanging(fs)));
+}
+
+bool has_ended(pid_t child)
+{
+	siginfo_t info = {0};
+
+	assert_int_equal(waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT), 0);
+	return info.si_pid == child;
+}
+
+void others_go_on(const struct fs *fs)
+{
+	const struct user *users[] = {NULL, &user_b};
+
+	for (size_t i = 0; i < 2; i++) {
+		const char *name = format("other%zu", i);
+		struct names names;
+		struct statvfs v;
+
+		assert_int_equal(
+			write_as(users[i], entry(fs, name),
+				 format("{\"source\":{\"path\":\"%s\"}}", source(fs, "file"))),
+			0);
+		assert_int_equal(read_as(users[i], entry(fs, name)), 0);
+		names_read(&names, fs->daemon.mnt);
+		assert_true(names_have(&names, name));
+		names_free(&names);
+		assert_int_equal(rename_as(users[i], entry(fs, name), entry(fs, "renamed")), 0);
+		assert_int_equal(statvfs(fs->daemon.mnt, &v), 0);
+		assert_int_equal(unlink_as(users[i], entry(fs, "renamed")), 0);
+		assert_int_equal(unlink_as(users[i], entry(fs, "renamed")), ENOENT);
+	}
+	json_decref(document(fs, "keep"));
 }
 
 size_t maps_with(pid_t pid, const char *text)

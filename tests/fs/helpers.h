@@ -28,6 +28,7 @@ int become(const struct user *user);
  */
 pid_t start_as(const struct user *user, int (*function)(void *), void *argument);
 int finish(pid_t child);
+bool has_ended(pid_t child);
 int run_as(const struct user *user, int (*function)(void *), void *argument);
 
 /* Strings made by these live until 1024 more are made. */
@@ -82,6 +83,19 @@ void assert_entries(const struct fs *fs, ...) __attribute__((sentinel));
 
 /* Everything that the mount holds, with inode numbers and documents; to be freed. */
 char *snapshot(const struct fs *fs);
+
+/*
+ * All that others do, also as another user, while something hangs: with "file", a file to map, and
+ * "keep", a mapping.
+ */
+void others_go_on(const struct fs *fs);
+
+/*
+ * Runs hang_fs as fs->helper, which does not answer `how`. The test itself must touch nothing below
+ * its mount point, hanging(fs).
+ */
+void start_hanging(struct fs *fs, const char *how);
+const char *hanging(const struct fs *fs);
 
 /* How many lines of /proc/PID/maps hold that text. */
 size_t maps_with(pid_t pid, const char *text);

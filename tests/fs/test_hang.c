@@ -12,30 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static const char *hanging(const struct fs *fs)
-{
-	return format("%s/hang", fs->dir);
-}
-
-static int hang_child(void *argument)
-{
-	struct fs *fs = argument;
-
-	execl(getenv("PMEM2FS_HANG_FS"), "hang_fs", hanging(fs), fs->test->data, (char *)NULL);
-	return 127;
-}
-
-static void start_hanging(struct fs *fs)
-{
-	assert_int_equal(mkdir(hanging(fs), 0755), 0);
-	fs->helper = start_as(NULL, hang_child, fs);
-	WAIT_UNTIL(mounted(hanging(fs)));
-}
 
 struct request {
 	char path[128], text[256];
@@ -59,43 +38,13 @@ static struct request hanging_request(const struct fs *fs, const char *name)
 	return request;
 }
 
-static bool has_ended(pid_t child)
-{
-	siginfo_t info = {0};
-
-	assert_int_equal(waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT), 0);
-	return info.si_pid == child;
-}
-
-/* What everybody else does all the time. */
-static void others_go_on(const struct fs *fs)
-{
-	const struct user *users[] = {NULL, &user_b};
-
-	for (size_t i = 0; i < 2; i++) {
-		const char *name = format("other%zu", i);
-		struct names names;
-
-		assert_int_equal(
-			write_as(users[i], entry(fs, name),
-				 format("{\"source\":{\"path\":\"%s\"}}", source(fs, "file"))),
-			0);
-		assert_int_equal(read_as(users[i], entry(fs, name)), 0);
-		names_read(&names, fs->daemon.mnt);
-		assert_true(names_have(&names, name));
-		names_free(&names);
-		assert_int_equal(unlink_as(users[i], entry(fs, name)), 0);
-	}
-	json_decref(document(fs, "keep"));
-}
-
 /* A file of FUSE that answers is refused like one that does not. */
 static void fuse_is_refused(struct fs *fs)
 {
 	struct request request;
 	char *before, *after;
 
-	start_hanging(fs);
+	start_hanging(fs, fs->test->data);
 	map_anonymous(fs, "keep", 4096);
 	before = snapshot(fs);
 	request = hanging_request(fs, "wanted");
@@ -114,7 +63,7 @@ static void others_do_not_notice(struct fs *fs)
 	pid_t writer;
 	int error;
 
-	start_hanging(fs);
+	start_hanging(fs, fs->test->data);
 	make_source(fs, "file", 65536);
 	map_source(fs, "keep", source(fs, "file"));
 	request = hanging_request(fs, "wanted");
@@ -140,7 +89,7 @@ static void many_requests_stop_one_user_only(struct fs *fs)
 	struct request requests[WRITERS];
 	pid_t writers[WRITERS];
 
-	start_hanging(fs);
+	start_hanging(fs, fs->test->data);
 	make_source(fs, "file", 65536);
 	map_source(fs, "keep", source(fs, "file"));
 	for (int i = 0; i < WRITERS; i++) {
@@ -169,7 +118,7 @@ static void the_daemon_can_be_stopped(struct fs *fs)
 	struct daemon next;
 	pid_t writer;
 
-	start_hanging(fs);
+	start_hanging(fs, fs->test->data);
 	request = hanging_request(fs, "wanted");
 	writer = start_as(&user_a, write_child, &request);
 	sleep_ms(300);
@@ -190,7 +139,7 @@ static void a_worker_that_hangs_is_replaced(struct fs *fs)
 	struct request request;
 	pid_t writer, worker = daemon_worker(&fs->daemon);
 
-	start_hanging(fs);
+	start_hanging(fs, fs->test->data);
 	make_source(fs, "file", 65536);
 	map_source(fs, "keep", source(fs, "file"));
 	request = hanging_request(fs, "wanted");

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,32 +39,6 @@ static void start_slow(struct fs *fs)
 	map_source(fs, "slow", source(fs, "slow-file"));
 	map_source(fs, "keep", source(fs, "file"));
 	assert_int_equal(write_text(hold_file(fs), ""), 0);
-}
-
-/* All that others do, also as another user. */
-static void others_go_on(const struct fs *fs)
-{
-	const struct user *users[] = {NULL, &user_b};
-
-	for (size_t i = 0; i < 2; i++) {
-		const char *name = format("other%zu", i);
-		struct names names;
-		struct statvfs v;
-
-		assert_int_equal(
-			write_as(users[i], entry(fs, name),
-				 format("{\"source\":{\"path\":\"%s\"}}", source(fs, "file"))),
-			0);
-		assert_int_equal(read_as(users[i], entry(fs, name)), 0);
-		names_read(&names, fs->daemon.mnt);
-		assert_true(names_have(&names, name));
-		names_free(&names);
-		assert_int_equal(rename_as(users[i], entry(fs, name), entry(fs, "renamed")), 0);
-		assert_int_equal(statvfs(fs->daemon.mnt, &v), 0);
-		assert_int_equal(unlink_as(users[i], entry(fs, "renamed")), 0);
-		assert_int_equal(unlink_as(users[i], entry(fs, "renamed")), ENOENT);
-	}
-	json_decref(document(fs, "keep"));
 }
 
 static void an_unmap_that_takes_long(struct fs *fs)

@@ -91,7 +91,7 @@ struct rig *rig_new(void)
 	service->drafts = drafts_new();
 	service->events = events_new();
 	service->keeper = keeper_link_new(ends[0]);
-	service->witness = witness_new(service->names, service->helpers, getpid());
+	service->witness = witness_new(service->names, service->events, service->helpers, getpid());
 	watch_begin(rig, &rig->pools, rig->wake, pools_ready);
 	watch_begin(rig, &rig->keeper, ends[0], keeper_ready);
 	return rig;

@@ -4,8 +4,8 @@
  */
 #include "events.h"
 #include "namespace.h"
+#include "packet.h"
 #include <errno.h>
-#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -66,25 +66,10 @@ static struct mapping *add(struct rig *rig, const char *name, uid_t uid)
 	return mapping;
 }
 
-static json_t *next(int fd)
-{
-	char text[8192];
-	ssize_t n = recv(fd, text, sizeof(text), MSG_DONTWAIT);
-	json_t *event;
-
-	if (n < 0) {
-		assert_int_equal(errno, EAGAIN);
-		return NULL;
-	}
-	event = json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, NULL);
-	assert_non_null(event);
-	return event;
-}
-
 /* The next event is `expected` but for its time, which is a time. */
 static void expect(int fd, const char *expected)
 {
-	json_t *event = next(fd), *wanted = json_loads(expected, 0, NULL);
+	json_t *event = packet_next(fd), *wanted = json_loads(expected, 0, NULL);
 	int year;
 
 	assert_non_null(event);
@@ -100,7 +85,7 @@ static void expect(int fd, const char *expected)
 
 static void expect_nothing(int fd)
 {
-	assert_null(next(fd));
+	assert_null(packet_next(fd));
 }
 
 static void says_what_happened(void **state)
@@ -128,6 +113,46 @@ static void says_what_happened(void **state)
 	expect(rig->far, "{\"event\":\"failed\",\"operation\":\"map\",\"name\":\"log\","
 			 "\"uid\":4294967294,\"errno\":17,"
 			 "\"message\":\"log: the name is taken\"}");
+}
+
+static void learn(struct rig *rig, struct mapping *mapping, bool lost, uint32_t bad)
+{
+	struct facts facts = {.lost = lost, .badblocks_known = !lost, .badblock_count = bad};
+
+	if (bad)
+		facts.badblocks = calloc(bad, sizeof(*facts.badblocks));
+	for (uint32_t i = 0; i < bad; i++)
+		facts.badblocks[i] = (struct pmem2_badblock){i * 8192ull, 4096};
+	namespace_learn(rig->names, mapping, &facts, 1);
+	events_changed(rig->events, mapping);
+}
+
+static void says_what_has_changed(void **state)
+{
+	struct rig *rig = *state;
+	struct mapping *mapping = add(rig, "log", 1000);
+
+	assert_false(events_wanted(rig->events));
+	learn(rig, mapping, false, 0);
+	assert_int_equal(events_subscribe(rig->events, rig->near, 1000), 0);
+	assert_true(events_wanted(rig->events));
+	learn(rig, mapping, false, 2);
+	expect(rig->far, "{\"event\":\"change\",\"name\":\"log\",\"uid\":1000,"
+			 "\"address\":\"0x7f5a40000000\",\"length\":67108864,"
+			 "\"state\":\"active\",\"badblocks\":[{\"offset\":0,\"length\":4096},"
+			 "{\"offset\":8192,\"length\":4096}]}");
+	learn(rig, mapping, false, 0);
+	expect(rig->far, "{\"event\":\"change\",\"name\":\"log\",\"uid\":1000,"
+			 "\"address\":\"0x7f5a40000000\",\"length\":67108864,"
+			 "\"state\":\"active\",\"badblocks\":[]}");
+	learn(rig, mapping, true, 0);
+	expect(rig->far, "{\"event\":\"change\",\"name\":\"log\",\"uid\":1000,"
+			 "\"address\":\"0x7f5a40000000\",\"length\":67108864,"
+			 "\"state\":\"lost\",\"badblocks\":null}");
+	learn(rig, add(rig, "other", 1001), true, 0);
+	expect_nothing(rig->far);
+	events_unsubscribe(rig->events, rig->near);
+	assert_false(events_wanted(rig->events));
 }
 
 static void odd_names_are_escaped(void **state)
@@ -161,11 +186,11 @@ static void users_hear_their_own(void **state)
 	events_failed(rig->events, "map", "own", 1001, EIO, "why");
 	expect_nothing(rig->far);
 	events_mapped(rig->events, own);
-	event = next(rig->far);
+	event = packet_next(rig->far);
 	assert_string_equal(json_string_value(json_object_get(event, "name")), "own");
 	json_decref(event);
 	events_failed(rig->events, "map", "other", 1000, EIO, "why");
-	event = next(rig->far);
+	event = packet_next(rig->far);
 	assert_string_equal(json_string_value(json_object_get(event, "name")), "other");
 	json_decref(event);
 }
@@ -181,23 +206,23 @@ static void a_slow_reader_hears_how_many_it_lost(void **state)
 	assert_int_equal(events_subscribe(rig->events, rig->near, 0), 0);
 	for (int i = 0; i < COUNT; i++)
 		events_mapped(rig->events, mapping);
-	while ((event = next(rig->far))) {
+	while ((event = packet_next(rig->far))) {
 		assert_string_equal(json_string_value(json_object_get(event, "event")), "map");
 		json_decref(event);
 		got++;
 	}
 	assert_true(got > 0 && got < COUNT);
 	events_unmapped(rig->events, mapping);
-	event = next(rig->far);
+	event = packet_next(rig->far);
 	assert_string_equal(json_string_value(json_object_get(event, "event")), "lost");
 	lost = json_integer_value(json_object_get(event, "count"));
 	assert_int_equal(got + lost, COUNT);
 	json_decref(event);
-	event = next(rig->far);
+	event = packet_next(rig->far);
 	assert_string_equal(json_string_value(json_object_get(event, "event")), "unmap");
 	json_decref(event);
 	events_unmapped(rig->events, mapping);
-	event = next(rig->far);
+	event = packet_next(rig->far);
 	assert_string_equal(json_string_value(json_object_get(event, "event")), "unmap");
 	json_decref(event);
 	expect_nothing(rig->far);
@@ -217,7 +242,7 @@ static void unsubscribes(void **state)
 	events_unsubscribe(rig->events, 12345);
 	events_mapped(rig->events, mapping);
 	expect_nothing(rig->far);
-	json_decref(next(other[1]));
+	json_decref(packet_next(other[1]));
 	close(other[1]); /* one that is gone does no harm: no SIGPIPE */
 	events_mapped(rig->events, mapping);
 	close(other[0]);
@@ -227,6 +252,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(says_what_happened, begin, end),
+		cmocka_unit_test_setup_teardown(says_what_has_changed, begin, end),
 		cmocka_unit_test_setup_teardown(odd_names_are_escaped, begin, end),
 		cmocka_unit_test_setup_teardown(users_hear_their_own, begin, end),
 		cmocka_unit_test_setup_teardown(a_slow_reader_hears_how_many_it_lost, begin, end),

@@ -304,6 +304,58 @@ static void many_areas(void **state)
 	close(fd);
 }
 
+static const struct maps_area *area_of(const struct maps *maps, unsigned page)
+{
+	for (size_t i = 0; i < maps->count; i++)
+		if (maps->list[i].begin == (uintptr_t)place + page * PAGE)
+			return &maps->list[i];
+	fail();
+	return NULL;
+}
+
+/* How it may be used, with whom it is shared, and whether its name may be that of a table. */
+static void what_an_area_tells(void **state)
+{
+	int fd = new_file(), memory = memfd_create("pmem2fs", MFD_CLOEXEC);
+	struct maps maps;
+
+	(void)state;
+	assert_int_equal(ftruncate(memory, PAGE), 0);
+	put(0, 1, MAP_SHARED, fd, 3);
+	put(1, 1, MAP_PRIVATE, fd, 0);
+	put(3, 1, MAP_SHARED, memory, 0);
+	put(5, 1, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_int_equal(mprotect(place, PAGE, PROT_NONE), 0);
+	assert_int_equal(mprotect(place + PAGE, PAGE, PROT_READ | PROT_EXEC), 0);
+	assert_int_equal(maps_read(&maps, getpid()), 0);
+	assert_int_equal(maps.task, getpid());
+	assert_int_equal(area_of(&maps, 0)->protection, 0);
+	assert_true(area_of(&maps, 0)->shared);
+	assert_int_equal(area_of(&maps, 0)->offset, 3 * PAGE);
+	assert_int_equal(area_of(&maps, 0)->name, MAPS_OTHER);
+	assert_int_equal(area_of(&maps, 1)->protection, 5);
+	assert_false(area_of(&maps, 1)->shared);
+	assert_int_equal(area_of(&maps, 3)->protection, 3);
+	assert_int_equal(area_of(&maps, 3)->name, MAPS_TABLE);
+	assert_int_equal(area_of(&maps, 5)->name, MAPS_ZERO);
+	maps_clear(&maps);
+	close(memory);
+	close(fd);
+}
+
+/* A kernel thread has no memory, which is no error. */
+static void of_a_kernel_thread(void **state)
+{
+	struct maps maps;
+
+	(void)state;
+	if (geteuid())
+		skip();
+	assert_int_equal(maps_read(&maps, 2), 0);
+	assert_int_equal(maps.count, 0);
+	maps_clear(&maps);
+}
+
 static void of_no_process(void **state)
 {
 	struct maps maps = {.count = 7};
@@ -323,7 +375,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_last_page_counts_as_a_whole, begin, end),
 		cmocka_unit_test_setup_teardown(others_do_not_count, begin, end),
 		cmocka_unit_test_setup_teardown(file_systems_without_a_device, begin, end),
+		cmocka_unit_test_setup_teardown(what_an_area_tells, begin, end),
 		cmocka_unit_test(many_areas),
+		cmocka_unit_test(of_a_kernel_thread),
 		cmocka_unit_test(of_no_process),
 	};
 

@@ -283,7 +283,7 @@ static void each_fact_makes_a_new_version(void **state)
 	struct owner other = {.references = 1, .is = {.pid = 2}};
 	struct device device = {.references = 1};
 
-	for (int i = 0; i < 12; i++) {
+	for (int i = 0; i < 13; i++) {
 		struct facts facts = {.path = i > 0 ? strdup(i > 1 ? "/y" : "/x") : NULL};
 		uint64_t node_number = mapping->number;
 		char *before, *after;
@@ -304,6 +304,7 @@ static void each_fact_makes_a_new_version(void **state)
 		}
 		if (i > 9)
 			facts.extents = part(i > 10 ? 4096 : 0, 8192);
+		facts.lost = i > 11;
 		before = strdup(version_document(names, mapping->version, &length));
 		namespace_learn(names, mapping, &facts, 1);
 		assert_int_equal(mapping->version->number, node_number);
@@ -315,6 +316,49 @@ static void each_fact_makes_a_new_version(void **state)
 	namespace_remove(names, mapping);
 	assert_int_equal(other.references, 1);
 	assert_int_equal(device.references, 1);
+}
+
+static bool learn_health(struct name_space *names, struct mapping *mapping, bool lost,
+			 struct extents *extents, bool known, uint64_t bad)
+{
+	struct facts facts = {.owner = owner_get(&owner),
+			      .lost = lost,
+			      .extents = extents,
+			      .badblocks_known = known};
+
+	if (bad) {
+		facts.badblocks = calloc(1, sizeof(*facts.badblocks));
+		facts.badblocks->offset = bad;
+		facts.badblocks->length = 4096;
+		facts.badblock_count = 1;
+	}
+	return namespace_learn(names, mapping, &facts, 1);
+}
+
+/* And is lost also when a part is all that was left. */
+static void says_when_state_or_bad_blocks_change(void **state)
+{
+	struct name_space *names = *state;
+	struct mapping *mapping = add(names, "a", 0, &record);
+	struct facts facts = {.path = strdup("/x"), .size = 1, .size_known = true};
+	size_t length;
+
+	assert_false(namespace_learn(names, mapping, &facts, 1));
+	assert_string_equal(version_state(mapping->version), "active");
+	assert_false(
+		learn_health(names, mapping, false, NULL, true, 0)); /* none, as far as known */
+	assert_true(learn_health(names, mapping, false, NULL, true, 4096));
+	assert_false(learn_health(names, mapping, false, NULL, true, 4096));
+	assert_true(learn_health(names, mapping, false, NULL, true, 8192));
+	assert_true(learn_health(names, mapping, false, part(0, 4096), true, 8192));
+	assert_string_equal(version_state(mapping->version), "partial");
+	assert_true(learn_health(names, mapping, true, part(0, 4096), false, 0));
+	assert_string_equal(version_state(mapping->version), "lost");
+	assert_non_null(strstr(version_document(names, mapping->version, &length), "\"extents\""));
+	assert_false(learn_health(names, mapping, true, NULL, false, 0));
+	assert_string_equal(version_state(mapping->version), "lost");
+	assert_true(learn_health(names, mapping, false, NULL, false, 0));
+	assert_string_equal(version_state(mapping->version), "active");
 }
 
 /* Whoever has an old version open goes on reading the same bytes, also after the removal. */
@@ -480,6 +524,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(renames_keep_number_and_facts, begin, end),
 		cmocka_unit_test_setup_teardown(same_facts_make_no_new_version, begin, end),
 		cmocka_unit_test_setup_teardown(each_fact_makes_a_new_version, begin, end),
+		cmocka_unit_test_setup_teardown(says_when_state_or_bad_blocks_change, begin, end),
 		cmocka_unit_test_setup_teardown(a_version_stays_while_the_kernel_knows_it, begin,
 						end),
 		cmocka_unit_test_setup_teardown(what_is_left_counts, begin, end),

@@ -21,7 +21,7 @@ WRONG = [
     ("fsdax", "name_encoding", "escaped"), ("escaped", "name_encoding", "hex"),
     ("escaped", "name_encoding", GONE), ("escaped", "name", "\\xff\\x0"),
     ("escaped", "name", "\\xff\\x00"), ("escaped", "name", "\\xff\\n"), ("escaped", "name", "\\x41"),
-    ("fsdax", "extents", []), ("fsdax", "state", "partial"), ("file", "state", "lost"),
+    ("fsdax", "extents", []), ("fsdax", "state", "partial"), ("file", "state", "active"),
     ("file", "extents", GONE), ("file", "extents", None), ("partial", "extents.0.extra", 1),
     ("partial", "extents.1.offset", -1), ("partial", "extents.1.offset", GONE),
     ("partial", "extents.0.length", 0), ("partial", "extents", [[0, 4096]]),
@@ -72,6 +72,7 @@ WRONG = [
     ("fsdax", "device.badblocks.0.length", 0), ("fsdax", "device.badblocks.0.offset", GONE),
     ("fsdax", "device.badblocks.0.offset", -1),
 ]
+RIGHT = [("fsdax", "state", "lost"), ("partial", "state", "lost")]
 # What only the text can show.
 WRONG_TEXT = {
     "no newline": lambda text: text[:-1],
@@ -120,6 +121,9 @@ def main():
         if not only_schema_errors(validator, document):
             what = "removed" if value is GONE else repr(value)
             failures.append(f"{name}: accepted with {path} {what}")
+    for name, path, value in RIGHT:
+        for error in only_schema_errors(validator, changed(json.loads(texts[name]), path, value)):
+            failures.append(f"{name} with {path} {value!r}: {error.message}")
     for what, change in WRONG_TEXT.items():
         assert change(texts["fsdax"]) != texts["fsdax"]
         if not list(validator.errors(change(texts["fsdax"]))):

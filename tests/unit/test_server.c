@@ -1,195 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_server.c - questions over a real socket
- *
- * Root can be other users as well: who asks is what the calling thread is at connect.
+ * test_server.c - questions about our own mappings
  */
-#include "capture.h"
 #include "clock.h"
 #include "control.h"
 #include "keeper_link.h"
 #include "libpmem2fs.h"
-#include "listen.h"
-#include "namespace.h"
-#include "rig.h"
-#include "server.h"
-#include <errno.h>
+#include "server_helper.h"
 #include <fcntl.h>
-#include <jansson.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#define UID 12345
-
-struct place {
-	struct rig *rig;
-	struct server *server;
-	char folder[32], path[64];
-	int listener;
-};
-
-static struct capture capture;
-
-static void sweep(void *server)
-{
-	server_sweep(server);
-}
-
-static int begin(void **state)
-{
-	struct place *place = calloc(1, sizeof(*place));
-
-	*state = place;
-	capture_begin(&capture, STDERR_FILENO);
-	place->rig = rig_new();
-	strcpy(place->folder, "/tmp/server-XXXXXX");
-	assert_non_null(mkdtemp(place->folder));
-	assert_int_equal(chmod(place->folder, 0755), 0);
-	snprintf(place->path, sizeof(place->path), "%s/socket", place->folder);
-	place->listener = listen_begin(place->path);
-	assert_true(place->listener >= 0);
-	place->server = server_new(&place->rig->service, place->rig->epoll, place->listener);
-	assert_non_null(place->server);
-	place->rig->swept = sweep;
-	place->rig->arg = place->server;
-	return 0;
-}
-
-static int end(void **state)
-{
-	struct place *place = *state;
-
-	place->rig->keeper_off = false;
-	rig_poll(place->rig);
-	place->rig->swept = NULL;
-	server_free(place->server);
-	close(place->listener);
-	rig_free(place->rig);
-	unlink(place->path);
-	rmdir(place->folder);
-	free(place);
-	capture_end(&capture);
-	return 0;
-}
-
-static int reach(struct place *place, uid_t uid)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), error;
-
-	strcpy(address.sun_path, place->path);
-	/* The system calls, for the calling thread alone. */
-	if (uid != geteuid()) {
-		syscall(SYS_setresgid, -1, uid, -1);
-		syscall(SYS_setresuid, -1, uid, -1);
-	}
-	error = connect(fd, (struct sockaddr *)&address, sizeof(address));
-	syscall(SYS_setresuid, -1, getuid(), -1);
-	syscall(SYS_setresgid, -1, getgid(), -1);
-	assert_int_equal(error, 0);
-	return fd;
-}
-
-/* Sends a packet with that many descriptors of `passed`. */
-static void put_bytes(int fd, const void *bytes, size_t length, int passed, unsigned count)
-{
-	union {
-		char buffer[CMSG_SPACE(8 * sizeof(int))];
-		struct cmsghdr align;
-	} control = {0};
-	struct iovec iov = {.iov_base = (void *)bytes, .iov_len = length};
-	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
-	struct cmsghdr *header;
-
-	if (count) {
-		message.msg_control = &control;
-		message.msg_controllen = CMSG_SPACE(count * sizeof(int));
-		header = CMSG_FIRSTHDR(&message);
-		header->cmsg_level = SOL_SOCKET;
-		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN(count * sizeof(int));
-		for (unsigned i = 0; i < count; i++)
-			memcpy(CMSG_DATA(header) + i * sizeof(int), &passed, sizeof(int));
-	}
-	assert_int_equal(sendmsg(fd, &message, MSG_NOSIGNAL), length);
-}
-
-static void put(int fd, const char *text)
-{
-	put_bytes(fd, text, strlen(text), -1, 0);
-}
-
-/* The next packet, or NULL when there is none now. */
-static json_t *get(int fd)
-{
-	char text[8192];
-	ssize_t n = recv(fd, text, sizeof(text), MSG_DONTWAIT);
-	json_t *answer;
-
-	if (n < 0) {
-		assert_int_equal(errno, EAGAIN);
-		return NULL;
-	}
-	answer = json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, NULL);
-	assert_non_null(answer);
-	return answer;
-}
-
-static json_t *wait_for(struct place *place, int fd)
-{
-	json_t *answer;
-
-	while (!(answer = get(fd)))
-		rig_poll(place->rig);
-	return answer;
-}
-
-/* The errno of the next answer; its message must hold `message`. */
-static int answered(struct place *place, int fd, const char *message)
-{
-	json_t *answer = wait_for(place, fd);
-	int number = (int)json_integer_value(json_object_get(answer, "errno"));
-
-	assert_non_null(json_object_get(answer, "errno"));
-	if (message)
-		assert_non_null(
-			strstr(json_string_value(json_object_get(answer, "message")), message));
-	else
-		assert_null(json_object_get(answer, "message"));
-	json_decref(answer);
-	return number;
-}
-
-static int ask(struct place *place, int fd, const char *text, const char *message)
-{
-	put(fd, text);
-	return answered(place, fd, message);
-}
-
-/* The next thing that comes is the end. */
-static void expect_end(struct place *place, int fd)
-{
-	char byte;
-	ssize_t n;
-
-	while ((n = recv(fd, &byte, 1, MSG_DONTWAIT)) < 0 && errno == EAGAIN)
-		rig_poll(place->rig);
-	assert_true(n == 0 || errno == ECONNRESET);
-}
-
-#define ANONYMOUS "{\"source\":{\"type\":\"anonymous\",\"size\":4096}}"
 
 static void says_hello(void **state)
 {
@@ -444,7 +262,7 @@ static void an_unmap_waits_as_long_as_it_is_told(void **state)
 	assert_true(rig_take(rig, &taken));
 	assert_true(keeper_link_expire(rig->service.keeper, before + 20 * CLOCK_SECOND) <
 		    clock_now() + 21 * CLOCK_SECOND);
-	assert_null(get(fd));
+	assert_null(packet_next(fd));
 	keeper_link_expire(rig->service.keeper, clock_now() + 21 * CLOCK_SECOND);
 	assert_int_equal(answered(place, fd, "x: cannot unmap: "), EBUSY);
 	assert_non_null(namespace_find(rig->service.names, "x"));
@@ -565,7 +383,7 @@ static void one_question_at_a_time(void **state)
 	put(fd, "{\"unmap\":\"x\"}");
 	rig_poll(rig);
 	assert_int_equal(ask(place, other, "{\"hello\":1}", NULL), 0); /* others need not wait */
-	assert_null(get(fd));
+	assert_null(packet_next(fd));
 	assert_true(rig_take(rig, &taken));
 	assert_false(rig_take(rig, &(struct taken){0}));
 	rig_carry_out(rig, &taken);
@@ -606,13 +424,13 @@ static void asks_for_events_twice(void **state)
 	assert_int_equal(ask(place, fd, "{\"map\":" ANONYMOUS ",\"name\":\"x\"}", NULL), 0);
 	event = wait_for(place, listener);
 	json_decref(event);
-	assert_null(get(listener));
+	assert_null(packet_next(listener));
 	close(listener);
 	rig_poll(place->rig);
 	next = reach(place, 0);
 	rig_poll(place->rig);
 	assert_int_equal(ask(place, fd, "{\"unmap\":\"x\"}", NULL), 0);
-	assert_null(get(next));
+	assert_null(packet_next(next));
 	close(next);
 	close(fd);
 }

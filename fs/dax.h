@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * dax.h - which areas of processes are of files with DAX and of device-DAX nodes
+ *
+ * Asks as little as can be, since every process has areas: of most of them the number of the file
+ * system says enough. Touches files of file systems only that answer out of their own memory; FUSE,
+ * network and unknown ones never. Not seen therefore is DAX without a block device (virtiofs).
+ */
+#ifndef PMEM2FS_DAX_H
+#define PMEM2FS_DAX_H
+
+#include "maps.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The file of an area, as stat tells it. */
+struct dax_file {
+	uint8_t type; /* PMEM2FS_SOURCE_FILE, FSDAX or DEVDAX */
+	dev_t dev, rdev;
+	uint64_t inode;
+	uint64_t size;      /* 0: not known */
+	uint32_t alignment; /* bytes */
+};
+
+struct dax;
+
+/* NULL when memory runs out. */
+struct dax *dax_new(void);
+void dax_free(struct dax *dax);
+
+/*
+ * What was found out before may have changed by now. Files that had DAX are kept in mind, for the
+ * case that they cannot be asked any more.
+ */
+void dax_forget(struct dax *dax);
+
+/* Those that were not met since dax_forget are nobody's any more: called before the next one. */
+void dax_forget_kept(struct dax *dax);
+
+/*
+ * What an area of `maps` is of, if that has DAX. NULL: it has not, or nobody can say. Valid until
+ * the next call.
+ */
+const struct dax_file *dax_find(struct dax *dax, const struct maps *maps,
+				const struct maps_area *area);
+
+/* Whether that could be so, without looking at the file. */
+bool dax_possible(struct dax *dax, const struct maps *maps, const struct maps_area *area);
+
+/*
+ * Whether stat of the area's file gives these numbers, which on a stacked or subdivided file system
+ * are not those of the area.
+ */
+bool dax_is_file(struct dax *dax, const struct maps *maps, const struct maps_area *area, dev_t dev,
+		 uint64_t inode);
+
+/* Whether something could not be found out since dax_forget, for lack of memory or descriptors. */
+bool dax_left_out(const struct dax *dax);
+
+/* The number of the file system that has the kernel's own files: memfds, tables, shared memory. */
+dev_t dax_shmem(const struct dax *dax);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * pending.c - see pending.h
+ */
+#define FUSE_USE_VERSION 314
+#include "pending.h"
+#include <fuse_lowlevel.h>
+
+/* libfuse holds locks here: only take note. */
+static void note(fuse_req_t req, void *data)
+{
+	struct pending *pending = data;
+	struct service *service = fuse_req_userdata(req);
+
+	pending->interrupted = true;
+	service->interrupted = true;
+}
+
+void pending_begin(struct pending *pending)
+{
+	struct service *service = fuse_req_userdata(pending->req);
+
+	pending->next = service->pending;
+	pending->link = &service->pending;
+	if (pending->next)
+		pending->next->link = &pending->next;
+	service->pending = pending;
+	fuse_req_interrupt_func(pending->req, note, pending);
+}
+
+void pending_end(struct pending *pending)
+{
+	*pending->link = pending->next;
+	if (pending->next)
+		pending->next->link = pending->link;
+}
+
+void pending_interrupts(struct service *service)
+{
+	struct pending *pending, *next;
+
+	if (!service->interrupted)
+		return;
+	service->interrupted = false;
+	for (pending = service->pending; pending; pending = next) {
+		next = pending->next;
+		if (pending->interrupted)
+			pending->give_up(pending);
+	}
+}

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * process.c - see process.h
+ *
+ * A look first finds out all that is there now, and then compares it with what was told before;
+ * when something fails in between, nothing was told and nothing is changed.
+ */
+#include "process.h"
+#include "claims.h"
+#include "log.h"
+#include "maps.h"
+#include "runs.h"
+#include "tables.h"
+#include "told.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Files that look like new tables and are tried, per look: most of them are. */
+#define TRIED_MAX 8
+
+/* Live slots that are compared with the areas, per look, whether or not there is anything there. */
+#define ASKED_MAX 262144
+
+/* What is there at one moment. */
+struct view {
+	struct maps maps;
+	struct claims claims; /* of the tables, one after the other */
+	struct runs runs;
+};
+
+static ssize_t read_file(pid_t pid, const char *name, char *text, size_t size)
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = read(fd, text, size - 1);
+	if (n < 0)
+		n = -errno;
+	close(fd);
+	text[n < 0 ? 0 : n] = '\0';
+	return n;
+}
+
+int process_ids(pid_t pid, uid_t *uid_ptr, gid_t *gid_ptr)
+{
+	char text[4096], *at;
+	unsigned uid, gid;
+	ssize_t n = read_file(pid, "status", text, sizeof(text));
+
+	if (n < 0)
+		return (int)n;
+	/* Its name is spelled such that it has no newline. */
+	at = strstr(text, "\nUid:");
+	if (!at || sscanf(at, " Uid: %*u %u", &uid) != 1)
+		return -EIO;
+	at = strstr(at, "\nGid:");
+	if (!at || sscanf(at, " Gid: %*u %u", &gid) != 1)
+		return -EIO;
+	*uid_ptr = uid;
+	*gid_ptr = gid;
+	return 0;
+}
+
+static void read_comm(pid_t pid, char comm[17])
+{
+	ssize_t n = read_file(pid, "comm", comm, 17);
+
+	/* The kernel ends it with a newline, of which it may have more. */
+	if (n > 0 && comm[n - 1] == '\n')
+		comm[n - 1] = '\0';
+}
+
+struct process *process_new(uint64_t number, pid_t pid, int pidfd)
+{
+	struct process *process = calloc(1, sizeof(*process));
+
+	if (!process)
+		return NULL;
+	process->number = number;
+	process->pid = pid;
+	process->pidfd = pidfd;
+	return process;
+}
+
+void process_free(struct process *process)
+{
+	if (!process)
+		return;
+	for (size_t i = 0; i < process->table_count; i++) {
+		pmem2fs_table_close(&process->tables[i].reader);
+		entries_clear(&process->tables[i].told);
+	}
+	entries_clear(&process->observed);
+	close(process->pidfd);
+	free(process);
+}
+
+bool process_is_alive(const struct process *process)
+{
+	struct pollfd pollfd = {.fd = process->pidfd, .events = POLLIN};
+
+	return poll(&pollfd, 1, 0) == 0;
+}
+
+size_t process_count(const struct process *process)
+{
+	size_t count = process->observed.count;
+
+	for (size_t i = 0; i < process->table_count; i++)
+		count += process->tables[i].told.count;
+	return count;
+}
+
+/* --- tables --- */
+
+static struct process_table *find_table(struct process *process, uint64_t inode)
+{
+	for (size_t i = 0; i < process->table_count; i++)
+		if (process->tables[i].inode == inode)
+			return &process->tables[i];
+	return NULL;
+}
+
+static void add_table(struct process *process, struct pmem2fs_table *reader, uint64_t inode)
+{
+	process->tables[process->table_count++] =
+		(struct process_table){.inode = inode, .reader = reader};
+}
+
+static void tell_refused(struct process *process, int error)
+{
+	if (error != -EPROTONOSUPPORT || process->warned_version)
+		return;
+	process->warned_version = true;
+	log_warning("process %d: its table is of a version that is not known here",
+		    (int)process->pid);
+}
+
+void process_give(struct process *process, int fd)
+{
+	struct pmem2fs_table *reader;
+	uint64_t inode;
+	int error = tables_open(fd, &reader, &inode);
+
+	if (error)
+		tell_refused(process, error);
+	else if (process->table_count == PROCESS_TABLES || find_table(process, inode))
+		pmem2fs_table_close(&reader);
+	else
+		add_table(process, reader, inode);
+}
+
+static bool may_be_table(const struct maps_area *area, dev_t shmem)
+{
+	return area->name == MAPS_TABLE && area->dev == shmem;
+}
+
+/* Which of the tables are still there, and which are new. */
+static void find_tables(struct process *process, const struct maps *maps, dev_t shmem)
+{
+	unsigned tried = 0;
+
+	for (size_t i = 0; i < process->table_count; i++)
+		process->tables[i].mapped = false;
+	for (size_t i = 0; i < maps->count; i++) {
+		const struct maps_area *area = &maps->list[i];
+		struct process_table *table;
+		struct pmem2fs_table *reader;
+		int error;
+
+		if (area->dev != shmem || !area->inode)
+			continue;
+		/* One that was handed over may have any name. */
+		table = find_table(process, area->inode);
+		if (table)
+			table->mapped = true;
+		if (table || !may_be_table(area, shmem))
+			continue;
+		if (process->table_count == PROCESS_TABLES || tried++ == TRIED_MAX)
+			continue;
+		error = tables_open_area(maps, area, &reader);
+		if (error) {
+			tell_refused(process, error);
+			continue;
+		}
+		add_table(process, reader, area->inode);
+		process->tables[process->table_count - 1].mapped = true;
+	}
+}
+
+/* Records are kept only where there is something to tell. */
+static int read_table(struct process *process, struct sight *sight, struct claims *claims,
+		      uint32_t number)
+{
+	const struct process_table *table = &process->tables[number];
+	const struct entry *old = table->told.list;
+	const struct entry *behind = old ? old + table->told.count : NULL;
+	struct pmem2fs_record record;
+	uint64_t generation;
+
+	for (uint32_t slot = 0;; slot++) {
+		struct claim *claim;
+		int error = pmem2fs_table_next(table->reader, &slot, &generation, &record, NULL);
+
+		if (error)
+			return error == -ENOENT ? 0 : error;
+		if (claims->count == sight->room || claims->asked == ASKED_MAX) {
+			sight->left_out = true;
+			return 0;
+		}
+		error = claims_add(claims, &record, &claim);
+		if (error)
+			return error;
+		if (!claim)
+			continue;
+		claim->slot = slot;
+		claim->generation = generation;
+		claim->table = number;
+		while (old < behind && old->place < slot)
+			old++;
+		if (old < behind && told_same(old, claim))
+			continue;
+		error = claims_keep(claims, claim, &record);
+		if (error)
+			return error;
+	}
+}
+
+/* --- what is there --- */
+
+static void clear_view(struct view *view)
+{
+	runs_clear(&view->runs);
+	claims_clear(&view->claims);
+	maps_clear(&view->maps);
+}
+
+static int look(struct process *process, struct sight *sight, struct view *view)
+{
+	struct claims *claims = &view->claims;
+	int error;
+
+	*view = (struct view){0};
+	error = maps_read(&view->maps, process->pid);
+	if (error)
+		return error;
+	*claims = (struct claims){
+		.maps = &view->maps,
+		.dax = sight->dax,
+		.uid = sight->uid,
+		.gid = sight->gid,
+		.seed = sight->seed,
+	};
+	find_tables(process, &view->maps, dax_shmem(sight->dax));
+	for (uint32_t i = 0; !error && i < process->table_count; i++)
+		if (process->tables[i].mapped)
+			error = read_table(process, sight, claims, i);
+	if (!error)
+		error = claims_settle(claims);
+	if (!error)
+		error = runs_find(&view->runs, claims);
+	if (error)
+		clear_view(view);
+	return error;
+}
+
+static int make_news(struct change *change, struct news **news_ptr)
+{
+	const struct process *process = change->process;
+	struct news *news;
+
+	*news_ptr = NULL;
+	if (!change->count)
+		return 0;
+	news = malloc(sizeof(*news));
+	if (!news)
+		return -ENOMEM;
+	*news = (struct news){
+		.process = process->number,
+		.born = !process->told,
+		.pid = process->pid,
+		.uid = change->sight->uid,
+		.gid = change->sight->gid,
+		.pidfd = -1,
+	};
+	read_comm(process->pid, news->comm);
+	if (news->born) {
+		news->pidfd = fcntl(process->pidfd, F_DUPFD_CLOEXEC, 0);
+		if (news->pidfd < 0) {
+			free(news);
+			return -errno;
+		}
+	}
+	*news_ptr = news;
+	return 0;
+}
+
+/* Nothing can fail any more. */
+static void remember(struct change *change, struct news *news)
+{
+	struct process *process = change->process;
+	size_t kept = 0;
+
+	process->uid = change->sight->uid;
+	process->gid = change->sight->gid;
+	for (size_t i = 0; i < process->table_count; i++) {
+		struct process_table *table = &process->tables[i];
+
+		entries_clear(&table->told);
+		table->told = change->tables[i];
+		change->tables[i] = (struct entries){0};
+		if (table->mapped) {
+			process->tables[kept++] = *table;
+		} else {
+			pmem2fs_table_close(&table->reader);
+			entries_clear(&table->told);
+		}
+	}
+	process->table_count = kept;
+	entries_clear(&process->observed);
+	process->observed = change->observed;
+	change->observed = (struct entries){0};
+	if (!news)
+		return;
+	process->told = true;
+	news->count = change->count;
+	news->list = change->list;
+	change->list = NULL;
+	change->count = 0;
+}
+
+/* --- a look --- */
+
+/* Of what is observed, only what was told before or is in the view before as well. */
+static void keep_steady(const struct process *process, const struct runs *before, struct runs *runs)
+{
+	size_t kept = 0, i = 0;
+
+	for (size_t j = 0; j < runs->count; j++) {
+		const struct run *run = &runs->list[j];
+
+		while (i < before->count && before->list[i].begin < run->begin)
+			i++;
+		if (told_observed(process, run) ||
+		    (i < before->count && before->list[i].begin == run->begin &&
+		     before->list[i].identity == run->identity))
+			runs->list[kept++] = *run;
+	}
+	runs->count = kept;
+}
+
+/*
+ * Between the areas and a table time passes: what a program publishes or unmaps just then would be
+ * seen as a mapping that is in no table. So of programs that publish, what is observed for the
+ * first time is looked at twice.
+ */
+static int look_twice(struct process *process, struct sight *sight, struct view *view)
+{
+	struct view second;
+	bool unknown = false, publishes = false;
+	int error;
+
+	for (size_t i = 0; i < process->table_count; i++)
+		publishes |= process->tables[i].mapped;
+	for (size_t i = 0; publishes && !unknown && i < view->runs.count; i++)
+		unknown = !told_observed(process, &view->runs.list[i]);
+	if (!unknown)
+		return 0;
+	error = look(process, sight, &second);
+	if (error)
+		return error;
+	keep_steady(process, &view->runs, &second.runs);
+	clear_view(view);
+	*view = second;
+	return 0;
+}
+
+int process_look(struct process *process, struct sight *sight, struct news **news)
+{
+	struct view view;
+	struct change change = {
+		.process = process, .sight = sight, .claims = &view.claims, .runs = &view.runs};
+	int error = look(process, sight, &view);
+
+	*news = NULL;
+	if (error)
+		goto end;
+	error = look_twice(process, sight, &view);
+	view.claims.maps = &view.maps; /* it may have moved */
+	if (!error && view.claims.count + view.runs.count > sight->room) {
+		view.runs.count = sight->room - view.claims.count;
+		sight->left_out = true;
+	}
+	if (!error && !process_is_alive(process))
+		error = -ESRCH;
+	if (!error)
+		error = told_compare(&change);
+	if (!error)
+		error = make_news(&change, news);
+	if (!error)
+		remember(&change, *news);
+	told_clear(&change);
+	clear_view(&view);
+end:
+	return error && !process_is_alive(process) ? -ESRCH : error;
+}
+
+struct news *process_gone(const struct process *process)
+{
+	struct news *news = process->told ? calloc(1, sizeof(*news)) : NULL;
+
+	if (news) {
+		news->process = process->number;
+		news->gone = true;
+		news->pidfd = -1;
+	}
+	return news;
+}
+
+int process_is_of_interest(pid_t pid, struct dax *dax)
+{
+	struct maps maps;
+	int error = maps_read(&maps, pid);
+	bool found = false;
+
+	if (error)
+		return error;
+	for (size_t i = 0; !found && i < maps.count; i++)
+		found = may_be_table(&maps.list[i], dax_shmem(dax)) ||
+			dax_find(dax, &maps, &maps.list[i]);
+	maps_clear(&maps);
+	return found;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * process.h - one process over several looks: its areas, its tables, and what was told of it
+ */
+#ifndef PMEM2FS_PROCESS_H
+#define PMEM2FS_PROCESS_H
+
+#include "dax.h"
+#include "extents.h"
+#include "sighting.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define PROCESS_TABLES 4
+
+/* A mapping that was told of. */
+struct entry {
+	uint64_t number;
+	uint64_t place;    /* published: slot; observed: address */
+	uint64_t identity; /* published: generation; observed: of file and offset, as one number */
+	uint64_t digest;   /* of the record */
+	struct extents *extents;
+};
+
+/* By place. */
+struct entries {
+	size_t count;
+	struct entry *list;
+};
+
+struct process_table {
+	uint64_t inode;
+	struct pmem2fs_table *reader;
+	bool mapped; /* in the areas, when they were last read */
+	struct entries told;
+};
+
+struct process {
+	uint64_t number;
+	pid_t pid;
+	int pidfd;
+	uid_t uid;
+	gid_t gid;
+	bool told; /* at least one mapping */
+	bool warned_version;
+	bool fresh;      /* the scanner's: it has handed a table over since it was looked at */
+	uint64_t looked; /* the scanner's */
+	size_t table_count;
+	struct process_table tables[PROCESS_TABLES];
+	struct entries observed;
+};
+
+/* What a look works with. */
+struct sight {
+	struct dax *dax;
+	uid_t uid; /* effective ones of the process, by now */
+	gid_t gid;
+	uint64_t seed;    /* of digests */
+	uint64_t numbers; /* last one given to a mapping */
+	size_t room;      /* mappings that may be told of this process */
+	bool left_out;    /* set: there are more */
+};
+
+/* Whether process_look could find anything. 0 or 1, or why its areas cannot be read. */
+int process_is_of_interest(pid_t pid, struct dax *dax);
+
+/* The effective ids of a process, or a negative errno. */
+int process_ids(pid_t pid, uid_t *uid, gid_t *gid);
+
+/* `pidfd` is the new process's from then on. NULL when memory runs out. */
+struct process *process_new(uint64_t number, pid_t pid, int pidfd);
+void process_free(struct process *process);
+
+bool process_is_alive(const struct process *process);
+
+/* It has handed this over, which stays the caller's. */
+void process_give(struct process *process, int table);
+
+/* How many mappings were told of. */
+size_t process_count(const struct process *process);
+
+/*
+ * *news is what has changed, NULL for nothing. Errors: -ESRCH (it has ended), -EACCES and -EPERM
+ * (not to be seen by us), or others after which all is as before: -ENOMEM, -EMFILE, ...
+ */
+int process_look(struct process *process, struct sight *sight, struct news **news);
+
+/* The news that it is gone, NULL if it was never told of or memory runs out. */
+struct news *process_gone(const struct process *process);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * tables.h - opening what may be the table of a process
+ *
+ * Whoever offers a descriptor, or has a file mapped, may have put anything behind it: a file system
+ * that never answers, a FIFO, a file whose position he holds locked.
+ */
+#ifndef PMEM2FS_TABLES_H
+#define PMEM2FS_TABLES_H
+
+#include "libpmem2fs.h"
+#include "maps.h"
+#include <stdint.h>
+
+/*
+ * Opens a reader on the table behind a descriptor of any kind, which stays the caller's, and tells
+ * the inode. -EINVAL and others of pmem2fs_table_open, those of open.
+ */
+int tables_open(int fd, struct pmem2fs_table **table, uint64_t *inode);
+
+/* The same of the file of an area. Also -EPERM, -EACCES, -ENOENT. */
+int tables_open_area(const struct maps *maps, const struct maps_area *area,
+		     struct pmem2fs_table **table);
+
+#endif

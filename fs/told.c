@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * told.c - see told.h
+ */
+#include "told.h"
+#include "claims.h"
+#include "runs.h"
+#include <errno.h>
+#include <stdlib.h>
+
+void entries_clear(struct entries *entries)
+{
+	for (size_t i = 0; i < entries->count; i++)
+		free(entries->list[i].extents);
+	free(entries->list);
+	*entries = (struct entries){0};
+}
+
+bool told_same(const struct entry *old, const struct claim *claim)
+{
+	return old->place == claim->slot && old->identity == claim->generation &&
+	       old->digest == claim->digest && extents_equal(old->extents, claim->extents);
+}
+
+const struct entry *told_observed(const struct process *process, const struct run *run)
+{
+	size_t low = 0, high = process->observed.count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct entry *entry = &process->observed.list[middle];
+
+		if (entry->place == run->begin)
+			return entry->identity == run->identity ? entry : NULL;
+		if (entry->place < run->begin)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+static int tell(struct change *change, struct sighting sighting)
+{
+	if (change->count == change->room) {
+		size_t larger = change->room ? change->room * 2 : 4;
+		struct sighting *list = realloc(change->list, larger * sizeof(*list));
+
+		if (!list)
+			return -ENOMEM;
+		change->list = list;
+		change->room = larger;
+	}
+	change->list[change->count++] = sighting;
+	return 0;
+}
+
+static int tell_gone(struct change *change, const struct entry *old, enum origin origin)
+{
+	return tell(change, (struct sighting){
+				    .kind = SIGHTING_GONE,
+				    .origin = origin,
+				    .number = old->number,
+			    });
+}
+
+static int copy_extents(const struct extents *extents, struct extents **copy)
+{
+	*copy = NULL;
+	return extents ? extents_intersect(extents, NULL, copy) : 0;
+}
+
+/* Of the entries before, passes over those that are gone by now. */
+static int pass(struct change *change, const struct entry **old, const struct entry *behind,
+		uint64_t place, uint64_t identity, enum origin origin)
+{
+	for (; *old < behind; ++*old) {
+		int error;
+
+		if ((*old)->place > place ||
+		    ((*old)->place == place && (*old)->identity == identity))
+			return 0;
+		error = tell_gone(change, *old, origin);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static bool is_at(const struct entry *old, const struct entry *behind, uint64_t place)
+{
+	return old < behind && old->place == place;
+}
+
+static int tell_claim(struct change *change, const struct claim *claim, enum sighting_kind kind,
+		      uint64_t number)
+{
+	struct sighting sighting = {
+		.kind = kind,
+		.origin = ORIGIN_PUBLISHED,
+		.number = number,
+		.record = change->claims->records[claim->record],
+		.table = change->process->tables[claim->table].inode,
+		.generation = claim->generation,
+		.slot = claim->slot,
+	};
+	int error = copy_extents(claim->extents, &sighting.extents);
+
+	if (!error)
+		error = tell(change, sighting);
+	if (error)
+		free(sighting.extents);
+	return error;
+}
+
+static int compare_claim(struct change *change, struct claim *claim, struct entries *now,
+			 const struct entry **old, const struct entry *behind)
+{
+	struct entry *entry = &now->list[now->count];
+	int error = pass(change, old, behind, claim->slot, claim->generation, ORIGIN_PUBLISHED);
+
+	if (error)
+		return error;
+	*entry = (struct entry){
+		.place = claim->slot,
+		.identity = claim->generation,
+		.digest = claim->digest,
+	};
+	if (is_at(*old, behind, claim->slot)) {
+		entry->number = (*old)->number;
+		if (!told_same(*old, claim))
+			error = tell_claim(change, claim, SIGHTING_CHANGED, entry->number);
+		++*old;
+	} else {
+		entry->number = ++change->sight->numbers;
+		error = tell_claim(change, claim, SIGHTING_NEW, entry->number);
+	}
+	if (error)
+		return error;
+	entry->extents = claim->extents;
+	claim->extents = NULL;
+	now->count++;
+	return 0;
+}
+
+/* Those of one table; *next is its first claim, and then that of the next table. */
+static int compare_table(struct change *change, uint32_t number, size_t *next)
+{
+	const struct process_table *table = &change->process->tables[number];
+	const struct entry *old = table->told.list;
+	const struct entry *behind = old ? old + table->told.count : NULL;
+	struct claims *claims = change->claims;
+	struct entries *now = &change->tables[number];
+	size_t end = *next;
+	int error = 0;
+
+	while (end < claims->count && claims->list[end].table == number)
+		end++;
+	now->list = malloc((end - *next + 1) * sizeof(*now->list));
+	if (!now->list)
+		return -ENOMEM;
+	for (; !error && *next < end; ++*next)
+		if (!claims->list[*next].refused)
+			error = compare_claim(change, &claims->list[*next], now, &old, behind);
+	for (; !error && old < behind; old++)
+		error = tell_gone(change, old, ORIGIN_PUBLISHED);
+	return error;
+}
+
+static int compare_runs(struct change *change)
+{
+	const struct entry *old = change->process->observed.list;
+	const struct entry *behind = old ? old + change->process->observed.count : NULL;
+	const struct runs *runs = change->runs;
+	struct entries *now = &change->observed;
+	int error = 0;
+
+	now->list = malloc((runs->count + 1) * sizeof(*now->list));
+	if (!now->list)
+		return -ENOMEM;
+	for (size_t i = 0; !error && i < runs->count; i++) {
+		const struct run *run = &runs->list[i];
+		struct sighting sighting = {.kind = SIGHTING_NEW, .origin = ORIGIN_OBSERVED};
+		struct entry entry = {.place = run->begin, .identity = run->identity};
+
+		error = pass(change, &old, behind, run->begin, run->identity, ORIGIN_OBSERVED);
+		if (error)
+			break;
+		runs_record(run, change->claims, &sighting.record);
+		entry.digest = claims_digest(change->sight->seed, &sighting.record);
+		if (is_at(old, behind, run->begin)) {
+			sighting.kind = SIGHTING_CHANGED;
+			entry.number = old->number;
+		} else {
+			entry.number = ++change->sight->numbers;
+		}
+		sighting.number = entry.number;
+		if (sighting.kind == SIGHTING_NEW || old->digest != entry.digest)
+			error = tell(change, sighting);
+		old += sighting.kind == SIGHTING_CHANGED;
+		now->list[now->count++] = entry;
+	}
+	for (; !error && old < behind; old++)
+		error = tell_gone(change, old, ORIGIN_OBSERVED);
+	return error;
+}
+
+int told_compare(struct change *change)
+{
+	size_t next = 0;
+	int error = 0;
+
+	for (uint32_t i = 0; !error && i < change->process->table_count; i++)
+		error = compare_table(change, i, &next);
+	return error ? error : compare_runs(change);
+}
+
+void told_clear(struct change *change)
+{
+	for (size_t i = 0; i < change->count; i++)
+		free(change->list[i].extents);
+	free(change->list);
+	for (size_t i = 0; i < PROCESS_TABLES; i++)
+		entries_clear(&change->tables[i]);
+	entries_clear(&change->observed);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * told.h - what is there of a process, compared with what was told of it
+ */
+#ifndef PMEM2FS_TOLD_H
+#define PMEM2FS_TOLD_H
+
+#include "process.h"
+
+struct claim;
+struct claims;
+struct run;
+struct runs;
+
+/* What is to be told, and to be remembered when it has been. */
+struct change {
+	struct process *process;
+	struct sight *sight;
+	struct claims *claims; /* what is there: of the tables, one after the other */
+	const struct runs *runs;
+	struct entries tables[PROCESS_TABLES], observed;
+	size_t count, room;
+	struct sighting *list;
+};
+
+/* Fills in the rest of a change. What is remembered of claims is taken from them. */
+int told_compare(struct change *change);
+void told_clear(struct change *change);
+
+void entries_clear(struct entries *entries);
+
+/* Whether nothing is to be told of a claim. */
+bool told_same(const struct entry *old, const struct claim *claim);
+
+/* What was told of a run, or NULL. */
+const struct entry *told_observed(const struct process *process, const struct run *run);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * users.c - see users.h
+ */
+#include "users.h"
+#include "clock.h"
+#include <search.h>
+#include <stdlib.h>
+
+#define SHARE      4 /* of the time that passes, a user gets one part in so many */
+#define CREDIT_MAX ((int64_t)CLOCK_SECOND / 4)
+
+static int by_uid(const void *a, const void *b)
+{
+	const struct user *x = a, *y = b;
+
+	return (x->uid > y->uid) - (x->uid < y->uid);
+}
+
+void users_clear(struct users *users)
+{
+	tdestroy(users->tree, free);
+	*users = (struct users){0};
+}
+
+struct user *users_get(struct users *users, uid_t uid)
+{
+	struct user wanted = {.uid = uid}, *user;
+	void *node = tfind(&wanted, &users->tree, by_uid);
+
+	if (node)
+		return *(struct user **)node;
+	user = calloc(1, sizeof(*user));
+	if (!user)
+		return NULL;
+	user->uid = uid;
+	user->credit = CREDIT_MAX;
+	if (tsearch(user, &users->tree, by_uid))
+		return user;
+	free(user);
+	return NULL;
+}
+
+static void earn(struct user *user, uint64_t now)
+{
+	uint64_t earned = (now - user->at) / SHARE;
+
+	if (earned > (uint64_t)(CREDIT_MAX - user->credit))
+		user->credit = CREDIT_MAX;
+	else
+		user->credit += (int64_t)earned;
+	user->at = now;
+}
+
+bool users_has_credit(struct user *user, uint64_t now)
+{
+	earn(user, now);
+	return user->uid == 0 || user->credit > 0;
+}
+
+void users_charge(struct users *users, struct user *user, uint64_t now, uint64_t spent)
+{
+	uint64_t until;
+
+	if (user->uid == 0)
+		return;
+	earn(user, now);
+	user->credit -= (int64_t)spent;
+	if (user->credit > 0)
+		return;
+	until = now + (uint64_t)-user->credit * SHARE + 1;
+	if (until > users->debts_until)
+		users->debts_until = until;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * users.h - the share that each user has in what the scanner does: time, and room for mappings
+ *
+ * Time is a credit that grows as time passes and is spent by looking at the user's processes. Root
+ * needs none.
+ */
+#ifndef PMEM2FS_USERS_H
+#define PMEM2FS_USERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct user {
+	uid_t uid;
+	int64_t credit; /* ns, as of `at` */
+	uint64_t at;
+	size_t mappings; /* of his processes, told of */
+	bool warned;
+};
+
+struct users {
+	void *tree;
+	uint64_t debts_until; /* when everybody has credit again */
+};
+
+void users_clear(struct users *users);
+
+/* NULL when memory runs out. */
+struct user *users_get(struct users *users, uid_t uid);
+
+/* Whether there is time for him; and time was spent for him. */
+bool users_has_credit(struct user *user, uint64_t now);
+void users_charge(struct users *users, struct user *user, uint64_t now, uint64_t spent);
+
+#endif

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * watcher.c - see watcher.h
+ *
+ * The list of devices is the thread's while a check runs, and the loop's at all other times. A
+ * device costs one stat and one read of a small file a second, however many mappings are on it.
+ *
+ * What the kernel tells: uevents say that a device or its driver came or went, and a list of bad
+ * blocks wakes who polls it. Not all changes of a list do (Linux 6.1: none that is written to the
+ * list by hand), and uevents do not reach every container, so the check once a second finds the
+ * rest.
+ */
+#include "watcher.h"
+#include "clock.h"
+#include "events.h"
+#include "holders.h"
+#include "libpmem2fs.h"
+#include "namespace.h"
+#include "pool.h"
+#include "watch.h"
+#include "witness.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define PERIOD (CLOCK_SECOND + CLOCK_SECOND / 20) /* what was seen a second ago is not fresh */
+/* The kernel tells of a device while it is still on its way out, and several times. */
+#define SETTLE    (CLOCK_SECOND / 20)
+#define LIST_SIZE 4096 /* sysfs shows no more of a file */
+
+struct watched {
+	struct watched *next;
+	dev_t dev;
+	bool block;
+	bool used;    /* something shown is on it */
+	bool checked; /* before */
+	bool polled;
+	bool pending;      /* something on it was not looked at since it changed */
+	uint64_t identity; /* of the device that has this number, 0: none */
+	int list;          /* of its bad blocks, -1: none */
+	size_t length;
+	uint64_t changed; /* clock_now(); 0: all that is on it was looked at since */
+	char text[LIST_SIZE];
+};
+
+struct watcher {
+	struct service *service;
+	int epoll;
+	struct watch uevents; /* fd -1: not listening */
+	struct watch lists;   /* all that are polled; has no descriptor of its own */
+	struct task check;
+	bool checking;
+	bool active;
+	uint64_t due;
+	struct timespec gathered; /* service->changed when the devices were gathered */
+	struct watched *devices;
+};
+
+static struct watcher *watcher_of(void *part, size_t offset)
+{
+	return (struct watcher *)((char *)part - offset);
+}
+
+/* --- in a thread --- */
+
+static void close_list(struct watched *watched)
+{
+	if (watched->list >= 0)
+		close(watched->list);
+	watched->list = -1;
+	watched->polled = false;
+}
+
+/* The number went to another device, or to none. */
+static void begin_device(struct watched *watched, uint64_t identity)
+{
+	struct pmem2fs_device device;
+
+	close_list(watched);
+	watched->identity = identity;
+	if (identity && !pmem2fs_device_get(watched->dev, watched->block, &device) &&
+	    device.badblocks_path[0])
+		watched->list = open(device.badblocks_path, O_RDONLY | O_CLOEXEC);
+}
+
+/*
+ * Reading it also arms the poll. One that cannot be read any more is of a disk that has gone from
+ * below a device mapper, while the number stays.
+ */
+static bool list_changed(struct watched *watched)
+{
+	char text[LIST_SIZE];
+	ssize_t n = watched->list >= 0 ? pread(watched->list, text, sizeof(text), 0) : 0;
+	size_t length = n > 0 ? (size_t)n : 0;
+	bool changed = n < 0 || length != watched->length || memcmp(text, watched->text, length);
+
+	if (n < 0)
+		close_list(watched);
+	watched->length = length;
+	memcpy(watched->text, text, length);
+	return changed;
+}
+
+/*
+ * One that is checked for the first time has changed unless all is well with it: what is shown of
+ * the mappings may be older than the watching.
+ */
+static void check_device(struct watched *watched)
+{
+	uint64_t now = clock_now(), identity = 0;
+	int error = pmem2fs_device_identity(watched->dev, watched->block, &identity);
+	bool changed = watched->checked ? identity != watched->identity : !identity;
+
+	if (error && error != -ENODEV)
+		return; /* that says nothing */
+	if (identity != watched->identity)
+		begin_device(watched, identity);
+	watched->checked = true;
+	if (list_changed(watched) || changed)
+		watched->changed = now;
+}
+
+static void run_check(struct task *task)
+{
+	struct watcher *watcher = watcher_of(task, offsetof(struct watcher, check));
+
+	for (struct watched *watched = watcher->devices; watched; watched = watched->next)
+		check_device(watched);
+}
+
+/* --- in the loop --- */
+
+/* Has a check made soon; what happens until then is one with it. */
+static void hurry(struct watcher *watcher)
+{
+	uint64_t soon = clock_now() + SETTLE;
+
+	if (soon < watcher->due)
+		watcher->due = soon;
+}
+
+static void list_ready(struct watch *watch, uint32_t events)
+{
+	(void)events;
+	hurry(watcher_of(watch, offsetof(struct watcher, lists)));
+}
+
+static bool is_of_a_device(const char *text, size_t length)
+{
+	static const char *const subsystems[] = {"SUBSYSTEM=block", "SUBSYSTEM=dax",
+						 "SUBSYSTEM=nd"};
+	const char *end = text + length;
+
+	for (; text < end; text += strlen(text) + 1)
+		for (size_t i = 0; i < sizeof(subsystems) / sizeof(subsystems[0]); i++)
+			if (!strcmp(text, subsystems[i]))
+				return true;
+	return false;
+}
+
+static void uevents_ready(struct watch *watch, uint32_t events)
+{
+	struct watcher *watcher = watcher_of(watch, offsetof(struct watcher, uevents));
+	char text[8192];
+	ssize_t n;
+
+	(void)events;
+	n = recv(watch->fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+	if (n < 0) {
+		if (errno == ENOBUFS) /* some are lost */
+			hurry(watcher);
+		return;
+	}
+	text[n] = '\0';
+	if (is_of_a_device(text, (size_t)n))
+		hurry(watcher);
+}
+
+static void listen_to_uevents(struct watcher *watcher)
+{
+	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1}; /* the kernel's */
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = &watcher->uevents};
+	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+			NETLINK_KOBJECT_UEVENT);
+
+	if (fd < 0)
+		return;
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) ||
+	    epoll_ctl(watcher->epoll, EPOLL_CTL_ADD, fd, &event)) {
+		close(fd);
+		return;
+	}
+	watcher->uevents.fd = fd;
+}
+
+static void drop_devices(struct watcher *watcher, bool unused_only)
+{
+	struct watched **at = &watcher->devices, *watched;
+
+	while ((watched = *at)) {
+		if (unused_only && watched->used) {
+			at = &watched->next;
+			continue;
+		}
+		*at = watched->next;
+		close_list(watched);
+		free(watched);
+	}
+}
+
+/* Until somebody listens again. */
+static void rest(struct watcher *watcher)
+{
+	if (watcher->uevents.fd >= 0)
+		close(watcher->uevents.fd);
+	watcher->uevents.fd = -1;
+	drop_devices(watcher, false);
+	watcher->gathered = (struct timespec){0};
+	watcher->due = 0;
+	watcher->active = false;
+}
+
+/* What a mapping is on. False: on nothing that could go. */
+static bool device_of(const struct mapping *mapping, dev_t *dev, bool *block)
+{
+	struct pmem2fs_record record;
+
+	version_record(mapping->version, &record);
+	*block = record.source_type != PMEM2FS_SOURCE_DEVDAX;
+	*dev = *block ? record.source_dev : record.source_rdev;
+	return record.source_type != PMEM2FS_SOURCE_ANONYMOUS && major(*dev);
+}
+
+/* The one that was found goes to the front: its neighbours are mostly on the same. */
+static struct watched *find(struct watcher *watcher, dev_t dev, bool block)
+{
+	struct watched **at = &watcher->devices, *watched;
+
+	while ((watched = *at) && (watched->dev != dev || watched->block != block))
+		at = &watched->next;
+	if (watched) {
+		*at = watched->next;
+		watched->next = watcher->devices;
+		watcher->devices = watched;
+	}
+	return watched;
+}
+
+static struct watched *add(struct watcher *watcher, dev_t dev, bool block)
+{
+	struct watched *watched = calloc(1, sizeof(*watched));
+
+	if (!watched)
+		return NULL;
+	watched->dev = dev;
+	watched->block = block;
+	watched->list = -1;
+	watched->next = watcher->devices;
+	watcher->devices = watched;
+	return watched;
+}
+
+/* The devices that there are something on. One that memory runs out for is left out until later. */
+static void gather(struct watcher *watcher)
+{
+	struct service *service = watcher->service;
+	struct timespec changed = service->changed;
+	struct watched *watched;
+	struct mapping *mapping;
+	size_t place;
+	dev_t dev;
+	bool block;
+
+	if (!memcmp(&changed, &watcher->gathered, sizeof(changed)))
+		return;
+	watcher->gathered = changed;
+	for (watched = watcher->devices; watched; watched = watched->next)
+		watched->used = false;
+	mapping = namespace_after(service->names, 0, &place);
+	for (; mapping; mapping = namespace_next(service->names, &place)) {
+		if (!device_of(mapping, &dev, &block))
+			continue;
+		watched = find(watcher, dev, block);
+		if (!watched)
+			watched = add(watcher, dev, block);
+		if (watched)
+			watched->used = true;
+		else
+			watcher->gathered = (struct timespec){0};
+	}
+	drop_devices(watcher, true);
+}
+
+/*
+ * A look that was under way when the device changed does not count: what is on it is asked about
+ * until each was looked at later than that.
+ */
+static void look_at_changed(struct watcher *watcher)
+{
+	struct service *service = watcher->service;
+	struct watched *watched;
+	struct mapping *mapping;
+	bool any = false, block;
+	size_t place;
+	dev_t dev;
+
+	for (watched = watcher->devices; watched; watched = watched->next) {
+		watched->pending = false;
+		any |= watched->changed != 0;
+	}
+	if (!any)
+		return;
+	mapping = namespace_after(service->names, 0, &place);
+	for (; mapping; mapping = namespace_next(service->names, &place)) {
+		watched = device_of(mapping, &dev, &block) ? find(watcher, dev, block) : NULL;
+		if (!watched || mapping->checked >= watched->changed)
+			continue;
+		watched->pending = true;
+		if (!mapping->asked)
+			witness_ask(service->witness, mapping, 0, NULL);
+	}
+	for (watched = watcher->devices; watched; watched = watched->next)
+		if (!watched->pending)
+			watched->changed = 0;
+}
+
+/* Edge-triggered: it stays ready until the next check reads it. */
+static void poll_lists(struct watcher *watcher)
+{
+	struct epoll_event event = {.events = EPOLLPRI | EPOLLET, .data.ptr = &watcher->lists};
+
+	for (struct watched *watched = watcher->devices; watched; watched = watched->next) {
+		if (watched->polled || watched->list < 0)
+			continue;
+		epoll_ctl(watcher->epoll, EPOLL_CTL_ADD, watched->list, &event);
+		watched->polled = true;
+	}
+}
+
+static void check_done(struct task *task)
+{
+	struct watcher *watcher = watcher_of(task, offsetof(struct watcher, check));
+
+	watcher->checking = false;
+	poll_lists(watcher);
+	look_at_changed(watcher);
+}
+
+static void begin_check(struct watcher *watcher, uint64_t now)
+{
+	watcher->due = now + PERIOD;
+	if (!watcher->active)
+		listen_to_uevents(watcher);
+	watcher->active = true;
+	holders_look(watcher->service->holders, false, NULL);
+	gather(watcher);
+	watcher->checking =
+		watcher->devices && !pool_submit(watcher->service->helpers, &watcher->check);
+}
+
+uint64_t watcher_expire(struct watcher *watcher, uint64_t now)
+{
+	if (watcher->checking)
+		return UINT64_MAX; /* its end comes back here */
+	if (!events_wanted(watcher->service->events)) {
+		if (watcher->active)
+			rest(watcher);
+		return UINT64_MAX;
+	}
+	if (now >= watcher->due)
+		begin_check(watcher, now);
+	return watcher->checking ? UINT64_MAX : watcher->due;
+}
+
+struct watcher *watcher_new(struct service *service, int epoll)
+{
+	struct watcher *watcher = calloc(1, sizeof(*watcher));
+
+	if (!watcher)
+		return NULL;
+	watcher->service = service;
+	watcher->epoll = epoll;
+	watcher->uevents = (struct watch){.fd = -1, .ready = uevents_ready};
+	watcher->lists = (struct watch){.fd = -1, .ready = list_ready};
+	watcher->check = (struct task){.lane = LANE_WATCHER, .run = run_check, .done = check_done};
+	return watcher;
+}
+
+void watcher_free(struct watcher *watcher)
+{
+	if (watcher)
+		rest(watcher);
+	free(watcher);
+}

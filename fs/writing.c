@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * writing.c - see writing.h
+ *
+ * A request is carried out by the write that completes it, which is answered when that is done.
+ */
+#define FUSE_USE_VERSION 314
+#include "writing.h"
+#include "attributes.h"
+#include "mapper.h"
+#include "notify.h"
+#include "pending.h"
+#include <errno.h>
+#include <fuse_lowlevel.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct service *service_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+void writing_refuse(fuse_req_t req, const struct version *version)
+{
+	char why[MAPPER_WHY_LENGTH];
+
+	snprintf(why, sizeof(why), "%s: cannot write: it is a mapping already", version->text);
+	mapper_failed(service_of(req), "map", version->text, fuse_req_ctx(req)->uid, EEXIST, why);
+	fuse_reply_err(req, EEXIST);
+}
+
+void writing_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+		    struct fuse_file_info *fi)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	struct service *service = service_of(req);
+	struct fuse_entry_param param = {0};
+	struct identity *identity;
+	struct draft *draft;
+	int error;
+
+	(void)mode;
+	if (parent != NAMESPACE_ROOT || strlen(name) > NAME_LENGTH_MAX) {
+		fuse_reply_err(req, parent != NAMESPACE_ROOT ? ENOTDIR : ENAMETOOLONG);
+		return;
+	}
+	if (namespace_find(service->names, name)) {
+		fuse_reply_err(req, EEXIST);
+		return;
+	}
+	identity = identity_of_caller(ctx->pid, ctx->uid, ctx->gid);
+	error = identity ? drafts_add(service->drafts, name, ctx->uid, ctx->gid, identity, &draft)
+			 : -ENOMEM;
+	if (error) {
+		free(identity);
+		fuse_reply_err(req, -error);
+		return;
+	}
+	if (nodes_lookup(namespace_nodes(service->names), &draft->node)) {
+		draft_free(service->drafts, draft);
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	param.ino = draft->node.id;
+	attributes_draft(draft, &param.attr);
+	fi->direct_io = 1; /* else the request would be read back from the page cache */
+	if (fuse_reply_create(req, &param, fi))
+		attributes_forget(service, param.ino, 1);
+}
+
+/* The name does not lead to the draft any more: the kernel is to forget it, and so are we. */
+static void end_draft(struct service *service, struct draft *draft, int error)
+{
+	draft_end(service->drafts, draft, error);
+	notify_name(service, draft->name);
+}
+
+/* A WRITE whose answer waits for the request to be carried out. */
+struct pending_write {
+	struct pending pending; /* first */
+	struct draft *draft;
+	struct map_job *job;
+	size_t size;
+};
+
+static void write_end(struct pending_write *write, int error)
+{
+	fuse_req_t req = write->pending.req;
+
+	pending_end(&write->pending);
+	end_draft(service_of(req), write->draft, error);
+	if (error)
+		fuse_reply_err(req, error);
+	else
+		fuse_reply_write(req, write->size);
+	free(write);
+}
+
+static void write_finished(void *arg, int error, const char *why)
+{
+	(void)why;
+	write_end(arg, error);
+}
+
+static void write_give_up(struct pending *pending)
+{
+	struct pending_write *write = (struct pending_write *)pending;
+
+	mapper_abandon(write->job);
+	write_end(write, EINTR);
+}
+
+static void report_request(struct service *service, const struct draft *draft, int error,
+			   const char *reason)
+{
+	char why[MAPPER_WHY_LENGTH];
+
+	snprintf(why, sizeof(why), "%s: bad request: %s", draft->name, reason);
+	mapper_failed(service, "map", draft->name, draft->uid, error, why);
+}
+
+void writing_expired(void *arg, const struct draft *draft)
+{
+	struct service *service = arg;
+
+	report_request(service, draft, ETIMEDOUT,
+		       draft->scan.seen ? "it was never finished" : "nothing was ever written");
+	notify_name(service, draft->name);
+}
+
+/* The request is complete: the reply waits for what comes of it. */
+static void carry_out(fuse_req_t req, struct draft *draft, size_t size)
+{
+	struct service *service = service_of(req);
+	struct identity *identity = draft->identity;
+	struct pending_write *write;
+	struct request request;
+	char why[REQUEST_WHY_LENGTH];
+	int error;
+
+	error = request_parse(draft->text, draft->scan.seen, &request, why);
+	if (error) {
+		report_request(service, draft, -error, why);
+		end_draft(service, draft, -error);
+		fuse_reply_err(req, -error);
+		return;
+	}
+	write = calloc(1, sizeof(*write));
+	if (!write) {
+		request_clear(&request);
+		end_draft(service, draft, ENOMEM);
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	write->pending.req = req;
+	write->pending.give_up = write_give_up;
+	write->draft = draft;
+	write->size = size;
+	draft->identity = NULL;
+	pending_begin(&write->pending);
+	mapper_map(service, draft->name, &request, draft->uid, draft->gid, identity, -1, 0,
+		   write_finished, write, &write->job);
+}
+
+void writing_write(fuse_req_t req, fuse_ino_t id, const char *text, size_t size, off_t offset,
+		   struct fuse_file_info *fi)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	struct service *service = service_of(req);
+	struct node *node = nodes_find(namespace_nodes(service->names), id);
+	struct draft *draft = (struct draft *)node;
+	char why[REQUEST_WHY_LENGTH];
+	bool open;
+	int result;
+
+	(void)fi;
+	if (!node) {
+		fuse_reply_err(req, ESTALE);
+		return;
+	}
+	if (node->kind == NODE_VERSION) {
+		writing_refuse(req, (struct version *)node);
+		return;
+	}
+	open = draft->state == DRAFT_OPEN;
+	result = draft_write(service->drafts, draft, ctx->uid, ctx->gid, (uint64_t)offset, text,
+			     size, why);
+	if (result > 0) {
+		carry_out(req, draft, size);
+	} else if (result < 0) {
+		if (open) { /* once per request */
+			report_request(service, draft, -result, why);
+			notify_name(service, draft->name);
+		}
+		fuse_reply_err(req, -result);
+	} else {
+		fuse_reply_write(req, size);
+	}
+}

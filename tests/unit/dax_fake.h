@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * dax_fake.h - in place of dax.c, for tests of what asks it: files are what the test says
+ */
+#ifndef TESTS_DAX_FAKE_H
+#define TESTS_DAX_FAKE_H
+
+#include "dax.h"
+
+#define FILE_PAGES 64
+
+extern int dax_file;                /* the one that has DAX */
+extern int other;                   /* one on a stacked file system: also 0:99, number 7 */
+extern void (*while_looking)(void); /* called at the first area of a file with DAX */
+
+#endif

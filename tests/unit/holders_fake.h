@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * holders_fake.h - in place of holders.c, for tests of what calls it
+ *
+ * A look waits until the test says that it is done.
+ */
+#ifndef TESTS_HOLDERS_FAKE_H
+#define TESTS_HOLDERS_FAKE_H
+
+#include "holders.h"
+
+struct holders {
+	int result;    /* of the next looks */
+	bool complete; /* what holders_complete says */
+	struct waiter *waiters;
+	unsigned looks, looks_at, gifts;
+	bool now;
+	pid_t pid; /* of the last look or gift */
+	int pidfd; /* of the last gift, closed */
+	int table; /* of the last gift, the test's */
+};
+
+/* Wakes who waits. */
+void holders_fake_wake(struct holders *holders);
+
+#endif

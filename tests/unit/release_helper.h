@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * release_helper.h - a process that publishes, with a library that the test plays
+ */
+#ifndef PMEM2FS_TEST_RELEASE_HELPER_H
+#define PMEM2FS_TEST_RELEASE_HELPER_H
+
+#include "capture.h"
+#include "clock.h"
+#include "holders_fake.h"
+#include "libpmem2fs.h"
+#include "mapper.h"
+#include "namespace.h"
+#include "release.h"
+#include "rig.h"
+#include "wire.h"
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define UID      1000
+#define PID      4711
+#define TABLE    77
+#define PATIENCE (1000 * CLOCK_SECOND) /* no test waits for it */
+
+struct result {
+	int calls, error;
+	char why[MAPPER_WHY_LENGTH];
+	struct change_job *job;
+};
+
+struct place {
+	struct rig *rig;
+	struct releases *releases;
+	struct holders holders;
+	struct holder holder;
+	struct capture capture;
+};
+
+static inline void finished(void *arg, int error, const char *why)
+{
+	struct result *result = arg;
+
+	result->calls++;
+	result->error = error;
+	snprintf(result->why, sizeof(result->why), "%s", why);
+}
+
+static inline void sweep(void *arg)
+{
+	struct place *place = arg;
+
+	releases_expire(place->releases, 0);
+}
+
+static inline int begin(void **state)
+{
+	struct place *place = calloc(1, sizeof(*place));
+	struct service *service;
+
+	*state = place;
+	capture_begin(&place->capture, STDERR_FILENO);
+	place->rig = rig_new();
+	service = &place->rig->service;
+	place->holder.pid = PID;
+	strcpy(place->holder.comm, "prog");
+	service->holders = &place->holders;
+	place->releases = service->releases = releases_new(service, place->rig->epoll);
+	assert_non_null(place->releases);
+	place->rig->swept = sweep;
+	place->rig->arg = place;
+	return 0;
+}
+
+static inline int end(void **state)
+{
+	struct place *place = *state;
+
+	rig_poll(place->rig);
+	holders_fake_wake(&place->holders);
+	place->rig->swept = NULL;
+	releases_free(place->releases);
+	rig_free(place->rig);
+	capture_end(&place->capture);
+	free(place);
+	return 0;
+}
+
+/* A mapping of the process, in that slot. */
+static inline struct mapping *enter(struct place *place, uint32_t slot, enum origin origin)
+{
+	const struct pmem2fs_record record = {
+		.address = 0x10000,
+		.length = 4096,
+		.source_type = PMEM2FS_SOURCE_FILE,
+		.uid = UID,
+		.gid = UID,
+		.protection = 3,
+	};
+	const struct foreign foreign = {
+		.holder = &place->holder,
+		.table = TABLE,
+		.slot = slot,
+		.generation = 1000 + slot,
+	};
+	struct extents *extents = NULL;
+	struct mapping *mapping;
+	char name[32];
+
+	snprintf(name, sizeof(name), "prog.%d.%u", PID, slot);
+	assert_int_equal(namespace_enter(place->rig->service.names, name, origin, &record, &extents,
+					 &foreign, NULL, &mapping),
+			 0);
+	return mapping;
+}
+
+static inline struct mapping *publish(struct place *place, uint32_t slot)
+{
+	return enter(place, slot, ORIGIN_PUBLISHED);
+}
+
+/* As the holders do it when the kernel does not show it any more. */
+static inline void vanish(struct place *place, struct mapping *mapping)
+{
+	release_gone(mapping);
+	namespace_remove(place->rig->service.names, mapping);
+}
+
+/* Two ends; the daemon takes the other one with this as its first packet. */
+static inline int present(struct place *place, pid_t pid, uid_t uid, const void *packet,
+			  size_t size, int fd)
+{
+	const struct ucred who = {.pid = pid, .uid = uid, .gid = uid};
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	releases_take(place->releases, ends[1], &who, packet, size, fd);
+	return ends[0];
+}
+
+static inline int stay(struct place *place, pid_t pid, uid_t uid, uint64_t table)
+{
+	const struct wire_message message = {
+		.magic = WIRE_MAGIC, .type = WIRE_TABLE, .flags = WIRE_STAYS, .table = table};
+
+	return present(place, pid, uid, &message, sizeof(message), -1);
+}
+
+static inline int library(struct place *place)
+{
+	return stay(place, PID, UID, TABLE);
+}
+
+static inline void ask_for(struct place *place, struct mapping *mapping, uint64_t patience,
+			   struct result *result)
+{
+	*result = (struct result){0};
+	mapper_unmap(&place->rig->service, mapping, 0, patience, finished, result, &result->job);
+}
+
+static inline void say(struct place *place, int fd, enum wire_type type, uint64_t request,
+		       int error)
+{
+	const struct wire_message message = {.magic = WIRE_MAGIC,
+					     .type = type,
+					     .table = TABLE,
+					     .request = request,
+					     .error = error};
+
+	assert_int_equal(send(fd, &message, sizeof(message), MSG_NOSIGNAL), sizeof(message));
+	rig_poll(place->rig);
+}
+
+/* What the daemon says next; 0: nothing now, -1: it has hung up. */
+static inline int hear(struct place *place, int fd, struct wire_message *message)
+{
+	ssize_t n;
+
+	rig_poll(place->rig);
+	n = recv(fd, message, sizeof(*message), MSG_DONTWAIT);
+	if (n < 0 && errno == EAGAIN)
+		return 0;
+	if (n <= 0)
+		return -1;
+	assert_int_equal(n, sizeof(*message));
+	assert_true(message->magic == WIRE_MAGIC);
+	return (int)message->type;
+}
+
+static inline void expect(struct place *place, int fd, int type)
+{
+	struct wire_message message;
+
+	assert_int_equal(hear(place, fd, &message), type);
+}
+
+static inline uint64_t expect_ask(struct place *place, int fd, const struct mapping *mapping)
+{
+	struct wire_message message;
+
+	assert_int_equal(hear(place, fd, &message), WIRE_ASK);
+	assert_int_equal(message.table, TABLE);
+	assert_int_equal(message.slot, mapping->foreign.slot);
+	assert_int_equal(message.generation, mapping->foreign.generation);
+	return message.request;
+}
+
+static inline void expect_result(const struct result *result, int error, const char *text)
+{
+	assert_int_equal(result->calls, 1);
+	assert_int_equal(result->error, error);
+	if (error)
+		assert_non_null(strstr(result->why, text));
+	assert_null(result->job);
+}
+
+/* Brings a request to the point where it has begun. */
+static inline uint64_t go(struct place *place, int fd, struct mapping *mapping,
+			  struct result *result)
+{
+	uint64_t request;
+
+	ask_for(place, mapping, PATIENCE, result);
+	request = expect_ask(place, fd, mapping);
+	say(place, fd, WIRE_READY, request, 0);
+	expect(place, fd, WIRE_GO);
+	return request;
+}
+
+/* Ends what is under way at that library. */
+static inline void hang_up(struct place *place, int fd)
+{
+	close(fd);
+	rig_poll(place->rig);
+	holders_fake_wake(&place->holders);
+}
+
+#endif

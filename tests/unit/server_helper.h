@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * server_helper.h - a server that is asked over a real socket
+ *
+ * Root can be other users as well: who asks is what the calling thread is at connect.
+ */
+#ifndef PMEM2FS_TEST_SERVER_HELPER_H
+#define PMEM2FS_TEST_SERVER_HELPER_H
+
+#include "capture.h"
+#include "holders_fake.h"
+#include "listen.h"
+#include "namespace.h"
+#include "packet.h"
+#include "release.h"
+#include "rig.h"
+#include "server.h"
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define UID 12345
+
+struct place {
+	struct rig *rig;
+	struct server *server;
+	struct releases *releases;
+	struct holders holders;
+	char folder[32], path[64];
+	int listener;
+};
+
+static struct capture capture;
+
+static inline void sweep(void *arg)
+{
+	struct place *place = arg;
+
+	server_sweep(place->server);
+	releases_expire(place->releases, 0);
+}
+
+static inline int begin(void **state)
+{
+	struct place *place = calloc(1, sizeof(*place));
+
+	*state = place;
+	capture_begin(&capture, STDERR_FILENO);
+	place->rig = rig_new();
+	strcpy(place->folder, "/tmp/server-XXXXXX");
+	assert_non_null(mkdtemp(place->folder));
+	assert_int_equal(chmod(place->folder, 0755), 0);
+	snprintf(place->path, sizeof(place->path), "%s/socket", place->folder);
+	place->listener = listen_begin(place->path);
+	assert_true(place->listener >= 0);
+	place->rig->service.holders = &place->holders;
+	place->releases = releases_new(&place->rig->service, place->rig->epoll);
+	assert_non_null(place->releases);
+	place->rig->service.releases = place->releases;
+	place->server = server_new(&place->rig->service, place->rig->epoll, place->listener);
+	assert_non_null(place->server);
+	place->rig->swept = sweep;
+	place->rig->arg = place;
+	return 0;
+}
+
+static inline int end(void **state)
+{
+	struct place *place = *state;
+
+	place->rig->keeper_off = false;
+	rig_poll(place->rig);
+	place->rig->swept = NULL;
+	server_free(place->server);
+	releases_free(place->releases);
+	close(place->listener);
+	rig_free(place->rig);
+	unlink(place->path);
+	rmdir(place->folder);
+	free(place);
+	capture_end(&capture);
+	return 0;
+}
+
+static inline int reach(struct place *place, uid_t uid)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), error;
+
+	strcpy(address.sun_path, place->path);
+	/* The system calls, for the calling thread alone. */
+	if (uid != geteuid()) {
+		syscall(SYS_setresgid, -1, uid, -1);
+		syscall(SYS_setresuid, -1, uid, -1);
+	}
+	error = connect(fd, (struct sockaddr *)&address, sizeof(address));
+	syscall(SYS_setresuid, -1, getuid(), -1);
+	syscall(SYS_setresgid, -1, getgid(), -1);
+	assert_int_equal(error, 0);
+	return fd;
+}
+
+/* Sends a packet with that many descriptors of `passed`. */
+static inline void put_bytes(int fd, const void *bytes, size_t length, int passed, unsigned count)
+{
+	union {
+		char buffer[CMSG_SPACE(8 * sizeof(int))];
+		struct cmsghdr align;
+	} control = {0};
+	struct iovec iov = {.iov_base = (void *)bytes, .iov_len = length};
+	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct cmsghdr *header;
+
+	if (count) {
+		message.msg_control = &control;
+		message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+		header = CMSG_FIRSTHDR(&message);
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(count * sizeof(int));
+		for (unsigned i = 0; i < count; i++)
+			memcpy(CMSG_DATA(header) + i * sizeof(int), &passed, sizeof(int));
+	}
+	assert_int_equal(sendmsg(fd, &message, MSG_NOSIGNAL), length);
+}
+
+static inline void put(int fd, const char *text)
+{
+	put_bytes(fd, text, strlen(text), -1, 0);
+}
+
+static inline json_t *wait_for(struct place *place, int fd)
+{
+	json_t *answer;
+
+	while (!(answer = packet_next(fd)))
+		rig_poll(place->rig);
+	return answer;
+}
+
+/* The errno of the next answer; its message must hold `message`. */
+static inline int answered(struct place *place, int fd, const char *message)
+{
+	json_t *answer = wait_for(place, fd);
+	int number = (int)json_integer_value(json_object_get(answer, "errno"));
+
+	assert_non_null(json_object_get(answer, "errno"));
+	if (message)
+		assert_non_null(
+			strstr(json_string_value(json_object_get(answer, "message")), message));
+	else
+		assert_null(json_object_get(answer, "message"));
+	json_decref(answer);
+	return number;
+}
+
+static inline int ask(struct place *place, int fd, const char *text, const char *message)
+{
+	put(fd, text);
+	return answered(place, fd, message);
+}
+
+/* The next thing that comes is the end. */
+static inline void expect_end(struct place *place, int fd)
+{
+	char byte;
+	ssize_t n;
+
+	while ((n = recv(fd, &byte, 1, MSG_DONTWAIT)) < 0 && errno == EAGAIN)
+		rig_poll(place->rig);
+	assert_true(n == 0 || errno == ECONNRESET);
+}
+
+#define ANONYMOUS "{\"source\":{\"type\":\"anonymous\",\"size\":4096}}"
+
+#endif

@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_holders.c - what becomes of what the scanner tells, and when it is asked
+ *
+ * The scanner is played here: it tells what the test has prepared, and waits where it is told to.
+ */
+#include "clock.h"
+#include "holders.h"
+#include "namespace.h"
+#include "release.h"
+#include "rig.h"
+#include "scanner.h"
+#include <fcntl.h>
+#include <semaphore.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct scanner {
+	const struct skip *skip;
+	_Atomic bool stops; /* in the next look */
+	sem_t go;
+	_Atomic pid_t at;
+};
+
+/* Read by the test while no look is under way. */
+static struct {
+	struct scanner *newest;
+	unsigned alive, looks[3];
+	pid_t last_pid;
+	size_t tables;
+	struct news *next;
+	bool incomplete;
+} told;
+
+struct scanner *scanner_new(const struct skip *skip)
+{
+	struct scanner *scanner = calloc(1, sizeof(*scanner));
+
+	scanner->skip = skip;
+	sem_init(&scanner->go, 0, 0);
+	told.newest = scanner;
+	told.alive++;
+	return scanner;
+}
+
+void scanner_free(struct scanner *scanner)
+{
+	told.alive--;
+	sem_destroy(&scanner->go);
+	free(scanner);
+}
+
+pid_t scanner_at(struct scanner *scanner)
+{
+	return scanner->at;
+}
+
+void scanner_look(struct scanner *scanner, struct look *look)
+{
+	struct given_table *table, *next;
+
+	if (scanner->stops)
+		while (sem_wait(&scanner->go))
+			;
+	told.looks[look->kind]++;
+	told.last_pid = look->pid;
+	for (table = look->tables; table; table = next) {
+		next = table->next;
+		close(table->fd);
+		free(table);
+		told.tables++;
+	}
+	look->news = told.next;
+	told.next = NULL;
+	look->complete = !told.incomplete;
+}
+
+void release_gone(struct mapping *mapping)
+{
+	(void)mapping;
+}
+
+void release_changed(struct mapping *mapping)
+{
+	(void)mapping;
+}
+
+struct fixture {
+	struct rig *rig;
+	struct holders *holders;
+	pid_t child;
+	uint64_t numbers;
+};
+
+/* Whoever waits. */
+struct wait {
+	struct waiter waiter; /* first */
+	bool woken;
+};
+
+static void wake(struct waiter *waiter)
+{
+	((struct wait *)waiter)->woken = true;
+}
+
+static int begin(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+	memset(&told, 0, sizeof(told));
+	*state = fixture;
+	fixture->rig = rig_new();
+	fixture->rig->options.observe = true;
+	fixture->holders = holders_new(&fixture->rig->service, fixture->rig->epoll);
+	fixture->child = fork();
+	if (!fixture->child)
+		for (;;)
+			pause();
+	return !fixture->holders || fixture->child < 0;
+}
+
+static void end_child(struct fixture *fixture)
+{
+	if (!fixture->child)
+		return;
+	kill(fixture->child, SIGKILL);
+	waitpid(fixture->child, NULL, 0);
+	fixture->child = 0;
+}
+
+static int end(void **state)
+{
+	struct fixture *fixture = *state;
+
+	end_child(fixture);
+	holders_free(fixture->holders);
+	assert_int_equal(told.alive, 0);
+	rig_free(fixture->rig);
+	free(fixture);
+	return 0;
+}
+
+/* News of the child. */
+static struct news *news_new(struct fixture *fixture, uint64_t process, size_t count)
+{
+	struct news *news = calloc(1, sizeof(*news));
+
+	news->process = process;
+	news->pid = fixture->child;
+	news->born = true;
+	news->pidfd = (int)syscall(SYS_pidfd_open, fixture->child, 0);
+	assert_true(news->pidfd >= 0);
+	strcpy(news->comm, "a.out");
+	news->count = count;
+	news->list = calloc(count ? count : 1, sizeof(*news->list));
+	for (size_t i = 0; i < count; i++)
+		news->list[i] = (struct sighting){
+			.kind = SIGHTING_NEW,
+			.origin = ORIGIN_PUBLISHED,
+			.number = ++fixture->numbers,
+			.record = {.address = 0x10000 * fixture->numbers,
+				   .length = 4096,
+				   .alignment = 4096,
+				   .uid = 7,
+				   .source_type = PMEM2FS_SOURCE_ANONYMOUS},
+		};
+	return news;
+}
+
+static void label(struct sighting *sighting, const char *text)
+{
+	sighting->record.label_length = (uint8_t)strlen(text);
+	memcpy(sighting->record.label, text, strlen(text));
+}
+
+/* News of a process that was told of before. */
+static struct news *more_news(struct fixture *fixture, uint64_t process, size_t count)
+{
+	struct news *news = news_new(fixture, process, count);
+
+	news->born = false;
+	close(news->pidfd);
+	news->pidfd = -1;
+	return news;
+}
+
+/* A look at all, now. */
+static void look(struct fixture *fixture, struct news *news)
+{
+	struct wait wait = {.waiter.wake = wake};
+
+	told.next = news;
+	assert_int_equal(holders_look(fixture->holders, true, &wait.waiter), 0);
+	rig_run(fixture->rig, &wait.woken);
+}
+
+static struct mapping *find(struct fixture *fixture, const char *format)
+{
+	char name[300];
+
+	snprintf(name, sizeof(name), format, (int)fixture->child);
+	return namespace_find(fixture->rig->service.names, name);
+}
+
+static uint64_t shown(struct fixture *fixture)
+{
+	return namespace_totals(fixture->rig->service.names).foreign;
+}
+
+static void looks_only_when_somebody_looks(void **state)
+{
+	struct fixture *fixture = *state;
+	struct wait wait = {.waiter.wake = wake};
+
+	rig_poll(fixture->rig);
+	assert_int_equal(told.looks[LOOK_ALL], 0);
+	assert_int_equal(holders_look(fixture->holders, false, &wait.waiter), 0);
+	rig_run(fixture->rig, &wait.woken);
+	assert_int_equal(told.looks[LOOK_ALL], 1);
+	assert_true(holders_complete(fixture->holders));
+	/* Nothing is known, so that there is nothing to see within the second. */
+	assert_int_equal(holders_look(fixture->holders, false, &wait.waiter), 1);
+	assert_int_equal(told.looks[LOOK_ALL], 1);
+	assert_int_equal(told.looks[LOOK_KNOWN], 0);
+	told.incomplete = true;
+	look(fixture, NULL);
+	assert_int_equal(told.looks[LOOK_ALL], 2);
+	assert_false(holders_complete(fixture->holders));
+}
+
+static void looks_again_at_what_is_known(void **state)
+{
+	struct fixture *fixture = *state;
+	struct wait wait = {.waiter.wake = wake};
+
+	look(fixture, news_new(fixture, 1, 1));
+	assert_int_equal(holders_look(fixture->holders, false, &wait.waiter), 0);
+	rig_run(fixture->rig, &wait.woken);
+	assert_int_equal(told.looks[LOOK_KNOWN], 1);
+	assert_int_equal(told.looks[LOOK_ALL], 1);
+}
+
+static void looks_for_the_process_of_a_name(void **state)
+{
+	struct fixture *fixture = *state;
+	struct wait wait = {.waiter.wake = wake};
+
+	assert_int_equal(holders_look_for(fixture->holders, "log", &wait.waiter), 1);
+	assert_int_equal(holders_look_for(fixture->holders, "x.4711.y", &wait.waiter), 0);
+	rig_run(fixture->rig, &wait.woken);
+	assert_int_equal(told.looks[LOOK_ONE], 1);
+	assert_int_equal(told.last_pid, 4711);
+	/* All were looked at shortly before: that one is not there. */
+	look(fixture, NULL);
+	assert_int_equal(holders_look_for(fixture->holders, "x.4711.y", &wait.waiter), 1);
+	wait.woken = false;
+	assert_int_equal(holders_look_at(fixture->holders, 4712, &wait.waiter), 0);
+	rig_run(fixture->rig, &wait.woken);
+	assert_int_equal(told.last_pid, 4712);
+}
+
+static void many_who_wait_share_a_look(void **state)
+{
+	struct fixture *fixture = *state;
+	struct wait waits[3] = {
+		{.waiter.wake = wake}, {.waiter.wake = wake}, {.waiter.wake = wake}};
+
+	told.newest->stops = true;
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(holders_look(fixture->holders, true, &waits[i].waiter), 0);
+	told.newest->stops = false; /* the first one waits already, or does not see it */
+	sem_post(&told.newest->go);
+	for (size_t i = 0; i < 3; i++)
+		rig_run(fixture->rig, &waits[i].woken);
+	assert_int_equal(told.looks[LOOK_ALL], 2);
+}
+
+static void enters_what_is_new(void **state)
+{
+	struct fixture *fixture = *state;
+	struct news *news = news_new(fixture, 1, 4);
+	struct mapping *mapping;
+
+	label(&news->list[0], "wal");
+	label(&news->list[1], "wal");
+	news->list[2].origin = ORIGIN_OBSERVED;
+	/* Its address is taken by a label. */
+	label(&news->list[3], "0x30000");
+	news->list[2].record.address = 0x30000;
+	look(fixture, news);
+	assert_int_equal(shown(fixture), 4);
+	mapping = find(fixture, "a_out.%d.wal");
+	assert_non_null(mapping);
+	assert_int_equal(mapping->version->origin, ORIGIN_PUBLISHED);
+	assert_int_equal(mapping->foreign.holder->pid, fixture->child);
+	assert_non_null(find(fixture, "a_out.%d.0x20000"));
+	mapping = find(fixture, "a_out.%d.0x30000");
+	assert_non_null(mapping);
+	assert_int_equal(mapping->version->origin, ORIGIN_OBSERVED);
+	assert_non_null(find(fixture, "a_out.%d.0x40000"));
+	/* They are nobody's share of what can be made through the file system. */
+	assert_int_equal(namespace_count_of(fixture->rig->service.names, 7), 0);
+	assert_int_equal(namespace_totals(fixture->rig->service.names).entries, 0);
+}
+
+static void finds_a_name_when_both_are_taken(void **state)
+{
+	struct fixture *fixture = *state;
+	struct name_space *names = fixture->rig->service.names;
+	struct mapping *reserved;
+	char name[64];
+
+	size_t place;
+
+	snprintf(name, sizeof(name), "a_out.%d.0x10000", (int)fixture->child);
+	assert_int_equal(namespace_reserve(names, name, 0, &reserved), 0);
+	look(fixture, news_new(fixture, 1, 1));
+	assert_int_equal(shown(fixture), 1);
+	strcat(name, ".");
+	assert_memory_equal(mapping_name(namespace_after(names, 0, &place)), name, strlen(name));
+}
+
+static void follows_changes(void **state)
+{
+	struct fixture *fixture = *state;
+	struct news *news;
+	struct mapping *mapping;
+	uint64_t number;
+
+	look(fixture, news_new(fixture, 1, 2));
+	mapping = find(fixture, "a_out.%d.0x10000");
+	number = mapping->number;
+	mapping->checked = clock_now();
+
+	news = more_news(fixture, 1, 3);
+	news->list[0].kind = SIGHTING_CHANGED;
+	news->list[0].number = 1;
+	news->list[0].record.length = 8192;
+	news->list[0].extents = extents_new();
+	assert_int_equal(extents_append(&news->list[0].extents, 4096, 8192), 0);
+	/* What takes the place of one that goes gets its name, in whatever order they are told. */
+	news->list[1].record.address = 0x20000;
+	news->list[2].kind = SIGHTING_GONE;
+	news->list[2].number = 2;
+	look(fixture, news);
+	assert_int_equal(shown(fixture), 2);
+	assert_ptr_equal(find(fixture, "a_out.%d.0x10000"), mapping);
+	assert_int_equal(mapping->number, number);
+	assert_int_equal(version_mapped(mapping->version), 4096);
+	assert_int_equal(mapping->checked, 0);
+	mapping = find(fixture, "a_out.%d.0x20000");
+	assert_int_equal(mapping->foreign.sighting, news ? 4 : 0);
+
+	news = more_news(fixture, 1, 0);
+	news->gone = true;
+	look(fixture, news);
+	assert_int_equal(shown(fixture), 0);
+	/* Of one that is not known any more. */
+	news = more_news(fixture, 1, 1);
+	look(fixture, news);
+	assert_int_equal(shown(fixture), 0);
+}
+
+static void notices_the_end_of_a_process(void **state)
+{
+	struct fixture *fixture = *state;
+	unsigned descriptors = rig_descriptors();
+
+	look(fixture, news_new(fixture, 1, 3));
+	assert_int_equal(shown(fixture), 3);
+	end_child(fixture);
+	rig_poll(fixture->rig);
+	assert_int_equal(shown(fixture), 0);
+	assert_int_equal(told.looks[LOOK_ALL], 1);
+	holders_expire(fixture->holders, clock_now());
+	assert_int_equal(rig_descriptors(), descriptors);
+}
+
+/* The end of the former one has not been heard of yet. */
+static void a_reused_pid_is_another_process(void **state)
+{
+	struct fixture *fixture = *state;
+
+	look(fixture, news_new(fixture, 1, 1));
+	look(fixture, news_new(fixture, 2, 1));
+	assert_int_equal(shown(fixture), 1);
+	assert_non_null(find(fixture, "a_out.%d.0x20000"));
+}
+
+static void hands_tables_over(void **state)
+{
+	struct fixture *fixture = *state;
+	struct wait wait = {.waiter.wake = wake};
+
+	holders_give(fixture->holders, 4711, -1, open("/dev/null", O_RDONLY));
+	assert_int_equal(told.tables, 0);
+	look(fixture, NULL);
+	assert_int_equal(told.tables, 1);
+	/* A table makes it worth while to look, however shortly before that was done. */
+	assert_int_equal(holders_look(fixture->holders, false, &wait.waiter), 1);
+	holders_give(fixture->holders, 4711, -1, open("/dev/null", O_RDONLY));
+	assert_int_equal(holders_look(fixture->holders, false, &wait.waiter), 0);
+	rig_run(fixture->rig, &wait.woken);
+	assert_int_equal(told.tables, 2);
+	assert_int_equal(told.looks[LOOK_KNOWN], 1);
+	/* While nobody looks they do not pile up. */
+	for (int i = 0; i < 64; i++)
+		holders_give(fixture->holders, 5000 + i, -1, open("/dev/null", O_RDONLY));
+	holders_look_at(fixture->holders, 1, (wait.woken = false, &wait.waiter));
+	rig_run(fixture->rig, &wait.woken);
+	assert_int_equal(told.tables, 66);
+	assert_int_equal(told.looks[LOOK_KNOWN], 2);
+	/* Nor has one process more of them kept than it can have. */
+	assert_true(holders_complete(fixture->holders));
+	for (int i = 0; i < 6; i++)
+		holders_give(fixture->holders, 4711, -1, open("/dev/null", O_RDONLY));
+	assert_false(holders_complete(fixture->holders));
+	holders_look_at(fixture->holders, 1, (wait.woken = false, &wait.waiter));
+	rig_run(fixture->rig, &wait.woken);
+	assert_int_equal(told.tables, 70);
+}
+
+static void observe_off_shows_what_is_published(void **state)
+{
+	struct fixture *fixture = *state;
+	struct wait wait = {.waiter.wake = wake};
+	struct news *news = news_new(fixture, 1, 2);
+
+	fixture->rig->options.observe = false;
+	assert_int_equal(holders_look(fixture->holders, true, &wait.waiter), 1);
+	assert_int_equal(holders_look_for(fixture->holders, "x.1.y", &wait.waiter), 1);
+	news->list[1].origin = ORIGIN_OBSERVED;
+	told.next = news;
+	holders_give(fixture->holders, fixture->child, -1, open("/dev/null", O_RDONLY));
+	assert_int_equal(holders_look(fixture->holders, false, &wait.waiter), 0);
+	rig_run(fixture->rig, &wait.woken);
+	assert_int_equal(told.looks[LOOK_ALL], 0);
+	assert_int_equal(shown(fixture), 1);
+	assert_false(holders_complete(fixture->holders));
+}
+
+/* Whoever else asks something is not kept waiting by a process that has much to tell. */
+static void hears_much_in_portions(void **state)
+{
+	struct fixture *fixture = *state;
+	struct wait wait = {.waiter.wake = wake};
+	unsigned rounds = 0;
+	uint64_t before = 0;
+
+	told.next = news_new(fixture, 1, 5000);
+	assert_int_equal(holders_look(fixture->holders, true, &wait.waiter), 0);
+	while (!wait.woken) {
+		rig_poll(fixture->rig);
+		holders_expire(fixture->holders, clock_now());
+		assert_true(shown(fixture) - before <= 2000);
+		rounds += shown(fixture) != before;
+		before = shown(fixture);
+	}
+	assert_int_equal(shown(fixture), 5000);
+	assert_true(rounds > 2);
+
+	/* It ends in the middle. */
+	wait.woken = false;
+	told.next = more_news(fixture, 1, 5000);
+	assert_int_equal(holders_look(fixture->holders, true, &wait.waiter), 0);
+	while (shown(fixture) == 5000) {
+		rig_poll(fixture->rig);
+		holders_expire(fixture->holders, clock_now());
+	}
+	end_child(fixture);
+	while (!wait.woken) {
+		rig_poll(fixture->rig);
+		holders_expire(fixture->holders, clock_now());
+	}
+	assert_int_equal(shown(fixture), 0);
+	assert_true(holders_complete(fixture->holders));
+}
+
+/* Nothing is missing for good because something ran out once: the scanner tells all of it again. */
+static void what_was_missed_is_told_again(void **state)
+{
+	struct fixture *fixture = *state;
+	struct scanner *first = told.newest;
+	struct news *news = news_new(fixture, 1, 1);
+
+	/* That one cannot be watched. */
+	close(news->pidfd);
+	news->pidfd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	look(fixture, news);
+	assert_int_equal(shown(fixture), 0);
+	assert_false(holders_complete(fixture->holders));
+	look(fixture, news_new(fixture, 1, 1));
+	assert_ptr_not_equal(told.newest, first);
+	assert_int_equal(told.alive, 1);
+	assert_int_equal(shown(fixture), 1);
+	assert_true(holders_complete(fixture->holders));
+}
+
+/* Nobody waits for long, and who is stuck is left behind. */
+static void survives_a_scanner_that_is_stuck(void **state)
+{
+	struct fixture *fixture = *state;
+	struct scanner *stuck = told.newest;
+	struct wait first = {.waiter.wake = wake}, second = {.waiter.wake = wake};
+	uint64_t now;
+
+	look(fixture, news_new(fixture, 1, 1));
+	stuck->stops = true;
+	stuck->at = 4711;
+	assert_int_equal(holders_look(fixture->holders, true, &first.waiter), 0);
+	assert_int_equal(holders_look(fixture->holders, true, &second.waiter), 0);
+	now = clock_now();
+	holders_expire(fixture->holders, now + 3 * CLOCK_SECOND);
+	assert_false(first.woken); /* it may go on */
+	holders_expire(fixture->holders, now + 6 * CLOCK_SECOND);
+	assert_true(first.woken && second.woken);
+	assert_false(holders_complete(fixture->holders));
+	assert_int_equal(shown(fixture), 1);
+	for (int i = 8; i <= 14; i += 2)
+		holders_expire(fixture->holders, now + (uint64_t)i * CLOCK_SECOND);
+	/* Another one has begun, with the look that waited. */
+	assert_ptr_not_equal(told.newest, stuck);
+	assert_int_equal(told.newest->skip->own[0], getppid());
+	assert_int_equal(told.newest->skip->own[1], getpid());
+	assert_int_equal(told.newest->skip->lanes.stuck[0], 4711);
+	assert_int_equal(told.newest->skip->lanes.stuck[1], 0);
+	assert_int_equal(shown(fixture), 0);
+	look(fixture, news_new(fixture, 1, 1));
+	assert_int_equal(shown(fixture), 1);
+	/* What the old one tells in the end is not heard. */
+	told.next = news_new(fixture, 9, 1);
+	told.next->pid = 1;
+	sem_post(&stuck->go);
+	while (told.alive > 1)
+		rig_poll(fixture->rig);
+	assert_int_equal(shown(fixture), 1);
+	assert_int_equal(told.newest->skip->lanes.stuck[0], 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(looks_only_when_somebody_looks, begin, end),
+		cmocka_unit_test_setup_teardown(looks_again_at_what_is_known, begin, end),
+		cmocka_unit_test_setup_teardown(looks_for_the_process_of_a_name, begin, end),
+		cmocka_unit_test_setup_teardown(many_who_wait_share_a_look, begin, end),
+		cmocka_unit_test_setup_teardown(enters_what_is_new, begin, end),
+		cmocka_unit_test_setup_teardown(finds_a_name_when_both_are_taken, begin, end),
+		cmocka_unit_test_setup_teardown(follows_changes, begin, end),
+		cmocka_unit_test_setup_teardown(notices_the_end_of_a_process, begin, end),
+		cmocka_unit_test_setup_teardown(a_reused_pid_is_another_process, begin, end),
+		cmocka_unit_test_setup_teardown(hands_tables_over, begin, end),
+		cmocka_unit_test_setup_teardown(observe_off_shows_what_is_published, begin, end),
+		cmocka_unit_test_setup_teardown(hears_much_in_portions, begin, end),
+		cmocka_unit_test_setup_teardown(what_was_missed_is_told_again, begin, end),
+		cmocka_unit_test_setup_teardown(survives_a_scanner_that_is_stuck, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_mapper_changes.c - removing, also parts, and renaming, in every order that a keeper may
+ * answer in
+ */
+#include "keeper_link.h"
+#include "mapper_helper.h"
+#include <jansson.h>
+
+static void only_the_owner_and_root_remove(void **state)
+{
+	struct rig *rig = *state;
+	struct mapping *mapping = mapped(rig, "x", UID);
+	struct result result;
+
+	remove_it(rig, mapping, UID + 1, &result);
+	assert_int_equal(result.error, EPERM);
+	assert_string_equal(result.why, "x: cannot unmap: it belongs to user 1000");
+	mapper_rename(&rig->service, mapping, "y", UID + 1, CLOCK_SECOND, finished, &result);
+	assert_int_equal(result.error, EPERM);
+	assert_int_equal(namespace_totals(rig->service.names).reserved, 0);
+	removed(rig, mapping, 0);
+}
+
+static void unmap_part(struct rig *rig, struct mapping *mapping, uint64_t offset, uint64_t length,
+		       uid_t uid, struct result *result)
+{
+	*result = (struct result){0};
+	mapper_unmap_range(&rig->service, mapping, offset, length, uid, CLOCK_SECOND, finished,
+			   result);
+}
+
+/* `expected` is an array of JSON. */
+static void expect_extents(struct rig *rig, const struct mapping *mapping, const char *expected)
+{
+	size_t length;
+	const char *text = version_document(rig->service.names, mapping->version, &length);
+	json_t *document = json_loadb(text, length, 0, NULL),
+	       *wanted = json_loads(expected, 0, NULL);
+
+	if (!json_equal(json_object_get(document, "extents"), wanted))
+		fail_msg("%s instead of %s", text, expected);
+	json_decref(document);
+	json_decref(wanted);
+}
+
+static struct mapping *mapped_file(struct rig *rig, const char *name, char **path)
+{
+	struct result result;
+
+	*path = rig_new_file();
+	map(rig, name, of_path(*path), UID, &result, NULL);
+	rig_run(rig, &result.done);
+	assert_int_equal(result.error, 0);
+	return namespace_find(rig->service.names, name);
+}
+
+static void unmaps_parts(void **state)
+{
+	struct rig *rig = *state;
+	struct result result;
+	struct mapping *mapping;
+	char *path;
+
+	mapping = mapped_file(rig, "x", &path);
+	unmap_part(rig, mapping, 4096, 1, UID, &result); /* any byte is its page */
+	rig_run(rig, &result.done);
+	assert_int_equal(result.error, 0);
+	assert_false(mapping->busy);
+	assert_ptr_equal(namespace_find(rig->service.names, "x"), mapping);
+	assert_int_equal(namespace_totals(rig->service.names).bytes, 3 * 4096);
+	expect_extents(rig, mapping,
+		       "[{\"offset\":0,\"length\":4096},"
+		       "{\"offset\":8192,\"length\":8192}]");
+	unmap_part(rig, mapping, 12288, MAPPER_TO_THE_END, UID, &result);
+	rig_run(rig, &result.done);
+	expect_extents(rig, mapping,
+		       "[{\"offset\":0,\"length\":4096},"
+		       "{\"offset\":8192,\"length\":4096}]");
+	unmap_part(rig, mapping, 0, 16384, 0, &result);
+	rig_run(rig, &result.done);
+	assert_int_equal(result.error, 0);
+	expect_extents(rig, mapping, "[]");
+	assert_int_equal(rig_mapped(rig), 1);
+	removed(rig, mapping, UID);
+	assert_int_equal(rig_mapped(rig), 0);
+	unlink(path);
+	free(path);
+}
+
+/* The keeper must have shown that it is done; until then the document says what it said. */
+static void a_part_goes_when_the_keeper_says_so(void **state)
+{
+	struct rig *rig = *state;
+	struct mapping *mapping = mapped(rig, "x", UID);
+	struct version *before = mapping->version;
+	struct result result, other;
+	struct taken taken;
+
+	rig->keeper_off = true;
+	unmap_part(rig, mapping, 0, 4096, UID, &result);
+	assert_true(rig_take(rig, &taken));
+	assert_int_equal(taken.command.op, COMMAND_UNMAP_RANGE);
+	assert_int_equal(taken.command.slot, mapping->slot);
+	assert_int_equal(taken.command.offset, 0);
+	assert_int_equal(taken.command.length, 4096);
+	assert_true(taken.command.deadline > clock_now());
+	assert_ptr_equal(mapping->version, before);
+	remove_it(rig, mapping, UID, &other);
+	assert_int_equal(other.error, EBUSY);
+	unmap_part(rig, mapping, 0, 4096, UID, &other);
+	assert_int_equal(other.error, EBUSY);
+	assert_string_equal(other.why, "x: cannot unmap a part: another change of it is under way");
+	keeper_link_expire(rig->service.keeper, clock_now() + CLOCK_SECOND);
+	assert_int_equal(result.calls, 1);
+	assert_int_equal(result.error, EBUSY);
+	assert_ptr_equal(mapping->version, before);
+	rig_carry_out(rig, &taken); /* late, and still it shows */
+	assert_int_equal(result.calls, 1);
+	expect_extents(rig, mapping, "[]");
+}
+
+/* The kernel's limit is on areas: one large mapping must not be worth many. */
+static void gaps_count_as_mappings(void **state)
+{
+	struct rig *rig = *state;
+	struct mapping *mapping;
+	struct result result;
+	char *path;
+
+	mapping = mapped_file(rig, "x", &path);
+	rig->options.max_user = 2;
+	unmap_part(rig, mapping, 4096, 4096, UID, &result);
+	rig_run(rig, &result.done);
+	assert_int_equal(result.error, 0);
+	assert_int_equal(namespace_count_of(rig->service.names, UID), 2);
+	map(rig, "y", anonymous(), UID, &result, NULL);
+	assert_int_equal(result.error, EDQUOT);
+	unmap_part(rig, mapping, 8192, 4096, UID, &result); /* makes none more */
+	rig_run(rig, &result.done);
+	assert_int_equal(result.error, 0);
+	unmap_part(rig, mapping, 0, 4096, UID, &result); /* one less */
+	rig_run(rig, &result.done);
+	assert_int_equal(namespace_count_of(rig->service.names, UID), 1);
+	remove_it(rig, mapping, UID, &result);
+	rig_run(rig, &result.done);
+	assert_int_equal(namespace_totals(rig->service.names).gaps, 0);
+	assert_int_equal(namespace_count_of(rig->service.names, UID), 0);
+	unlink(path);
+	free(path);
+
+	mapping = mapped_file(rig, "x", &path);
+	rig->options.max_user = 1;
+	unmap_part(rig, mapping, 4096, 4096, UID, &result);
+	assert_int_equal(result.error, EDQUOT);
+	assert_string_equal(
+		result.why,
+		"x: cannot unmap a part: user 1000 has 1 mappings already, gaps counted "
+		"(option max_user=)");
+	rig->options.max = 1;
+	unmap_part(rig, mapping, 4096, 4096, 0, &result);
+	assert_int_equal(result.error, ENOSPC);
+	rig->options.max = 2;
+	unmap_part(rig, mapping, 4096, 4096, 0, &result); /* root */
+	rig_run(rig, &result.done);
+	assert_int_equal(result.error, 0);
+	rig->options.max_user = 9;
+	map(rig, "y", anonymous(), UID, &result, NULL);
+	assert_int_equal(result.error, ENOSPC);
+	unlink(path);
+	free(path);
+}
+
+static void a_refused_part_changes_nothing(void **state)
+{
+	struct rig *rig = *state;
+	struct mapping *mapping = mapped(rig, "x", UID);
+	struct version *before = mapping->version;
+	struct result result;
+	struct taken taken;
+
+	unmap_part(rig, mapping, 0, 4096, UID + 1, &result);
+	assert_int_equal(result.error, EPERM);
+	assert_string_equal(result.why, "x: cannot unmap a part: it belongs to user 1000");
+	rig->keeper_off = true;
+	for (int i = 0; i < 2; i++) {
+		unmap_part(rig, mapping, 0, 4096, UID, &result);
+		assert_true(rig_take(rig, &taken));
+		mapping->checked = 7;
+		rig_answer(rig, &taken, i ? -ETIMEDOUT : -ENOMEM);
+		assert_int_equal(result.error, i ? EBUSY : ENOMEM);
+		assert_string_equal(result.why, i ? "x: cannot unmap a part: the keeper was busy"
+						  : "x: cannot unmap a part: as the keeper says");
+		assert_ptr_equal(mapping->version, before);
+		assert_int_equal(mapping->checked, 0); /* pieces of it may be gone */
+		assert_false(mapping->busy);
+	}
+}
+
+static void a_refused_unmap_changes_nothing(void **state)
+{
+	struct rig *rig = *state;
+	struct mapping *mapping = mapped(rig, "x", UID);
+	struct result result;
+	struct taken taken;
+
+	rig->keeper_off = true;
+	for (int i = 0; i < 2; i++) {
+		remove_it(rig, mapping, UID, &result);
+		assert_true(rig_take(rig, &taken));
+		rig_answer(rig, &taken, i ? -ETIMEDOUT : -ENOMEM);
+		assert_int_equal(result.error, i ? EBUSY : ENOMEM);
+		assert_ptr_equal(namespace_find(rig->service.names, "x"), mapping);
+	}
+	rig->keeper_off = false;
+	removed(rig, mapping, UID);
+}
+
+static void one_change_at_a_time(void **state)
+{
+	struct rig *rig = *state;
+	struct mapping *mapping = mapped(rig, "x", UID);
+	struct result first, second;
+	struct taken taken;
+
+	rig->keeper_off = true;
+	remove_it(rig, mapping, UID, &first);
+	remove_it(rig, mapping, UID, &second);
+	assert_int_equal(second.error, EBUSY);
+	mapper_rename(&rig->service, mapping, "y", UID, CLOCK_SECOND, finished, &second);
+	assert_int_equal(second.error, EBUSY);
+	assert_true(rig_take(rig, &taken));
+	assert_false(rig_take(rig, &(struct taken){0}));
+	rig_carry_out(rig, &taken);
+	assert_int_equal(first.error, 0);
+	assert_int_equal(first.calls, 1);
+}
+
+/* EBUSY is said in time; what the keeper had begun is finished, and shows as finished. */
+static void an_overdue_unmap_is_finished_later(void **state)
+{
+	struct rig *rig = *state;
+	struct mapping *mapping = mapped(rig, "x", UID), *other = mapped(rig, "y", UID);
+	struct result result, stuck;
+	uint64_t now = clock_now();
+	struct taken taken;
+
+	rig->keeper_off = true;
+	remove_it(rig, mapping, UID, &result);
+	assert_true(rig_take(rig, &taken));
+	assert_true(taken.command.deadline > now);
+	assert_true(taken.command.deadline < clock_now() + CLOCK_SECOND);
+	assert_false(result.done);
+	/* By then the keeper must not begin any more. */
+	assert_true(keeper_link_expire(rig->service.keeper, taken.command.deadline) >
+		    taken.command.deadline);
+	assert_false(result.done);
+	keeper_link_expire(rig->service.keeper, clock_now() + CLOCK_SECOND);
+	assert_int_equal(result.calls, 1);
+	assert_int_equal(result.error, EBUSY);
+	assert_ptr_equal(namespace_find(rig->service.names, "x"), mapping);
+	remove_it(rig, mapping, UID, &stuck);
+	assert_int_equal(stuck.error, EBUSY);
+	remove_it(rig, other, UID, &stuck); /* for the next seconds at once */
+	assert_int_equal(stuck.error, EBUSY);
+
+	rig_carry_out(rig, &taken);
+	assert_int_equal(result.calls, 1);
+	assert_null(namespace_find(rig->service.names, "x"));
+	assert_int_equal(rig_mapped(rig), 1);
+	rig->keeper_off = false;
+	removed(rig, other, UID);
+}
+
+static void an_overdue_unmap_may_fail_later(void **state)
+{
+	struct rig *rig = *state;
+	struct mapping *mapping = mapped(rig, "x", UID);
+	struct result result;
+	struct taken taken;
+
+	rig->keeper_off = true;
+	remove_it(rig, mapping, UID, &result);
+	assert_true(rig_take(rig, &taken));
+	keeper_link_expire(rig->service.keeper, clock_now() + CLOCK_SECOND);
+	rig_answer(rig, &taken, -ETIMEDOUT);
+	assert_int_equal(result.calls, 1);
+	assert_ptr_equal(namespace_find(rig->service.names, "x"), mapping);
+	rig->keeper_off = false;
+	removed(rig, mapping, UID);
+}
+
+static void renames(void **state)
+{
+	struct rig *rig = *state;
+	struct mapping *mapping = mapped(rig, "x", UID);
+	uint64_t number = mapping->number;
+	struct pmem2fs_record record;
+	struct result result = {0};
+
+	mapper_rename(&rig->service, mapping, "y", UID, CLOCK_SECOND, finished, &result);
+	assert_non_null(namespace_find(rig->service.names, "x")); /* not before the keeper has */
+	rig_run(rig, &result.done);
+	assert_int_equal(result.error, 0);
+	assert_null(namespace_find(rig->service.names, "x"));
+	assert_ptr_equal(namespace_find(rig->service.names, "y"), mapping);
+	assert_int_equal(mapping->number, number);
+	assert_int_equal(pmem2fs_table_read(rig->service.table, mapping->slot, NULL, &record), 0);
+	assert_int_equal(record.label_length, 1);
+	assert_int_equal(record.label[0], 'y');
+	mapped(rig, "x", UID);
+}
+
+/* A mapping is never lost under another one's name. */
+static void renames_onto_no_other(void **state)
+{
+	struct rig *rig = *state;
+	struct mapping *x = mapped(rig, "x", UID), *y = mapped(rig, "y", UID);
+	struct result result = {0}, made;
+	struct taken taken;
+
+	mapper_rename(&rig->service, x, "y", UID, CLOCK_SECOND, finished, &result);
+	assert_int_equal(result.error, EEXIST);
+	mapper_rename(&rig->service, x, "x", UID, CLOCK_SECOND, finished, &result);
+	assert_int_equal(result.error, EEXIST);
+	rig->keeper_off = true;
+	map(rig, "new", anonymous(), UID, &made, NULL);
+	mapper_rename(&rig->service, x, "new", UID, CLOCK_SECOND, finished, &result);
+	assert_int_equal(result.error, EEXIST);
+	assert_true(rig_take(rig, &taken));
+	rig_carry_out(rig, &taken);
+
+	/* And while one is on its way to a name nobody else gets that. */
+	result.done = false;
+	mapper_rename(&rig->service, x, "z", UID, CLOCK_SECOND, finished, &result);
+	assert_false(result.done);
+	map(rig, "z", anonymous(), UID, &made, NULL);
+	assert_int_equal(made.error, EEXIST);
+	mapper_rename(&rig->service, y, "z", UID, CLOCK_SECOND, finished, &made);
+	assert_int_equal(made.error, EEXIST);
+	assert_false(y->busy);
+	assert_true(rig_take(rig, &taken));
+	rig_carry_out(rig, &taken);
+	assert_int_equal(result.error, 0);
+	assert_ptr_equal(namespace_find(rig->service.names, "z"), x);
+}
+
+static void a_refused_rename_changes_nothing(void **state)
+{
+	struct rig *rig = *state;
+	struct mapping *mapping = mapped(rig, "x", UID);
+	struct result result = {0};
+	struct taken taken;
+
+	rig->keeper_off = true;
+	mapper_rename(&rig->service, mapping, "y", UID, CLOCK_SECOND, finished, &result);
+	assert_true(rig_take(rig, &taken));
+	rig_answer(rig, &taken, -ETIMEDOUT);
+	assert_int_equal(result.error, EBUSY);
+	assert_ptr_equal(namespace_find(rig->service.names, "x"), mapping);
+	assert_int_equal(namespace_totals(rig->service.names).reserved, 0);
+	rig->keeper_off = false;
+	mapped(rig, "y", UID);
+}
+
+static void an_overdue_rename_is_finished_later(void **state)
+{
+	struct rig *rig = *state;
+	struct mapping *mapping = mapped(rig, "x", UID);
+	struct result result = {0};
+	struct taken taken;
+
+	rig->keeper_off = true;
+	mapper_rename(&rig->service, mapping, "y", UID, CLOCK_SECOND, finished, &result);
+	assert_true(rig_take(rig, &taken));
+	keeper_link_expire(rig->service.keeper, clock_now() + CLOCK_SECOND);
+	assert_int_equal(result.error, EBUSY);
+	rig_carry_out(rig, &taken);
+	assert_int_equal(result.calls, 1);
+	assert_ptr_equal(namespace_find(rig->service.names, "y"), mapping);
+	assert_null(namespace_find(rig->service.names, "x"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(only_the_owner_and_root_remove, begin, end),
+		cmocka_unit_test_setup_teardown(unmaps_parts, begin, end),
+		cmocka_unit_test_setup_teardown(a_part_goes_when_the_keeper_says_so, begin, end),
+		cmocka_unit_test_setup_teardown(gaps_count_as_mappings, begin, end),
+		cmocka_unit_test_setup_teardown(a_refused_part_changes_nothing, begin, end),
+		cmocka_unit_test_setup_teardown(a_refused_unmap_changes_nothing, begin, end),
+		cmocka_unit_test_setup_teardown(one_change_at_a_time, begin, end),
+		cmocka_unit_test_setup_teardown(an_overdue_unmap_is_finished_later, begin, end),
+		cmocka_unit_test_setup_teardown(an_overdue_unmap_may_fail_later, begin, end),
+		cmocka_unit_test_setup_teardown(renames, begin, end),
+		cmocka_unit_test_setup_teardown(renames_onto_no_other, begin, end),
+		cmocka_unit_test_setup_teardown(a_refused_rename_changes_nothing, begin, end),
+		cmocka_unit_test_setup_teardown(an_overdue_rename_is_finished_later, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_process.c - what looks at a process tell: what it publishes, what it has mapped of files
+ * with DAX, and its end
+ */
+#include "process_helper.h"
+#include <signal.h>
+
+/* --- what is published --- */
+
+static void publishing(unsigned number)
+{
+	switch (number) {
+	case 0:
+		make_table(400);
+		put(0, 4, RW, MAP_SHARED, plain, 2);
+		put(8, 2, RW, MAP_PRIVATE, -1, 0);
+		put(16, 2, RW, MAP_SHARED, -1, 0);
+		claim(0, 0, 4, plain, 2);
+		claim(7, 8, 2, -1, 0);
+		break;
+	case 1:
+		take(1, 1);
+		break;
+	case 2:
+		must(!mprotect(place + 8 * PAGE, PAGE, PROT_READ));
+		break;
+	case 3: /* the same slot, another mapping */
+		claim(0, 0, 1, plain, 2);
+		break;
+	case 4:
+		retire(table, 7);
+		break;
+	case 5:
+		take(0, 1);
+		break;
+	}
+}
+
+static void tells_what_is_published_and_what_changes(void **state)
+{
+	uint64_t first, second;
+	struct news *news;
+
+	(void)state;
+	start(publishing);
+	news = look(2);
+	assert_true(news->born && !news->gone && news->pidfd >= 0);
+	assert_int_equal(news->pid, publisher.pid);
+	assert_string_equal(news->comm, program_invocation_short_name);
+	NEW(news, 0, 0, 4);
+	NEW(news, 1, 8, 2);
+	assert_int_equal(news->list[0].record.source_type, PMEM2FS_SOURCE_FILE);
+	assert_int_equal(news->list[0].slot, 0);
+	assert_int_equal(news->list[1].slot, 7);
+	assert_int_equal(news->list[0].generation, 2);
+	assert_int_not_equal(news->list[0].table, 0);
+	assert_null(news->list[0].extents);
+	assert_int_equal(news->list[1].record.sharing, PMEM2_PRIVATE);
+	first = news->list[0].number;
+	second = news->list[1].number;
+	assert_int_not_equal(first, second);
+	news_free(news);
+	look(0);
+
+	step();
+	news = look(1);
+	assert_true(!news->born && news->pidfd < 0);
+	CHANGED(news, 0, 0, 4);
+	assert_int_equal(news->list[0].number, first);
+	assert_int_equal(news->list[0].extents->count, 2);
+	assert_int_equal(news->list[0].extents->list[1].offset, 2 * PAGE);
+	news_free(news);
+	look(0);
+
+	step();
+	news = look(1);
+	CHANGED(news, 0, 8, 2);
+	assert_int_equal(news->list[0].number, second);
+	assert_int_equal(news->list[0].record.protection, 1);
+	news_free(news);
+	look(0);
+
+	step();
+	news = look(2);
+	GONE(news, 0);
+	assert_int_equal(news->list[0].number, first);
+	NEW(news, 1, 0, 1);
+	assert_true(news->list[1].number > second);
+	assert_int_equal(news->list[1].generation, 4);
+	news_free(news);
+
+	step();
+	news = look(1);
+	GONE(news, 0);
+	assert_int_equal(news->list[0].number, second);
+	news_free(news);
+
+	step();
+	news = look(1);
+	GONE(news, 0);
+	news_free(news);
+	look(0);
+	assert_int_equal(process->table_count, 1);
+	assert_int_equal(process_count(process), 0);
+	stop();
+}
+
+/* Who runs the process now decides whose its mappings are. */
+static void another_user_is_a_change(void **state)
+{
+	struct news *news;
+
+	(void)state;
+	start(publishing);
+	news_free(look(2));
+	sight.uid = 13;
+	assert_int_equal(process_look(process, &sight, &news), 0);
+	assert_int_equal(news->count, 2);
+	assert_int_equal(news->list[0].kind, SIGHTING_CHANGED);
+	assert_int_equal(news->list[0].record.uid, 13);
+	assert_int_equal(process->uid, 13);
+	news_free(news);
+	stop();
+}
+
+/* --- what is observed --- */
+
+#define OBSERVED(news, i, kind, page, pages)                                                       \
+	assert_told(news, i, SIGHTING_##kind, ORIGIN_OBSERVED, page, pages)
+
+static void mapping_dax(unsigned number)
+{
+	switch (number) {
+	case 0:
+		put(0, 8, RW, MAP_SHARED, dax_file, 2);
+		put(8, 2, RW, MAP_SHARED, dax_file, 10); /* continues it */
+		must(!mprotect(place + 2 * PAGE, PAGE, PROT_READ));
+		put(10, 2, RW, MAP_SHARED, dax_file, 20);  /* does not */
+		put(12, 2, RW, MAP_PRIVATE, dax_file, 22); /* alike but for sharing */
+		put(16, 2, RW, MAP_SHARED, plain, 22);
+		break;
+	case 1:
+		take(9, 1);
+		break;
+	case 2:
+		take(0, 1);
+		break;
+	case 3: /* the same place, another part */
+		put(10, 2, RW, MAP_SHARED, dax_file, 30);
+		break;
+	case 4:
+		must(!mprotect(place + 12 * PAGE, 2 * PAGE, PROT_READ));
+		break;
+	}
+}
+
+static void tells_what_is_observed_and_what_changes(void **state)
+{
+	struct news *news;
+	uint64_t first;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(fstat(dax_file, &st), 0);
+	start(mapping_dax);
+	news = look(3);
+	OBSERVED(news, 0, NEW, 0, 10);
+	assert_int_equal(news->list[0].record.protection, 3);
+	assert_int_equal(news->list[0].record.offset, 2 * PAGE);
+	assert_int_equal(news->list[0].record.source_dev, st.st_dev);
+	assert_int_equal(news->list[0].record.source_inode, st.st_ino);
+	assert_int_equal(news->list[0].record.source_size, FILE_PAGES * PAGE);
+	assert_int_equal(news->list[0].record.source_type, PMEM2FS_SOURCE_FSDAX);
+	assert_int_equal(news->list[0].record.granularity, 0);
+	assert_int_equal(news->list[0].record.created, 0);
+	OBSERVED(news, 1, NEW, 10, 2);
+	OBSERVED(news, 2, NEW, 12, 2);
+	assert_int_equal(news->list[2].record.sharing, PMEM2_PRIVATE);
+	first = news->list[0].number;
+	news_free(news);
+	look(0);
+
+	step();
+	news = look(1);
+	OBSERVED(news, 0, CHANGED, 0, 9);
+	assert_int_equal(news->list[0].number, first);
+	news_free(news);
+
+	step();
+	news = look(2);
+	OBSERVED(news, 0, GONE, 0, 0);
+	OBSERVED(news, 1, NEW, 1, 8);
+	assert_true(news->list[1].number > first);
+	news_free(news);
+
+	step();
+	news = look(2);
+	OBSERVED(news, 0, GONE, 0, 0);
+	OBSERVED(news, 1, NEW, 10, 2);
+	assert_int_equal(news->list[1].record.offset, 30 * PAGE);
+	news_free(news);
+
+	step();
+	news = look(1);
+	OBSERVED(news, 0, CHANGED, 12, 2);
+	assert_int_equal(news->list[0].record.protection, 1);
+	news_free(news);
+	look(0);
+	stop();
+}
+
+/* The kernel makes one area of all this. */
+static void publishing_some(unsigned number)
+{
+	switch (number) {
+	case 0:
+		make_table(10);
+		put(0, 20, RW, MAP_SHARED, dax_file, 0);
+		claim(0, 4, 4, dax_file, 4);
+		claim(1, 8, 2, dax_file, 8);
+		claim(2, 14, 2, dax_file, 14);
+		break;
+	case 1:
+		retire(table, 1);
+		break;
+	case 2:
+		claim(1, 0, 4, dax_file, 0);
+		claim(3, 8, 6, dax_file, 8);
+		claim(4, 16, 4, dax_file, 16);
+		break;
+	}
+}
+
+static void what_is_published_is_not_observed(void **state)
+{
+	struct news *news;
+
+	(void)state;
+	start(publishing_some);
+	news = look(6);
+	NEW(news, 0, 4, 4);
+	assert_int_equal(news->list[0].record.source_type, PMEM2FS_SOURCE_FSDAX);
+	NEW(news, 1, 8, 2);
+	NEW(news, 2, 14, 2);
+	OBSERVED(news, 3, NEW, 0, 4);
+	OBSERVED(news, 4, NEW, 10, 4);
+	OBSERVED(news, 5, NEW, 16, 4);
+	news_free(news);
+	look(0);
+
+	step();
+	news = look(3);
+	GONE(news, 0);
+	OBSERVED(news, 1, NEW, 8, 6);
+	OBSERVED(news, 2, GONE, 0, 0);
+	news_free(news);
+
+	step();
+	news = look(6);
+	NEW(news, 0, 0, 4);
+	NEW(news, 1, 8, 6);
+	NEW(news, 2, 16, 4);
+	for (size_t i = 3; i < 6; i++)
+		OBSERVED(news, i, GONE, 0, 0);
+	news_free(news);
+	look(0);
+	stop();
+}
+
+static void unmapping_meanwhile(unsigned number)
+{
+	switch (number) {
+	case 0:
+		make_table(10);
+		put(0, 2, RW, MAP_SHARED, dax_file, 0);
+		put(4, 2, RW, MAP_SHARED, dax_file, 4);
+		claim(0, 0, 2, dax_file, 0);
+		break;
+	case 1: /* after the areas were read */
+		retire(table, 0);
+		take(0, 2);
+		break;
+	}
+}
+
+static void what_goes_while_we_look_is_not_observed(void **state)
+{
+	struct news *news;
+
+	(void)state;
+	start(unmapping_meanwhile);
+	/* The first claim is looked at before the areas without one. */
+	while_looking = step;
+	news = look(1);
+	OBSERVED(news, 0, NEW, 4, 2);
+	news_free(news);
+	look(0);
+	stop();
+}
+
+/* --- ends --- */
+
+static void *only_thread(void *unused)
+{
+	(void)unused;
+	pause();
+	return NULL;
+}
+
+static void leaving_a_thread(unsigned number)
+{
+	pthread_t thread;
+
+	if (number == 0) {
+		make_table(10);
+		put(0, 2, RW, MAP_SHARED, plain, 0);
+		put(4, 2, RW, MAP_SHARED, dax_file, 0);
+		claim(0, 0, 2, plain, 0);
+	} else {
+		must(!pthread_create(&thread, NULL, only_thread, NULL));
+		syscall(SYS_exit, 0); /* of this thread only */
+	}
+}
+
+static bool first_has_ended(void)
+{
+	char path[64], text[256] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)publisher.pid);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	assert_non_null(fgets(text, sizeof(text), file));
+	fclose(file);
+	return strstr(text, ") Z ");
+}
+
+static void the_first_thread_may_end(void **state)
+{
+	char byte = 0;
+
+	(void)state;
+	start(leaving_a_thread);
+	news_free(look(2));
+	assert_int_equal(write(publisher.to, &byte, 1), 1);
+	while (!first_has_ended())
+		usleep(1000);
+	look(0);
+	process_free(process);
+	process = process_new(78, publisher.pid, (int)syscall(SYS_pidfd_open, publisher.pid, 0));
+	sight.numbers = 0;
+	{
+		struct news *news;
+
+		assert_int_equal(process_look(process, &sight, &news), 0);
+		assert_int_equal(news->count, 2);
+		news_free(news);
+	}
+	stop();
+}
+
+static void what_ended_is_gone(void **state)
+{
+	struct news *news;
+
+	(void)state;
+	start(publishing);
+	assert_null(process_gone(process));
+	news_free(look(2));
+	assert_true(process_is_alive(process));
+	assert_int_equal(kill(publisher.pid, SIGKILL), 0);
+	while (process_is_alive(process))
+		usleep(1000);
+	/* Nobody has waited for it yet. */
+	assert_int_equal(process_look(process, &sight, &news), -ESRCH);
+	assert_int_equal(process_count(process), 2);
+	news = process_gone(process);
+	assert_true(news->gone && news->process == 77 && !news->count && news->pidfd < 0);
+	news_free(news);
+	stop();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(tells_what_is_published_and_what_changes, begin,
+						end),
+		cmocka_unit_test_setup_teardown(another_user_is_a_change, begin, end),
+		cmocka_unit_test_setup_teardown(tells_what_is_observed_and_what_changes, begin,
+						end),
+		cmocka_unit_test_setup_teardown(what_is_published_is_not_observed, begin, end),
+		cmocka_unit_test_setup_teardown(what_goes_while_we_look_is_not_observed, begin,
+						end),
+		cmocka_unit_test_setup_teardown(the_first_thread_may_end, begin, end),
+		cmocka_unit_test_setup_teardown(what_ended_is_gone, begin, end),
+	};
+
+	if (geteuid())
+		return 77;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

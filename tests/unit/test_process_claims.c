@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_process_claims.c - what a process publishes is told only as far as it is true, and read only
+ * from what is a table
+ */
+#include "process_helper.h"
+#include <sys/sysmacros.h>
+
+static void lying(unsigned number)
+{
+	struct pmem2fs_record record;
+	struct stat st;
+	int memory;
+
+	if (number)
+		return;
+	make_table(1000);
+	put(0, 4, PROT_READ, MAP_PRIVATE, plain, 2);
+	put(8, 4, RW, MAP_SHARED, -1, 0);
+	put(16, 4, RW, MAP_PRIVATE, -1, 0);
+	memory = memfd_create("pmem2fs-memory", MFD_CLOEXEC);
+	must(memory >= 0 && !ftruncate(memory, 4 * PAGE) && !fstat(memory, &st));
+	put(24, 4, RW, MAP_SHARED, memory, 0);
+	put(32, 4, RW, MAP_SHARED, other, 0);
+
+	claim(0, 100, 4, plain, 2); /* nothing is there */
+	claim(1, 0, 4, other, 2);   /* another file */
+	claim(2, 0, 4, plain, 3);   /* another part of it */
+	claim(3, 0, 4, -1, 0);      /* no memory */
+	claim(4, 8, 4, -1, 0);      /* not private */
+	record = truth(16, 4, -1, 0);
+	record.sharing = PMEM2_SHARED; /* not shared */
+	publish(table, 5, &record);
+	record = truth(24, 4, -1, 0);
+	record.sharing = PMEM2_SHARED; /* a file after all */
+	publish(table, 6, &record);
+	record = truth(32, 4, other, 0);
+	record.source_dev = makedev(0, 98); /* on no stacked file system with that number */
+	publish(table, 7, &record);
+	record = truth(0, 4, plain, 2);
+	record.address = -2 * PAGE; /* its end is not to be had */
+	record.length = 2 * PAGE - 1;
+	publish(table, 8, &record);
+
+	/* True, but for what the kernel knows better. */
+	record = truth(0, 4, plain, 2);
+	record.source_type = PMEM2FS_SOURCE_DEVDAX;
+	record.source_rdev = makedev(252, 1);
+	record.protection = 7;
+	record.sharing = PMEM2_SHARED;
+	record.uid = 999;
+	publish(table, 500, &record);
+	record = truth(32, 4, other, 0);
+	record.source_dev = makedev(0, 99);
+	record.source_inode = 7;
+	publish(table, 501, &record);
+	record = truth(8, 4, -1, 0);
+	record.sharing = PMEM2_SHARED;
+	publish(table, 502, &record);
+}
+
+static void shows_only_what_the_kernel_confirms(void **state)
+{
+	struct news *news;
+
+	(void)state;
+	start(lying);
+	news = look(3);
+	NEW(news, 0, 0, 4);
+	assert_int_equal(news->list[0].slot, 500);
+	assert_int_equal(news->list[0].record.source_type, PMEM2FS_SOURCE_FILE);
+	assert_int_equal(news->list[0].record.source_rdev, 0);
+	assert_int_equal(news->list[0].record.protection, 1);
+	assert_int_equal(news->list[0].record.sharing, PMEM2_PRIVATE);
+	NEW(news, 1, 32, 4);
+	NEW(news, 2, 8, 4);
+	news_free(news);
+	stop();
+}
+
+static struct table_header *second_table;
+
+static void overlapping(unsigned number)
+{
+	struct pmem2fs_record record;
+
+	if (number == 0) {
+		make_table(100);
+		second_table = forge_table("pmem2fs", TABLE_VERSION, 100, TABLE_SEALS);
+		if (second_table < table) { /* tables are found in the order of their addresses */
+			struct table_header *first = second_table;
+
+			second_table = table;
+			table = first;
+		}
+		put(0, 32, RW, MAP_SHARED, plain, 0);
+		claim(3, 4, 4, plain, 4);
+		claim(4, 7, 4, plain, 7); /* overlaps the one before */
+		claim(5, 2, 8, plain, 2); /* holds it */
+		claim(6, 5, 1, plain, 5); /* is in it */
+		claim(7, 8, 4, plain, 8); /* touches it; overlaps only what is refused */
+		claim(8, 0, 4, plain, 0); /* touches it from below */
+		record = truth(11, 2, plain, 11);
+		publish(second_table, 0, &record); /* overlaps slot 7 */
+		record = truth(12, 2, plain, 12);
+		publish(second_table, 1, &record);
+	} else if (number == 1) {
+		retire(table, 3);
+	}
+}
+
+static void what_overlaps_is_told_once(void **state)
+{
+	struct news *news;
+
+	(void)state;
+	start(overlapping);
+	news = look(4);
+	NEW(news, 0, 4, 4);
+	NEW(news, 1, 8, 4);
+	NEW(news, 2, 0, 4);
+	NEW(news, 3, 12, 2);
+	assert_int_not_equal(news->list[2].table, news->list[3].table);
+	news_free(news);
+	look(0);
+	step(); /* slots 4 and 6 take its place, which refuses 7, and so on */
+	news = look(6);
+	GONE(news, 0);
+	NEW(news, 1, 7, 4);
+	NEW(news, 2, 5, 1);
+	GONE(news, 3);
+	NEW(news, 4, 11, 2);
+	GONE(news, 5);
+	news_free(news);
+	look(0);
+	stop();
+}
+
+/* A part that the program has unmapped by itself may hold another mapping. */
+static void in_a_hole(unsigned number)
+{
+	if (number)
+		return;
+	make_table(100);
+	put(0, 3, RW, MAP_SHARED, plain, 0);
+	put(3, 2, RW, MAP_SHARED, other, 0);
+	put(5, 5, RW, MAP_SHARED, plain, 5);
+	claim(0, 0, 10, plain, 0);
+	claim(1, 3, 2, other, 0);
+}
+
+static void a_hole_is_free(void **state)
+{
+	struct news *news;
+
+	(void)state;
+	start(in_a_hole);
+	news = look(2);
+	NEW(news, 0, 0, 10);
+	assert_int_equal(news->list[0].extents->count, 2);
+	NEW(news, 1, 3, 2);
+	assert_null(news->list[1].extents);
+	news_free(news);
+	stop();
+}
+
+enum { MANY = 200000 };
+
+/* As many claims as there is room for, of everything, in every order. */
+static void piling_up(unsigned number)
+{
+	if (number)
+		return;
+	make_table(MANY);
+	for (uint32_t i = 0; i < FILE_PAGES; i += 2)
+		put(i, 1, RW, MAP_SHARED, plain, i);
+	claim(0, 0, FILE_PAGES, plain, 0);
+	for (uint32_t i = 1; i < MANY; i++)
+		claim(i, i % FILE_PAGES, FILE_PAGES - i % FILE_PAGES, plain, i % FILE_PAGES);
+}
+
+static void a_heap_of_claims_is_one(void **state)
+{
+	struct news *news;
+
+	(void)state;
+	start(piling_up);
+	news = look(1);
+	NEW(news, 0, 0, FILE_PAGES);
+	assert_int_equal(news->list[0].extents->count, FILE_PAGES / 2);
+	news_free(news);
+	look(0);
+	stop();
+}
+
+static void true_heap(unsigned number)
+{
+	if (number)
+		return;
+	make_table(1000);
+	for (uint32_t i = 0; i < 500; i++) {
+		put(2 * i, 1, RW, MAP_SHARED, plain, 1);
+		claim(i, 2 * i, 1, plain, 1);
+	}
+}
+
+static void no_more_than_there_is_room_for(void **state)
+{
+	(void)state;
+	start(true_heap);
+	sight.room = 100;
+	news_free(look(100));
+	assert_true(sight.left_out);
+	assert_int_equal(process_count(process), 100);
+	look(0);
+	sight.room = 1000;
+	sight.left_out = false;
+	news_free(look(400));
+	assert_false(sight.left_out);
+	sight.room = 0;
+	news_free(look(500));
+	assert_int_equal(process_count(process), 0);
+	stop();
+}
+
+static void *flip(void *unused)
+{
+	struct pmem2fs_record one = truth(0, 4, plain, 2), two = truth(0, 2, plain, 2);
+
+	(void)unused;
+	memset(two.label, 'x', 200);
+	two.label_length = 200;
+	for (;;)
+		for (uint32_t slot = 0; slot < 100; slot++) {
+			publish(table, slot, &one);
+			publish(table, slot, &two);
+		}
+	return NULL;
+}
+
+static void flipping(unsigned number)
+{
+	pthread_t thread;
+
+	if (number)
+		return;
+	make_table(100);
+	put(0, 4, RW, MAP_SHARED, plain, 2);
+	must(!pthread_create(&thread, NULL, flip, NULL));
+}
+
+/* Nothing is told that is half of one and half of another. */
+static void slots_that_change_all_the_time(void **state)
+{
+	struct news *news;
+
+	(void)state;
+	start(flipping);
+	for (int i = 0; i < 200; i++) {
+		assert_int_equal(process_look(process, &sight, &news), 0);
+		for (size_t j = 0; news && j < news->count; j++) {
+			const struct sighting *sighting = &news->list[j];
+
+			if (sighting->kind == SIGHTING_GONE)
+				continue;
+			assert_int_equal(sighting->record.length == 4 * PAGE,
+					 sighting->record.label_length == 0);
+		}
+		news_free(news);
+		assert_true(process_count(process) <= 1);
+	}
+	stop();
+}
+
+/* --- what is a table --- */
+
+static void wrong_tables(unsigned number)
+{
+	struct pmem2fs_record record;
+	struct table_header *wrong[4];
+	int fd;
+
+	if (number)
+		return;
+	put(0, 4, RW, MAP_SHARED, plain, 2);
+	record = truth(0, 4, plain, 2);
+	wrong[0] = forge_table("pmem2fs", TABLE_VERSION + 1, 10, TABLE_SEALS);
+	wrong[1] = forge_table("pmem2fs", TABLE_VERSION, 10, 0);
+	wrong[2] = forge_table("pmem2fs", TABLE_VERSION, 10, TABLE_SEALS & ~F_SEAL_SHRINK);
+	wrong[3] = forge_table("pmem3fs", TABLE_VERSION, 10, TABLE_SEALS);
+	for (int i = 0; i < 4; i++)
+		publish(wrong[i], 0, &record);
+	fd = memfd_create("pmem2fs", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+	if (fd >= 0 && !ftruncate(fd, 2 << 20))
+		(void)!mmap(NULL, 2 << 20, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+}
+
+static void what_is_no_table_is_passed_over(void **state)
+{
+	(void)state;
+	start(wrong_tables);
+	look(0);
+	assert_int_equal(process->table_count, 0);
+	assert_true(process->warned_version);
+	look(0);
+	stop();
+}
+
+static void seven_tables(unsigned number)
+{
+	if (number == 0) {
+		put(0, 16, RW, MAP_SHARED, plain, 0);
+		for (uint32_t i = 0; i < 7; i++) {
+			make_table(10);
+			claim(0, 2 * i, 1, plain, 2 * i);
+		}
+	} else if (number == 1) {
+		must(execlp("sleep", "sleep", "100", NULL) == 0);
+	}
+}
+
+static void four_tables_are_enough(void **state)
+{
+	char byte = 0;
+
+	(void)state;
+	start(seven_tables);
+	news_free(look(4));
+	assert_int_equal(process->table_count, 4);
+	look(0);
+	/* exec: the pipe's end tells that it is done. */
+	assert_int_equal(write(publisher.to, &byte, 1), 1);
+	assert_int_equal(read(publisher.from, &byte, 1), 0);
+	news_free(look(4));
+	assert_int_equal(process->table_count, 0);
+	stop();
+}
+
+static void handing_over(unsigned number)
+{
+	if (number == 0) {
+		put(0, 4, RW, MAP_SHARED, plain, 2);
+		make_table(10);
+		claim(0, 0, 4, plain, 2);
+	}
+}
+
+/* A table counts only of who has it mapped; and whatever is handed over, nothing hangs. */
+static void what_is_handed_over(void **state)
+{
+	int fds[2], fd, path;
+	struct table_header *ours;
+
+	(void)state;
+	start(handing_over);
+	ours = forge_table_fd("pmem2fs", TABLE_VERSION, 10, TABLE_SEALS, &fd);
+	process_give(process, fd);
+	assert_int_equal(process->table_count, 1);
+	process_give(process, fd);
+	assert_int_equal(process->table_count, 1);
+	news_free(look(1)); /* its own only */
+	assert_int_equal(process->table_count, 1);
+	close(fd);
+	munmap(ours, ours->header_size);
+
+	assert_int_equal(pipe(fds), 0);
+	process_give(process, fds[0]);
+	process_give(process, plain);
+	path = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	process_give(process, path);
+	process_give(process, -1);
+	assert_int_equal(process->table_count, 1);
+	look(0);
+	close(path);
+	close(fds[0]);
+	close(fds[1]);
+	stop();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(shows_only_what_the_kernel_confirms, begin, end),
+		cmocka_unit_test_setup_teardown(what_overlaps_is_told_once, begin, end),
+		cmocka_unit_test_setup_teardown(a_hole_is_free, begin, end),
+		cmocka_unit_test_setup_teardown(a_heap_of_claims_is_one, begin, end),
+		cmocka_unit_test_setup_teardown(no_more_than_there_is_room_for, begin, end),
+		cmocka_unit_test_setup_teardown(slots_that_change_all_the_time, begin, end),
+		cmocka_unit_test_setup_teardown(what_is_no_table_is_passed_over, begin, end),
+		cmocka_unit_test_setup_teardown(four_tables_are_enough, begin, end),
+		cmocka_unit_test_setup_teardown(what_is_handed_over, begin, end),
+	};
+
+	if (geteuid())
+		return 77;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_release.c - asking processes for their mappings, and whatever they answer
+ */
+#include "events.h"
+#include "release_helper.h"
+#include <limits.h>
+
+static void overdue(struct place *place)
+{
+	releases_expire(place->releases, clock_now() + PATIENCE);
+}
+
+static void a_mapping_is_released(void **state)
+{
+	struct place *place = *state;
+	struct mapping *mapping = publish(place, 5);
+	uint64_t number = mapping->number, request;
+	struct result result;
+	int fd = library(place);
+
+	request = go(place, fd, mapping, &result);
+	assert_int_equal(place->holders.looks_at, 0);
+	say(place, fd, WIRE_DONE, request, 0);
+	assert_int_equal(place->holders.looks_at, 1);
+	assert_int_equal(place->holders.pid, PID);
+	assert_int_equal(result.calls, 0); /* saying so is not enough */
+	vanish(place, mapping);
+	expect_result(&result, 0, NULL);
+	holders_fake_wake(&place->holders);
+	expect_result(&result, 0, NULL);
+	assert_null(namespace_find_number(place->rig->service.names, number));
+	assert_int_equal(releases_expire(place->releases, clock_now()), UINT64_MAX);
+	expect(place, fd, 0);
+	close(fd);
+}
+
+static void only_the_look_decides(void **state)
+{
+	struct place *place = *state;
+	struct mapping *mapping = publish(place, 5);
+	struct result result;
+	uint64_t request;
+	int fd = library(place);
+
+	/* It says so, and it is not so. */
+	request = go(place, fd, mapping, &result);
+	say(place, fd, WIRE_DONE, request, 0);
+	holders_fake_wake(&place->holders);
+	expect_result(&result, EBUSY, ": cannot unmap: 4711 (prog) says that it is released, but");
+
+	/* A look that cannot be, or that need not be. */
+	for (int i = 0; i < 2; i++) {
+		place->holders.result = i ? 1 : -ENOMEM;
+		request = go(place, fd, mapping, &result);
+		say(place, fd, WIRE_DONE, request, 0);
+		expect_result(&result, EBUSY, "says that it is released, but");
+	}
+	place->holders.result = 0;
+
+	/* It refuses, and it is gone. */
+	request = go(place, fd, mapping, &result);
+	say(place, fd, WIRE_DONE, request, -EPERM);
+	vanish(place, mapping);
+	expect_result(&result, 0, NULL);
+
+	/* The same when the name space changes without telling. */
+	mapping = publish(place, 5);
+	request = go(place, fd, mapping, &result);
+	say(place, fd, WIRE_DONE, request, -EPERM);
+	namespace_remove(place->rig->service.names, mapping);
+	holders_fake_wake(&place->holders);
+	expect_result(&result, 0, NULL);
+	close(fd);
+}
+
+static void whoever_cannot_be_asked_is_busy(void **state)
+{
+	struct place *place = *state;
+	struct mapping *mapping = publish(place, 5);
+	int others[] = {stay(place, PID, UID, TABLE + 1), stay(place, PID + 1, UID, TABLE)};
+	struct result result;
+	int fd;
+
+	ask_for(place, mapping, PATIENCE, &result);
+	expect_result(&result, EBUSY, ": cannot unmap: 4711 (prog) has no release handler");
+	assert_null(mapping->release);
+	for (int i = 0; i < 2; i++) {
+		expect(place, others[i], 0);
+		close(others[i]);
+	}
+	fd = library(place);
+	close(fd);
+	rig_poll(place->rig);
+	ask_for(place, mapping, PATIENCE, &result);
+	expect_result(&result, EBUSY, "has no release handler");
+}
+
+static void refusals_are_told(void **state)
+{
+	struct place *place = *state;
+	static const struct {
+		int said, error;
+		const char *text;
+	} answers[] = {
+		{-EPERM, EPERM, "4711 (prog) refused: Operation not permitted"},
+		{-EBUSY, EBUSY, "refused: Device or resource busy"},
+		{-ENOENT, EBUSY, "has changed it meanwhile"},
+		{PMEM2_E_NOSUPP, EBUSY, "has no release handler"},
+		{PMEM2_E_MAPPING_NOT_FOUND, EBUSY, "has changed it meanwhile"},
+		{PMEM2_E_NO_ACCESS, EACCES, "refused: Permission denied"},
+		{0, EBUSY, "says that it is released"},
+		{EPERM, EBUSY, "4711 (prog) refused"},
+		{-512, EBUSY, "4711 (prog) refused"},
+		{-1000, EBUSY, "4711 (prog) refused"},
+		{-99999, EBUSY, "4711 (prog) refused"},
+		{INT_MIN, EINVAL, "4711 (prog) refused"},
+		{INT_MAX, EBUSY, "4711 (prog) refused"},
+	};
+	struct mapping *mapping = publish(place, 5);
+	int fd = library(place);
+	struct result result;
+	uint64_t request;
+
+	for (size_t i = 0; i < 2 * sizeof(answers) / sizeof(*answers); i++) {
+		if (i % 2) {
+			request = go(place, fd, mapping, &result);
+		} else { /* at once */
+			ask_for(place, mapping, PATIENCE, &result);
+			request = expect_ask(place, fd, mapping);
+		}
+		say(place, fd, WIRE_DONE, request, answers[i / 2].said);
+		holders_fake_wake(&place->holders);
+		expect_result(&result, answers[i / 2].error, answers[i / 2].text);
+		assert_null(mapping->release);
+		expect(place, fd, 0);
+	}
+	close(fd);
+}
+
+/* It makes somebody wait only once. */
+static void a_silent_process_is_left_alone(void **state)
+{
+	struct place *place = *state;
+	struct mapping *mapping = publish(place, 5), *other = publish(place, 6);
+	int fd = library(place);
+	struct result result, more;
+	uint64_t request, first;
+
+	ask_for(place, mapping, PATIENCE, &result);
+	first = expect_ask(place, fd, mapping);
+	assert_true(releases_expire(place->releases, clock_now()) != UINT64_MAX);
+	assert_int_equal(result.calls, 0);
+	overdue(place);
+	expect_result(&result, EBUSY, "4711 (prog) does not answer");
+	expect(place, fd, WIRE_WITHDRAWN);
+	assert_null(mapping->release);
+
+	for (int i = 0; i < 3; i++) {
+		ask_for(place, i % 2 ? mapping : other, MAPPER_RESPITE, &more);
+		expect_result(&more, EBUSY, "4711 (prog) does not answer");
+		expect(place, fd, 0);
+	}
+	/* Whoever holds up nobody may wait for it to wake up. */
+	ask_for(place, other, PATIENCE, &more);
+	expect_ask(place, fd, other);
+	assert_int_equal(more.calls, 0);
+	mapper_withdraw(more.job);
+	expect(place, fd, WIRE_WITHDRAWN);
+	/* What was asked for then is not carried out now, and what is asked for now is. */
+	say(place, fd, WIRE_READY, first, 0);
+	expect(place, fd, WIRE_WITHDRAWN);
+	request = go(place, fd, mapping, &result);
+	assert_true(request != first);
+	say(place, fd, WIRE_DONE, request, 0);
+	vanish(place, mapping);
+	expect_result(&result, 0, NULL);
+	close(fd);
+}
+
+/* It answers too late, but before anybody has looked at the clock. */
+static void too_late_is_too_late(void **state)
+{
+	struct place *place = *state;
+	struct mapping *mapping = publish(place, 5);
+	int fd = library(place);
+	struct result result;
+	uint64_t request;
+
+	ask_for(place, mapping, 0, &result);
+	request = expect_ask(place, fd, mapping);
+	place->rig->swept = NULL;
+	say(place, fd, WIRE_READY, request, 0);
+	expect_result(&result, EBUSY, "does not answer");
+	expect(place, fd, WIRE_WITHDRAWN);
+	expect(place, fd, 0);
+	go(place, fd, mapping, &result); /* it has answered */
+	place->rig->swept = sweep;
+	hang_up(place, fd);
+}
+
+static void one_that_hangs_keeps_its_mapping(void **state)
+{
+	struct place *place = *state;
+	struct mapping *mapping = publish(place, 5), *other = publish(place, 6);
+	int fd = library(place);
+	struct result result, more;
+	uint64_t request, next;
+
+	request = go(place, fd, mapping, &result);
+	overdue(place);
+	expect_result(&result, EBUSY, "4711 (prog) has begun, but has not released it in time");
+	expect(place, fd, 0);
+	for (int i = 0; i < 2; i++) {
+		ask_for(place, mapping, PATIENCE, &more);
+		expect_result(&more, EBUSY, "4711 (prog) is being asked for it already");
+		expect(place, fd, 0);
+	}
+	ask_for(place, other, PATIENCE, &more); /* another one may go */
+	next = expect_ask(place, fd, other);
+	say(place, fd, WIRE_DONE, next, -EPERM);
+	holders_fake_wake(&place->holders);
+	expect_result(&more, EPERM, "refused");
+
+	say(place, fd, WIRE_DONE, request, -EBUSY);
+	assert_int_equal(place->holders.looks_at, 2);
+	holders_fake_wake(&place->holders);
+	expect_result(&result, EBUSY, "has begun");
+	go(place, fd, mapping, &result);
+	hang_up(place, fd);
+}
+
+static void nothing_is_carried_out_after_a_withdrawal(void **state)
+{
+	struct place *place = *state;
+	struct mapping *mapping = publish(place, 5);
+	int fd = library(place);
+	struct result result, more;
+	uint64_t request, next;
+
+	ask_for(place, mapping, PATIENCE, &result);
+	request = expect_ask(place, fd, mapping);
+	mapper_withdraw(result.job);
+	assert_null(result.job);
+	expect(place, fd, WIRE_WITHDRAWN);
+	assert_null(mapping->release);
+	ask_for(place, mapping, PATIENCE, &more);
+	next = expect_ask(place, fd, mapping);
+	say(place, fd, WIRE_READY, request, 0);
+	expect(place, fd, WIRE_WITHDRAWN);
+	say(place, fd, WIRE_READY, next, 0);
+	expect(place, fd, WIRE_GO);
+	say(place, fd, WIRE_DONE, request, 0); /* of the first: says nothing of the second */
+	assert_int_equal(place->holders.looks_at, 0);
+	assert_int_equal(more.calls, 0);
+	mapper_withdraw(more.job);
+	expect(place, fd, 0); /* it has begun */
+	assert_non_null(mapping->release);
+	say(place, fd, WIRE_DONE, next, 0);
+	assert_int_equal(place->holders.looks_at, 1);
+	vanish(place, mapping);
+	holders_fake_wake(&place->holders);
+	assert_int_equal(result.calls + more.calls, 0);
+	close(fd);
+}
+
+static void withdrawn_while_it_is_looked_at(void **state)
+{
+	struct place *place = *state;
+	struct mapping *mapping = publish(place, 5);
+	int fd = library(place);
+	struct result result;
+	uint64_t request = go(place, fd, mapping, &result);
+
+	say(place, fd, WIRE_DONE, request, 0);
+	mapper_withdraw(result.job);
+	assert_null(result.job);
+	holders_fake_wake(&place->holders);
+	assert_int_equal(result.calls, 0);
+	assert_null(mapping->release);
+	close(fd);
+}
+
+/* A look that takes too long. What was said is known by then. */
+static void overdue_while_it_is_looked_at(void **state)
+{
+	struct place *place = *state;
+	struct mapping *mapping = publish(place, 5);
+	int fd = library(place);
+	struct result result;
+	uint64_t request = go(place, fd, mapping, &result);
+
+	say(place, fd, WIRE_DONE, request, -EPERM);
+	overdue(place);
+	expect_result(&result, EPERM, "refused");
+	assert_non_null(mapping->release);
+	holders_fake_wake(&place->holders);
+	assert_null(mapping->release);
+	close(fd);
+}
+
+static void the_end_of_a_connection(void **state)
+{
+	struct place *place = *state;
+	struct mapping *mapping = publish(place, 5);
+	struct result result;
+	uint64_t request;
+	int fd;
+
+	for (int stage = 0; stage < 4; stage++) {
+		bool gone = stage % 2;
+
+		fd = library(place);
+		ask_for(place, mapping, PATIENCE, &result);
+		request = expect_ask(place, fd, mapping);
+		if (stage / 2) {
+			say(place, fd, WIRE_READY, request, 0);
+			expect(place, fd, WIRE_GO);
+		}
+		close(fd);
+		rig_poll(place->rig);
+		assert_int_equal(place->holders.looks_at, stage + 1);
+		assert_int_equal(result.calls, 0);
+		if (gone)
+			vanish(place, mapping);
+		holders_fake_wake(&place->holders);
+		expect_result(&result, gone ? 0 : EBUSY, "has hung up without releasing it");
+		if (gone)
+			mapping = publish(place, 5);
+		assert_null(mapping->release);
+	}
+}
+
+/* Its last words are heard. */
+static void the_last_word_of_a_connection(void **state)
+{
+	struct place *place = *state;
+	struct mapping *mapping = publish(place, 5);
+	const struct wire_message words = {
+		.magic = WIRE_MAGIC, .type = WIRE_DONE, .request = 1, .error = -EPERM};
+	struct result result;
+	int fd = library(place);
+
+	assert_int_equal(go(place, fd, mapping, &result), 1);
+	assert_int_equal(send(fd, &words, sizeof(words), 0), sizeof(words));
+	hang_up(place, fd);
+	expect_result(&result, EPERM, "refused");
+}
+
+/* Whatever becomes of the process and its connection. */
+static void whoever_waits_hears_at_once_that_it_is_gone(void **state)
+{
+	struct place *place = *state;
+	struct mapping *mapping;
+	int fd = library(place);
+	struct result result;
+	uint64_t request;
+
+	mapping = publish(place, 5);
+	ask_for(place, mapping, PATIENCE, &result);
+	expect_ask(place, fd, mapping);
+	vanish(place, mapping);
+	expect_result(&result, 0, NULL);
+	expect(place, fd, WIRE_WITHDRAWN);
+
+	mapping = publish(place, 5);
+	request = go(place, fd, mapping, &result);
+	vanish(place, mapping);
+	expect_result(&result, 0, NULL);
+	say(place, fd, WIRE_DONE, request, 0);
+	assert_int_equal(place->holders.looks_at, 0);
+	expect(place, fd, 0);
+
+	/* Nobody waits. */
+	mapping = publish(place, 5);
+	go(place, fd, mapping, &result);
+	mapper_withdraw(result.job);
+	vanish(place, mapping);
+	assert_int_equal(result.calls, 0);
+	close(fd);
+}
+
+/* One line and one event for each refusal, none for a success: that is told by who sees it go. */
+static void who_may_ask_for_what(void **state)
+{
+	struct place *place = *state;
+	struct mapping *published = publish(place, 5), *observed = enter(place, 6, ORIGIN_OBSERVED);
+	struct service *service = &place->rig->service;
+	int fd = library(place), ends[2], events = 0;
+	char event[4096];
+	struct result result;
+	uint64_t request;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(events_subscribe(service->events, ends[1], 0), 0);
+	result = (struct result){0};
+	mapper_unmap(service, published, UID + 1, PATIENCE, finished, &result, &result.job);
+	expect_result(&result, EPERM, ": cannot unmap: it belongs to user 1000");
+	result = (struct result){0};
+	mapper_unmap(service, observed, UID + 1, PATIENCE, finished, &result, &result.job);
+	expect_result(&result, EPERM, ": cannot unmap: it belongs to user 1000");
+	result = (struct result){0};
+	mapper_unmap(service, observed, 0, PATIENCE, finished, &result, &result.job);
+	expect_result(&result, EPERM, "it is only observed: 4711 (prog) maps it by other means");
+	result = (struct result){0};
+	mapper_unmap_range(service, published, 0, 1, UID, PATIENCE, finished, &result);
+	expect_result(&result, EPERM, "only 4711 (prog), which published it, can do that");
+	result = (struct result){0};
+	mapper_unmap_range(service, observed, 0, 1, 0, PATIENCE, finished, &result);
+	expect_result(&result, EPERM, "only observed");
+	result = (struct result){0};
+	mapper_rename(service, published, "y", UID, PATIENCE, finished, &result);
+	expect_result(&result, EPERM, "only 4711 (prog), which published it, can do that");
+	expect(place, fd, 0);
+	while (recv(ends[0], event, sizeof(event) - 1, MSG_DONTWAIT) > 0) {
+		assert_non_null(strstr(event, "\"failed\""));
+		events++;
+	}
+	assert_int_equal(events, 6);
+
+	result = (struct result){0};
+	mapper_unmap(service, published, UID, PATIENCE, finished, &result, NULL);
+	request = expect_ask(place, fd, published);
+	say(place, fd, WIRE_READY, request, 0);
+	expect(place, fd, WIRE_GO);
+	say(place, fd, WIRE_DONE, request, 0);
+	vanish(place, published);
+	expect_result(&result, 0, NULL);
+	assert_int_equal(recv(ends[0], event, sizeof(event), MSG_DONTWAIT), -1);
+	events_unsubscribe(service->events, ends[1]);
+	close(ends[0]);
+	close(ends[1]);
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_mapping_is_released, begin, end),
+		cmocka_unit_test_setup_teardown(only_the_look_decides, begin, end),
+		cmocka_unit_test_setup_teardown(whoever_cannot_be_asked_is_busy, begin, end),
+		cmocka_unit_test_setup_teardown(refusals_are_told, begin, end),
+		cmocka_unit_test_setup_teardown(a_silent_process_is_left_alone, begin, end),
+		cmocka_unit_test_setup_teardown(too_late_is_too_late, begin, end),
+		cmocka_unit_test_setup_teardown(one_that_hangs_keeps_its_mapping, begin, end),
+		cmocka_unit_test_setup_teardown(nothing_is_carried_out_after_a_withdrawal, begin,
+						end),
+		cmocka_unit_test_setup_teardown(withdrawn_while_it_is_looked_at, begin, end),
+		cmocka_unit_test_setup_teardown(overdue_while_it_is_looked_at, begin, end),
+		cmocka_unit_test_setup_teardown(the_end_of_a_connection, begin, end),
+		cmocka_unit_test_setup_teardown(the_last_word_of_a_connection, begin, end),
+		cmocka_unit_test_setup_teardown(whoever_waits_hears_at_once_that_it_is_gone, begin,
+						end),
+		cmocka_unit_test_setup_teardown(who_may_ask_for_what, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

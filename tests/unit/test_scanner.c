@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_scanner.c - who is looked at and when, among all the processes of this host
+ */
+#include "publisher.h"
+#include "scanner.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define RW (PROT_READ | PROT_WRITE)
+
+static struct scanner *scanner;
+static struct skip skip;
+static int file, sockets[2];
+
+static int begin(void **state)
+{
+	(void)state;
+	skip = (struct skip){.own = {getpid()}};
+	scanner = scanner_new(&skip);
+	file = publisher_file(16 * PAGE);
+	return scanner ? socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) : -1;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	scanner_free(scanner);
+	close(file);
+	close(sockets[0]);
+	close(sockets[1]);
+	return 0;
+}
+
+static struct news *look_with(enum look_kind kind, pid_t pid, struct given_table *tables)
+{
+	struct look look = {.kind = kind, .pid = pid, .tables = tables};
+
+	scanner_look(scanner, &look);
+	assert_null(look.tables);
+	assert_int_equal(scanner_at(scanner), 0);
+	return look.news;
+}
+
+/* The news of one process; those of others are none of the test's business. */
+static struct news *of(struct news *news, pid_t pid)
+{
+	struct news *found = NULL;
+
+	while (news) {
+		struct news *next = news->next;
+
+		news->next = NULL;
+		if (news->pid == pid && !news->gone) {
+			assert_null(found);
+			found = news;
+		} else {
+			news_free(news);
+		}
+		news = next;
+	}
+	return found;
+}
+
+/* The news, which must be of one process's end. */
+static void assert_gone(struct news *news, uint64_t process)
+{
+	bool found = false;
+
+	while (news) {
+		struct news *next = news->next;
+
+		if (news->gone && news->process == process) {
+			assert_false(found);
+			found = true;
+			assert_int_equal(news->count, 0);
+		}
+		news_free(news);
+		news = next;
+	}
+	assert_true(found);
+}
+
+static int pidfd_of(pid_t pid)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static struct table_header *table;
+
+static void publishing(unsigned number)
+{
+	struct pmem2fs_record record;
+
+	switch (number) {
+	case 0:
+		table = forge_table("pmem2fs", TABLE_VERSION, 10, TABLE_SEALS);
+		put(0, 4, RW, MAP_SHARED, file, 2);
+		record = truth(0, 4, file, 2);
+		publish(table, 0, &record);
+		break;
+	case 1:
+		retire(table, 0);
+		break;
+	case 2:
+		must(!munmap(table, 2 * PAGE));
+		break;
+	}
+}
+
+static void finds_who_publishes(void **state)
+{
+	struct publisher one, two;
+	struct news *first, *second;
+	uint64_t process, number;
+
+	(void)state;
+	publisher_start(&one, publishing);
+	publisher_start(&two, publishing);
+	first = look_with(LOOK_ALL, 0, NULL);
+	first = of(first, one.pid);
+	assert_non_null(first);
+	assert_true(first->born);
+	assert_int_equal(first->count, 1);
+	assert_int_equal(first->uid, geteuid());
+	process = first->process;
+	number = first->list[0].number;
+	news_free(first);
+	assert_null(of(look_with(LOOK_ALL, 0, NULL), one.pid));
+
+	publisher_stop(&two);
+	publisher_start(&two, publishing);
+	second = of(look_with(LOOK_ALL, 0, NULL), two.pid);
+	assert_non_null(second);
+	assert_int_not_equal(second->process, process);
+	assert_int_not_equal(second->list[0].number, number);
+	news_free(second);
+
+	publisher_step(&one);
+	first = of(look_with(LOOK_KNOWN, 0, NULL), one.pid);
+	assert_non_null(first);
+	assert_int_equal(first->list[0].kind, SIGHTING_GONE);
+	assert_int_equal(first->list[0].number, number);
+	news_free(first);
+	assert_null(of(look_with(LOOK_KNOWN, 0, NULL), one.pid));
+	publisher_step(&one); /* without a table it is forgotten */
+	assert_gone(look_with(LOOK_KNOWN, 0, NULL), process);
+	publisher_stop(&one);
+	publisher_stop(&two);
+}
+
+static void an_end_shows_at_every_kind_of_look(void **state)
+{
+	static const enum look_kind kinds[] = {LOOK_ONE, LOOK_KNOWN, LOOK_ALL};
+	struct publisher publisher;
+	struct news *news;
+	uint64_t process;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		publisher_start(&publisher, publishing);
+		news = look_with(LOOK_ONE, publisher.pid, NULL);
+		assert_true(news && news->born && !news->next);
+		process = news->process;
+		news_free(news);
+		assert_null(look_with(LOOK_ONE, publisher.pid, NULL));
+		publisher_stop(&publisher);
+		assert_gone(look_with(kinds[i], publisher.pid, NULL), process);
+		assert_null(look_with(LOOK_ONE, publisher.pid, NULL));
+	}
+}
+
+static void those_to_be_skipped_are_skipped(void **state)
+{
+	struct publisher publisher;
+	struct given_table *given;
+
+	(void)state;
+	publisher_start(&publisher, publishing);
+	skip.own[1] = publisher.pid;
+	assert_null(of(look_with(LOOK_ALL, 0, NULL), publisher.pid));
+	assert_null(look_with(LOOK_ONE, publisher.pid, NULL));
+	given = calloc(1, sizeof(*given));
+	assert_non_null(given);
+	*given = (struct given_table){
+		.pid = publisher.pid, .pidfd = -1, .fd = open("/dev/null", O_RDONLY | O_CLOEXEC)};
+	assert_null(of(look_with(LOOK_KNOWN, 0, given), publisher.pid));
+	publisher_stop(&publisher);
+}
+
+/* Whoever asks whether a device is free is not to be told yes. */
+static void without_one_in_which_others_are_stuck_nothing_is_complete(void **state)
+{
+	struct publisher publisher;
+	struct look look = {.kind = LOOK_KNOWN};
+
+	(void)state;
+	publisher_start(&publisher, publishing);
+	assert_non_null(of(look_with(LOOK_ALL, 0, NULL), publisher.pid));
+	scanner_look(scanner, &look);
+	assert_true(look.complete);
+	skip.lanes.stuck[LANES_MAX - 1] = publisher.pid;
+	look = (struct look){.kind = LOOK_KNOWN};
+	scanner_look(scanner, &look);
+	assert_false(look.complete);
+	skip.lanes.stuck[LANES_MAX - 1] = 0;
+	publisher_stop(&publisher);
+}
+
+/* --- tables that are handed over --- */
+
+/* One that is not found by its name. */
+static void handing_over(unsigned number)
+{
+	char control[CMSG_SPACE(sizeof(int))] = {0}, byte = 0;
+	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+	struct msghdr message = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	struct pmem2fs_record record;
+	int fd;
+
+	if (number)
+		return;
+	table = forge_table_fd("another name", TABLE_VERSION, 10, TABLE_SEALS, &fd);
+	put(0, 4, RW, MAP_SHARED, file, 2);
+	record = truth(0, 4, file, 2);
+	publish(table, 0, &record);
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+	must(sendmsg(sockets[1], &message, 0) == 1);
+}
+
+static int take_over(void)
+{
+	char control[CMSG_SPACE(sizeof(int))], byte;
+	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+	struct msghdr message = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	int fd;
+
+	assert_int_equal(recvmsg(sockets[0], &message, MSG_CMSG_CLOEXEC), 1);
+	assert_non_null(CMSG_FIRSTHDR(&message));
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
+	return fd;
+}
+
+static struct given_table *given(pid_t pid, int pidfd, int fd, struct given_table *next)
+{
+	struct given_table *table_given = calloc(1, sizeof(*table_given));
+
+	assert_non_null(table_given);
+	*table_given = (struct given_table){.next = next, .pid = pid, .pidfd = pidfd, .fd = fd};
+	return table_given;
+}
+
+static void a_table_may_be_handed_over(void **state)
+{
+	struct publisher publisher;
+	struct news *news;
+	uint64_t process;
+	int fd;
+
+	(void)state;
+	for (int with_pidfd = 0; with_pidfd < 2; with_pidfd++) {
+		publisher_start(&publisher, handing_over);
+		fd = take_over();
+		assert_null(look_with(LOOK_ONE, publisher.pid, NULL));
+		/* Whatever is looked at, who has handed something over is. */
+		news = look_with(LOOK_ONE, getpid(),
+				 given(publisher.pid, with_pidfd ? pidfd_of(publisher.pid) : -1, fd,
+				       given(publisher.pid, -1, dup(fd), NULL)));
+		assert_non_null(news);
+		assert_int_equal(news->pid, publisher.pid);
+		assert_int_equal(news->count, 1);
+		process = news->process;
+		news_free(news);
+		assert_null(look_with(LOOK_KNOWN, 0, NULL));
+		publisher_stop(&publisher);
+		assert_gone(look_with(LOOK_KNOWN, 0, NULL), process);
+	}
+}
+
+static void a_table_of_another_is_refused(void **state)
+{
+	struct publisher owner, other;
+	int fd, gone;
+
+	(void)state;
+	publisher_start(&owner, handing_over);
+	fd = take_over();
+	publisher_start(&other, handing_over);
+	close(take_over());
+	gone = pidfd_of(other.pid);
+	assert_null(look_with(LOOK_KNOWN, 0, given(other.pid, -1, dup(fd), NULL)));
+	publisher_stop(&other);
+	/* Its pid is said to be that of one who lives: it was when this was handed over. */
+	assert_null(look_with(LOOK_KNOWN, 0, given(owner.pid, gone, dup(fd), NULL)));
+	assert_null(look_with(LOOK_KNOWN, 0, given(other.pid, -1, dup(fd), NULL)));
+	assert_null(look_with(LOOK_KNOWN, 0, given(0, -1, dup(fd), NULL)));
+	close(fd);
+	publisher_stop(&owner);
+}
+
+/* Whose processes take more time than he has must wait, and is not forgotten meanwhile. */
+static void heavy(unsigned number)
+{
+	struct pmem2fs_record record;
+
+	if (number == 0) {
+		table = forge_table("pmem2fs", TABLE_VERSION, 60000, TABLE_SEALS);
+		for (uint32_t i = 0; i < 10000; i++) {
+			put(2 * i, 1, RW, MAP_SHARED, file, 2);
+			record = truth(2 * i, 1, file, 2);
+			publish(table, i, &record);
+		}
+		must(!setresuid(4711, 4711, 4711));
+	} else if (number == 1) {
+		for (uint32_t i = 0; i < 10000; i++)
+			retire(table, i);
+	}
+}
+
+static void who_takes_too_long_waits(void **state)
+{
+	struct publisher publisher;
+	bool complete = true;
+	struct news *news;
+
+	(void)state;
+	publisher_start(&publisher, heavy);
+	news = look_with(LOOK_ONE, publisher.pid, NULL);
+	assert_int_equal(news->count, 10000);
+	news_free(news);
+	for (int i = 0; complete && i < 10000; i++) {
+		struct look look = {.kind = LOOK_KNOWN};
+
+		scanner_look(scanner, &look);
+		assert_null(look.news);
+		complete = look.complete;
+	}
+	assert_false(complete);
+	publisher_step(&publisher);
+	/* Who asks for it alone gets it. */
+	news = look_with(LOOK_ONE, publisher.pid, NULL);
+	assert_int_equal(news->count, 10000);
+	news_free(news);
+	publisher_stop(&publisher);
+}
+
+/* A program that nobody may look into, and that runs as somebody else. */
+static void as_another(unsigned number)
+{
+	publishing(number);
+	if (number == 0)
+		must(!setresgid(4711, 4712, 4711) && !setresuid(4711, 4712, 4711));
+}
+
+static void the_effective_user_is_the_owner(void **state)
+{
+	struct publisher publisher;
+	struct news *news;
+
+	(void)state;
+	publisher_start(&publisher, as_another);
+	news = look_with(LOOK_ONE, publisher.pid, NULL);
+	assert_non_null(news);
+	assert_int_equal(news->uid, 4712);
+	assert_int_equal(news->gid, 4712);
+	assert_int_equal(news->list[0].record.uid, 4712);
+	news_free(news);
+	publisher_stop(&publisher);
+}
+
+/* Who may not look into others is told nothing of them, and does not say that this is all. */
+static void looking_without_rights(unsigned number)
+{
+	struct look look = {.kind = LOOK_ALL};
+	struct skip nobody = {0};
+
+	(void)number;
+	must(!setresgid(4711, 4711, 4711) && !setresuid(4711, 4711, 4711));
+	must(!scanner_sees_all());
+	scanner = scanner_new(&nobody);
+	must(scanner != NULL);
+	scanner_look(scanner, &look);
+	must(!look.news && !look.complete);
+	scanner_free(scanner);
+}
+
+static void without_rights_it_is_not_complete(void **state)
+{
+	struct publisher owner, looker;
+
+	(void)state;
+	publisher_start(&owner, publishing);
+	publisher_start(&looker, looking_without_rights);
+	publisher_stop(&looker);
+	publisher_stop(&owner);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(finds_who_publishes, begin, end),
+		cmocka_unit_test_setup_teardown(an_end_shows_at_every_kind_of_look, begin, end),
+		cmocka_unit_test_setup_teardown(those_to_be_skipped_are_skipped, begin, end),
+		cmocka_unit_test_setup_teardown(
+			without_one_in_which_others_are_stuck_nothing_is_complete, begin, end),
+		cmocka_unit_test_setup_teardown(a_table_may_be_handed_over, begin, end),
+		cmocka_unit_test_setup_teardown(a_table_of_another_is_refused, begin, end),
+		cmocka_unit_test_setup_teardown(who_takes_too_long_waits, begin, end),
+		cmocka_unit_test_setup_teardown(the_effective_user_is_the_owner, begin, end),
+		cmocka_unit_test_setup_teardown(without_rights_it_is_not_complete, begin, end),
+	};
+
+	if (geteuid())
+		return 77;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_server_libraries.c - libraries among those who reach the server, and questions about what
+ * other processes have mapped
+ */
+#include "server_helper.h"
+#include "wire.h"
+#include <fcntl.h>
+
+#define TABLE 77
+
+static const struct wire_message hello = {.magic = WIRE_MAGIC, .type = WIRE_TABLE, .table = TABLE};
+static const struct wire_message asks_to_stay = {
+	.magic = WIRE_MAGIC, .type = WIRE_TABLE, .flags = WIRE_STAYS, .table = TABLE};
+
+static void a_library_is_handed_over(void **state)
+{
+	struct place *place = *state;
+	int file = open("/dev/null", O_RDONLY | O_CLOEXEC), early, late;
+	unsigned descriptors;
+	char byte;
+
+	rig_poll(place->rig);
+	descriptors = rig_descriptors();
+	early = reach(place, 0); /* what it says is there when it is accepted */
+	put_bytes(early, &hello, sizeof(hello), file, 1);
+	expect_end(place, early);
+	assert_int_equal(place->holders.gifts, 1);
+	assert_int_equal(place->holders.pid, getpid());
+	close(place->holders.table);
+	close(early);
+	assert_int_equal(rig_descriptors(), descriptors);
+
+	late = reach(place, 0);
+	rig_poll(place->rig);
+	put_bytes(late, &asks_to_stay, sizeof(hello), file, 1);
+	rig_poll(place->rig);
+	assert_int_equal(place->holders.gifts, 2);
+	close(place->holders.table);
+	assert_int_equal(recv(late, &byte, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+	close(late);
+	rig_poll(place->rig);
+	rig_poll(place->rig);
+	assert_int_equal(rig_descriptors(), descriptors);
+
+	/* Nothing but nonsense behind the right beginning; and too many descriptors. */
+	early = reach(place, 0);
+	put_bytes(early, &hello, sizeof(hello.magic), file, 1);
+	expect_end(place, early);
+	close(early);
+	early = reach(place, 0);
+	put_bytes(early, &hello, sizeof(hello), file, 2);
+	expect_end(place, early);
+	close(early);
+	rig_poll(place->rig);
+	assert_int_equal(rig_descriptors(), descriptors);
+	assert_int_equal(place->holders.gifts, 2);
+	close(file);
+}
+
+static void whoever_has_asked_a_question_is_no_library(void **state)
+{
+	struct place *place = *state;
+	int fd = reach(place, 0);
+
+	assert_int_equal(ask(place, fd, "{\"unmap\":\"x\"}", "no such mapping"), ENOENT);
+	put_bytes(fd, &asks_to_stay, sizeof(asks_to_stay), -1, 0);
+	assert_int_equal(answered(place, fd, ""), EINVAL);
+	assert_int_equal(place->holders.gifts, 0);
+	close(fd);
+}
+
+/* However many of the one kind there are, the others get in. */
+static void libraries_and_questions_do_not_crowd_each_other_out(void **state)
+{
+	struct place *place = *state;
+	int questions[64], libraries[70], fd, file;
+	struct wire_message message = asks_to_stay;
+
+	if (geteuid())
+		skip();
+	for (int i = 0; i < 70; i++) {
+		libraries[i] = reach(place, UID);
+		message.table = (uint64_t)i;
+		put_bytes(libraries[i], &message, sizeof(message), -1, 0);
+		if (i % 2) /* one by one, or two at once */
+			rig_poll(place->rig);
+	}
+	for (int i = 0; i < 64; i++) {
+		questions[i] = reach(place, UID);
+		rig_poll(place->rig);
+	}
+	assert_int_equal(ask(place, questions[63], "{\"unmap\":\"x\"}", "no such"), ENOENT);
+	file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	fd = reach(place, UID);
+	put_bytes(fd, &hello, sizeof(hello), file, 1);
+	expect_end(place, fd);
+	assert_int_equal(place->holders.gifts, 71); /* those that stay tell of theirs, too */
+	assert_true(place->holders.table >= 0);
+	close(place->holders.table);
+	close(file);
+	close(fd);
+	for (int i = 0; i < 70; i++)
+		close(libraries[i]);
+	for (int i = 0; i < 64; i++)
+		close(questions[i]);
+}
+
+static void looks(void **state)
+{
+	struct place *place = *state;
+	int fd = reach(place, 0), other = reach(place, 0);
+	json_t *answer;
+
+	for (int i = 0; i < 4; i++) {
+		place->holders.complete = i % 2;
+		place->holders.result = i / 2; /* a look that is not needed */
+		put(fd, "{\"look\":1}");
+		rig_poll(place->rig);
+		assert_int_equal(place->holders.looks, i + 1);
+		assert_true(place->holders.now);
+		if (!place->holders.result)
+			assert_null(packet_next(fd));
+		holders_fake_wake(&place->holders);
+		answer = wait_for(place, fd);
+		assert_int_equal(json_integer_value(json_object_get(answer, "errno")), 0);
+		assert_true(json_is_boolean(json_object_get(answer, "complete")));
+		assert_int_equal(json_is_true(json_object_get(answer, "complete")), i % 2);
+		json_decref(answer);
+	}
+	place->holders.result = -ENOMEM;
+	assert_int_equal(ask(place, fd, "{\"look\":1}", "out of memory"), ENOMEM);
+	place->holders.result = 0;
+
+	put(other, "{\"look\":1}");
+	rig_poll(place->rig);
+	close(other);
+	rig_poll(place->rig);
+	holders_fake_wake(&place->holders); /* nobody is there any more */
+	rig_poll(place->rig);
+	close(fd);
+}
+
+static struct mapping *publish(struct place *place, struct holder *holder)
+{
+	const struct pmem2fs_record record = {
+		.address = 4096, .length = 4096, .source_type = PMEM2FS_SOURCE_FILE};
+	const struct foreign foreign = {.holder = holder, .table = TABLE};
+	struct extents *extents = NULL;
+	struct mapping *mapping;
+
+	assert_int_equal(namespace_enter(place->rig->service.names, "x", ORIGIN_PUBLISHED, &record,
+					 &extents, &foreign, NULL, &mapping),
+			 0);
+	return mapping;
+}
+
+/* As a pmem2ctl that is killed. */
+static void hanging_up_withdraws(void **state)
+{
+	struct place *place = *state;
+	struct holder holder = {.pid = getpid()};
+	struct mapping *mapping = publish(place, &holder);
+	struct wire_message message;
+	int library = reach(place, 0), fd = reach(place, 0);
+
+	put_bytes(library, &asks_to_stay, sizeof(asks_to_stay), -1, 0);
+	rig_poll(place->rig);
+	put(fd, "{\"unmap\":\"x\"}");
+	rig_poll(place->rig);
+	assert_int_equal(recv(library, &message, sizeof(message), MSG_DONTWAIT), sizeof(message));
+	assert_int_equal(message.type, WIRE_ASK);
+	assert_non_null(mapping->release);
+	close(fd);
+	rig_poll(place->rig);
+	assert_int_equal(recv(library, &message, sizeof(message), MSG_DONTWAIT), sizeof(message));
+	assert_int_equal(message.type, WIRE_WITHDRAWN);
+	assert_null(mapping->release);
+
+	fd = reach(place, 0); /* and one that stays hears what comes of it */
+	put(fd, "{\"unmap\":\"x\",\"timeout\":100}");
+	rig_poll(place->rig);
+	close(library);
+	rig_poll(place->rig);
+	holders_fake_wake(&place->holders);
+	assert_int_equal(answered(place, fd, "has hung up"), EBUSY);
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_library_is_handed_over, begin, end),
+		cmocka_unit_test_setup_teardown(whoever_has_asked_a_question_is_no_library, begin,
+						end),
+		cmocka_unit_test_setup_teardown(libraries_and_questions_do_not_crowd_each_other_out,
+						begin, end),
+		cmocka_unit_test_setup_teardown(looks, begin, end),
+		cmocka_unit_test_setup_teardown(hanging_up_withdraws, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

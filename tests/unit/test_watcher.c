@@ -1,0 +1,494 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * test_watcher.c - what changes while somebody listens
+ *
+ * The devices are made up, and so are the numbers that the mappings' sources have; the mappings are
+ * real. The time is the test's.
+ */
+#include "capture.h"
+#include "clock.h"
+#include "devices.h"
+#include "events.h"
+#include "holders.h"
+#include "mapper.h"
+#include "namespace.h"
+#include "rig.h"
+#include "watcher.h"
+#include "witness.h"
+#include <errno.h>
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define DISKS 2
+#define DISK  makedev(4000, 0) /* the first of them */
+#define NODE  makedev(4001, 0)
+
+/* What the fake sysfs has: identities by number, 0 is none. */
+static _Atomic uint64_t identities[DISKS], node;
+static _Atomic unsigned asked;
+static char list_path[256];
+static char disk_path[24], other_path[32]; /* the folder of the second disk's device */
+
+static _Atomic uint64_t *identity_of(dev_t dev, bool block)
+{
+	return block ? &identities[minor(dev)] : &node;
+}
+
+int __wrap_pmem2fs_device_identity(dev_t dev, bool block, uint64_t *sysfs_inode);
+int __wrap_pmem2fs_device_identity(dev_t dev, bool block, uint64_t *sysfs_inode)
+{
+	uint64_t identity = *identity_of(dev, block);
+
+	asked++;
+	if (!identity)
+		return -ENODEV;
+	*sysfs_inode = identity;
+	return 0;
+}
+
+int __wrap_pmem2fs_device_get(dev_t dev, bool block, struct pmem2fs_device *device);
+int __wrap_pmem2fs_device_get(dev_t dev, bool block, struct pmem2fs_device *device)
+{
+	uint64_t identity = *identity_of(dev, block);
+
+	if (!identity)
+		return -ENODEV;
+	*device = (struct pmem2fs_device){.sysfs_inode = identity, .size = 1 << 20};
+	strcpy(device->mode, block ? "fsdax" : "devdax");
+	strcpy(device->chardev, "dax1.0");
+	if (!minor(dev))
+		strcpy(device->badblocks_path, list_path);
+	else
+		snprintf(device->blockdev, sizeof(device->blockdev), "../..%s", disk_path);
+	return 0;
+}
+
+static _Atomic bool list_gone;
+
+ssize_t __real_pread64(int fd, void *buffer, size_t size, off_t offset);
+ssize_t __wrap_pread64(int fd, void *buffer, size_t size, off_t offset);
+ssize_t __wrap_pread64(int fd, void *buffer, size_t size, off_t offset)
+{
+	if (!list_gone)
+		return __real_pread64(fd, buffer, size, offset);
+	errno = ENODEV;
+	return -1;
+}
+
+struct scene {
+	struct rig *rig;
+	struct watcher *watcher;
+	struct mapping *mappings[DISKS];
+	uint64_t now;
+	int near, far;
+	char *path;
+};
+
+static struct capture capture;
+
+static void finished(void *arg, int error, const char *why)
+{
+	if (error)
+		fail_msg("%s", why);
+	*(bool *)arg = true;
+}
+
+static json_t *next(struct scene *scene)
+{
+	char text[8192];
+	ssize_t n = recv(scene->far, text, sizeof(text), MSG_DONTWAIT);
+
+	return n < 0 ? NULL : json_loadb(text, (size_t)n, 0, NULL);
+}
+
+/* A mapping of the file that is said to be on that device. */
+static struct mapping *map(struct scene *scene, const char *name, dev_t dev, bool block)
+{
+	struct service *service = &scene->rig->service;
+	struct request request = {
+		.path = strdup(scene->path),
+		.granularity = PMEM2_GRANULARITY_PAGE,
+		.protection = PMEM2_PROT_READ,
+	};
+	struct identity *identity = calloc(1, sizeof(*identity));
+	struct pmem2fs_record record;
+	struct mapping *mapping;
+	bool done = false;
+	uint32_t slot;
+
+	identity->uid = geteuid();
+	identity->gid = getegid();
+	identity->capabilities = ~0ull;
+	mapper_map(service, "real", &request, 0, 0, identity, -1, 0, finished, &done, NULL);
+	rig_run(scene->rig, &done);
+	mapping = namespace_find(service->names, "real");
+	slot = mapping->slot;
+	version_record(mapping->version, &record);
+	namespace_remove(service->names, mapping);
+	if (block) {
+		record.source_dev = dev;
+	} else {
+		record.source_rdev = dev;
+		record.source_type = PMEM2FS_SOURCE_DEVDAX;
+	}
+	assert_int_equal(namespace_reserve(service->names, name, record.uid, &mapping), 0);
+	assert_int_equal(namespace_show(service->names, mapping, slot, &record, NULL,
+					witness_owner(service->witness)),
+			 0);
+	service->changed.tv_nsec++;
+	json_decref(next(scene)); /* of that it was mapped */
+	return mapping;
+}
+
+static int begin(void **state)
+{
+	struct scene *scene = calloc(1, sizeof(*scene));
+	const char *names[DISKS] = {"first", "second"};
+	int ends[2], fd;
+
+	capture_begin(&capture, STDERR_FILENO);
+	scene->rig = rig_new();
+	scene->rig->service.holders = holders_new(&scene->rig->service, scene->rig->epoll);
+	scene->watcher = watcher_new(&scene->rig->service, scene->rig->epoll);
+	scene->path = rig_new_file();
+	scene->now = clock_now();
+	strcpy(list_path, "/tmp/pmem2fs-list-XXXXXX");
+	fd = mkstemp(list_path);
+	if (fd < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+		return -1;
+	close(fd);
+	strcpy(disk_path, "/tmp/pmem2fs-XXXXXX");
+	if (!mkdtemp(disk_path))
+		return -1;
+	snprintf(other_path, sizeof(other_path), "%s-b", disk_path);
+	scene->near = ends[0];
+	scene->far = ends[1];
+	for (unsigned i = 0; i < DISKS; i++) {
+		identities[i] = 100 + i;
+		scene->mappings[i] = map(scene, names[i], makedev(major(DISK), i), true);
+	}
+	node = 200;
+	asked = 0;
+	*state = scene;
+	return 0;
+}
+
+static int end(void **state)
+{
+	struct scene *scene = *state;
+
+	unlink(list_path);
+	rmdir(disk_path);
+	unlink(scene->path);
+	free(scene->path);
+	watcher_free(scene->watcher);
+	holders_free(scene->rig->service.holders);
+	rig_free(scene->rig);
+	close(scene->near);
+	close(scene->far);
+	free(scene);
+	capture_end(&capture);
+	return 0;
+}
+
+static void wait_a_moment(struct scene *scene)
+{
+	rig_poll(scene->rig);
+	usleep(1000);
+}
+
+/* The next check, and the looks that come of it. */
+static void check(struct scene *scene)
+{
+	struct service *service = &scene->rig->service;
+	struct mapping *mapping;
+	size_t place;
+
+	scene->now += 2 * CLOCK_SECOND;
+	watcher_expire(scene->watcher, scene->now);
+	while (watcher_expire(scene->watcher, 0) == UINT64_MAX && events_wanted(service->events))
+		wait_a_moment(scene);
+	mapping = namespace_after(service->names, 0, &place);
+	for (; mapping; mapping = namespace_next(service->names, &place))
+		while (mapping->asked)
+			wait_a_moment(scene);
+}
+
+static void subscribe(struct scene *scene)
+{
+	assert_int_equal(events_subscribe(scene->rig->service.events, scene->near, 0), 0);
+	check(scene);
+}
+
+static void look(struct scene *scene, struct mapping *mapping)
+{
+	assert_int_equal(witness_ask(scene->rig->service.witness, mapping, 0, NULL), 0);
+	while (mapping->asked)
+		wait_a_moment(scene);
+}
+
+static void expect_change(struct scene *scene, const char *name, const char *state)
+{
+	json_t *event = next(scene);
+
+	assert_non_null(event);
+	assert_string_equal(json_string_value(json_object_get(event, "event")), "change");
+	assert_string_equal(json_string_value(json_object_get(event, "name")), name);
+	assert_string_equal(json_string_value(json_object_get(event, "state")), state);
+	assert_non_null(json_object_get(event, "badblocks"));
+	json_decref(event);
+}
+
+static void expect_nothing(struct scene *scene)
+{
+	assert_null(next(scene));
+}
+
+static void write_list(const char *text)
+{
+	FILE *file = fopen(list_path, "w");
+
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static void looks_at_nothing_while_nobody_listens(void **state)
+{
+	struct scene *scene = *state;
+	unsigned before = rig_descriptors();
+
+	assert_true(watcher_expire(scene->watcher, scene->now) == UINT64_MAX);
+	assert_int_equal(asked, 0);
+	subscribe(scene);
+	assert_true(asked > 0);
+	events_unsubscribe(scene->rig->service.events, scene->near);
+	asked = 0;
+	check(scene);
+	assert_int_equal(asked, 0);
+	assert_int_equal(rig_descriptors(), before);
+}
+
+/* And nothing is looked at before its time. */
+static void looks_once_a_second(void **state)
+{
+	struct scene *scene = *state;
+	uint64_t due;
+
+	subscribe(scene);
+	due = watcher_expire(scene->watcher, scene->now);
+	assert_true(due >= scene->now + CLOCK_SECOND);
+	asked = 0;
+	assert_true(watcher_expire(scene->watcher, due - 1) == due);
+	assert_int_equal(asked, 0);
+	assert_true(watcher_expire(scene->watcher, due) == UINT64_MAX);
+	check(scene);
+	assert_true(asked > 0);
+}
+
+static void a_device_costs_the_same_however_much_is_on_it(void **state)
+{
+	struct scene *scene = *state;
+	unsigned one;
+
+	subscribe(scene);
+	asked = 0;
+	check(scene);
+	one = asked;
+	map(scene, "another", DISK, true);
+	map(scene, "more", DISK, true);
+	check(scene);
+	assert_int_equal(asked, 2 * one);
+}
+
+static void tells_of_what_is_lost_and_of_nothing_else(void **state)
+{
+	struct scene *scene = *state;
+	uint64_t checked;
+
+	subscribe(scene);
+	expect_nothing(scene);
+	look(scene, scene->mappings[0]);
+	look(scene, scene->mappings[1]);
+	checked = scene->mappings[1]->checked;
+	identities[0] = 0;
+	check(scene);
+	expect_change(scene, "first", "lost");
+	expect_nothing(scene);
+	assert_true(scene->mappings[1]->checked == checked);
+	check(scene);
+	expect_nothing(scene);
+	/* its name and facts stay */
+	assert_non_null(scene->mappings[0]->version->device);
+	assert_int_equal(scene->mappings[0]->version->device->is.sysfs_inode, 100);
+	assert_false(scene->mappings[0]->version->badblocks_known);
+}
+
+/* The number went to another device; what is mapped of that one is as it should be. */
+static void another_device_with_the_number_is_no_comfort(void **state)
+{
+	struct scene *scene = *state;
+	struct mapping *newer;
+
+	subscribe(scene);
+	look(scene, scene->mappings[0]);
+	identities[0] = 0;
+	check(scene);
+	expect_change(scene, "first", "lost");
+	identities[0] = 300;
+	newer = map(scene, "newer", DISK, true);
+	look(scene, newer);
+	assert_string_equal(version_state(newer->version), "active");
+	check(scene);
+	expect_nothing(scene);
+	assert_string_equal(version_state(scene->mappings[0]->version), "lost");
+
+	/* also where nobody saw that there was none in between */
+	identities[0] = 301;
+	check(scene);
+	expect_change(scene, "newer", "lost");
+	expect_nothing(scene);
+}
+
+static void the_same_device_can_come_back(void **state)
+{
+	struct scene *scene = *state;
+	struct mapping *mapping = map(scene, "node", NODE, false);
+
+	subscribe(scene);
+	look(scene, mapping);
+	node = 0;
+	check(scene);
+	expect_change(scene, "node", "lost");
+	node = 200;
+	check(scene);
+	expect_change(scene, "node", "active");
+	expect_nothing(scene);
+}
+
+/* What is so bad already is told to whoever begins to listen, and so is what is mapped later. */
+static void tells_what_was_lost_before(void **state)
+{
+	struct scene *scene = *state;
+
+	look(scene, scene->mappings[0]);
+	identities[0] = identities[1] = 0;
+	subscribe(scene);
+	expect_change(scene, "first", "lost");
+	expect_change(scene, "second", "lost");
+	expect_nothing(scene);
+	assert_null(scene->mappings[1]->version->device); /* never seen */
+}
+
+/* Below a device mapper the disk can go while all else stays, and another one get its name. */
+static void the_disk_below_can_go(void **state)
+{
+	struct scene *scene = *state;
+	struct mapping *mapping = scene->mappings[1];
+
+	look(scene, mapping);
+	assert_string_equal(version_state(mapping->version), "active");
+	assert_int_equal(rmdir(disk_path), 0);
+	look(scene, mapping);
+	assert_string_equal(version_state(mapping->version), "lost");
+	assert_int_equal(mkdir(disk_path, 0700), 0);
+	assert_int_equal(mkdir(other_path, 0700), 0);
+	assert_int_equal(rmdir(disk_path), 0);
+	assert_int_equal(rename(other_path, disk_path), 0);
+	look(scene, mapping);
+	assert_string_equal(version_state(mapping->version), "lost");
+}
+
+static void looks_again_when_a_list_changes(void **state)
+{
+	struct scene *scene = *state;
+	uint64_t first, second;
+
+	write_list("8 8\n");
+	subscribe(scene); /* not well: looked at */
+	first = scene->mappings[0]->checked;
+	assert_true(first > 0);
+	assert_int_equal(scene->mappings[1]->checked, 0);
+	assert_int_equal(scene->mappings[0]->version->device_badblocks, 1);
+	check(scene);
+	assert_true(scene->mappings[0]->checked == first);
+	write_list("8 8\n64 8\n");
+	check(scene);
+	second = scene->mappings[0]->checked;
+	assert_true(second > first);
+	assert_int_equal(scene->mappings[0]->version->device_badblocks, 2);
+	write_list("");
+	check(scene);
+	assert_true(scene->mappings[0]->checked > second);
+	assert_int_equal(scene->mappings[0]->version->device_badblocks, 0);
+}
+
+/* Its disk has gone from below what has the number. */
+static void looks_again_when_a_list_is_gone(void **state)
+{
+	struct scene *scene = *state;
+
+	subscribe(scene);
+	assert_int_equal(scene->mappings[0]->checked, 0);
+	list_gone = true;
+	check(scene);
+	list_gone = false;
+	assert_true(scene->mappings[0]->checked > 0);
+}
+
+/* A look that began before does not count. */
+static void looks_until_the_look_is_newer(void **state)
+{
+	struct scene *scene = *state;
+	uint64_t changed;
+
+	subscribe(scene);
+	look(scene, scene->mappings[0]);
+	identities[0] = 0;
+	scene->mappings[0]->asked = true; /* by somebody who has looked already */
+	scene->now += 2 * CLOCK_SECOND;
+	watcher_expire(scene->watcher, scene->now);
+	while (watcher_expire(scene->watcher, 0) == UINT64_MAX)
+		wait_a_moment(scene);
+	changed = clock_now();
+	expect_nothing(scene);
+	scene->mappings[0]->asked = false;
+	check(scene);
+	assert_true(scene->mappings[0]->checked > changed);
+	expect_change(scene, "first", "lost");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(looks_at_nothing_while_nobody_listens, begin, end),
+		cmocka_unit_test_setup_teardown(looks_once_a_second, begin, end),
+		cmocka_unit_test_setup_teardown(a_device_costs_the_same_however_much_is_on_it,
+						begin, end),
+		cmocka_unit_test_setup_teardown(tells_of_what_is_lost_and_of_nothing_else, begin,
+						end),
+		cmocka_unit_test_setup_teardown(another_device_with_the_number_is_no_comfort, begin,
+						end),
+		cmocka_unit_test_setup_teardown(the_same_device_can_come_back, begin, end),
+		cmocka_unit_test_setup_teardown(tells_what_was_lost_before, begin, end),
+		cmocka_unit_test_setup_teardown(the_disk_below_can_go, begin, end),
+		cmocka_unit_test_setup_teardown(looks_again_when_a_list_changes, begin, end),
+		cmocka_unit_test_setup_teardown(looks_again_when_a_list_is_gone, begin, end),
+		cmocka_unit_test_setup_teardown(looks_until_the_look_is_newer, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
