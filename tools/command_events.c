@@ -83,8 +83,10 @@ const struct command command_events = {
 	.name = "events",
 	.operands = "",
 	.summary = "print events as they happen",
-	.details =
-		"Print one line of JSON for each mapping, unmapping, renaming and failed request,\n"
-		"until the daemon goes away. Only root sees those of other users.\n",
+	.details = "Print one line of JSON for each mapping, unmapping, renaming, failed request "
+		   "and change\n"
+		   "of state or bad blocks, until the daemon goes away. Only root sees those of "
+		   "other\n"
+		   "users.\n",
 	.run = run,
 };

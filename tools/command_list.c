@@ -2,148 +2,120 @@
 /*
  * command_list.c - pmem2ctl list
  *
- * Reads the names first and sorts them, then the documents one by one: --json prints each as it
- * comes, the table keeps what its cells need. Calls mountpoint.c and table.c.
+ * --json prints each document as it comes, the table keeps what its cells need; --overlaps needs
+ * all of them first. Calls documents.c, table.c and overlaps.c.
  */
+#include "overlaps.h"
 #include "pmem2ctl.h"
 #include "table.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-struct names {
-	char **list;
-	size_t count, room;
+struct listing {
+	bool json, human, overlapping;
+	bool broken; /* stdout takes no more */
+	size_t shown, unreadable;
+	struct table table;
+	struct overlaps overlaps;
 };
 
-static int compare_names(const void *left, const void *right)
+static bool print_document(struct listing *listing, const struct buffer *text)
 {
-	return strcmp(*(char *const *)left, *(char *const *)right);
+	size_t length = text->length;
+
+	while (length > 0 && text->bytes[length - 1] == '\n')
+		length--;
+	listing->broken = output_text(listing->shown++ ? ",\n" : "\n") != 0 ||
+			  output(text->bytes, length) != 0;
+	return !listing->broken;
 }
 
-static void free_names(struct names *names)
+static bool take(void *context, const char *name, const struct buffer *text, json_t *document)
 {
-	for (size_t i = 0; i < names->count; i++)
-		free(names->list[i]);
-	free(names->list);
-}
+	struct listing *listing = context;
 
-/* Reads the names of all mappings, sorted by their bytes whatever the locale is. */
-static int read_names(int mountpoint, struct names *names)
-{
-	const struct dirent *entry;
-	int error = 0;
-
-	int fd = dup(mountpoint);
-	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-	if (!directory) {
-		error = -errno;
-		if (fd >= 0)
-			close(fd);
-		report(NULL, "cannot list the mappings: %s", strerror(-error));
-		return error;
+	listing->unreadable += !document;
+	if (listing->overlapping) {
+		if (document)
+			overlaps_add(&listing->overlaps, name, document);
+	} else if (!listing->json) {
+		table_add(&listing->table, name, document, 0, listing->human);
+	} else if (document) {
+		return print_document(listing, text);
 	}
-	while (errno = 0, (entry = readdir(directory))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (names->count == names->room) {
-			names->room = names->room ? 2 * names->room : 256;
-			names->list = needed(
-				reallocarray(names->list, names->room, sizeof(*names->list)));
+	return true;
+}
+
+/* The groups as arrays of documents. */
+static json_t *groups_of(const struct overlaps *overlaps)
+{
+	json_t *groups = needed(json_array());
+	json_t *group = NULL;
+	size_t number = 0;
+
+	for (size_t i = 0; i < overlaps->count; i++) {
+		const struct overlap *overlap = &overlaps->list[i];
+
+		if (overlap->group != number) {
+			number = overlap->group;
+			group = needed(json_array());
+			if (json_array_append_new(groups, group))
+				needed(NULL);
 		}
-		names->list[names->count++] = needed(strdup(entry->d_name));
+		if (json_array_append(group, overlap->document))
+			needed(NULL);
 	}
-	error = -errno;
-	if (error)
-		report(NULL, "cannot list the mappings: %s", strerror(-error));
-	else if (names->count)
-		qsort(names->list, names->count, sizeof(*names->list), compare_names);
-	closedir(directory);
+	return groups;
+}
+
+static int print_overlaps(struct listing *listing)
+{
+	struct overlaps *overlaps = &listing->overlaps;
+	int error;
+
+	overlaps_find(overlaps);
+	if (listing->json) {
+		json_t *groups = groups_of(overlaps);
+		char *text = needed(json_dumps(groups, JSON_INDENT(2)));
+
+		error = output_text(text);
+		if (!error)
+			error = output_text("\n");
+		free(text);
+		json_decref(groups);
+	} else {
+		for (size_t i = 0; i < overlaps->count; i++)
+			table_add(&listing->table, overlaps->list[i].name,
+				  overlaps->list[i].document, overlaps->list[i].group,
+				  listing->human);
+		error = table_print(&listing->table);
+	}
 	return error;
 }
 
-struct listing {
-	bool json, human;
-	int mountpoint;
-	size_t shown, unreadable;
-	struct table table;
-};
-
-/* Returns 0, or a negative errno when stdout takes no more. */
-static int show(struct listing *listing, const char *name, const struct buffer *text,
-		const json_t *document)
+static int list(struct listing *listing, int mountpoint)
 {
-	if (!listing->json) {
-		table_add(&listing->table, name, document, listing->human);
-		return 0;
-	}
-	size_t length = text->length;
-	while (length > 0 && text->bytes[length - 1] == '\n')
-		length--;
-	int error = output_text(listing->shown++ ? ",\n" : "\n");
-	return error ? error : output(text->bytes, length);
-}
+	bool stream = listing->json && !listing->overlapping;
+	int error;
 
-static void show_unreadable(struct listing *listing, const char *name)
-{
-	listing->unreadable++;
-	if (!listing->json)
-		table_add(&listing->table, name, NULL, listing->human);
-}
-
-/* Returns whether it makes sense to go on; a failure is noted in *status. */
-static bool list_one(struct listing *listing, const char *name, struct buffer *text, int *status)
-{
-	int error = mountpoint_read(listing->mountpoint, name, text);
-
-	if (error == -ENOENT || error == -ESTALE) /* gone since its name was read */
-		return true;
-	if (error == -EACCES || error == -EPERM) {
-		show_unreadable(listing, name);
-		return true;
-	}
-	json_t *document = error ? NULL : json_loadb(text->bytes, text->length, 0, NULL);
-	if (json_is_object(document)) {
-		error = show(listing, name, text, document);
-		json_decref(document);
-		if (error)
-			*status = STATUS_FAILURE;
-		return !error;
-	}
-	json_decref(document);
-	report(name, "%s", error ? strerror(-error) : "its document is not a JSON object");
-	*status = STATUS_FAILURE;
-	return error != -ENOTCONN &&
-	       error != -ECONNABORTED; /* the daemon is gone, and all with it */
-}
-
-static int list(struct listing *listing)
-{
-	struct names names = {0};
-	struct buffer text = {0};
-	int status = STATUS_FAILURE;
-
-	if (read_names(listing->mountpoint, &names))
-		goto free_names;
-	status = STATUS_OK;
-	if (listing->json && output_text("["))
+	table_init(&listing->table, listing->overlapping);
+	if (stream && output_text("["))
+		listing->broken = true;
+	size_t gone;
+	int status = documents_read(mountpoint, take, listing, &gone) ? STATUS_FAILURE : STATUS_OK;
+	if (stream)
+		error = output_text(listing->shown ? "\n]\n" : "]\n");
+	else if (listing->overlapping)
+		error = print_overlaps(listing);
+	else
+		error = table_print(&listing->table);
+	if (error || listing->broken)
 		status = STATUS_FAILURE;
-	for (size_t i = 0; i < names.count; i++)
-		if (!list_one(listing, names.list[i], &text, &status))
-			break;
-	if (listing->json ? output_text(listing->shown ? "\n]\n" : "]\n")
-			  : table_print(&listing->table))
-		status = STATUS_FAILURE;
-	if (listing->json && listing->unreadable)
+	if (listing->unreadable && (listing->json || listing->overlapping))
 		report(NULL, "left out %zu that you may not read", listing->unreadable);
+	overlaps_clear(&listing->overlaps);
 	table_clear(&listing->table);
-	free(text.bytes);
-free_names:
-	free_names(&names);
 	return status;
 }
 
@@ -152,18 +124,23 @@ static int run(struct invocation *invocation, int argc, char **argv)
 	static const struct option options[] = {
 		{"human", no_argument, NULL, 'u'},
 		{"json", no_argument, NULL, 'j'},
+		{"overlaps", no_argument, NULL, 'o'},
 		COMMON_LONG_OPTIONS,
 	};
 	struct listing listing = {0};
 	int option, status;
 
-	while ((option = getopt_long(argc, argv, "uj" COMMON_SHORT_OPTIONS, options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "ujo" COMMON_SHORT_OPTIONS, options, NULL)) !=
+	       -1) {
 		switch (option) {
 		case 'u':
 			listing.human = true;
 			break;
 		case 'j':
 			listing.json = true;
+			break;
+		case 'o':
+			listing.overlapping = true;
 			break;
 		default:
 			status = common_option(invocation, option);
@@ -179,12 +156,17 @@ static int run(struct invocation *invocation, int argc, char **argv)
 	int connection = connection_open(invocation->socket);
 	if (connection < 0)
 		return STATUS_FAILURE;
-	listing.mountpoint = mountpoint_open(connection);
+	int mountpoint = mountpoint_open(connection);
+	enum look look = mountpoint < 0 ? LOOK_FAILED : connection_look(connection);
 	close(connection);
-	if (listing.mountpoint < 0)
+	if (mountpoint < 0)
 		return STATUS_FAILURE;
-	status = list(&listing);
-	close(listing.mountpoint);
+	if (look == LOOK_PARTIAL)
+		report(NULL, "not everything is visible: there may be more mappings");
+	status = list(&listing, mountpoint);
+	if (look == LOOK_FAILED)
+		status = STATUS_FAILURE;
+	close(mountpoint);
 	return status;
 }
 
@@ -196,6 +178,9 @@ const struct command command_list = {
 		   "is\n"
 		   "shown; a '?' is a fact that should exist and cannot be had.\n\n"
 		   "  -u, --human             print sizes like 64M\n"
-		   "  -j, --json              print an array of the mappings' documents",
+		   "  -j, --json              print an array of the mappings' documents\n"
+		   "  -o, --overlaps          only mappings of ranges that another process maps "
+		   "too,\n"
+		   "                          in groups",
 	.run = run,
 };

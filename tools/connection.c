@@ -154,10 +154,13 @@ static void report_refusal(const char *object, int error, const char *message)
 	free(name);
 }
 
-enum answer connection_ask(int connection, const char *object, json_t *question, int fd,
-			   json_t **answer)
+/*
+ * Asks, and gives in *root what was answered, a refusal too. Says why there is no valid answer,
+ * but nothing of a refusal, which is in *refusal.
+ */
+static enum answer exchange(int connection, const char *object, json_t *question, int fd,
+			    json_t **root, int *refusal)
 {
-	enum answer result = ANSWER_LOST;
 	char *text = needed(json_dumps(question, JSON_COMPACT));
 	int error = send_question(connection, text, strlen(text), fd);
 
@@ -168,22 +171,60 @@ enum answer connection_ask(int connection, const char *object, json_t *question,
 		return ANSWER_LOST;
 	}
 
-	json_t *root = connection_receive(connection, object);
-	if (!root)
+	*root = connection_receive(connection, object);
+	if (!*root)
 		return ANSWER_LOST;
-	const json_t *number = json_object_get(root, "errno");
-	json_int_t refusal = json_integer_value(number);
-	if (!json_is_integer(number) || refusal < 0 || refusal > 4095) {
+	const json_t *number = json_object_get(*root, "errno");
+	json_int_t value = json_integer_value(number);
+	if (!json_is_integer(number) || value < 0 || value > 4095) {
 		report(object, "the daemon's answer has no valid \"errno\"");
-	} else if (refusal) {
-		report_refusal(object, (int)refusal,
-			       json_string_value(json_object_get(root, "message")));
-		result = ANSWER_REFUSED;
-	} else {
-		result = ANSWER_SUCCESS;
-		if (answer)
-			*answer = json_incref(root);
+		json_decref(*root);
+		return ANSWER_LOST;
 	}
+	*refusal = (int)value;
+	return value ? ANSWER_REFUSED : ANSWER_SUCCESS;
+}
+
+static const char *refusal_message(const json_t *root)
+{
+	return json_string_value(json_object_get(root, "message"));
+}
+
+enum answer connection_ask(int connection, const char *object, json_t *question, int fd,
+			   json_t **answer)
+{
+	json_t *root;
+	int refusal;
+	enum answer result = exchange(connection, object, question, fd, &root, &refusal);
+
+	if (result == ANSWER_LOST)
+		return result;
+	if (result == ANSWER_REFUSED)
+		report_refusal(object, refusal, refusal_message(root));
+	else if (answer)
+		*answer = json_incref(root);
 	json_decref(root);
 	return result;
+}
+
+enum look connection_look(int connection)
+{
+	enum look look = LOOK_UNKNOWN;
+	json_t *root;
+	int refusal;
+	enum answer result = exchange(connection, NULL, needed(json_pack("{s:i}", "look", 1)), -1,
+				      &root, &refusal);
+
+	if (result == ANSWER_LOST)
+		return LOOK_FAILED;
+	if (result == ANSWER_SUCCESS) {
+		const json_t *complete = json_object_get(root, "complete");
+		if (json_is_boolean(complete))
+			look = json_is_true(complete) ? LOOK_COMPLETE : LOOK_PARTIAL;
+	} else if (refusal != EINVAL) {
+		report_refusal(NULL, refusal, refusal_message(root));
+		look = LOOK_FAILED;
+	}
+	json_decref(root);
+	return look;
 }

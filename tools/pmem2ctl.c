@@ -18,7 +18,8 @@
 #include <unistd.h>
 
 static const struct command *const commands[] = {
-	&command_map, &command_unmap, &command_list, &command_show, &command_events,
+	&command_map,  &command_unmap,  &command_list,
+	&command_show, &command_events, &command_holders,
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

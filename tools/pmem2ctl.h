@@ -36,7 +36,8 @@ struct command {
 	int (*run)(struct invocation *invocation, int argc, char **argv);
 };
 
-extern const struct command command_map, command_unmap, command_list, command_show, command_events;
+extern const struct command command_map, command_unmap, command_list, command_show, command_events,
+	command_holders;
 
 /* The options that all commands have: for the end of the two lists that getopt_long takes. */
 #define COMMON_SHORT_OPTIONS "s:hV"
@@ -122,6 +123,16 @@ enum answer connection_ask(int connection, const char *object, json_t *question,
 /* Waits for the next packet and returns it, or NULL. */
 json_t *connection_receive(int connection, const char *object);
 
+enum look {
+	LOOK_FAILED,  /* it was said why */
+	LOOK_UNKNOWN, /* the daemon is too old to look at other processes */
+	LOOK_PARTIAL, /* there may be mappings that the daemon cannot see */
+	LOOK_COMPLETE,
+};
+
+/* Has the daemon look at all processes now. */
+enum look connection_look(int connection);
+
 /* source.c: the file to map */
 
 /*
@@ -145,5 +156,21 @@ struct buffer {
  * freed by the caller in the end. Returns 0 or a negative errno, and says nothing.
  */
 int mountpoint_read(int mountpoint, const char *name, struct buffer *buffer);
+
+/* documents.c: all documents */
+
+/*
+ * Gets one mapping: its document and the text of that, or NULL for both where it may not be
+ * read. Returns whether to go on.
+ */
+typedef bool documents_take(void *context, const char *name, const struct buffer *text,
+			    json_t *document);
+
+/*
+ * Hands all mappings over, sorted by the bytes of their names; those that go meanwhile are
+ * counted only. Returns 0, or -1 after saying what could not be read; the others were handed over
+ * then.
+ */
+int documents_read(int mountpoint, documents_take *take, void *context, size_t *gone);
 
 #endif

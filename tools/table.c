@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * table.c - the aligned table of pmem2ctl list
+ * table.c - the table of pmem2ctl list
  *
- * Owns the columns: what of a document is in which. Knows nothing of files. Calls text.c, size.c
+ * Owns the columns: what of a document is in which. Knows nothing of files. Calls grid.c, size.c
  * and fs/escape.c.
  */
 #include "table.h"
 
 #include "escape.h"
 #include "pmem2ctl.h"
-#include <inttypes.h>
 #include <pwd.h>
 #include <search.h>
 #include <stdio.h>
@@ -17,6 +16,9 @@
 #include <string.h>
 
 enum {
+	GROUP, /* the first three only in a table with groups */
+	PID,
+	OFFSET,
 	NAME,
 	OWNER,
 	SIZE,
@@ -29,19 +31,34 @@ enum {
 	COLUMN_COUNT,
 };
 
-static const char *const titles[COLUMN_COUNT] = {
-	"NAME", "OWNER", "SIZE", "GRANULARITY", "SYNC", "STATE", "ORIGIN", "NAMESPACE", "SOURCE",
+static const struct grid_column columns[COLUMN_COUNT] = {
+	[GROUP] = {"GROUP", true},
+	[PID] = {"PID", true},
+	[OFFSET] = {"OFFSET", true},
+	[NAME] = {"NAME", false},
+	[OWNER] = {"OWNER", false},
+	[SIZE] = {"SIZE", true},
+	[GRANULARITY] = {"GRANULARITY", false},
+	[SYNC] = {"SYNC", false},
+	[STATE] = {"STATE", false},
+	[ORIGIN] = {"ORIGIN", false},
+	[NAMESPACE] = {"NAMESPACE", false},
+	[SOURCE] = {"SOURCE", false},
 };
 
-struct row {
-	char *text[COLUMN_COUNT]; /* NULL is "-": does not apply, or may not be read */
-	size_t width[COLUMN_COUNT];
-};
-
-static void set(struct row *row, int column, const char *text)
+void table_init(struct table *table, bool groups)
 {
-	if (text)
-		row->text[column] = text_display(text, &row->width[column]);
+	size_t first = groups ? GROUP : NAME;
+
+	*table = (struct table){
+		.grid = {.columns = columns + first, .width = COLUMN_COUNT - first},
+		.groups = groups,
+	};
+}
+
+static void set(struct table *table, size_t column, const char *text)
+{
+	grid_set(&table->grid, column - (table->groups ? GROUP : NAME), text);
 }
 
 /* A key that is absent does not apply; one that is not what it should be is as good as null. */
@@ -103,114 +120,94 @@ static const char *owner_text(struct table *table, const json_t *document)
 	return user_name(table, (uid_t)number);
 }
 
-static void set_size(struct row *row, const json_t *length, bool human)
+static void set_bytes(struct table *table, size_t column, const json_t *bytes, bool human)
 {
 	char text[SIZE_TEXT_LENGTH] = "?";
 
-	if (json_is_integer(length) && json_integer_value(length) >= 0)
-		size_print(text, (uint64_t)json_integer_value(length), human);
-	set(row, SIZE, text);
+	if (json_is_integer(bytes) && json_integer_value(bytes) >= 0)
+		size_print(text, (uint64_t)json_integer_value(bytes), human);
+	set(table, column, text);
 }
 
-static void set_sync(struct row *row, const json_t *sync)
+static void set_sync(struct table *table, const json_t *sync)
 {
 	if (json_is_boolean(sync))
-		set(row, SYNC, json_is_true(sync) ? "yes" : "no");
+		set(table, SYNC, json_is_true(sync) ? "yes" : "no");
 	else if (sync)
-		set(row, SYNC, "?");
+		set(table, SYNC, "?");
 }
 
-static void set_source(struct row *row, const json_t *source)
+static void set_source(struct table *table, const json_t *source)
 {
 	const char *path = word(source, "path");
 	char *text;
 
 	if (!path || !json_is_true(json_object_get(source, "deleted"))) {
-		set(row, SOURCE, path ? path : word(source, "type"));
+		set(table, SOURCE, path ? path : word(source, "type"));
 		return;
 	}
 	if (asprintf(&text, "%s (deleted)", path) < 0)
 		needed(NULL);
-	set(row, SOURCE, text);
+	set(table, SOURCE, text);
 	free(text);
 }
 
-static void set_name(struct row *row, const char *name)
+static void set_name(struct table *table, const char *name)
 {
 	char *text = needed(escape_encode(name));
 
-	set(row, NAME, text);
+	set(table, NAME, text);
 	free(text);
 }
 
-void table_add(struct table *table, const char *name, const json_t *document, bool human)
+/* Nobody but its owner could tell these of a mapping that was only seen from outside. */
+static bool is_nobodys(const json_t *document, const char *key)
 {
-	if (table->count == table->room) {
-		table->room = table->room ? 2 * table->room : 256;
-		table->rows = needed(reallocarray(table->rows, table->room, sizeof(*table->rows)));
-	}
-	struct row *row = &table->rows[table->count++];
-	*row = (struct row){0};
+	const char *origin = json_string_value(json_object_get(document, "origin"));
 
-	set_name(row, name);
-	if (!document)
-		return;
-	set(row, OWNER, owner_text(table, document));
-	set_size(row, json_object_get(document, "length"), human);
-	set(row, GRANULARITY, word(document, "granularity"));
-	set_sync(row, json_object_get(document, "map_sync"));
-	set(row, STATE, word(document, "state"));
-	set(row, ORIGIN, word(document, "origin"));
-	set(row, NAMESPACE, word(json_object_get(document, "device"), "namespace"));
-	set_source(row, json_object_get(document, "source"));
+	return origin && strcmp(origin, "observed") == 0 &&
+	       json_is_null(json_object_get(document, key));
 }
 
-static void print_row(FILE *stream, const char *const text[], const size_t width[],
-		      const size_t columns[])
+static void set_group(struct table *table, const json_t *document, size_t group, bool human)
 {
-	for (int i = 0; i < COLUMN_COUNT; i++) {
-		const char *cell = text[i] ? text[i] : "-";
-		int padding = (int)(columns[i] - (text[i] ? width[i] : 1));
+	char text[SIZE_TEXT_LENGTH];
 
-		if (i == SOURCE) /* the last: nothing behind it */
-			fprintf(stream, "%s\n", cell);
-		else if (i == SIZE)
-			fprintf(stream, "%*s%s  ", padding, "", cell);
-		else
-			fprintf(stream, "%s%*s  ", cell, padding, "");
-	}
+	size_print(text, group, false);
+	set(table, GROUP, text);
+	set_bytes(table, PID, json_object_get(json_object_get(document, "owner"), "pid"), false);
+	set_bytes(table, OFFSET, json_object_get(json_object_get(document, "source"), "offset"),
+		  human);
+}
+
+void table_add(struct table *table, const char *name, const json_t *document, size_t group,
+	       bool human)
+{
+	grid_add_row(&table->grid);
+	set_name(table, name);
+	if (!document)
+		return;
+	if (table->groups)
+		set_group(table, document, group, human);
+	set(table, OWNER, owner_text(table, document));
+	set_bytes(table, SIZE, json_object_get(document, "length"), human);
+	if (!is_nobodys(document, "granularity"))
+		set(table, GRANULARITY, word(document, "granularity"));
+	if (!is_nobodys(document, "map_sync"))
+		set_sync(table, json_object_get(document, "map_sync"));
+	set(table, STATE, word(document, "state"));
+	set(table, ORIGIN, word(document, "origin"));
+	set(table, NAMESPACE, word(json_object_get(document, "device"), "namespace"));
+	set_source(table, json_object_get(document, "source"));
 }
 
 int table_print(const struct table *table)
 {
-	size_t columns[COLUMN_COUNT], title_width[COLUMN_COUNT];
-	char *text = NULL;
-	size_t length;
-
-	for (int i = 0; i < COLUMN_COUNT; i++)
-		columns[i] = title_width[i] = strlen(titles[i]);
-	for (size_t row = 0; row < table->count; row++)
-		for (int i = 0; i < COLUMN_COUNT; i++)
-			if (columns[i] < table->rows[row].width[i])
-				columns[i] = table->rows[row].width[i];
-
-	FILE *stream = needed(open_memstream(&text, &length));
-	print_row(stream, titles, title_width, columns);
-	for (size_t row = 0; row < table->count; row++)
-		print_row(stream, (const char *const *)table->rows[row].text,
-			  table->rows[row].width, columns);
-	if (fclose(stream))
-		needed(NULL);
-	int error = output(text, length);
-	free(text);
-	return error;
+	return grid_print(&table->grid);
 }
 
 void table_clear(struct table *table)
 {
-	for (size_t row = 0; row < table->count; row++)
-		for (int i = 0; i < COLUMN_COUNT; i++)
-			free(table->rows[row].text[i]);
-	free(table->rows);
+	grid_clear(&table->grid);
 	tdestroy(table->users, free_user);
 }

@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * table.h - the aligned table of pmem2ctl list
+ * table.h - the table of pmem2ctl list
  */
 #ifndef PMEM2CTL_TABLE_H
 #define PMEM2CTL_TABLE_H
 
+#include "grid.h"
 #include <jansson.h>
-#include <stdbool.h>
-#include <stddef.h>
 
 struct table {
-	struct row *rows;
-	size_t count, room;
+	struct grid grid;
+	bool groups; /* with the columns that tell overlapping mappings apart */
 	void *users; /* names of users that were looked up, for tsearch */
 };
 
-/* Adds a mapping; `document` is NULL where it may not be read. Sizes in bytes, or as 64M. */
-void table_add(struct table *table, const char *name, const json_t *document, bool human);
+void table_init(struct table *table, bool groups);
+
+/*
+ * Adds a mapping; `document` is NULL where it may not be read. Sizes in bytes, or as 64M. `group`
+ * is for a table with groups.
+ */
+void table_add(struct table *table, const char *name, const json_t *document, size_t group,
+	       bool human);
 
 /* Returns 0 or a negative errno. */
 int table_print(const struct table *table);

@@ -127,3 +127,44 @@ class Case(unittest.TestCase):
     def check_usage(self, message, hint, *arguments):
         self.check(self.run_ctl(*arguments), 2, b"",
                    f"pmem2ctl: {message}\nTry 'pmem2ctl {hint}--help'.\n".encode())
+
+
+def document(name, **changes):
+    text = {"version": 1, "name": name, "state": "active", "origin": "pmem2fs",
+            "address": "0x7f0000000000", "length": 8192, "granularity": "page", "map_sync": False,
+            "owner": {"pid": 1, "uid": 0, "gid": 0}, "source": {"type": "file", "path": "/f"}}
+    text.update(changes)
+    return json.dumps({key: value for key, value in text.items() if value != "absent"}) + "\n"
+
+
+class Reading(Case):
+    """A daemon whose mount is a tmpfs; `look` is its answer to that question."""
+    look = ok(complete=True)
+
+    def setUp(self):
+        super().setUp()
+        self.mount = self.path + "/mount"
+        os.mkdir(self.mount)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", self.mount], check=True)
+        self.addCleanup(subprocess.run, ["umount", self.mount], check=True)
+        self.asked = self.daemon(
+            lambda question: (self.look() if callable(self.look) else self.look)
+            if "look" in question else ok(mountpoint=self.mount, version="0.1.0")).questions
+
+    def put(self, name, text):
+        name = name if isinstance(name, bytes) else name.encode()
+        with open(self.mount.encode() + b"/" + name, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+def in_mount_namespace():
+    """Goes on in a mount namespace of its own, or ends as a test that is skipped."""
+    if "PMEM2CTL_MOUNT_NAMESPACE" in os.environ:
+        return
+    unshare = ["unshare", "-m"] if ROOT else ["unshare", "-rm"]
+    with tempfile.TemporaryDirectory() as folder:
+        probe = subprocess.run([*unshare, "mount", "-t", "tmpfs", "none", folder], check=False)
+    if probe.returncode != 0:
+        sys.exit(77)
+    os.environ["PMEM2CTL_MOUNT_NAMESPACE"] = "entered"
+    os.execvp(unshare[0], [*unshare, sys.executable, *sys.argv])

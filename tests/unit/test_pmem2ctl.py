@@ -23,7 +23,7 @@ class CommandLine(Case):
     def test_help(self):
         whole = self.run_ctl("--help")
         self.assertEqual((whole.returncode, whole.stderr), (0, b""))
-        for command in ("map", "unmap", "list", "show", "events"):
+        for command in ("map", "unmap", "list", "show", "events", "holders"):
             self.assertIn(f"\n  {command} ".encode(), whole.stdout)
             done = self.run_ctl(command, "--help")
             self.assertEqual((done.returncode, done.stderr), (0, b""))

@@ -9,38 +9,17 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 import unittest
 
-from pmem2ctl_case import NOBODY, ROOT, Case, Daemon, ok, reachable_by_nobody, refuse
+from pmem2ctl_case import (NOBODY, ROOT, Case, Daemon, Reading, document, in_mount_namespace, ok,
+                           reachable_by_nobody, refuse)
 
 HEADER = ["NAME", "OWNER", "SIZE", "GRANULARITY", "SYNC", "STATE", "ORIGIN", "NAMESPACE", "SOURCE"]
 NO_OBJECT = "its document is not a JSON object"
 
 
-def document(name, **changes):
-    text = {"version": 1, "name": name, "state": "active", "origin": "pmem2fs",
-            "address": "0x7f0000000000", "length": 8192, "granularity": "page", "map_sync": False,
-            "owner": {"pid": 1, "uid": 0, "gid": 0}, "source": {"type": "file", "path": "/f"}}
-    text.update(changes)
-    return json.dumps({key: value for key, value in text.items() if value != "absent"}) + "\n"
-
-
-class Reading(Case):
-    def setUp(self):
-        super().setUp()
-        self.mount = self.path + "/mount"
-        os.mkdir(self.mount)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", self.mount], check=True)
-        self.addCleanup(subprocess.run, ["umount", self.mount], check=True)
-        self.daemon(lambda question: ok(mountpoint=self.mount, version="0.1.0"))
-
-    def put(self, name, text):
-        name = name if isinstance(name, bytes) else name.encode()
-        with open(self.mount.encode() + b"/" + name, "w", encoding="utf-8") as file:
-            file.write(text)
-
+class Listing(Reading):
     def test_empty(self):
         self.check(self.run_ctl("list"), 0, ("  ".join(HEADER) + "\n").encode())
         self.check(self.run_ctl("list", "--json"), 0, b"[]\n")
@@ -192,6 +171,126 @@ class Reading(Case):
         self.assertEqual(len(json.loads(done.stdout)), 50000)
 
 
+    def test_observed(self):
+        """What only its owner could know is no fact that should be there."""
+        self.put("a", document("a", origin="observed", granularity=None, map_sync=None,
+                               created=None, claimed=[]))
+        self.put("b", document("b", origin="published", granularity=None, map_sync=None,
+                               claimed=["granularity"]))
+        lines = self.run_ctl("list").stdout.decode().splitlines()[1:]
+        self.assertEqual([line.split()[3:5] for line in lines], [["-", "-"], ["?", "?"]])
+
+    def test_look(self):
+        """All processes are looked at before the names are read."""
+        note = b"pmem2ctl: not everything is visible: there may be more mappings\n"
+        for look, status, stderr in (
+                (ok(complete=True), 0, b""), (ok(complete=False), 0, note), (ok(), 0, b""),
+                (refuse(22, "not a question that this daemon knows"), 0, b""),
+                (refuse(12, "no memory"), 1, b"pmem2ctl: no memory\n"),
+                (None, 1, b"pmem2ctl: the daemon closed the connection\n")):
+            with self.subTest(look=look):
+                self.look = look
+                self.check(self.run_ctl("list", "--json"), status, b"[]\n", stderr)
+        self.assertEqual([question for question, _, _ in self.asked],
+                         [{"hello": 1}, {"look": 1}] * 6)
+
+
+class Overlaps(Reading):
+    def map(self, name, pid, offset, length, inode=1, dev="259:0", kind="fsdax", **more):
+        source = {"type": kind, "path": "/f", "offset": offset, "dev": dev, "inode": inode}
+        self.put(name, document(name, length=length, source=source,
+                                owner={"pid": pid, "uid": 0, "gid": 0}, **more))
+
+    def groups(self):
+        done = self.run_ctl("list", "--overlaps", "--json")
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        return [[entry["name"] for entry in group] for group in json.loads(done.stdout)]
+
+    def test_none(self):
+        self.map("a", 1, 0, 4096)
+        self.map("after", 2, 4096, 4096)
+        self.map("same", 1, 0, 8192)
+        self.map("file", 3, 0, 4096, inode=2)
+        self.map("device", 4, 0, 4096, dev="259:1")
+        self.map("node", 5, 0, 4096, kind="devdax")
+        self.put("memory", document("memory", source={"type": "anonymous", "size": 4096}))
+        os.unlink(self.mount + "/after")
+        self.assertEqual(self.groups(), [])
+        self.map("after", 2, 8192, 4096)
+        self.assertEqual(self.groups(), [])
+        self.assertEqual(len(self.run_ctl("list", "-o").stdout.splitlines()), 1)
+
+    def test_groups(self):
+        self.map("b", 1, 0, 4096)
+        self.map("a", 2, 0, 4096)
+        self.map("alone", 2, 4096, 4096)
+        self.map("inner", 3, 16384, 4096)
+        self.map("outer", 4, 8192, 65536)
+        self.map("outer of the same", 4, 8192, 65536)
+        self.map("node1", 1, 0, 4096, kind="devdax", dev="252:1", inode=5)
+        self.map("node2", 2, 0, 4096, kind="devdax", dev="252:1", inode=6)
+        self.map("large1", 1, 0, 4096, inode="0xffffffffffffffff")
+        self.map("large2", 2, 0, 4096, inode="0xffffffffffffffff")
+        self.assertEqual(sorted(self.groups()), [
+            ["a", "b"], ["inner", "outer", "outer of the same"], ["large1", "large2"],
+            ["node1", "node2"]])
+
+    def test_table(self):
+        self.map("b", 7, 4096, 8192)
+        self.map("a", 8, 8192, 8192)
+        lines = [line.split()[:6] for line in
+                 self.run_ctl("list", "--overlaps").stdout.decode().splitlines()]
+        self.assertEqual(lines, [["GROUP", "PID", "OFFSET", "NAME", "OWNER", "SIZE"],
+                                 ["1", "8", "8192", "a", "root", "8192"],
+                                 ["1", "7", "4096", "b", "root", "8192"]])
+        self.assertEqual(self.run_ctl("list", "-ou").stdout.split()[14], b"8K")
+
+    def test_behind_a_longer_one(self):
+        """The one that ends last is the same process's, another one reaches as far as here."""
+        self.map("long", 1, 0, 1 << 30)
+        self.map("other", 2, 4096, 40960)
+        self.map("late", 1, 8192, 4096)
+        self.map("later", 1, 1 << 20, 4096)
+        self.assertEqual(self.groups(), [["late", "long", "other"]])
+
+    def test_partial(self):
+        """Holes overlap with nothing."""
+        self.map("holes", 1, 4096, 40960, state="partial",
+                 extents=[{"offset": 0, "length": 4096}, {"offset": 36864, "length": 4096}])
+        self.map("hole", 2, 8192, 4096)
+        self.assertEqual(self.groups(), [])
+        self.map("end", 2, 40960, 4096)
+        self.map("start", 3, 4096, 4096)
+        self.assertEqual(self.groups(), [["holes", "start"], ["end", "holes"]])
+        self.map("all", 4, 0, 1 << 20)
+        self.assertEqual(self.groups(), [["all", "end", "hole", "holes", "start"]])
+
+    def test_nonsense(self):
+        for number, source in enumerate(({}, None, {"dev": 1}, {"dev": "1:1", "offset": -1},
+                                         {"dev": "1:1", "offset": 0, "inode": "0x"},
+                                         {"dev": "1:1", "offset": 0, "inode": "abc"})):
+            self.put(f"n{number}", document("x", source=source))
+        self.put("huge", document("x", source={"dev": "1:1", "offset": "0xffffffffffffffff",
+                                               "inode": 1}))
+        self.assertEqual(self.groups(), [])
+
+    def test_many(self):
+        """Thousands on one range take no time that grows with the square."""
+        for number in range(20000):
+            self.map(f"n{number}", number, 0, 4096)
+        groups = self.groups()
+        self.assertEqual((len(groups), len(groups[0])), (1, 20000))
+
+    @unittest.skipUnless(ROOT and reachable_by_nobody(), "needs root and pmem2ctl for others")
+    def test_unreadable(self):
+        self.map("a", 1, 0, 4096)
+        self.map("b", 2, 0, 4096)
+        os.chmod(self.mount + "/a", 0o400)
+        done = self.run_ctl("list", "--overlaps", "--json", user=NOBODY)
+        self.assertEqual((done.returncode, json.loads(done.stdout), done.stderr),
+                         (0, [], b"pmem2ctl: left out 1 that you may not read\n"))
+
+
 class Mountpoint(Case):
     def test_hello(self):
         unknown = "the daemon does not say where it is mounted"
@@ -226,17 +325,6 @@ class Mountpoint(Case):
         self.check(self.run_ctl("list", "--json"), 0, b"[]\n")
 
 
-def enter_mount_namespace():
-    unshare = ["unshare", "-m"] if ROOT else ["unshare", "-rm"]
-    with tempfile.TemporaryDirectory() as folder:
-        probe = subprocess.run([*unshare, "mount", "-t", "tmpfs", "none", folder], check=False)
-    if probe.returncode != 0:
-        sys.exit(77)
-    os.environ["PMEM2CTL_MOUNT_NAMESPACE"] = "entered"
-    os.execvp(unshare[0], [*unshare, sys.executable, *sys.argv])
-
-
 if __name__ == "__main__":
-    if "PMEM2CTL_MOUNT_NAMESPACE" not in os.environ:
-        enter_mount_namespace()
+    in_mount_namespace()
     unittest.main(argv=[sys.argv[0], *sys.argv[2:]])

@@ -1,0 +1,618 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""pmem2ctl holders, with a mount that is a tmpfs and a sysfs that is made up.
+
+Usage: test_pmem2ctl_holders.py PMEM2CTL [TEST]... It runs itself in a mount namespace of its own, and
+is skipped (77) where that cannot be had.
+"""
+import json
+import os
+import subprocess
+import sys
+import unittest
+
+from pmem2ctl_case import (NOBODY, ROOT, Reading, document, in_mount_namespace, ok,
+                           reachable_by_nobody, refuse)
+
+FULL = "1:7"  # the number of /dev/full, which stands for a DAX node here
+SEES_ALL = ROOT and os.readlink("/proc/self/ns/pid") == "pid:[4026531836]"
+UNKNOWN = b"cannot tell whether somebody holds it\n"
+
+# A process whose second thread does something, and lives until it is told to end.
+THREADS = """
+import ctypes, os, subprocess, sys, threading, time
+CLONE_FS, CLONE_FILES, CLONE_NEWNS = 0x200, 0x400, 0x20000
+libc = ctypes.CDLL(None)
+ended = threading.Event()
+
+def end():
+    ended.set()
+    while " Z " not in open("/proc/self/stat").read():
+        time.sleep(0.01)
+
+def own(what):
+    assert libc.unshare(what) == 0
+
+def mount():
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "none", sys.argv[1]], check=True)
+    number = os.stat(sys.argv[1]).st_dev
+    print(f"{os.major(number)}:{os.minor(number)}", flush=True)
+
+def start(script):
+    def run():
+        exec(script, globals())
+        print(flush=True)
+        os.read(0, 1)
+        os._exit(0)
+    threading.Thread(target=run).start()
+    ended.wait()
+    libc.pthread_exit(None)
+
+"""
+
+
+def device_number(path):
+    number = os.stat(path).st_dev
+    return f"{os.major(number)}:{os.minor(number)}"
+
+
+class Sysfs(Reading):
+    """region0 has a pfn that claims namespace0.0, region1 a devdax namespace and an idle one."""
+
+    def setUp(self):
+        super().setUp()
+        self.sysfs = self.path + "/sys"
+        self.devices = self.sysfs + "/devices/platform/ndbus0"
+        self.attribute("region0/namespace0.0/mode", "memory")
+        self.device("nd", "region0", "region0")
+        self.device("nd", "region0/namespace0.0", "namespace0.0")
+        self.attribute("region0/pfn0.0/namespace", "namespace0.0")
+        self.device("nd", "region0/pfn0.0", "pfn0.0")
+        self.attribute("region1/dax1.0/namespace", "namespace1.0")
+        self.attribute("region1/namespace1.0/mode", "dax")
+        self.attribute("region1/namespace1.1/mode", "raw")
+        self.device("nd", "region1", "region1")
+        self.device("nd", "region1/dax1.0", "dax1.0")
+        self.device("nd", "region1/namespace1.0", "namespace1.0")
+        self.device("nd", "region1/namespace1.1", "namespace1.1")
+        self.node("region1/dax1.0/dax1.0", FULL)
+        self.bind(self.sysfs, "/sys")
+        self.hide_processes()
+
+    def hide_processes(self):
+        """Those that not even root may look at, as a sandbox has them: nothing could be told."""
+        empty = self.path + "/empty"
+        os.makedirs(empty, exist_ok=True)
+        for name in os.listdir("/proc"):
+            try:
+                if name.isdigit():
+                    os.readlink(f"/proc/{name}/cwd")
+            except PermissionError:
+                if SEES_ALL:
+                    self.bind(empty, "/proc/" + name)
+            except OSError:
+                pass
+
+    def bind(self, source, target):
+        subprocess.run(["mount", "--bind", source, target], check=True)
+        self.addCleanup(subprocess.run, ["umount", target], check=True)
+
+    def attribute(self, path, text):
+        path = f"{self.devices}/{path}"
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text + "\n")
+
+    def link(self, path, target):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.symlink(os.path.relpath(target, os.path.dirname(path)), path)
+
+    def device(self, bus, path, name):
+        self.link(f"{self.sysfs}/bus/{bus}/devices/{name}", f"{self.devices}/{path}")
+
+    def node(self, path, number):
+        self.attribute(path + "/dev", number)
+        self.device("dax", path, os.path.basename(path))
+        self.link(f"{self.sysfs}/dev/char/{number}", f"{self.devices}/{path}")
+        self.link(f"{self.devices}/{path}/subsystem", f"{self.sysfs}/bus/dax")
+
+    def disk(self, path, number):
+        self.attribute(path + "/dev", number)
+        self.link(f"{self.sysfs}/class/block/{os.path.basename(path)}", f"{self.devices}/{path}")
+        self.link(f"{self.sysfs}/dev/block/{number}", f"{self.devices}/{path}")
+
+    def map(self, name, pid=10 ** 7, started="2026-11-20T09:00:00.5Z", cgroup="/", **changes):
+        owner = {"pid": pid, "comm": "db", "exe": "/usr/bin/db", "cgroup": cgroup,
+                 "started": started, "uid": 0, "gid": 0}
+        changes.setdefault("created", "2026-11-21T10:00:00.123456789Z")
+        changes.setdefault("origin", "published")
+        self.put(name, document(name, **{"owner": owner, **changes}))
+
+    def map_node(self, name, **changes):
+        changes.setdefault("device", {"namespace": "namespace1.0", "region": "region1",
+                                      "chardev": "dax1.0"})
+        changes.setdefault("source", {"type": "devdax", "path": "/dev/dax1.0", "offset": 0,
+                                      "dev": FULL, "inode": 3})
+        self.map(name, **changes)
+
+    def status(self, what):
+        return self.run_ctl("holders", "-q", what).returncode
+
+    def held(self, status, *whats):
+        self.assertEqual({what: self.status(what) for what in whats}, dict.fromkeys(whats, status))
+
+    def others(self, what):
+        done = self.run_ctl("holders", "--json", what)
+        self.assertEqual((done.returncode, done.stderr), (1, b""))
+        return json.loads(done.stdout)["others"]
+
+
+class Status(Sysfs):
+    @unittest.skipUnless(SEES_ALL, "needs to see all processes")
+    def test_nobody(self):
+        for what in ("region0", "region1", "namespace0.0", "namespace1.0", "namespace1.1",
+                     "dax1.0", "/dev/dax1.0", "/dev/full", self.file, self.mount):
+            with self.subTest(what=what):
+                if what == "/dev/dax1.0":  # not there, but known by its name
+                    self.assertEqual(self.status(what), 0)
+                    continue
+                self.check(self.run_ctl("holders", what), 0, b"nobody holds it\n")
+                self.check(self.run_ctl("holders", "-q", what), 0)
+                done = self.run_ctl("holders", "--json", what)
+                self.assertEqual((done.returncode, done.stderr), (0, b""))
+                answer = json.loads(done.stdout)
+                self.assertEqual((answer["held"], answer["complete"], answer["processes"],
+                                  answer["others"]), (False, True, [], []))
+        self.assertEqual([question for question, _, _ in self.asked[:2]],
+                         [{"hello": 1}, {"look": 1}])
+
+    def test_node(self):
+        self.map_node("a")
+        self.held(1, "dax1.0", "namespace1.0", "region1", "/dev/full")
+        if SEES_ALL:
+            self.held(0, "region0", "namespace0.0", "namespace1.1")
+
+    def test_longer_name(self):
+        """What is in region10 is not in region1."""
+        self.attribute("region10/mode", "x")
+        self.device("nd", "region10", "region10")
+        self.node("region10/dax10.0", "1:9")
+        self.map("a", source={"type": "devdax", "dev": "1:9"})
+        self.held(1, "region10", "dax10.0")
+        self.assertNotEqual(self.status("region1"), 1)
+
+    def test_number_alone(self):
+        """A document without facts of the device."""
+        self.map_node("a", device=None)
+        self.held(1, "dax1.0", "namespace1.0", "region1", "/dev/full")
+
+    def test_lost(self):
+        """The device has gone, or another one has its number."""
+        self.map_node("a", state="lost", source={"type": "devdax", "path": None, "dev": "99:9"},
+                      device={"namespace": "namespace7.0", "region": "region7",
+                              "chardev": "dax7.0"})
+        self.held(1, "dax7.0", "namespace7.0", "region7", "/dev/dax7.0")
+        if SEES_ALL:
+            self.held(0, "dax1.0")
+        self.map_node("b", state="lost", device={"chardev": "dax1.0"},
+                      source={"type": "devdax", "dev": "99:9"})
+        self.held(1, "dax1.0")
+
+    def test_disk(self):
+        """A file system on a partition is no use of another partition, but one of the disk."""
+        disk = "region0/pfn0.0/block/pmem0"
+        self.disk(disk, "259:90")
+        self.disk(disk + "/pmem0p1", "259:91")
+        self.disk(disk + "/pmem0p2", "259:92")
+        self.map("a", device={"blockdev": "pmem0", "namespace": "namespace0.0"},
+                 source={"type": "fsdax", "dev": "259:91", "inode": 5})
+        self.held(1, "pmem0", "pmem0p1", "namespace0.0", "region0", "/dev/pmem0")
+        self.assertNotEqual(self.status("pmem0p2"), 1)
+        self.assertNotEqual(self.status("namespace1.0"), 1)
+
+    def test_file(self):
+        status = os.stat(self.file)
+        source = {"type": "file", "dev": device_number(self.file), "inode": status.st_ino}
+        self.map("other", source={**source, "inode": status.st_ino + 1})
+        self.map("node", source={**source, "type": "devdax"})
+        if SEES_ALL:
+            self.held(0, self.file)
+        self.map("a", source=source)
+        self.held(1, self.file)
+        os.unlink(self.mount + "/a")
+        self.map("a", source={**source, "inode": hex(status.st_ino)})
+        self.held(1, self.file)
+
+    def test_mount_point(self):
+        source = {"type": "fsdax", "dev": device_number(self.mount), "inode": 5}
+        self.map("node", source={**source, "type": "devdax"})
+        if SEES_ALL:
+            self.held(0, self.mount)
+        self.map("a", source=source)
+        self.held(1, self.mount, self.mount + "/.")
+        folder = self.mount + "/folder"
+        os.mkdir(folder)
+        os.chmod(folder, 0)
+        self.check(self.run_ctl("holders", folder), 2, b"",
+                   f"pmem2ctl: {folder}: is a directory, but no mount point\n".encode())
+
+    def test_nothing_left(self):
+        """A mapping of which nothing is mapped holds nothing; one with a hole does."""
+        if SEES_ALL:
+            self.map_node("a", state="partial", extents=[])
+            self.held(0, "dax1.0")
+        self.map_node("a", state="partial", extents=[{"offset": 4096, "length": 4096}])
+        self.assertEqual(json.loads(self.run_ctl("holders", "-j", "dax1.0").stdout)
+                         ["processes"][0]["mapped"], 4096)
+
+    def test_unknown(self):
+        for what, line in (
+                ("pmem77", "no such region, namespace or device; a file is named with a slash"),
+                ("region77", "no such region, namespace or device; a file is named with a slash"),
+                ("/dev/dax7.7", "no such region, namespace or device"),
+                ("/none/x", "No such file or directory"), (".", "not the name of a device"),
+                ("/dev/null", "is a character device other than device DAX"),
+                (self.socket, "is neither a file nor a device nor a mount point")):
+            with self.subTest(what=what):
+                error = f"pmem2ctl: {what}: {line}\n".encode()
+                self.check(self.run_ctl("holders", what), 2, b"", error)
+                self.check(self.run_ctl("holders", "-q", what), 2, b"", error)
+        self.check(self.run_ctl("holders", ""), 2, b"",
+                   b"pmem2ctl: '': not the name of a device\n")
+        answer = json.loads(self.run_ctl("holders", "-j", "region77").stdout)
+        self.assertIsNone(answer["held"])
+
+    def test_no_daemon(self):
+        env = {"PMEM2FS_SOCKET": "/nowhere"}
+        self.check(self.run_ctl("holders", "dax1.0", env=env), 2, b"",
+                   b"pmem2ctl: no pmem2fs daemon: tried /nowhere: No such file or directory\n")
+
+    def test_looks_that_fail(self):
+        self.map_node("a")
+        old = b"pmem2ctl: the daemon is too old: it cannot look at other processes\n"
+        for look, line in ((refuse(22, "what?"), old), (ok(), old), (ok(complete=1), old),
+                           (refuse(12, "no memory"), b"pmem2ctl: no memory\n"),
+                           (None, b"pmem2ctl: the daemon closed the connection\n")):
+            with self.subTest(look=look):
+                self.look = look
+                for options in ([], ["-q"], ["-j"]):
+                    self.check(self.run_ctl("holders", *options, "dax1.0"), 2, b"", line)
+
+    @unittest.skipUnless(SEES_ALL, "needs to see all processes")
+    def test_incomplete(self):
+        self.look = ok(complete=False)
+        prefix = b"pmem2ctl: dax1.0: the daemon does not see all processes: "
+        self.check(self.run_ctl("holders", "dax1.0"), 2, b"", prefix + UNKNOWN)
+        self.check(self.run_ctl("holders", "-q", "dax1.0"), 2, b"", prefix + UNKNOWN)
+        answer = json.loads(self.run_ctl("holders", "-j", "dax1.0").stdout)
+        self.assertEqual((answer["held"], answer["complete"]), (None, False))
+        self.map_node("a")
+        done = self.run_ctl("holders", "dax1.0")
+        self.assertEqual((done.returncode, done.stderr), (1, prefix + b"there may be more\n"))
+        self.check(self.run_ctl("holders", "-q", "dax1.0"), 1)
+        answer = json.loads(self.run_ctl("holders", "-j", "dax1.0").stdout)
+        self.assertEqual((answer["held"], answer["complete"]), (True, False))
+
+    @unittest.skipUnless(SEES_ALL, "needs to see all processes")
+    def test_gone_meanwhile(self):
+        """A name whose mapping is not there any more: it may have got another one."""
+        looks = []
+        old = self.mount + "/old"
+
+        def add():
+            """What can be opened and is not there: the facts of a descriptor that is closed."""
+            closed = os.dup2(0, 900)  # which is nobody's number soon
+            with open(old, "wb"):
+                pass
+            subprocess.run(["mount", "--bind", f"/proc/{os.getpid()}/fdinfo/{closed}", old],
+                           check=True)
+            os.close(closed)
+
+        def remove():
+            subprocess.run(["umount", old], check=True)
+            os.unlink(old)
+
+        def look():
+            looks.append(1)
+            if len(looks) == 3:
+                remove()
+                if self.handed_over:
+                    self.map_node("new")
+            return ok(complete=True)
+
+        self.look = look
+        for self.handed_over in (False, True):
+            looks.clear()
+            add()
+            self.assertEqual(self.status("dax1.0"), int(self.handed_over))
+            self.assertEqual(len(looks), 3)
+        os.unlink(self.mount + "/new")
+        add()
+        self.addCleanup(remove)
+        self.check(self.run_ctl("holders", "dax1.0"), 2, b"",
+                   b"pmem2ctl: dax1.0: not all mappings could be read: " + UNKNOWN)
+
+    @unittest.skipUnless(SEES_ALL, "needs to see all processes")
+    def test_broken_document(self):
+        self.put("a", "{")
+        done = self.run_ctl("holders", "dax1.0")
+        self.assertEqual((done.returncode, done.stdout), (2, b""))
+        self.assertIn(b"dax1.0: not all mappings could be read: " + UNKNOWN, done.stderr)
+
+    @unittest.skipUnless(ROOT and reachable_by_nobody(), "needs root and pmem2ctl for others")
+    def test_without_root(self):
+        self.map_node("a")
+        os.chmod(self.mount + "/a", 0o400)
+        done = self.run_ctl("holders", "dax1.0", user=NOBODY)
+        self.assertEqual((done.returncode, done.stdout), (2, b""))
+        self.assertIn(b"dax1.0: you may not read 1 mappings: " + UNKNOWN, done.stderr)
+        os.unlink(self.mount + "/a")
+        self.check(self.run_ctl("holders", "dax1.0", user=NOBODY), 2, b"",
+                   b"pmem2ctl: dax1.0: not everything that holds devices can be seen from here: "
+                   + UNKNOWN)
+        self.map_node("b")
+        self.assertEqual(self.run_ctl("holders", "-q", "dax1.0", user=NOBODY).returncode, 1)
+
+    @unittest.skipUnless(SEES_ALL, "needs to see all processes")
+    def test_output_fails(self):
+        """Never 0 for what could not be said."""
+        with open("/dev/full", "wb") as full:
+            for status, name in ((2, "dax1.0"), (1, "namespace1.0")):
+                done = self.run_ctl("holders", "namespace1.1" if status == 2 else name,
+                                    stdout=full)
+                self.check(done, status, None,
+                           b"pmem2ctl: standard output: No space left on device\n")
+                self.map_node("a")
+
+    def test_usage(self):
+        self.check_usage("which WHAT?", "holders ", "holders")
+        self.check_usage("too many arguments", "holders ", "holders", "a", "b")
+        self.check_usage("--quiet prints nothing, --json does", "holders ", "holders", "-jq", "a")
+
+
+class Processes(Sysfs):
+    def test_table(self):
+        self.map_node("db.8.x", pid=10 ** 7, length=4096,
+                      cgroup="/system.slice/db.service/payload")
+        self.map_node("db.8.y", pid=10 ** 7, length=8192, created="2026-11-20T10:00:00.1Z")
+        self.map_node("vm.9.z", pid=10 ** 7 + 1, origin="observed", created=None, cgroup=None)
+        self.map_node("log", pid=10 ** 7 + 2, origin="pmem2fs",
+                      cgroup="/user.slice/user-0.slice/session-2.scope")
+        done = self.run_ctl("holders", "dax1.0")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual([line.split(maxsplit=6) for line in done.stdout.decode().splitlines()], [
+            ["PID", "COMMAND", "UNIT", "SINCE", "MAPPED", "ORIGIN", "NAME"],
+            ["10000000", "/usr/bin/db", "db.service", "2026-11-20T10:00:00Z", "12288",
+             "published", "db.8.x and 1 more"],
+            ["10000001", "/usr/bin/db", "-", ">2026-11-20T09:00:00Z", "8192", "observed",
+             "vm.9.z"],
+            ["10000002", "/usr/bin/db", "session-2.scope", "2026-11-21T10:00:00Z", "8192",
+             "pmem2fs", "log"],
+            "(pmem2fs: held by the daemon itself, 'pmem2ctl unmap NAME' frees it)"
+            .split(maxsplit=6),
+            "(published: 'pmem2ctl unmap NAME' asks the process to free it)".split(maxsplit=6)])
+
+    def test_json(self):
+        self.map_node("a", pid=10 ** 7, cgroup="/system.slice/db.service")
+        self.map_node("b", pid=10 ** 7, origin="observed", created=None)
+        answer = json.loads(self.run_ctl("holders", "--json", "namespace1.0").stdout)
+        self.assertEqual((answer["what"], answer["kind"], answer["held"]),
+                         ("namespace1.0", "namespace", True))
+        observed, published = answer["processes"]
+        self.assertEqual(published, {
+            "pid": 10 ** 7, "comm": "db", "exe": "/usr/bin/db",
+            "cgroup": "/system.slice/db.service", "started": "2026-11-20T09:00:00.5Z",
+            "origin": "published", "since": "2026-11-21T10:00:00.123456789Z", "mapped": 8192,
+            "mappings": [{"name": "a", "state": "active", "address": "0x7f0000000000",
+                          "length": 8192, "created": "2026-11-21T10:00:00.123456789Z",
+                          "type": "devdax", "path": "/dev/dax1.0", "offset": 0}]})
+        self.assertEqual((observed["origin"], observed["since"], observed["started"]),
+                         ("observed", None, "2026-11-20T09:00:00.5Z"))
+
+    def test_many(self):
+        for number in range(10000):
+            self.map_node(f"n{number}", pid=10 ** 7 + number // 10)
+        done = self.run_ctl("holders", "dax1.0")
+        self.assertEqual((done.returncode, len(done.stdout.splitlines())), (1, 1002))
+
+    def test_safe_on_a_terminal(self):
+        self.map_node("a\x1b[31m", owner={"pid": 10 ** 7, "comm": "\x1b]0;x\x07", "exe": None})
+        done = self.run_ctl("holders", "dax1.0")
+        self.assertEqual(done.returncode, 1)
+        self.assertNotIn(b"\x1b", done.stdout)
+
+
+class Others(Sysfs):
+    def setUp(self):
+        super().setUp()
+        self.here = self.path + "/here"
+        os.mkdir(self.here)
+        subprocess.run(["mount", "-t", "tmpfs", "none", self.here], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-R", self.here], check=True)
+
+    @unittest.skipUnless(SEES_ALL, "needs to see all processes")
+    def test_mount(self):
+        self.disk("region0/pfn0.0/block/pmem0", device_number(self.here))
+        for what in ("pmem0", "namespace0.0", "region0"):
+            self.assertEqual(self.others(what), [
+                {"kind": "mount", "device": "pmem0", "type": "tmpfs", "path": self.here}])
+        self.check(self.run_ctl("holders", "pmem0"), 1,
+                   f"pmem0: tmpfs, mounted on {self.here}\n".encode())
+        self.held(0, "namespace1.0", self.here)
+
+    @unittest.skipUnless(SEES_ALL, "needs to see all processes")
+    def test_mount_elsewhere(self):
+        """Seen in another mount namespace only, and once for all its processes."""
+        shell = subprocess.Popen(
+            ["unshare", "-m", "sh", "-c",
+             "mkdir $0/a\\ b && mount -t tmpfs none $0/a\\ b && stat -c %d $0/a\\ b && "
+             "sleep 100 & read line; kill $!", self.here],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        number = int(shell.stdout.readline())
+        self.disk("region0/pfn0.0/block/pmem0", f"{os.major(number)}:{os.minor(number)}")
+        [mount] = self.others("namespace0.0")
+        self.assertEqual((mount["kind"], mount["path"]), ("mount", self.here + "/a b"))
+        self.assertIn(mount["comm"], ("sh", "sleep"))
+        copy = subprocess.Popen(["nsenter", "-m", "-t", str(mount["pid"]), "unshare", "-m", "sh",
+                                 "-c", "echo && read line"],
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        copy.stdout.readline()
+        self.assertEqual(len(self.others("namespace0.0")), 1)  # one place, however often
+        copy.communicate(b"\n")
+        shell.communicate(b"\n")
+
+    @unittest.skipUnless(SEES_ALL, "needs to see all processes")
+    def test_btt(self):
+        self.attribute("region1/btt1.0/namespace", "namespace1.1")
+        self.device("nd", "region1/btt1.0", "btt1.0")
+        self.disk("region1/btt1.0/block/pmem1s", device_number(self.here))
+        self.assertEqual(self.others("namespace1.1"), [
+            {"kind": "mount", "device": "pmem1s", "layer": "btt1.0", "type": "tmpfs",
+             "path": self.here}])
+        self.assertIn(b"pmem1s (btt1.0): tmpfs", self.run_ctl("holders", "region1").stdout)
+
+    @unittest.skipUnless(SEES_ALL, "needs to see all processes")
+    def test_stacked(self):
+        """A device mapper on a partition, with a file system on it."""
+        disk = "region0/pfn0.0/block/pmem0"
+        self.disk(disk, "259:90")
+        self.disk(disk + "/pmem0p1", "259:91")
+        self.disk(disk + "/pmem0p2", "259:92")
+        self.disk("virtual/block/dm-0", device_number(self.here))
+        self.attribute("virtual/block/dm-0/dm/name", "over")
+        self.link(f"{self.devices}/{disk}/pmem0p1/holders/dm-0",
+                  f"{self.devices}/virtual/block/dm-0")
+        expected = [{"kind": "stacked", "device": "pmem0p1", "name": "dm-0", "label": "over"},
+                    {"kind": "mount", "device": "dm-0", "type": "tmpfs", "path": self.here}]
+        for what in ("pmem0p1", "pmem0", "namespace0.0"):
+            self.assertEqual(self.others(what), expected)
+        self.assertIn(b"pmem0p1: below dm-0 (over)\n", self.run_ctl("holders", "pmem0").stdout)
+        self.assertNotEqual(self.status("pmem0p2"), 1)
+        self.map("a", source={"type": "fsdax", "dev": device_number(self.here), "inode": 4})
+        self.assertEqual(len(json.loads(self.run_ctl("holders", "-j", "pmem0p1").stdout)
+                             ["processes"]), 1)
+
+    @unittest.skipUnless(SEES_ALL, "needs to see all processes")
+    def test_stacked_partition(self):
+        disk = "region0/pfn0.0/block/pmem0"
+        self.disk(disk, "259:90")
+        self.disk("virtual/block/md0", "9:0")
+        self.disk("virtual/block/md0/md0p1", device_number(self.here))
+        self.link(f"{self.devices}/{disk}/holders/md0", f"{self.devices}/virtual/block/md0")
+        self.assertIn({"kind": "mount", "device": "md0p1", "type": "tmpfs", "path": self.here},
+                      self.others("pmem0"))
+
+    @unittest.skipUnless(SEES_ALL, "needs to see all processes")
+    def test_memory(self):
+        self.link(f"{self.devices}/region1/dax1.0/dax1.0/driver",
+                  f"{self.sysfs}/bus/dax/drivers/kmem")
+        self.assertEqual(self.others("namespace1.0"), [{"kind": "memory", "device": "dax1.0"}])
+
+    @unittest.skipUnless(SEES_ALL, "needs to see all processes")
+    def test_loop(self):
+        path = self.here + "/image"
+        with open(path, "wb"):
+            pass
+        folder = f"{self.sysfs}/block/loop3/loop"
+        os.makedirs(folder)
+        with open(folder + "/backing_file", "w", encoding="ascii") as file:
+            file.write(path + "\n")
+        expected = [{"kind": "loop", "name": "loop3", "path": path}]
+        self.assertEqual(self.others(path), expected)
+        self.assertEqual(self.others(self.here), expected)
+        self.held(0, self.file)
+        os.unlink(path)
+        self.held(2, self.here)  # it may still be there, without a name
+
+    @unittest.skipUnless(SEES_ALL, "needs to see all processes")
+    def test_swap(self):
+        path = self.here + "/swap file"
+        with open(path, "wb"):
+            pass
+        with open(self.path + "/swaps", "w", encoding="ascii") as file:
+            file.write("Filename Type Size Used Priority\n"
+                       + path.replace(" ", "\\040") + "   file  1024 0 -2\n")
+        self.bind(self.path + "/swaps", "/proc/swaps")
+        expected = [{"kind": "swap", "path": path}]
+        self.assertEqual(self.others(path), expected)
+        self.assertEqual(self.others(self.here), expected)
+        self.held(0, self.file)
+
+    @unittest.skipUnless(SEES_ALL, "needs to see all processes")
+    def test_open(self):
+        with open("/dev/full", "rb") as full:
+            expected = [{"kind": "open", "device": "dax1.0", "path": "/dev/full",
+                         "pid": os.getpid(), "comm": "python3"}]
+            [entry] = self.others("dax1.0")
+            expected[0]["comm"] = entry["comm"]
+            self.assertEqual([entry], expected)
+            self.map_node("a", pid=os.getpid())  # who maps it is not told twice
+            self.assertEqual(self.others("dax1.0"), [])
+            full.close()
+        os.unlink(self.mount + "/a")
+        self.held(0, "dax1.0")
+        with open(self.file, "rb"):
+            self.assertEqual([entry["pid"] for entry in self.others(self.file)], [os.getpid()])
+        shell = subprocess.Popen(["sh", "-c", "echo && read line"], cwd=self.here,
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        shell.stdout.readline()
+        self.assertEqual([(entry["pid"], entry["path"]) for entry in self.others(self.here)],
+                         [(shell.pid, self.here)])
+        shell.communicate(b"\n")
+
+    def mount_proc(self, options):
+        done = subprocess.run(["mount", "-t", "proc", "-o", options, "proc", "/proc"], check=False)
+        if done.returncode:
+            self.skipTest("no such /proc: " + options)
+        self.addCleanup(subprocess.run, ["umount", "/proc"], check=True)
+        self.hide_processes()
+
+    @unittest.skipUnless(SEES_ALL and reachable_by_nobody(), "needs pmem2ctl for others")
+    def test_hidden_processes(self):
+        """What others have open is in a /proc that does not list them."""
+        self.mount_proc("hidepid=invisible")
+        with open(self.file, "rb"):
+            self.assertEqual(self.run_ctl("holders", "-q", self.file).returncode, 1)
+            done = self.run_ctl("holders", self.file, user=NOBODY, group=NOBODY, extra_groups=[])
+            self.assertEqual((done.returncode, done.stdout), (2, b""))
+            self.assertIn(b"not everything that holds", done.stderr)
+
+    @unittest.skipUnless(SEES_ALL, "needs to see all processes")
+    def test_no_swaps(self):
+        self.mount_proc("subset=pid")
+        self.held(2, self.file)
+
+    @unittest.skipUnless(SEES_ALL, "needs to see all processes")
+    def test_threads(self):
+        """What shows at one thread only: the first has ended, or it has descriptors of its own."""
+        def held_by(script, what):
+            process = subprocess.Popen([sys.executable, "-c", THREADS + script, self.here],
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            line = process.stdout.readline()
+            if what == "pmem0":
+                self.disk("region0/pfn0.0/block/pmem0", line.decode().strip())
+            result = [(entry["kind"], entry["pid"] == process.pid) for entry in self.others(what)]
+            process.communicate(b"\n")
+            return result
+
+        for script, what in (("end(); file = open('/dev/full')", "dax1.0"),
+                             ("end(); os.chdir(sys.argv[1])", self.here),
+                             ("own(CLONE_FILES); file = open('/dev/full')", "dax1.0"),
+                             ("own(CLONE_FS); os.chdir(sys.argv[1])", self.here),
+                             ("own(CLONE_NEWNS); mount()", "pmem0")):
+            with self.subTest(script=script):
+                self.assertEqual(held_by(f"start({script!r})", what),
+                                 [("mount" if what == "pmem0" else "open", True)])
+        self.held(0, "dax1.0", self.here)
+
+    @unittest.skipUnless(SEES_ALL, "needs to see all processes")
+    def test_no_device_file(self):
+        """Whether a disk is in exclusive use cannot be found out."""
+        self.disk("region0/pfn0.0/block/pmem99", "259:99")
+        self.held(2, "pmem99", "namespace0.0")
+
+
+if __name__ == "__main__":
+    in_mount_namespace()
+    unittest.main(argv=[sys.argv[0], *sys.argv[2:]])

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * command_holders.c - pmem2ctl holders
+ *
+ * Has the daemon look at all processes, picks the mappings of the object, and looks for other uses
+ * afterwards: what a process unmaps meanwhile is then at worst told too much. "Nobody" is said only
+ * when nothing could be hidden. Calls object.c, mappers.c, uses.c and documents.c.
+ */
+#include "json.h"
+#include "mappers.h"
+#include "object.h"
+#include "pmem2ctl.h"
+#include "uses.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LOOKS_MAX 5 /* for mappings that go while they are read */
+
+/* Its exit statuses: scripts rely on them. */
+enum {
+	HOLDERS_NOBODY = 0,
+	HOLDERS_SOMEBODY = 1,
+	HOLDERS_UNKNOWN = 2,
+};
+
+struct search {
+	bool json, quiet;
+	struct object object;
+	struct mappers mappers;
+	struct uses uses;
+	/* Why there may be more. */
+	bool daemon_blind; /* the daemon does not see all processes */
+	bool unread;       /* some document could not be read */
+	size_t unreadable; /* documents of other users */
+};
+
+static bool take(void *context, const char *name, const struct buffer *text, json_t *document)
+{
+	struct search *search = context;
+
+	(void)text;
+	if (!document)
+		search->unreadable++;
+	else if (object_is_mapped_by(&search->object, document))
+		mappers_add(&search->mappers, name, document);
+	return true;
+}
+
+static bool maps(const void *context, pid_t pid)
+{
+	return mappers_has(context, pid);
+}
+
+/*
+ * Reads all mappings. One that has gone between its name and its document may have been handed
+ * over, or got another name, and not be among those that were read: all of it once more, after a
+ * look.
+ */
+static enum look read_all(struct search *search, int connection, int mountpoint)
+{
+	enum look look = LOOK_FAILED;
+	size_t gone = 1;
+
+	for (int i = 0; i < LOOKS_MAX && gone && !search->mappers.count; i++) {
+		look = connection_look(connection);
+		if (look != LOOK_PARTIAL && look != LOOK_COMPLETE)
+			return look;
+		search->daemon_blind = look == LOOK_PARTIAL;
+		search->unreadable = 0;
+		search->unread = documents_read(mountpoint, take, search, &gone) != 0;
+	}
+	search->unread |= gone != 0;
+	return look;
+}
+
+/* Returns 0, or -1 after saying why nothing can be told. */
+static int find(struct search *search, const char *socket)
+{
+	int connection = connection_open(socket);
+	if (connection < 0)
+		return -1;
+	int mountpoint = mountpoint_open(connection);
+	enum look look = mountpoint < 0 ? LOOK_FAILED : read_all(search, connection, mountpoint);
+	close(connection);
+	if (mountpoint < 0)
+		return -1;
+	if (look == LOOK_UNKNOWN)
+		report(NULL, "the daemon is too old: it cannot look at other processes");
+	if (look == LOOK_PARTIAL || look == LOOK_COMPLETE) {
+		mappers_sort(&search->mappers);
+		uses_find(&search->uses, &search->object, maps, &search->mappers);
+	}
+	close(mountpoint);
+	return look == LOOK_PARTIAL || look == LOOK_COMPLETE ? 0 : -1;
+}
+
+static bool is_complete(const struct search *search)
+{
+	return !search->daemon_blind && !search->unread && !search->unreadable &&
+	       !search->uses.blind;
+}
+
+static void explain(const struct search *search, const char *consequence)
+{
+	const char *what = search->object.what;
+
+	if (search->daemon_blind)
+		report(what, "the daemon does not see all processes: %s", consequence);
+	if (search->unread)
+		report(what, "not all mappings could be read: %s", consequence);
+	if (search->unreadable)
+		report(what, "you may not read %zu mappings: %s", search->unreadable, consequence);
+	if (search->uses.blind)
+		report(what, "not everything that holds devices can be seen from here: %s",
+		       consequence);
+}
+
+static int print_json(const struct search *search, bool held, bool unknown)
+{
+	json_t *root = needed(json_object()), *uses = needed(json_array());
+	const struct object *object = &search->object;
+
+	json_put_bytes(root, "what", object->what);
+	json_put(root, "kind", json_string(object_kind_name(object)));
+	json_put(root, "held", unknown ? json_null() : json_boolean(held));
+	json_put(root, "complete", json_boolean(is_complete(search)));
+	json_put(root, "processes", mappers_json(&search->mappers));
+	for (size_t i = 0; i < search->uses.count; i++)
+		if (json_array_append_new(uses, use_json(&search->uses.list[i])))
+			needed(NULL);
+	json_put(root, "others", uses);
+
+	char *text = needed(json_dumps(root, JSON_INDENT(2)));
+	int error = output_text(text);
+	if (!error)
+		error = output_text("\n");
+	free(text);
+	json_decref(root);
+	return error;
+}
+
+static int print_line(const char *text)
+{
+	char *safe = text_display(text, NULL);
+	int error = output_text(safe);
+
+	if (!error)
+		error = output_text("\n");
+	free(safe);
+	return error;
+}
+
+static bool has_origin(const struct mappers *mappers, const char *origin)
+{
+	for (size_t i = 0; i < mappers->count; i++)
+		if (strcmp(mappers->list[i].origin, origin) == 0)
+			return true;
+	return false;
+}
+
+static int print_text(const struct search *search)
+{
+	const struct mappers *mappers = &search->mappers;
+	int error = 0;
+
+	if (mappers->count)
+		error = mappers_print(mappers);
+	for (size_t i = 0; !error && i < search->uses.count; i++) {
+		char *text = use_text(&search->uses.list[i]);
+
+		error = print_line(text);
+		free(text);
+	}
+	if (!error && has_origin(mappers, "pmem2fs"))
+		error = output_text("(pmem2fs: held by the daemon itself, 'pmem2ctl unmap NAME' "
+				    "frees it)\n");
+	if (!error && has_origin(mappers, "published"))
+		error = output_text("(published: 'pmem2ctl unmap NAME' asks the process to free "
+				    "it)\n");
+	return error;
+}
+
+static int print(const struct search *search, bool held, bool unknown)
+{
+	int error = 0;
+
+	if (search->quiet)
+		return 0;
+	if (search->json)
+		error = print_json(search, held, unknown);
+	else if (held)
+		error = print_text(search);
+	else if (!unknown)
+		error = print_line("nobody holds it");
+	return error ? error : output_flush();
+}
+
+static int answer(struct search *search, const char *socket)
+{
+	if (find(search, socket))
+		return HOLDERS_UNKNOWN;
+	bool held = search->mappers.count || search->uses.count;
+	bool unknown = !held && (!search->object.known || !is_complete(search));
+
+	int error = print(search, held, unknown);
+	if (!held && !search->object.known)
+		report(search->object.what, "no such region, namespace or device%s",
+		       strchr(search->object.what, '/') ? "" : "; a file is named with a slash");
+	else if (!held)
+		explain(search, "cannot tell whether somebody holds it");
+	else if (!search->quiet)
+		explain(search, "there may be more");
+	if (held)
+		return HOLDERS_SOMEBODY;
+	return unknown || error ? HOLDERS_UNKNOWN : HOLDERS_NOBODY;
+}
+
+static int run(struct invocation *invocation, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"quiet", no_argument, NULL, 'q'},
+		COMMON_LONG_OPTIONS,
+	};
+	struct search search = {0};
+	int option, status;
+
+	while ((option = getopt_long(argc, argv, "jq" COMMON_SHORT_OPTIONS, options, NULL)) != -1) {
+		switch (option) {
+		case 'j':
+			search.json = true;
+			break;
+		case 'q':
+			search.quiet = true;
+			break;
+		default:
+			status = common_option(invocation, option);
+			if (status >= 0)
+				return status;
+		}
+	}
+	if (optind == argc)
+		return wrong_usage(invocation, "which WHAT?");
+	if (argc - optind > 1)
+		return wrong_usage(invocation, "too many arguments");
+	if (search.json && search.quiet)
+		return wrong_usage(invocation, "--quiet prints nothing, --json does");
+
+	status = HOLDERS_UNKNOWN;
+	if (object_resolve(&search.object, argv[optind]) == 0)
+		status = answer(&search, invocation->socket);
+	uses_clear(&search.uses);
+	mappers_clear(&search.mappers);
+	object_clear(&search.object);
+	return status;
+}
+
+const struct command command_holders = {
+	.name = "holders",
+	.operands = "WHAT",
+	.summary = "tell who holds a device or file",
+	.details = "Print which processes map WHAT, and who holds it otherwise. WHAT is a region,\n"
+		   "namespace, disk, partition or DAX node by its name (region0, namespace0.0, "
+		   "pmem0,\n"
+		   "dax0.0), or the path of a device, a file or a mount point.\n\n"
+		   "Exit status: 0 nobody holds it, 1 somebody does, 2 it cannot be told.\n\n"
+		   "  -j, --json              print a JSON object\n"
+		   "  -q, --quiet             print nothing but why it cannot be told",
+	.run = run,
+};

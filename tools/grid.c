@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * grid.c - aligned columns for people
+ *
+ * Owns the cells and how wide they are; knows nothing of what is in them. Calls text.c, report.c.
+ */
+#include "grid.h"
+
+#include "pmem2ctl.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void grid_add_row(struct grid *grid)
+{
+	if (grid->rows == grid->room) {
+		grid->room = grid->room ? 2 * grid->room : 256;
+		grid->cells = needed(
+			reallocarray(grid->cells, grid->room, grid->width * sizeof(*grid->cells)));
+	}
+	memset(&grid->cells[grid->rows++ * grid->width], 0, grid->width * sizeof(*grid->cells));
+}
+
+void grid_set(struct grid *grid, size_t column, const char *text)
+{
+	struct grid_cell *cell = &grid->cells[(grid->rows - 1) * grid->width + column];
+
+	if (text)
+		cell->text = text_display(text, &cell->width);
+}
+
+static void print_row(FILE *stream, const struct grid *grid, const struct grid_cell *row,
+		      const size_t widths[])
+{
+	for (size_t i = 0; i < grid->width; i++) {
+		const char *text = row[i].text ? row[i].text : "-";
+		int padding = (int)(widths[i] - (row[i].text ? row[i].width : 1));
+
+		if (i + 1 == grid->width) /* the last: nothing behind it */
+			fprintf(stream, "%s\n", text);
+		else if (grid->columns[i].number)
+			fprintf(stream, "%*s%s  ", padding, "", text);
+		else
+			fprintf(stream, "%s%*s  ", text, padding, "");
+	}
+}
+
+int grid_print(const struct grid *grid)
+{
+	size_t *widths = needed(calloc(grid->width, sizeof(*widths)));
+	struct grid_cell *titles = needed(calloc(grid->width, sizeof(*titles)));
+	char *text = NULL;
+	size_t length;
+
+	for (size_t i = 0; i < grid->width; i++) {
+		titles[i].text = (char *)grid->columns[i].title;
+		widths[i] = titles[i].width = strlen(titles[i].text);
+	}
+	for (size_t i = 0; i < grid->rows * grid->width; i++)
+		if (widths[i % grid->width] < grid->cells[i].width)
+			widths[i % grid->width] = grid->cells[i].width;
+
+	FILE *stream = needed(open_memstream(&text, &length));
+	print_row(stream, grid, titles, widths);
+	for (size_t row = 0; row < grid->rows; row++)
+		print_row(stream, grid, &grid->cells[row * grid->width], widths);
+	if (fclose(stream))
+		needed(NULL);
+	int error = output(text, length);
+	free(text);
+	free(titles);
+	free(widths);
+	return error;
+}
+
+void grid_clear(struct grid *grid)
+{
+	for (size_t i = 0; i < grid->rows * grid->width; i++)
+		free(grid->cells[i].text);
+	free(grid->cells);
+}

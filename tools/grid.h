@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * grid.h - aligned columns for people
+ */
+#ifndef PMEM2CTL_GRID_H
+#define PMEM2CTL_GRID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct grid_column {
+	const char *title;
+	bool number; /* aligned to the right */
+};
+
+struct grid_cell {
+	char *text; /* NULL is "-": does not apply, or may not be known */
+	size_t width;
+};
+
+struct grid {
+	const struct grid_column *columns; /* borrowed */
+	size_t width;                      /* how many columns */
+	struct grid_cell *cells;
+	size_t rows, room;
+};
+
+/* Adds a row of which nothing is known yet, for grid_set. */
+void grid_add_row(struct grid *grid);
+
+/* Sets a cell of the last row to what a terminal may see of `text`; NULL leaves it as it is. */
+void grid_set(struct grid *grid, size_t column, const char *text);
+
+/* Prints the titles and all rows. Returns 0, or a negative errno after saying why. */
+int grid_print(const struct grid *grid);
+
+void grid_clear(struct grid *grid);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * json.h - building JSON, where a failure can only be a lack of memory
+ */
+#ifndef PMEM2CTL_JSON_H
+#define PMEM2CTL_JSON_H
+
+#include <jansson.h>
+
+/* Sets a key to a value, which is taken over. */
+void json_put(json_t *object, const char *key, json_t *value);
+
+/* Sets a key to bytes, by the rule of the metadata document; NULL leaves it out. */
+void json_put_bytes(json_t *object, const char *key, const char *bytes);
+
+#endif

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * mappers.c - the processes that map an object
+ *
+ * Owns what is said of them. Calls grid.c, facts_of.c, json.c, size.c and report.c.
+ */
+#include "mappers.h"
+
+#include "escape.h"
+#include "facts_of.h"
+#include "grid.h"
+#include "json.h"
+#include "pmem2ctl.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PID, COMMAND, UNIT, SINCE, MAPPED, ORIGIN, NAME, COLUMN_COUNT };
+
+static const struct grid_column columns[COLUMN_COUNT] = {
+	[PID] = {"PID", true},      [COMMAND] = {"COMMAND", false}, [UNIT] = {"UNIT", false},
+	[SINCE] = {"SINCE", false}, [MAPPED] = {"MAPPED", true},    [ORIGIN] = {"ORIGIN", false},
+	[NAME] = {"NAME", false},
+};
+
+void mappers_add(struct mappers *mappers, const char *name, json_t *document)
+{
+	const char *origin = json_string_value(json_object_get(document, "origin"));
+
+	if (mappers->count == mappers->room) {
+		mappers->room = mappers->room ? 2 * mappers->room : 64;
+		mappers->list =
+			needed(reallocarray(mappers->list, mappers->room, sizeof(*mappers->list)));
+	}
+	mappers->list[mappers->count++] = (struct mapping){
+		.pid = json_integer_value(
+			json_object_get(json_object_get(document, "owner"), "pid")),
+		.origin = origin ? origin : "?",
+		.name = needed(strdup(name)),
+		.document = json_incref(document),
+	};
+}
+
+static int compare_holders(const struct mapping *a, const struct mapping *b)
+{
+	return a->pid == b->pid ? strcmp(a->origin, b->origin) : a->pid < b->pid ? -1 : 1;
+}
+
+static int compare_mappings(const void *left, const void *right)
+{
+	const struct mapping *a = left, *b = right;
+	int result = compare_holders(a, b);
+
+	return result ? result : strcmp(a->name, b->name);
+}
+
+void mappers_sort(struct mappers *mappers)
+{
+	if (mappers->count)
+		qsort(mappers->list, mappers->count, sizeof(*mappers->list), compare_mappings);
+}
+
+bool mappers_has(const struct mappers *mappers, pid_t pid)
+{
+	size_t low = 0, high = mappers->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (mappers->list[middle].pid < pid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < mappers->count && mappers->list[low].pid == pid;
+}
+
+/* How many there are, from the first on, of one process and origin. */
+static size_t group_size(const struct mappers *mappers, size_t first)
+{
+	size_t end = first + 1;
+
+	while (end < mappers->count &&
+	       compare_holders(&mappers->list[first], &mappers->list[end]) == 0)
+		end++;
+	return end - first;
+}
+
+static uint64_t sum_of(const struct mapping *list, size_t count)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += mapped_of(list[i].document);
+	return sum;
+}
+
+/* When the first one was made; NULL: nobody knows. */
+static const char *first_created(const struct mapping *list, size_t count)
+{
+	const char *first = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *created =
+			json_string_value(json_object_get(list[i].document, "created"));
+
+		if (created && (!first || strcmp(created, first) < 0))
+			first = created;
+	}
+	return first;
+}
+
+static const char *owner_word(const struct mapping *mapping, const char *key)
+{
+	return json_string_value(json_object_get(json_object_get(mapping->document, "owner"), key));
+}
+
+static bool ends_with(const char *text, size_t length, const char *end)
+{
+	size_t size = strlen(end);
+
+	return length > size && strncmp(text + length - size, end, size) == 0;
+}
+
+/* The service or scope of systemd that a cgroup is in, else its last part. */
+static char *unit_of(const char *cgroup)
+{
+	const char *unit = NULL;
+	size_t unit_length = 0;
+	bool found = false;
+
+	while (cgroup && *cgroup) {
+		size_t length = strcspn(cgroup, "/");
+		bool is_unit = ends_with(cgroup, length, ".service") ||
+			       ends_with(cgroup, length, ".scope");
+
+		if (length && (is_unit || !found)) {
+			unit = cgroup;
+			unit_length = length;
+			found = is_unit;
+		}
+		cgroup += length + (cgroup[length] == '/');
+	}
+	return unit ? needed(strndup(unit, unit_length)) : NULL;
+}
+
+/* Whole seconds; of a mapping that nobody has told of, '>' and the start of its process. */
+static void set_since(struct grid *grid, const struct mapping *list, size_t count)
+{
+	const char *created = first_created(list, count);
+	const char *started = owner_word(&list[0], "started");
+	const char *time = created ? created : started;
+	char *text;
+
+	if (!time)
+		return;
+	if (asprintf(&text, "%s%.*s%s", created ? "" : ">", (int)strcspn(time, "."), time,
+		     strchr(time, '.') ? "Z" : "") < 0)
+		needed(NULL);
+	grid_set(grid, SINCE, text);
+	free(text);
+}
+
+static void set_name(struct grid *grid, const struct mapping *list, size_t count)
+{
+	char *name = needed(escape_encode(list[0].name)), *text;
+
+	if (count == 1) {
+		grid_set(grid, NAME, name);
+	} else {
+		if (asprintf(&text, "%s and %zu more", name, count - 1) < 0)
+			needed(NULL);
+		grid_set(grid, NAME, text);
+		free(text);
+	}
+	free(name);
+}
+
+int mappers_print(const struct mappers *mappers)
+{
+	struct grid grid = {.columns = columns, .width = COLUMN_COUNT};
+	size_t count;
+
+	for (size_t i = 0; i < mappers->count; i += count) {
+		const struct mapping *list = &mappers->list[i];
+		const char *exe = owner_word(list, "exe");
+		char *unit = unit_of(owner_word(list, "cgroup"));
+		char text[SIZE_TEXT_LENGTH];
+
+		count = group_size(mappers, i);
+		grid_add_row(&grid);
+		size_print(text, (uint64_t)list->pid, false);
+		grid_set(&grid, PID, text);
+		grid_set(&grid, COMMAND, exe ? exe : owner_word(list, "comm"));
+		grid_set(&grid, UNIT, unit);
+		set_since(&grid, list, count);
+		size_print(text, sum_of(list, count), false);
+		grid_set(&grid, MAPPED, text);
+		grid_set(&grid, ORIGIN, list->origin);
+		set_name(&grid, list, count);
+		free(unit);
+	}
+	int error = grid_print(&grid);
+	grid_clear(&grid);
+	return error;
+}
+
+/* What the document says, under the same key; absent where it says nothing. */
+static void put_fact(json_t *object, const json_t *from, const char *key)
+{
+	json_t *value = json_object_get(from, key);
+
+	if (value && json_object_set(object, key, value))
+		needed(NULL);
+}
+
+static json_t *mapping_json(const struct mapping *mapping)
+{
+	static const char *const keys[] = {"state", "address", "length", "extents", "created"};
+	static const char *const source_keys[] = {"type", "path", "path_encoding", "deleted",
+						  "offset"};
+	const json_t *source = json_object_get(mapping->document, "source");
+	json_t *object = needed(json_object());
+
+	json_put_bytes(object, "name", mapping->name);
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		put_fact(object, mapping->document, keys[i]);
+	for (size_t i = 0; i < sizeof(source_keys) / sizeof(source_keys[0]); i++)
+		put_fact(object, source, source_keys[i]);
+	return object;
+}
+
+json_t *mappers_json(const struct mappers *mappers)
+{
+	static const char *const keys[] = {
+		"comm",   "comm_encoding",   "exe",     "exe_encoding",
+		"cgroup", "cgroup_encoding", "started",
+	};
+	json_t *array = needed(json_array());
+	size_t count;
+
+	for (size_t i = 0; i < mappers->count; i += count) {
+		const struct mapping *list = &mappers->list[i];
+		const json_t *owner = json_object_get(list->document, "owner");
+		const char *created;
+		json_t *object = needed(json_object());
+		json_t *mappings = needed(json_array());
+
+		count = group_size(mappers, i);
+		created = first_created(list, count);
+		json_put(object, "pid", json_integer(list->pid));
+		for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
+			put_fact(object, owner, keys[k]);
+		json_put(object, "origin", json_string(list->origin));
+		json_put(object, "since", created ? json_string(created) : json_null());
+		json_put(object, "mapped", json_integer((json_int_t)sum_of(list, count)));
+		for (size_t k = 0; k < count; k++)
+			if (json_array_append_new(mappings, mapping_json(&list[k])))
+				needed(NULL);
+		json_put(object, "mappings", mappings);
+		if (json_array_append_new(array, object))
+			needed(NULL);
+	}
+	return array;
+}
+
+void mappers_clear(struct mappers *mappers)
+{
+	for (size_t i = 0; i < mappers->count; i++) {
+		free(mappers->list[i].name);
+		json_decref(mappers->list[i].document);
+	}
+	free(mappers->list);
+}

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * object.c - what pmem2ctl holders is asked about
+ *
+ * In sysfs everything that is part of a region or namespace lies below its directory, or below that
+ * of the btt, pfn or dax layer that has claimed the namespace. Calls sysfs.c, facts_of.c, report.c.
+ */
+#include "object.h"
+
+#include "facts_of.h"
+#include "pmem2ctl.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+
+#define ND_DEVICES  "/sys/bus/nd/devices"
+#define CXL_DEVICES "/sys/bus/cxl/devices"
+#define DAX_DEVICES "/sys/bus/dax/devices"
+#define DISKS       "/sys/class/block"
+
+#define OVERLAYFS_MAGIC 0x794c7630
+
+/* Directories, in sysfs, that everything of the object is below. */
+struct roots {
+	char *list[64];
+	size_t count;
+};
+
+static void add_root(struct roots *roots, const char *directory, const char *name)
+{
+	char *path = sysfs_join(directory, name);
+	char *real = realpath(path, NULL);
+
+	free(path);
+	if (real && roots->count < sizeof(roots->list) / sizeof(roots->list[0]))
+		roots->list[roots->count++] = real;
+	else
+		free(real);
+}
+
+static bool is_below(const struct roots *roots, const char *path)
+{
+	for (size_t i = 0; i < roots->count; i++) {
+		size_t length = strlen(roots->list[i]);
+
+		if (strncmp(path, roots->list[i], length) == 0 &&
+		    (path[length] == '/' || path[length] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+static char *layer_of(const char *path)
+{
+	const char *end = strstr(path, "/block/");
+	const char *start = end;
+
+	while (start && start > path && start[-1] != '/')
+		start--;
+	if (!start || strncmp(start, "btt", 3) != 0)
+		return NULL;
+	return needed(strndup(start, (size_t)(end - start)));
+}
+
+static void add_device(struct object *object, const char *path, bool block, const char *below)
+{
+	char *text = sysfs_text(path, "dev");
+	unsigned maj, min;
+	bool valid = text && sscanf(text, "%u:%u", &maj, &min) == 2;
+
+	free(text);
+	if (!valid || object_find(object, block, makedev(maj, min)))
+		return;
+	if (object->count == object->room) {
+		object->room = object->room ? 2 * object->room : 16;
+		object->devices = needed(
+			reallocarray(object->devices, object->room, sizeof(*object->devices)));
+	}
+	object->devices[object->count++] = (struct object_device){
+		.name = needed(strdup(strrchr(path, '/') + 1)),
+		.path = needed(strdup(path)),
+		.layer = layer_of(path),
+		.below = below ? needed(strdup(below)) : NULL,
+		.dev = makedev(maj, min),
+		.block = block,
+	};
+}
+
+static void add_all_below(struct object *object, const struct roots *roots, const char *directory,
+			  bool block)
+{
+	char **names = sysfs_names(directory, "");
+
+	for (size_t i = 0; names[i]; i++) {
+		char *link = sysfs_join(directory, names[i]);
+		char *real = realpath(link, NULL);
+
+		if (real && is_below(roots, real))
+			add_device(object, real, block, NULL);
+		free(real);
+		free(link);
+	}
+	sysfs_free(names);
+}
+
+/* What holds a disk, for instance a device mapper, with its partitions; they may be held as well.
+ */
+static void add_stacked(struct object *object)
+{
+	for (size_t i = 0; i < object->count; i++) {
+		char *below = needed(strdup(object->devices[i].name));
+		char *directory = sysfs_join(object->devices[i].path, "holders");
+		char **names = sysfs_names(directory, "");
+
+		for (size_t j = 0; names[j]; j++) {
+			struct roots roots = {0};
+
+			add_root(&roots, directory, names[j]);
+			if (roots.count)
+				add_device(object, roots.list[0], true, below);
+			add_all_below(object, &roots, DISKS, true);
+			free(roots.count ? roots.list[0] : NULL);
+		}
+		sysfs_free(names);
+		free(directory);
+		free(below);
+	}
+}
+
+/* The layers that have claimed a namespace are beside it, not below. */
+static void add_claims(struct roots *roots, const char *namespace)
+{
+	char **names = sysfs_names(ND_DEVICES, "");
+
+	for (size_t i = 0; names[i]; i++) {
+		char *directory = sysfs_join(ND_DEVICES, names[i]);
+		char *claimed = sysfs_text(directory, "namespace");
+
+		if (claimed && strcmp(claimed, namespace) == 0)
+			add_root(roots, ND_DEVICES, names[i]);
+		free(claimed);
+		free(directory);
+	}
+	sysfs_free(names);
+}
+
+static bool has_prefix(const char *name, const char *prefix)
+{
+	size_t length = strlen(prefix);
+
+	return strncmp(name, prefix, length) == 0 && name[length] >= '0' && name[length] <= '9';
+}
+
+static void find_by_name(struct object *object)
+{
+	struct roots roots = {0};
+	const char *name = object->name;
+
+	if (has_prefix(name, "region")) {
+		object->kind = OBJECT_REGION;
+		add_root(&roots, ND_DEVICES, name);
+		add_root(&roots, CXL_DEVICES, name); /* numbers of its own: may be another one */
+	} else if (has_prefix(name, "namespace")) {
+		object->kind = OBJECT_NAMESPACE;
+		add_root(&roots, ND_DEVICES, name);
+		add_claims(&roots, name);
+	} else if (has_prefix(name, "dax")) {
+		object->kind = OBJECT_NODE;
+		add_root(&roots, DAX_DEVICES, name);
+	} else {
+		object->kind = OBJECT_DISK;
+		add_root(&roots, DISKS, name);
+	}
+	object->known = roots.count > 0;
+	if (object->kind != OBJECT_NODE)
+		add_all_below(object, &roots, DISKS, true);
+	if (object->kind != OBJECT_DISK)
+		add_all_below(object, &roots, DAX_DEVICES, false);
+	add_stacked(object);
+	for (size_t i = 0; i < roots.count; i++)
+		free(roots.list[i]);
+}
+
+/* A device file, whatever its name is. */
+static int find_device(struct object *object, bool block, dev_t dev)
+{
+	char number[64];
+
+	snprintf(number, sizeof(number), "/sys/dev/%s/%u:%u", block ? "block" : "char", major(dev),
+		 minor(dev));
+	if (!block) {
+		char *subsystem = sysfs_link(number, "subsystem");
+		bool dax = subsystem && strcmp(subsystem, "dax") == 0;
+
+		free(subsystem);
+		if (!dax) {
+			report(object->what, "is a character device other than device DAX");
+			return -1;
+		}
+	}
+	char *real = realpath(number, NULL);
+	if (!real) {
+		report(object->what, "its device is not in sysfs");
+		return -1;
+	}
+	object->name = needed(strdup(strrchr(real, '/') + 1));
+	free(real);
+	find_by_name(object);
+	return 0;
+}
+
+/* Whether the numbers of a file are those that the kernel gives for its mappings. */
+static bool has_own_numbers(const struct object *object)
+{
+	struct statfs status;
+
+	if (statfs(object->what, &status)) {
+		report(object->what, "%s", strerror(errno));
+		return false;
+	}
+	if (status.f_type == OVERLAYFS_MAGIC) {
+		report(object->what, "is on an overlay: name the file or mount point below it");
+		return false;
+	}
+	return true;
+}
+
+static int find_path(struct object *object)
+{
+	const char *what = object->what;
+	struct statx status;
+
+	if (statx(AT_FDCWD, what, AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &status)) {
+		if (errno == ENOENT && strncmp(what, "/dev/", 5) == 0 && what[5] &&
+		    !strchr(what + 5, '/')) {
+			object->name = needed(strdup(what + 5));
+			find_by_name(object);
+			return 0;
+		}
+		report(what, "%s", strerror(errno));
+		return -1;
+	}
+	object->dev = makedev(status.stx_dev_major, status.stx_dev_minor);
+	object->inode = status.stx_ino;
+	switch (status.stx_mode & S_IFMT) {
+	case S_IFBLK:
+	case S_IFCHR:
+		return find_device(object, S_ISBLK(status.stx_mode),
+				   makedev(status.stx_rdev_major, status.stx_rdev_minor));
+	case S_IFREG:
+		object->kind = OBJECT_FILE;
+		break;
+	case S_IFDIR:
+		if (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) {
+			object->kind = OBJECT_MOUNT;
+			break;
+		}
+		report(what, "is a directory, but no mount point");
+		return -1;
+	default:
+		report(what, "is neither a file nor a device nor a mount point");
+		return -1;
+	}
+	object->known = true;
+	return has_own_numbers(object) ? 0 : -1;
+}
+
+int object_resolve(struct object *object, const char *what)
+{
+	*object = (struct object){.what = what};
+	if (strchr(what, '/'))
+		return find_path(object);
+	if (!*what || *what == '.') {
+		report(*what ? what : "''", "not the name of a device");
+		return -1;
+	}
+	object->name = needed(strdup(what));
+	find_by_name(object);
+	return 0;
+}
+
+const char *object_kind_name(const struct object *object)
+{
+	static const char *const names[] = {
+		[OBJECT_REGION] = "region", [OBJECT_NAMESPACE] = "namespace",
+		[OBJECT_DISK] = "disk",     [OBJECT_NODE] = "node",
+		[OBJECT_FILE] = "file",     [OBJECT_MOUNT] = "mount_point",
+	};
+
+	return names[object->kind];
+}
+
+const struct object_device *object_find(const struct object *object, bool block, dev_t dev)
+{
+	for (size_t i = 0; i < object->count; i++)
+		if (object->devices[i].block == block && object->devices[i].dev == dev)
+			return &object->devices[i];
+	return NULL;
+}
+
+static bool is_named(const json_t *facts, const char *key, const char *name)
+{
+	const char *text = json_string_value(json_object_get(facts, key));
+
+	return text && strcmp(text, name) == 0;
+}
+
+/* The document's word, which still holds when the device has gone. */
+static bool is_told_by(const struct object *object, const json_t *facts)
+{
+	static const char *const keys[] = {
+		[OBJECT_REGION] = "region",
+		[OBJECT_NAMESPACE] = "namespace",
+		[OBJECT_DISK] = "blockdev",
+		[OBJECT_NODE] = "chardev",
+	};
+
+	if (is_named(facts, keys[object->kind], object->name))
+		return true;
+	for (size_t i = 0; i < object->count; i++)
+		if (is_named(facts, object->devices[i].block ? "blockdev" : "chardev",
+			     object->devices[i].name))
+			return true;
+	return false;
+}
+
+bool object_is_mapped_by(const struct object *object, const json_t *document)
+{
+	const json_t *source = json_object_get(document, "source");
+	const char *text = json_string_value(json_object_get(source, "dev"));
+	bool node = source_is_node(source);
+	unsigned maj, min;
+	uint64_t inode;
+
+	/* Nothing of it is mapped any more. */
+	if (json_is_array(json_object_get(document, "extents")) && !mapped_of(document))
+		return false;
+	if (object->name && is_told_by(object, json_object_get(document, "device")))
+		return true;
+	if (!text || sscanf(text, "%u:%u", &maj, &min) != 2)
+		return false;
+	if (object->name)
+		return object_find(object, !node, makedev(maj, min)) != NULL;
+	if (node || makedev(maj, min) != object->dev)
+		return false;
+	return object->kind == OBJECT_MOUNT ||
+	       (number_of(json_object_get(source, "inode"), &inode) && inode == object->inode);
+}
+
+bool object_has(const struct object *object, const struct statx *status,
+		const struct object_device **device)
+{
+	bool block = S_ISBLK(status->stx_mode);
+	dev_t dev = makedev(status->stx_dev_major, status->stx_dev_minor);
+
+	*device = NULL;
+	if (!object->name)
+		return dev == object->dev &&
+		       (object->kind == OBJECT_MOUNT || status->stx_ino == object->inode);
+	if (block || S_ISCHR(status->stx_mode))
+		*device = object_find(object, block,
+				      makedev(status->stx_rdev_major, status->stx_rdev_minor));
+	return *device != NULL;
+}
+
+void object_clear(struct object *object)
+{
+	for (size_t i = 0; i < object->count; i++) {
+		struct object_device *device = &object->devices[i];
+
+		free(device->name);
+		free(device->path);
+		free(device->layer);
+		free(device->below);
+	}
+	free(object->devices);
+	free(object->name);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * object.h - what pmem2ctl holders is asked about
+ *
+ * A region, namespace, disk, partition, DAX node, file or mount point, and the devices whose use is
+ * a use of it: the disks and nodes that are part of it, and what is stacked on these.
+ */
+#ifndef PMEM2CTL_OBJECT_H
+#define PMEM2CTL_OBJECT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+enum object_kind {
+	OBJECT_REGION,
+	OBJECT_NAMESPACE,
+	OBJECT_DISK, /* or a partition, or another block device */
+	OBJECT_NODE,
+	OBJECT_FILE,
+	OBJECT_MOUNT,
+};
+
+struct object_device {
+	char *name;  /* "pmem0", "dax1.0", "dm-0" */
+	char *path;  /* in sysfs */
+	char *layer; /* "btt0.0", whose disk it is; NULL: none */
+	char *below; /* name of the device that it is stacked on, or NULL */
+	dev_t dev;
+	bool block;
+};
+
+struct object {
+	enum object_kind kind;
+	const char *what; /* as it was called; borrowed */
+	char *name;       /* of a device, region or namespace */
+	bool known;       /* false: only documents may still speak of it */
+	dev_t dev;        /* of a file or mount point */
+	ino_t inode;      /* of a file */
+	struct object_device *devices;
+	size_t count, room;
+};
+
+/* Finds out what is meant. Returns 0, or -1 after saying why that is not possible. */
+int object_resolve(struct object *object, const char *what);
+
+const char *object_kind_name(const struct object *object);
+
+/* Whether the mapping that a document describes is one of it. */
+bool object_is_mapped_by(const struct object *object, const json_t *document);
+
+/* The device with that number, or NULL. */
+const struct object_device *object_find(const struct object *object, bool block, dev_t dev);
+
+/*
+ * Whether an opened file is part of it: the file, one below the mount point, or the node of one of
+ * the devices, which is then in *device.
+ */
+bool object_has(const struct object *object, const struct statx *status,
+		const struct object_device **device);
+
+void object_clear(struct object *object);
+
+/* sysfs.c: reading sysfs. What is not there is NULL or -1. */
+
+/* The contents of an attribute without the newline, for the caller to free. */
+char *sysfs_text(const char *directory, const char *attribute);
+
+/* The last name of what a link leads to, for the caller to free. */
+char *sysfs_link(const char *directory, const char *link);
+
+/* The names in a directory, NULL at the end, sorted; to be freed with sysfs_free. */
+char **sysfs_names(const char *directory, const char *prefix);
+void sysfs_free(char **names);
+
+/* "DIRECTORY/NAME", for the caller to free. */
+char *sysfs_join(const char *directory, const char *name);
+
+#endif

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * sysfs.c - reading sysfs and procfs
+ *
+ * Everything there may vanish between two looks: what is not there is no failure. Calls report.c.
+ */
+#include "object.h"
+
+#include "pmem2ctl.h"
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+char *sysfs_join(const char *directory, const char *name)
+{
+	char *path;
+
+	if (asprintf(&path, "%s/%s", directory, name) < 0)
+		needed(NULL);
+	return path;
+}
+
+char *sysfs_text(const char *directory, const char *attribute)
+{
+	char text[4096], *path = sysfs_join(directory, attribute);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	free(path);
+	if (length < 0)
+		return NULL;
+	while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == '\0'))
+		length--;
+	text[length] = '\0';
+	return needed(strdup(text));
+}
+
+char *sysfs_link(const char *directory, const char *link)
+{
+	char target[PATH_MAX], *path = sysfs_join(directory, link);
+	ssize_t length = readlink(path, target, sizeof(target) - 1);
+
+	free(path);
+	if (length < 0)
+		return NULL;
+	target[length] = '\0';
+	const char *slash = strrchr(target, '/');
+	return needed(strdup(slash ? slash + 1 : target));
+}
+
+static int compare_names(const void *left, const void *right)
+{
+	return strverscmp(*(char *const *)left, *(char *const *)right);
+}
+
+char **sysfs_names(const char *directory, const char *prefix)
+{
+	const struct dirent *entry;
+	char **names = needed(calloc(1, sizeof(*names)));
+	size_t count = 0;
+	DIR *dir = opendir(directory);
+
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.' || strncmp(entry->d_name, prefix, strlen(prefix)) != 0)
+			continue;
+		names = needed(reallocarray(names, count + 2, sizeof(*names)));
+		names[count++] = needed(strdup(entry->d_name));
+		names[count] = NULL;
+	}
+	if (dir)
+		closedir(dir);
+	qsort(names, count, sizeof(*names), compare_names);
+	return names;
+}
+
+void sysfs_free(char **names)
+{
+	for (size_t i = 0; names[i]; i++)
+		free(names[i]);
+	free(names);
+}
