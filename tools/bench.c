@@ -24,8 +24,9 @@ static const char *const measurements[BENCH_MEASUREMENTS] = {
 	[BENCH_CREATE] = "create",   [BENCH_STAT] = "stat",       [BENCH_READ] = "read",
 	[BENCH_LIST] = "ls-U",       [BENCH_LIST_SORTED] = "ls",  [BENCH_EXPIRED] = "expired",
 	[BENCH_LIST_LONG] = "ls-l",  [BENCH_REMOVE] = "rm",       [BENCH_MEMORY] = "memory",
-	[BENCH_MAP] = "map",         [BENCH_PERSIST] = "persist", [BENCH_MEMCPY] = "memcpy",
-	[BENCH_MEMMOVE] = "memmove", [BENCH_MEMSET] = "memset",
+	[BENCH_CROWD] = "crowd",     [BENCH_PUBLISH] = "publish", [BENCH_MAP] = "map",
+	[BENCH_PERSIST] = "persist", [BENCH_MEMCPY] = "memcpy",   [BENCH_MEMMOVE] = "memmove",
+	[BENCH_MEMSET] = "memset",
 };
 
 static const char help[] =
@@ -41,11 +42,13 @@ static const char help[] =
 	"  ls-l     the first listing with lstat of each name\n"
 	"  rm       unlink\n"
 	"  memory   resident memory of keeper and worker for each mapping\n"
+	"  crowd    ls -U of the mappings of 1,001 processes, 160,000 in all\n"
+	"  publish  map + unmap, with 1 and 10,000 others   against the same with PMEM2FS=off\n"
 	"  map      map + unmap, with 1, 10,000 and 50,000  against mmap + munmap and libpmem2\n"
 	"           others, one thread and two\n"
 	"  persist  of 64 B to 1 MiB                        against libpmem2 and msync\n"
 	"  memcpy, memmove, memset  of 8 B to 64 MiB        against libpmem2\n"
-	"Without MEASUREMENT: all. The first nine need root and start a daemon of their own.\n"
+	"Without MEASUREMENT: all. The first ten need root and start a daemon of their own.\n"
 	"\n"
 	"      --daemon PATH    the pmem2fs to measure (default: ../fs/pmem2fs beside bench)\n"
 	"  -o OPTIONS           more mount options for it\n"
@@ -254,6 +257,36 @@ close_ours:
 	return err;
 }
 
+/* The sides are to find this daemon and no other. */
+static int measure_publishing(const struct bench_stage *stage, const cpu_set_t *cpus,
+			      struct bench_report *report)
+{
+	struct bench_library ours = {0};
+	char socket[sizeof(stage->root) + sizeof("/socket")];
+	int err = bench_library_open_ours(&ours, report->options->library);
+
+	if (err)
+		return err;
+	snprintf(socket, sizeof(socket), "%s/socket", stage->root);
+	setenv("PMEM2FS_SOCKET", socket, 1);
+	snprintf(report->library, sizeof(report->library), "%s", ours.path);
+	err = bench_publish(&ours, cpus, report);
+	bench_library_close(&ours);
+	return err;
+}
+
+static int measure_crowd(const struct bench_stage *stage, struct bench_report *report)
+{
+	struct bench_library ours = {0};
+	int err = bench_library_open_ours(&ours, report->options->library);
+
+	if (err)
+		return err;
+	err = bench_crowd(stage, &ours, report);
+	bench_library_close(&ours);
+	return err;
+}
+
 /* Measures all that is wanted. *stopped: 0, or why the daemon did not end well after that. */
 static int measure(const char *folder, struct bench_report *report, int *stopped)
 {
@@ -271,8 +304,13 @@ static int measure(const char *folder, struct bench_report *report, int *stopped
 		err = bench_stage_start(&stage, folder, options);
 		/* Only now: the daemon must not inherit it. */
 		stay_on(report->cpu);
-		if (!err)
+		if (!err &&
+		    options->wanted & ~(OF_LIBRARY | 1u << BENCH_CROWD | 1u << BENCH_PUBLISH))
 			err = bench_fs(&stage, report);
+		if (!err && bench_wants(options, BENCH_CROWD) && stage.keeper)
+			err = measure_crowd(&stage, report);
+		if (!err && bench_wants(options, BENCH_PUBLISH))
+			err = measure_publishing(&stage, &cpus, report);
 		*stopped = bench_stage_stop(&stage);
 	}
 	stay_on(report->cpu);

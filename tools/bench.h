@@ -27,6 +27,8 @@ enum bench_measurement {
 	BENCH_LIST_LONG,
 	BENCH_REMOVE,
 	BENCH_MEMORY,
+	BENCH_CROWD,
+	BENCH_PUBLISH,
 	BENCH_MAP,
 	BENCH_PERSIST,
 	BENCH_MEMCPY,
@@ -233,12 +235,20 @@ int bench_fs(const struct bench_stage *stage, struct bench_report *report);
 
 struct bench_library;
 
+/* bench_crowd.c: a listing of the mappings of many processes, against a folder of tmpfs */
+int bench_crowd(const struct bench_stage *stage, const struct bench_library *ours,
+		struct bench_report *report);
+
 /*
  * bench_map.c: our library, against mmap and munmap and, if it is there, the other library. May use
  * all of `cpus`.
  */
 int bench_map(const struct bench_library *ours, const struct bench_library *other,
 	      const cpu_set_t *cpus, struct bench_report *report);
+
+/* bench_publish.c: our library, showing its mappings to a daemon or not */
+int bench_publish(const struct bench_library *ours, const cpu_set_t *cpus,
+		  struct bench_report *report);
 
 /* bench_copy.c: persist, memcpy, memmove and memset, against the other library */
 int bench_copy(const struct bench_library *ours, const struct bench_library *other,

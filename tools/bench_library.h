@@ -11,6 +11,8 @@
 /* What bench calls, without the prefix. */
 #define BENCH_LIBRARY_FUNCTIONS(_)                                                                 \
 	_(config_new)                                                                              \
+	_(config_set_length)                                                                       \
+	_(config_set_offset)                                                                       \
 	_(config_set_required_store_granularity)                                                   \
 	_(config_delete)                                                                           \
 	_(source_from_fd)                                                                          \

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * bench_arena.c - see bench_arena.h
+ *
+ * Each side has a process with as many live mappings as the others'. mmap asks the kernel for the
+ * same as the libraries do: same file, offset, length, protection and flags. That it is the same is
+ * not assumed: what the kernel says of each side's mappings is compared first, so a library that
+ * maps differently one day fails here instead of comparing unequal things.
+ */
+#include "bench_arena.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define PAIRS          100u /* per round, side and thread: half a millisecond and more */
+#define WARM_UP_PAIRS  10u  /* before them: another process had the CPU */
+#define WARM_UP_ROUNDS 5
+
+/* What a side is asked for, beside how it is to map. */
+enum {
+	ORDER_DESCRIBE = 0,
+	ORDER_PAIRS = 1 << 0,
+};
+
+struct subject {
+	int fd;    /* -1: anonymous */
+	int flags; /* for mmap */
+};
+
+struct objects {
+	struct pmem2_config *config;
+	struct pmem2_source *source;
+};
+
+/* A side, in its own process. */
+struct side {
+	const struct bench_library *library; /* NULL: mmap and munmap */
+	struct subject subject;
+	const cpu_set_t *cpus;
+	size_t live;
+	enum bench_shown shown;
+	struct objects objects[2]; /* one per thread */
+	pthread_barrier_t barrier; /* where both threads begin and end */
+	bool second_runs;
+	unsigned order;
+	struct bench_sample samples[2];
+	int errors[2];
+};
+
+static int objects_new(const struct side *side, struct objects *objects)
+{
+	const struct bench_library *library = side->library;
+	int err;
+
+	err = library->config_new(&objects->config);
+	if (err)
+		return bench_library_failed(library, "config_new", err);
+	library->config_set_required_store_granularity(objects->config, PMEM2_GRANULARITY_PAGE);
+	err = side->subject.fd < 0 ? library->source_from_anon(&objects->source, BENCH_ARENA_LENGTH)
+				   : library->source_from_fd(&objects->source, side->subject.fd);
+	if (err) {
+		err = bench_library_failed(library, "source", err);
+		library->config_delete(&objects->config);
+	}
+	return err;
+}
+
+static void objects_delete(const struct side *side, struct objects *objects)
+{
+	side->library->source_delete(&objects->source);
+	side->library->config_delete(&objects->config);
+}
+
+static int make(const struct side *side, struct pmem2_map **map, void **address)
+{
+	int err;
+
+	if (!side->library) {
+		*address = mmap(NULL, BENCH_ARENA_LENGTH, PROT_READ | PROT_WRITE,
+				side->subject.flags, side->subject.fd, 0);
+		if (*address != MAP_FAILED)
+			return 0;
+		err = -errno;
+		bench_error("mmap: %m");
+		return err;
+	}
+	err = side->library->map_new(map, side->objects[0].config, side->objects[0].source);
+	if (err)
+		return bench_library_failed(side->library, "map_new", err);
+	*address = side->library->map_get_address(*map);
+	return 0;
+}
+
+/* What the kernel says of the area at `address` and of how many there are of the same file. */
+static int describe(const void *address, char *text, size_t size)
+{
+	FILE *smaps = fopen("/proc/self/smaps", "re");
+	unsigned long start, end, inode, wanted = 0;
+	size_t areas = 0, length = 0;
+	char line[512], flags[128] = "";
+	int err = -ENOENT;
+
+	if (!smaps)
+		return -errno;
+	/* Twice, as the areas before that one count too. */
+	for (unsigned pass = 0; pass < 2; pass++) {
+		bool inside = false;
+
+		rewind(smaps);
+		while (fgets(line, sizeof(line), smaps)) {
+			if (sscanf(line, "%lx-%lx %*s %*s %*s %lu", &start, &end, &inode) == 3) {
+				inside = (uintptr_t)address == start;
+				if (inside) {
+					wanted = inode;
+					length = end - start;
+				}
+				areas += pass == 1 && inode == wanted;
+			}
+			if (inside && !strncmp(line, "VmFlags:", 8)) {
+				snprintf(flags, sizeof(flags), "%.*s", (int)strcspn(line, "\n"),
+					 line);
+				err = 0;
+			}
+		}
+	}
+	fclose(smaps);
+	snprintf(text, size, "%zu times %zu bytes, %s", areas, length, flags);
+	return err;
+}
+
+/* Whether this process shows its mappings. */
+static bool has_table(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[512];
+	bool found = false;
+
+	while (maps && !found && fgets(line, sizeof(line), maps))
+		found = strstr(line, "/memfd:pmem2fs ");
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
+/* Makes the live mappings, which end with the process, and says what the last one is. */
+static int prepare(struct side *side, struct bench_answer *answer)
+{
+	struct pmem2_map *map;
+	void *address = NULL;
+	int err = 0;
+
+	if (side->shown == BENCH_HIDDEN)
+		setenv("PMEM2FS", "off", 1);
+	for (unsigned i = 0; side->library && !err && i < 2; i++)
+		err = objects_new(side, &side->objects[i]);
+	for (size_t i = 0; !err && i < side->live; i++)
+		err = make(side, &map, &address);
+	if (err)
+		return err;
+	err = describe(address, answer->text, sizeof(answer->text));
+	if (err)
+		bench_error("/proc/self/smaps: %s", strerror(-err));
+	if (!err && side->shown != BENCH_ANYHOW && has_table() != (side->shown == BENCH_SHOWN)) {
+		bench_error("a side %s its mappings",
+			    side->shown == BENCH_SHOWN ? "hides" : "shows");
+		err = -EINVAL;
+	}
+	return err;
+}
+
+static int raw_pairs(const struct side *side, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		void *address = mmap(NULL, BENCH_ARENA_LENGTH, PROT_READ | PROT_WRITE,
+				     side->subject.flags, side->subject.fd, 0);
+
+		if (address == MAP_FAILED || munmap(address, BENCH_ARENA_LENGTH)) {
+			int err = -errno;
+
+			bench_error("mmap and munmap: %m");
+			return err;
+		}
+	}
+	return 0;
+}
+
+static int library_pairs(const struct side *side, const struct objects *objects, unsigned count)
+{
+	const struct bench_library *library = side->library;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct objects fresh;
+		struct pmem2_map *map;
+		int err = 0;
+
+		if (!objects) {
+			err = objects_new(side, &fresh);
+			if (err)
+				return err;
+		}
+		err = library->map_new(&map, objects ? objects->config : fresh.config,
+				       objects ? objects->source : fresh.source);
+		if (err)
+			return bench_library_failed(library, "map_new", err);
+		err = library->map_delete(&map);
+		if (err)
+			return bench_library_failed(library, "map_delete", err);
+		if (!objects)
+			objects_delete(side, &fresh);
+	}
+	return 0;
+}
+
+static int pairs(const struct side *side, unsigned thread, unsigned count)
+{
+	const struct objects *own = &side->objects[side->order & BENCH_ORDER_SHARED ? 0 : thread];
+
+	if (!side->library)
+		return raw_pairs(side, count);
+	return library_pairs(side, side->order & BENCH_ORDER_FRESH ? NULL : own, count);
+}
+
+static int timed_pairs(struct side *side, unsigned thread)
+{
+	int err = pairs(side, thread, WARM_UP_PAIRS);
+	uint64_t start = bench_now();
+
+	if (!err)
+		err = pairs(side, thread, PAIRS);
+	side->samples[thread] =
+		(struct bench_sample){.ns = bench_now() - start, .operations = PAIRS};
+	return err;
+}
+
+/* Moves the calling thread to one of the CPUs that bench may use. */
+static void move_to(const cpu_set_t *cpus, int which)
+{
+	cpu_set_t set;
+	int cpu = -1;
+
+	do {
+		cpu++;
+	} while (!CPU_ISSET(cpu, cpus) || which--);
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+static void *second_thread(void *context)
+{
+	struct side *side = context;
+
+	move_to(side->cpus, 1);
+	for (;;) {
+		pthread_barrier_wait(&side->barrier);
+		side->errors[1] = timed_pairs(side, 1);
+		pthread_barrier_wait(&side->barrier);
+	}
+	return NULL;
+}
+
+/* The second thread waits at the barrier between the rounds, and ends with the process. */
+static int start_second(struct side *side)
+{
+	pthread_t thread;
+	int err;
+
+	move_to(side->cpus, 0);
+	err = pthread_barrier_init(&side->barrier, NULL, 2);
+	if (!err)
+		err = pthread_create(&thread, NULL, second_thread, side);
+	if (err)
+		bench_error("a second thread: %s", strerror(err));
+	side->second_runs = !err;
+	return -err;
+}
+
+static int serve(void *context, unsigned order, struct bench_answer *answer)
+{
+	struct side *side = context;
+	int err;
+
+	if (!(order & ORDER_PAIRS))
+		return prepare(side, answer);
+	side->order = order;
+	if (!(order & BENCH_ORDER_TWO)) {
+		err = timed_pairs(side, 0);
+		answer->sample = side->samples[0];
+		return err;
+	}
+	err = side->second_runs ? 0 : start_second(side);
+	if (err)
+		return err;
+	pthread_barrier_wait(&side->barrier);
+	side->errors[0] = timed_pairs(side, 0);
+	pthread_barrier_wait(&side->barrier);
+	answer->sample.ns = side->samples[0].ns + side->samples[1].ns;
+	answer->sample.operations = side->samples[0].operations + side->samples[1].operations;
+	return side->errors[0] ? side->errors[0] : side->errors[1];
+}
+
+static int arena_work(void *context, unsigned side, size_t round, struct bench_sample *sample)
+{
+	const struct bench_arena *arena = context;
+	struct bench_answer answer = {0};
+	int err = bench_side_ask(&arena->sides[side], arena->order, &answer);
+
+	(void)round;
+	*sample = answer.sample;
+	return err;
+}
+
+void bench_arena_close(struct bench_arena *arena)
+{
+	for (unsigned i = 0; i < BENCH_CONTENDERS_MAX; i++)
+		bench_side_stop(&arena->sides[i]);
+}
+
+int bench_arena_open(struct bench_arena *arena, const struct bench_contender *contenders,
+		     unsigned count, int fd)
+{
+	struct bench_answer first, answer;
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < count; i++) {
+		struct side side = {
+			.library = contenders[i].library,
+			.subject = {.fd = fd, .flags = MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0)},
+			.cpus = arena->cpus,
+			.live = contenders[i].live,
+			.shown = contenders[i].shown,
+		};
+
+		/* The process has a copy of its own. */
+		err = bench_side_start(&arena->sides[i], serve, &side);
+		if (!err)
+			err = bench_side_ask(&arena->sides[i], ORDER_DESCRIBE,
+					     i ? &answer : &first);
+		if (!err && i && contenders[i].live == contenders[0].live &&
+		    strcmp(first.text, answer.text) != 0) {
+			bench_error("the sides do not map the same: %s; %s", first.text,
+				    answer.text);
+			err = -EINVAL;
+		}
+	}
+	if (err)
+		bench_arena_close(arena);
+	return err;
+}
+
+int bench_arena_measure(struct bench_arena *arena, struct bench_plan plan, unsigned order)
+{
+	const struct bench_options *options = arena->report->options;
+
+	arena->order = ORDER_PAIRS | order;
+	plan.warm_up = WARM_UP_ROUNDS;
+	plan.rounds = options->rounds;
+	plan.ns = (uint64_t)(options->seconds * 1e9 / 2);
+	plan.work = arena_work;
+	plan.context = arena;
+	return bench_report_measure(arena->report, &plan);
+}
+
+int bench_arena_file(void)
+{
+	int fd = memfd_create("bench", MFD_CLOEXEC), err;
+
+	if (fd >= 0 && !ftruncate(fd, BENCH_ARENA_LENGTH))
+		return fd;
+	err = -errno;
+	bench_error("memfd: %m");
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
