@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * churn.h - what the processes of the churn program share
+ *
+ * All of it lies in one shared mapping. An entry is one mapping of one process and tells what that
+ * process knows of it; its number is its label, so that each file of the mount leads to its entry.
+ */
+#ifndef PMEM2FS_CHURN_H
+#define PMEM2FS_CHURN_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define PAGE      4096u
+#define COMM      "churner"
+#define OWNERS    4u
+#define PER_OWNER 8u /* mappings that an owner has at most */
+#define LOOKERS   3u
+#define REFUSAL   ETXTBSY /* what a handler says that refuses; nothing else says it */
+
+struct process {
+	atomic_int pid;
+	atomic_bool ending; /* it will be gone, or be another program, at any moment */
+	atomic_bool dead;   /* it is */
+};
+
+struct entry {
+	atomic_bool mapped; /* under this label; never taken back */
+	atomic_uint process;
+	_Atomic uint64_t address;
+	atomic_bool partial; /* its second page was unmapped */
+	atomic_bool refuses;
+	atomic_bool own_begun; /* its owner has begun to unmap it by itself */
+	atomic_uint handler_runs;
+	atomic_uint asked;    /* calls of rm that have begun */
+	atomic_uint unmapped; /* successes of pmem2_unmap: never more than one */
+};
+
+struct arena {
+	char folder[64], mount[64], socket[64], file[64];
+	unsigned capacity; /* of entry */
+	atomic_long rounds_left;
+	atomic_bool pause; /* all shall rest */
+	atomic_bool stop;
+	atomic_uint processes, entries, live;
+	atomic_ulong own, released, refused, busy, removed, vanished, read, listed, checked, forks,
+		execs, exits, kills, cuts;
+	struct process process[1u << 16];
+	struct entry entry[];
+};
+
+extern struct arena *arena;
+
+#define must(what, ...) ((what) ? (void)0 : broken(__FILE__, __LINE__, #what, " " __VA_ARGS__))
+
+_Noreturn void broken(const char *source, int line, const char *what, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+void count(atomic_ulong *counter);
+unsigned dice(unsigned sides); /* from 0 to sides - 1 */
+void nap(long microseconds);
+
+/* Keeps the pause if there is one. */
+void rest(void);
+
+/* Whether anything that its owner did, or that happened to it, accounts for its absence. */
+bool accounted(const struct entry *entry);
+bool surely_gone(const struct entry *entry);
+
+const char *name_of(unsigned number);
+/* The entry that a name leads to, or NULL. *pid is whose the name says it is. */
+struct entry *entry_of(const char *name, pid_t *pid);
+
+/* Has the daemon look at all processes now. */
+void look(void);
+
+_Noreturn void run_owner(void);
+_Noreturn void run_idle(unsigned process);
+_Noreturn void run_looker(void);
+_Noreturn void run_checker(void);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * liar.h - tables that were not written by the library
+ *
+ * For scripts of publishers (publisher.h): none of it uses cmocka.
+ */
+#ifndef PMEM2FS_TESTS_LIAR_H
+#define PMEM2FS_TESTS_LIAR_H
+
+#include "publisher.h"
+#include "table.h"
+
+#define LIAR_PAGE 4096
+
+struct lie {
+	int fd;
+	size_t size;
+	char *base;
+	struct table_header *header;
+	struct table_slot *slot;
+};
+
+/* A table with that many slots, all unused. Flags are those of memfd_create. */
+void lie_make(struct lie *lie, uint32_t slots, unsigned flags);
+
+/* Seals it as it has to be; the descriptor stays. */
+void lie_seal(struct lie *lie);
+
+/* What is true of a mapping of the whole of this file. */
+void truth(struct pmem2fs_record *record, int fd, void *address, size_t length);
+
+/* Maps the file as the kernel sees it only, and returns what is true of that. */
+void map_raw(const struct publisher *me, const char *name, struct pmem2fs_record *record);
+
+/* Puts a mapping into a slot, with that label or its own (NULL). */
+void tell(struct lie *lie, uint32_t slot, const struct pmem2fs_record *record, const char *label);
+
+int connect_to(const struct fs *fs);
+
+/* Sends a packet with descriptors; -1 and errno, or what sendmsg returns. */
+ssize_t send_packet(int socket, const void *bytes, size_t size, const int *fds, size_t count);
+
+/* Hands a descriptor over as a table, and closes the connection. */
+void hand_over(const struct fs *fs, int fd);
+
+#endif

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_flood.c - too much of everything: nobody else is stopped by it, or slowed beyond its share
+ *
+ * $PMEM2FS_TEST_FULL makes tables as large as they can be.
+ */
+#include "liar.h"
+#include "wire.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FILE_SIZE (16 * LIAR_PAGE)
+#define HONEST    10u /* mappings */
+#define ROUNDS    9u
+
+static uint32_t many(void)
+{
+	return getenv("PMEM2FS_TEST_FULL") ? TABLE_SLOTS_MAX : 100000;
+}
+
+static void honest_script(struct publisher *me)
+{
+	for (unsigned i = 0; i < HONEST; i++)
+		map_whole(me, i, source(me->fs, "honest"), format("m%u", i));
+	halt(me);
+}
+
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+struct cost {
+	double median, longest;
+};
+
+/* What stat and cat of each of the honest one's mappings take, beginning when all is looked at. */
+static struct cost cost_of_honest(const struct fs *fs, const struct publisher *honest)
+{
+	double took[ROUNDS];
+
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		double begin = seconds();
+
+		for (unsigned i = 0; i < HONEST; i++) {
+			const char *path = entry(fs, published_name(honest, format("m%u", i)));
+			char *text = read_file(path, NULL);
+
+			assert_non_null(text);
+			free(text);
+		}
+		took[round] = seconds() - begin;
+		sleep_ms(100); /* or no look would come between */
+	}
+	qsort(took, ROUNDS, sizeof(*took), compare);
+	return (struct cost){took[ROUNDS / 2], took[ROUNDS - 1]};
+}
+
+struct swarm {
+	void (*tell)(const struct publisher *me, struct lie *lie, uint32_t count);
+};
+
+static void claim_the_same(const struct publisher *me, struct lie *lie, uint32_t count)
+{
+	struct pmem2fs_record record;
+
+	map_raw(me, "file", &record);
+	for (uint32_t i = 0; i < count; i++)
+		tell(lie, i, &record, NULL);
+}
+
+static void claim_nothing(const struct publisher *me, struct lie *lie, uint32_t count)
+{
+	struct pmem2fs_record record;
+
+	map_raw(me, "file", &record);
+	for (uint32_t i = 0; i < count; i++) {
+		record.address = (1ull << 40) + (uint64_t)i * LIAR_PAGE;
+		record.length = LIAR_PAGE;
+		tell(lie, i, &record, NULL);
+	}
+}
+
+/* Each is true as far as the kernel knows. */
+static void claim_single_pages(const struct publisher *me, struct lie *lie, uint32_t count)
+{
+	struct pmem2fs_record record;
+
+	map_raw(me, "large", &record);
+	record.length = LIAR_PAGE;
+	for (uint32_t i = 0; i < count; i++) {
+		tell(lie, i, &record, NULL);
+		record.address += LIAR_PAGE;
+		record.offset += LIAR_PAGE;
+	}
+}
+
+static void swarm_script(struct publisher *me)
+{
+	const struct swarm *swarm = me->data;
+	struct lie lie;
+
+	lie_make(&lie, many(), 0);
+	swarm->tell(me, &lie, many());
+	lie_seal(&lie);
+	hand_over(me->fs, lie.fd);
+	close(lie.fd);
+	halt(me);
+}
+
+static void a_swarm_of_entries(struct fs *fs)
+{
+	pid_t worker = daemon_worker(&fs->daemon);
+	struct publisher honest, p = {.data = fs->test->data};
+	struct cost before, after;
+	double begin;
+
+	make_source(fs, "file", FILE_SIZE);
+	make_source(fs, "honest", FILE_SIZE);
+	make_source(fs, "large", (off_t)many() * LIAR_PAGE);
+	publisher_start(fs, &honest, NULL, honest_script);
+	look(fs);
+	before = cost_of_honest(fs, &honest);
+	publisher_start(fs, &p, &user_a, swarm_script);
+	begin = seconds();
+	look(fs);
+	print_message("%s: a look takes %.3f s, %u are shown\n", fs->test->name, seconds() - begin,
+		      listed_of(fs, p.pid));
+	after = cost_of_honest(fs, &honest);
+	print_message("others: median %.2f ms, longest %.2f ms; before %.2f and %.2f\n",
+		      1e3 * after.median, 1e3 * after.longest, 1e3 * before.median,
+		      1e3 * before.longest);
+	assert_true(after.median < 10 * before.median + 0.01);
+	assert_true(after.longest < 0.5 + 10 * before.longest);
+	publisher_kill(&p);
+	assert_int_equal(shown_of(fs, p.pid), 0);
+	publisher_end(&honest);
+	assert_int_equal(daemon_worker(&fs->daemon), worker);
+}
+
+/* --- the socket --- */
+
+static void garbage_script(struct publisher *me)
+{
+	static char large[200000];
+	struct wire_message message = {.magic = WIRE_MAGIC};
+	int many_fds[16];
+	unsigned seed = 1;
+
+	for (int i = 0; i < 16; i++)
+		many_fds[i] = 1;
+	for (size_t i = 0; i < sizeof(large); i++)
+		large[i] = (char)rand_r(&seed);
+	for (size_t size = 0; size < sizeof(large); size = size * 2 + 1) {
+		int fd = connect_to(me->fs);
+
+		(void)send_packet(fd, large, size, NULL, 0);
+		(void)send_packet(fd, large, size, many_fds, 16);
+		close(fd);
+	}
+	for (uint32_t type = 0; type < 12; type++) {
+		for (uint32_t flags = 0; flags < 3; flags++) {
+			int fd = connect_to(me->fs);
+
+			message.type = type;
+			message.flags = flags;
+			message.request = rand_r(&seed);
+			message.error = -12345;
+			for (size_t size = 0; size <= sizeof(message); size += 8)
+				(void)send_packet(fd, &message, size, NULL, 0);
+			(void)send_packet(fd, &message, sizeof(message), many_fds, 16);
+			for (int i = 0; i < 20; i++)
+				(void)send_packet(fd, &message, sizeof(message), NULL, 0);
+			message.type = WIRE_DONE;
+			(void)send_packet(fd, &message, sizeof(message), many_fds, 1);
+			close(fd);
+		}
+	}
+	halt(me);
+}
+
+static void check_alive(const struct fs *fs, pid_t worker)
+{
+	struct publisher honest;
+
+	make_source(fs, "honest", FILE_SIZE);
+	publisher_start(fs, &honest, NULL, honest_script);
+	assert_int_equal(shown_of(fs, honest.pid), HONEST);
+	publisher_end(&honest);
+	assert_int_equal(daemon_worker(&fs->daemon), worker);
+}
+
+static void garbage(struct fs *fs)
+{
+	pid_t worker = daemon_worker(&fs->daemon);
+	struct publisher p;
+
+	publisher_start(fs, &p, &user_a, garbage_script);
+	check_alive(fs, worker);
+	publisher_end(&p);
+}
+
+/* Sends until the daemon takes no more, or closes. */
+static void deaf_script(struct publisher *me)
+{
+	static const char *const questions[] = {"{\"look\":1}", "{\"hello\":1}", "{\"events\":1}",
+						"{\"unmap\":\"x\"}"};
+
+	for (size_t i = 0; i < 40; i++) {
+		int fd = connect_to(me->fs);
+		struct timeval soon = {.tv_usec = 100000};
+
+		need(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof(soon)) == 0);
+		for (int n = 0; n < 1000; n++) {
+			if (send_packet(fd, questions[i % 4], strlen(questions[i % 4]), NULL, 0) <
+			    0)
+				break;
+		}
+	}
+	halt(me);
+}
+
+static void a_peer_that_never_reads(struct fs *fs)
+{
+	pid_t worker = daemon_worker(&fs->daemon);
+	struct publisher p;
+
+	publisher_start(fs, &p, &user_a, deaf_script);
+	check_alive(fs, worker);
+	publisher_end(&p);
+}
+
+static void connections_script(struct publisher *me)
+{
+	struct wire_message message = {
+		.magic = WIRE_MAGIC, .type = WIRE_TABLE, .flags = WIRE_STAYS};
+	struct rlimit limit = {6000, 6000};
+
+	need(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	need(become(&user_a) == 0);
+	for (int i = 0; i < 5000; i++) {
+		struct sockaddr_un address = {.sun_family = AF_UNIX};
+		int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0);
+
+		need(fd >= 0);
+		strcpy(address.sun_path, me->fs->daemon.socket);
+		/* Full is as good as open. */
+		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && i % 2)
+			(void)send_packet(fd, &message, sizeof(message), NULL, 0);
+		if (i % 100 == 0)
+			sleep_ms(1);
+	}
+	halt(me);
+}
+
+static void thousands_of_connections(struct fs *fs)
+{
+	pid_t worker = daemon_worker(&fs->daemon);
+	struct publisher p;
+
+	publisher_start(fs, &p, NULL, connections_script);
+	check_alive(fs, worker);
+	publisher_end(&p);
+	check_alive(fs, worker);
+}
+
+#define SWARM(name_)                                                                               \
+	{                                                                                          \
+		.name = #name_, .function = a_swarm_of_entries, .limit = 120,                      \
+		.data = &(const struct swarm)                                                      \
+		{                                                                                  \
+			name_                                                                      \
+		}                                                                                  \
+	}
+
+static const struct fs_test tests[] = {
+	SWARM(claim_the_same),
+	SWARM(claim_nothing),
+	SWARM(claim_single_pages),
+	FS_TEST(garbage),
+	FS_TEST(a_peer_that_never_reads),
+	FS_TEST(thousands_of_connections),
+};
+
+int main(int argc, char **argv)
+{
+	fs_observes = true;
+	return fs_run(argc, argv, "flood", tests, sizeof(tests) / sizeof(*tests));
+}

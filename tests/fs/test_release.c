@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_release.c - rm and pmem2ctl unmap of what another process has published: section 9
+ *
+ * release_peer.c plays that process. What counts is what is gone and what is as before.
+ */
+#include "helpers.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct peer {
+	pid_t pid;
+	int to;
+	FILE *from;
+};
+
+static const char *name_of(const struct peer *peer, int number)
+{
+	return format("release_peer.%d.m%d", (int)peer->pid, number);
+}
+
+static void expect(struct peer *peer, const char *word)
+{
+	char line[64];
+
+	assert_non_null(fgets(line, sizeof(line), peer->from));
+	line[strcspn(line, "\n")] = '\0';
+	assert_string_equal(line, word);
+}
+
+static void start_as_user(struct fs *fs, const struct user *user, struct peer *peer,
+			  const char *behaviour, const char *count)
+{
+	const char *path = make_source(fs, "file", 65536);
+	int in[2], out[2];
+
+	assert_int_equal(pipe2(in, O_CLOEXEC) | pipe2(out, O_CLOEXEC), 0);
+	peer->pid = fork();
+	assert_true(peer->pid >= 0);
+	if (!peer->pid) {
+		if (user && become(user))
+			_exit(126);
+		dup2(in[0], STDIN_FILENO);
+		dup2(out[1], STDOUT_FILENO);
+		setenv("PMEM2FS_SOCKET", "/nonexistent", 1); /* the library stays out of it */
+		execl(getenv("PMEM2FS_RELEASE_PEER"), "release_peer", fs->daemon.socket, path,
+		      count, behaviour, NULL);
+		_exit(127);
+	}
+	fs->helper = peer->pid;
+	close(in[0]);
+	close(out[1]);
+	peer->to = in[1];
+	peer->from = fdopen(out[0], "re");
+	assert_non_null(peer->from);
+	expect(peer, "here");
+	WAIT_UNTIL(access(entry(fs, name_of(peer, 0)), F_OK) == 0);
+}
+
+static void start(struct fs *fs, struct peer *peer, const char *behaviour, const char *count)
+{
+	start_as_user(fs, NULL, peer, behaviour, count);
+}
+
+static void stop(struct fs *fs, struct peer *peer)
+{
+	kill(peer->pid, SIGKILL);
+	finish(peer->pid);
+	fs->helper = 0;
+	close(peer->to);
+	fclose(peer->from);
+}
+
+static int rm(const struct fs *fs, const struct peer *peer, int number)
+{
+	return unlink(entry(fs, name_of(peer, number))) ? errno : 0;
+}
+
+/* Exactly one of two things is ever true. */
+static void assert_there(const struct fs *fs, const struct peer *peer, int number)
+{
+	json_t *root = document(fs, name_of(peer, number));
+	unsigned long long address;
+
+	assert_int_equal(sscanf(text_of(root, "address"), "0x%llx", &address), 1);
+	assert_string_equal(text_of(root, "origin"), "published");
+	assert_string_equal(text_of(root, "state"), "active");
+	assert_int_equal(maps_with(peer->pid, format("%llx-", address)), 1);
+	json_decref(root);
+}
+
+static void assert_gone(const struct fs *fs, const struct peer *peer, int number, size_t left)
+{
+	assert_int_equal(access(entry(fs, name_of(peer, number)), F_OK), -1);
+	assert_int_equal(maps_with(peer->pid, source(fs, "file")), left);
+}
+
+static void rm_releases(struct fs *fs)
+{
+	struct peer peer;
+
+	start(fs, &peer, "release", "2");
+	assert_int_equal(rm(fs, &peer, 0), 0);
+	expect(&peer, "ask");
+	expect(&peer, "go");
+	assert_gone(fs, &peer, 0, 1);
+	assert_int_equal(rm(fs, &peer, 0), ENOENT);
+	assert_there(fs, &peer, 1);
+	stop(fs, &peer);
+}
+
+static void rm_is_refused(struct fs *fs)
+{
+	struct peer peer;
+
+	start(fs, &peer, "refuse", "1");
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(rm(fs, &peer, 0), EXDEV);
+		assert_there(fs, &peer, 0);
+	}
+	assert_true(log_has(&fs->daemon, "m0: cannot unmap: [0-9]+ .release_peer. refused: "));
+	assert_int_equal(rename(entry(fs, name_of(&peer, 0)), entry(fs, "x")), -1);
+	assert_int_equal(errno, EPERM);
+	assert_int_equal(unlink_as(&user_a, entry(fs, name_of(&peer, 0))), EACCES);
+	assert_there(fs, &peer, 0);
+	stop(fs, &peer);
+}
+
+static void a_lie_shows(struct fs *fs)
+{
+	struct peer peer;
+
+	start(fs, &peer, "lie", "1");
+	assert_int_equal(rm(fs, &peer, 0), EBUSY);
+	assert_there(fs, &peer, 0);
+	assert_true(log_has(&fs->daemon, "says that it is released, but"));
+	stop(fs, &peer);
+}
+
+static void it_unmaps_by_itself_meanwhile(struct fs *fs)
+{
+	struct peer peer;
+
+	start(fs, &peer, "own", "1");
+	assert_int_equal(rm(fs, &peer, 0), 0);
+	assert_gone(fs, &peer, 0, 0);
+	stop(fs, &peer);
+}
+
+/* In its handler, or before. */
+static void it_ends_meanwhile(struct fs *fs)
+{
+	struct peer peer;
+
+	start(fs, &peer, "crash", "1");
+	assert_int_equal(rm(fs, &peer, 0), 0);
+	assert_gone(fs, &peer, 0, 0);
+	assert_int_equal(finish(peer.pid), -SIGSEGV);
+	start(fs, &peer, "gone", "1");
+	assert_int_equal(rm(fs, &peer, 0), 0);
+	assert_gone(fs, &peer, 0, 0);
+	assert_int_equal(finish(peer.pid), 0);
+	fs->helper = 0;
+}
+
+static void it_is_killed_while_it_hangs(struct fs *fs)
+{
+	const char *ctl = format("%s -s %s", getenv("PMEM2FS_CTL"), fs->daemon.socket);
+	struct peer peer;
+
+	start(fs, &peer, "hang", "1");
+	assert_int_equal(
+		shell(fs, format("%s unmap -t 1000 %s & ctl=$!; sleep 0.1; kill -9 %d; wait $ctl",
+				 ctl, name_of(&peer, 0), (int)peer.pid)),
+		0);
+	assert_gone(fs, &peer, 0, 0);
+	stop(fs, &peer);
+}
+
+/* What was not begun in time never is. */
+static void a_stopped_process_wakes_too_late(struct fs *fs)
+{
+	struct peer peer;
+
+	start(fs, &peer, "release", "2");
+	kill(peer.pid, SIGSTOP);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(rm(fs, &peer, i % 2), EBUSY);
+	assert_true(log_has(&fs->daemon, "m0: cannot unmap: .* does not answer"));
+	kill(peer.pid, SIGCONT);
+	expect(&peer, "ask"); /* one */
+	expect(&peer, "withdrawn");
+	expect(&peer, "withdrawn");
+	assert_there(fs, &peer, 0);
+	assert_there(fs, &peer, 1);
+	assert_int_equal(rm(fs, &peer, 0), 0); /* it is asked again */
+	expect(&peer, "ask");
+	expect(&peer, "go");
+	assert_gone(fs, &peer, 0, 1);
+	stop(fs, &peer);
+}
+
+/* Who holds up nobody waits until it does, though others would be refused at once. */
+static void pmem2ctl_waits_for_a_stopped_process(struct fs *fs)
+{
+	struct peer peer;
+
+	start(fs, &peer, "release", "1");
+	kill(peer.pid, SIGSTOP);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(rm(fs, &peer, 0), EBUSY);
+	assert_int_equal(
+		shell(fs, format("%s -s %s unmap -t 1000 %s & ctl=$!; sleep 0.5; kill -CONT %d; "
+				 "wait $ctl",
+				 getenv("PMEM2FS_CTL"), fs->daemon.socket, name_of(&peer, 0),
+				 (int)peer.pid)),
+		0);
+	assert_gone(fs, &peer, 0, 0);
+	stop(fs, &peer);
+}
+
+static void a_handler_that_hangs(struct fs *fs)
+{
+	struct peer peer;
+
+	start(fs, &peer, "hang", "1");
+	assert_int_equal(rm(fs, &peer, 0), EBUSY);
+	expect(&peer, "ask");
+	expect(&peer, "go");
+	assert_true(log_has(&fs->daemon, "has begun, but has not released it in time"));
+	assert_there(fs, &peer, 0);
+	assert_int_equal(rm(fs, &peer, 0), EBUSY);
+	assert_true(log_has(&fs->daemon, "is being asked for it already"));
+	assert_int_equal(write(peer.to, "x", 1), 1);
+	WAIT_UNTIL(access(entry(fs, name_of(&peer, 0)), F_OK));
+	assert_gone(fs, &peer, 0, 0);
+	stop(fs, &peer);
+}
+
+static pid_t start_command(const char *script)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		execl("/bin/sh", "sh", "-c", format("exec %s", script), NULL);
+		_exit(127);
+	}
+	return pid;
+}
+
+/* A second one at the same time does not wait, and nothing is left of the first. */
+static void pmem2ctl_waits_and_withdraws(struct fs *fs)
+{
+	const char *ctl =
+		format("%s -s %s unmap -t 1000", getenv("PMEM2FS_CTL"), fs->daemon.socket);
+	struct peer peer;
+	pid_t command;
+
+	start(fs, &peer, "mute", "1");
+	for (int i = 0; i < 2; i++) {
+		command = start_command(format("%s %s", ctl, name_of(&peer, 0)));
+		expect(&peer, "ask");
+		assert_int_equal(rm(fs, &peer, 0), EBUSY);
+		assert_true(log_has(&fs->daemon, "is being asked for it already"));
+		assert_int_equal(kill(command, i ? SIGKILL : SIGINT), 0);
+		assert_int_equal(finish(command), i ? -SIGKILL : -SIGINT);
+		expect(&peer, "withdrawn");
+		assert_there(fs, &peer, 0);
+	}
+	stop(fs, &peer);
+
+	start(fs, &peer, "hang", "1");
+	command = start_command(format("%s %s", ctl, name_of(&peer, 0)));
+	expect(&peer, "ask");
+	expect(&peer, "go");
+	sleep_ms(400); /* longer than rm would wait */
+	assert_int_equal(write(peer.to, "x", 1), 1);
+	assert_int_equal(finish(command), 0);
+	assert_gone(fs, &peer, 0, 0);
+	stop(fs, &peer);
+}
+
+/* Before its time is over, unless the machine is too busy for that. */
+static void ctrl_c_on_rm_withdraws(struct fs *fs)
+{
+	struct peer peer;
+	bool withdrawn = false;
+
+	for (int i = 0; i < 10 && !withdrawn; i++) {
+		pid_t command;
+
+		start(fs, &peer, "mute", "1");
+		command = start_command(format("rm %s", entry(fs, name_of(&peer, 0))));
+		expect(&peer, "ask");
+		kill(command, SIGINT);
+		assert_int_equal(finish(command), -SIGINT);
+		expect(&peer, "withdrawn");
+		assert_there(fs, &peer, 0);
+		withdrawn = shell(fs, format("grep '%s.*does not answer' %s", name_of(&peer, 0),
+					     fs->daemon.log)) != 0;
+		stop(fs, &peer);
+	}
+	assert_true(withdrawn);
+}
+
+static int remove_in_a_loop(void *path)
+{
+	for (int i = 0; i < 50; i++)
+		if (!unlink(path) || (errno != EBUSY && errno != ENOENT))
+			return 1;
+	return 0;
+}
+
+/* How often others are held up while that is being removed again and again. */
+static int count_slow(struct fs *fs, const char *path)
+{
+	pid_t child = start_as(NULL, remove_in_a_loop, (void *)path);
+	int slow = 0, status;
+
+	while (!waitpid(child, &status, WNOHANG)) {
+		int64_t before = now_ms();
+		struct names names;
+		struct stat st;
+
+		assert_int_equal(stat(entry(fs, "other"), &st), 0);
+		names_read(&names, fs->daemon.mnt);
+		assert_true(names_have(&names, "other"));
+		names_free(&names);
+		map_anonymous(fs, "new", 4096);
+		unmap(fs, "new");
+		slow += now_ms() - before > 200;
+	}
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	return slow;
+}
+
+/* The first rm holds the directory for as long as it waits, and no other does. */
+static void a_loop_of_rm_holds_nobody_up(struct fs *fs)
+{
+	struct peer peer;
+	int before;
+
+	start(fs, &peer, "mute", "1");
+	map_anonymous(fs, "other", 4096);
+	before = count_slow(fs, entry(fs, "none"));
+	assert_true(count_slow(fs, entry(fs, name_of(&peer, 0))) <= before + 10);
+	expect(&peer, "ask");
+	expect(&peer, "withdrawn");
+	assert_there(fs, &peer, 0);
+	stop(fs, &peer);
+}
+
+/* Each of them refuses after a while: without a limit, for ever. */
+static void a_user_holds_others_up_for_little_time(struct fs *fs)
+{
+	struct peer peer;
+	int slow = 0;
+
+	start_as_user(fs, &user_a, &peer, "slow", "1");
+	for (int i = 0; i < 40; i++) {
+		int64_t before = now_ms();
+		int error = rm(fs, &peer, 0);
+
+		assert_true(error == EXDEV || error == EBUSY);
+		slow += now_ms() - before > 200;
+	}
+	assert_true(slow > 0 && slow < 12);
+	assert_int_equal(rm(fs, &peer, 0), EBUSY);
+	assert_true(log_has(&fs->daemon, "m0: cannot unmap: .* has made others wait too long"));
+	assert_int_equal(shell(fs, format("%s -s %s unmap %s", getenv("PMEM2FS_CTL"),
+					  fs->daemon.socket, name_of(&peer, 0))),
+			 1);
+	assert_true(output_has(fs, "refused"));
+	assert_there(fs, &peer, 0);
+	stop(fs, &peer);
+
+	start(fs, &peer, "slow", "1"); /* not another user */
+	assert_int_equal(rm(fs, &peer, 0), EXDEV);
+	stop(fs, &peer);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct fs_test tests[] = {
+		FS_TEST(rm_releases),
+		FS_TEST(rm_is_refused),
+		FS_TEST(a_lie_shows),
+		FS_TEST(it_unmaps_by_itself_meanwhile),
+		FS_TEST(it_ends_meanwhile),
+		FS_TEST(it_is_killed_while_it_hangs),
+		FS_TEST(a_stopped_process_wakes_too_late),
+		FS_TEST(pmem2ctl_waits_for_a_stopped_process),
+		FS_TEST(a_handler_that_hangs),
+		FS_TEST(pmem2ctl_waits_and_withdraws),
+		FS_TEST(ctrl_c_on_rm_withdraws),
+		FS_TEST(a_loop_of_rm_holds_nobody_up),
+		FS_TEST(a_user_holds_others_up_for_little_time),
+	};
+
+	return fs_run(argc, argv, "release", tests, sizeof(tests) / sizeof(*tests));
+}
