@@ -19,9 +19,11 @@ sector() {
 request log '{"source":{"path":"/mnt/pmem/log","offset":1048576},"length":1048576}'
 document log 'device["badblock_count"] == 0 and device["badblocks"] == []' \
 	'device["namespace"] == namespace["dev"] and device["region"] == region["dev"]'
+follow_events
 echo "$(sector 0) 8" >"/sys/block/${device#/dev/}/badblocks"
 echo "$(sector 1056768) 8" >"/sys/block/${device#/dev/}/badblocks"
 echo "$(sector 2097152) 1" >"/sys/block/${device#/dev/}/badblocks"
+wait_for event log 'state == "active" and badblocks == [{"offset": 8192, "length": 4096}]'
 sleep 1.1
 document log 'device["badblock_count"] == 3' \
 	'device["badblocks"] == [{"offset": 8192, "length": 4096}]'

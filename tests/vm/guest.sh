@@ -120,6 +120,36 @@ start_daemon() {
 	die "the daemon did not mount /pmem2fs"
 }
 
+# wait_for COMMAND...: until it succeeds
+wait_for() {
+	for _ in $(seq 100); do
+		if "$@" >/dev/null 2>&1; then
+			return
+		fi
+		sleep 0.1
+	done
+	"$@" || die "did not come: $*"
+}
+
+# follow_events: every event is in /tmp/events from now on
+follow_events() {
+	"$build/tools/pmem2ctl" events >/tmp/events &
+	for _ in $(seq 100); do
+		request follow '{"source":{"type":"anonymous","size":4096}}'
+		rm /pmem2fs/follow
+		if [ -s /tmp/events ]; then
+			return
+		fi
+		sleep 0.1
+	done
+	die "no events came"
+}
+
+# event NAME EXPRESSION...: an event "change" of that mapping for which all of these hold has come
+event() {
+	/usr/bin/python3 "$here/event.py" "$@" </tmp/events
+}
+
 # request NAME DOCUMENT: what "echo DOCUMENT > /pmem2fs/NAME" does, with a message that says why
 request() {
 	printf '%s\n' "$2" | tee "/pmem2fs/$1" >/dev/null
@@ -188,7 +218,7 @@ reset_all() {
 		mountpoint -q "$folder" && umount -l "$folder"
 	done
 	# no more than that: the sources and the build folder may be below /tmp or /mnt
-	rm -f /tmp/daemon.pid /tmp/daemon.log
+	rm -f /tmp/daemon.pid /tmp/daemon.log /tmp/events
 	# a namespace without a label is only there again after its region was enabled again
 	{
 		ndctl destroy-namespace -f all

@@ -1,0 +1,88 @@
+# vm: dimms
+# last: Linux 6.1 does not recover from all of it: a write to tmpfs may hang afterwards
+# shellcheck shell=sh
+# A device-DAX node that is taken away or disabled below mappings of the daemon and of programs: they are
+# told, the documents say "lost", what is lost can be unmapped, and nobody comes to harm. What is
+# disabled is not enabled again while it is mapped: Linux 6.1 spoils a list of its own then.
+node=$(make_devdax "$(region_of 448)")
+start_daemon
+worker=$(cat "/proc/$keeper/task/$keeper/children")
+request ours "{\"source\":{\"path\":\"$node\"}}"
+namespace=$(value ours 'device["namespace"]')
+for kind in library plain; do
+	mkfifo /tmp/$kind
+	# shellcheck disable=SC2046 # no word at all
+	"$build/tests/vm/mapper" $([ $kind = library ] || echo --plain) "$node" </tmp/$kind >/tmp/$kind.out &
+	eval "$kind=\$!"
+done
+exec 3>/tmp/library 4>/tmp/plain
+wait_for grep -q done /tmp/library.out
+wait_for grep -q done /tmp/plain.out
+# shellcheck disable=SC2154 # set by eval
+{
+	theirs=$(basename /pmem2fs/mapper."$library".*)
+	other=$(basename /pmem2fs/mapper."$plain".*)
+}
+# said PROGRAM NUMBER: the answer to its line NUMBER, the first of which is that it has mapped
+said() {
+	wait_for sh -c "[ \$(wc -l </tmp/$1.out) -ge $2 ]"
+	sed -n "$2p" "/tmp/$1.out"
+}
+
+# is STATE NAME...: without the cost of reading it as JSON
+is() {
+	state=$1
+	shift
+	for name; do
+		grep -q "\"state\": \"$state\"" "/pmem2fs/$name" || die "not $state: $(cat "/pmem2fs/$name")"
+	done
+}
+
+is active ours "$theirs" "$other"
+grep -q '"origin": "published"' "/pmem2fs/$theirs" || die "not published"
+grep -q '"origin": "observed"' "/pmem2fs/$other" || die "not observed"
+follow_events
+ndctl disable-namespace "$namespace"
+for name in ours "$theirs" "$other"; do
+	wait_for event "$name" 'state == "lost" and badblocks is None'
+done
+is lost "$theirs"
+for name in ours "$other"; do
+	document "$name" 'state == "lost" and source["deleted"] is True and source["size"] is None' \
+		'device["namespace"]' 'device["badblock_count"] is None and device["badblocks"] is None'
+done
+echo again >&3
+case $(said library 2) in
+*"disabled"*) ;;
+*) die "mapped what is lost: $(cat /tmp/library.out)" ;;
+esac
+echo unmap >&3
+[ "$(said library 3)" = done ] || die "cannot unmap what is lost: $(cat /tmp/library.out)"
+wait_for [ ! -e "/pmem2fs/$theirs" ]
+rm /pmem2fs/ours
+[ "$(mapped)" -eq 0 ] || die "still mapped"
+
+# with the node of the same name nothing of that comes back
+ndctl enable-namespace "$namespace"
+request newer "{\"source\":{\"path\":\"$node\"}}"
+sleep 1.1
+is active newer
+is lost "$other"
+
+# disabled, and still in its place
+daxctl disable-device "$(basename "$node")"
+wait_for event newer 'state == "lost"'
+document newer 'state == "lost" and source["path"] and device["namespace"]'
+refused "No such device" again "{\"source\":{\"path\":\"$node\"}}"
+rm /pmem2fs/newer
+echo exit >&3
+echo exit >&4
+# shellcheck disable=SC2154
+wait "$library" "$plain"
+wait_for [ ! -e "/pmem2fs/$other" ]
+daxctl enable-device "$(basename "$node")"
+request newer "{\"source\":{\"path\":\"$node\"}}"
+is active newer
+rm /pmem2fs/newer
+alive
+[ "$(cat "/proc/$keeper/task/$keeper/children")" = "$worker" ] || die "the worker is another"

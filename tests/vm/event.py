@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""usage: event.py NAME EXPRESSION... <EVENTS
+
+Whether there is a change of that mapping for which all of the expressions hold; its keys are
+variables in them.
+"""
+import json
+import sys
+
+changes = [json.loads(line) for line in sys.stdin if line.endswith("\n")]
+changes = [one for one in changes if one["event"] == "change" and one["name"] == sys.argv[1]]
+if not any(all(eval(wanted, {}, one) for wanted in sys.argv[2:]) for one in changes):
+    sys.exit(f"no such change of {sys.argv[1]}: {changes}")

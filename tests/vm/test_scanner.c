@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_scanner.c - mappings of a file with DAX and of a device-DAX node are seen in another process
+ *
+ * PMEM2FS_TEST_FSDAX is a folder on a file system with DAX, PMEM2FS_TEST_PLAIN one on the same kind
+ * of device without, PMEM2FS_TEST_DEVDAX a node.
+ */
+#include "libpmem2fs.h"
+#include "scanner.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define PAGE 4096ul
+#define MIB  (1ul << 20)
+#define AREA (64 * MIB)
+
+/* What the child does when it is told to, with what it has mapped. */
+struct child {
+	pid_t pid;
+	int to, from;
+	unsigned char *base; /* where it maps; the same in both */
+};
+
+static struct scanner *scanner;
+static struct skip skip;
+
+/* Runs each step when it is asked to. */
+static void start(struct child *child, void (*const *steps)(unsigned char *), unsigned count)
+{
+	int to[2], from[2];
+	char byte = 0;
+
+	child->base =
+		mmap(NULL, AREA, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	assert_true(child->base != MAP_FAILED);
+	child->base += -(uintptr_t)child->base & (2 * MIB - 1);
+	assert_int_equal(pipe(to) | pipe(from), 0);
+	child->pid = fork();
+	assert_true(child->pid >= 0);
+	if (!child->pid) {
+		close(to[1]);
+		for (unsigned i = 0; i < count && read(to[0], &byte, 1) == 1; i++) {
+			steps[i](child->base);
+			if (write(from[1], &byte, 1) != 1)
+				_exit(1);
+		}
+		pause();
+		_exit(0);
+	}
+	close(to[0]);
+	close(from[1]);
+	child->to = to[1];
+	child->from = from[0];
+}
+
+static void step(const struct child *child)
+{
+	char byte = 0;
+
+	assert_int_equal(write(child->to, &byte, 1), 1);
+	assert_int_equal(read(child->from, &byte, 1), 1);
+}
+
+static struct news *look(enum look_kind kind, pid_t pid)
+{
+	struct look look = {.kind = kind, .pid = pid};
+
+	scanner_look(scanner, &look);
+	assert_true(look.complete);
+	assert_true(!look.news || !look.news->next);
+	return look.news;
+}
+
+static void stop(const struct child *child)
+{
+	struct news *news;
+
+	assert_int_equal(kill(child->pid, SIGKILL), 0);
+	assert_int_equal(waitpid(child->pid, NULL, 0), child->pid);
+	close(child->to);
+	close(child->from);
+	news = look(LOOK_KNOWN, 0);
+	assert_true(news && news->gone);
+	news_free(news);
+}
+
+static void must(bool ok)
+{
+	if (!ok) {
+		perror("child");
+		_exit(1);
+	}
+}
+
+static int open_in(const char *variable, const char *name)
+{
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", getenv(variable), name);
+	fd = open(path, O_RDWR | O_CREAT, 0600);
+	must(fd >= 0 && !ftruncate(fd, 8 * MIB));
+	return fd;
+}
+
+static void map_files(unsigned char *base)
+{
+	int dax = open_in("PMEM2FS_TEST_FSDAX", "file"),
+	    plain = open_in("PMEM2FS_TEST_PLAIN", "file");
+
+	must(mmap(base, 4 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, dax, PAGE) ==
+	     base);
+	must(mmap(base + 8 * MIB, MIB, PROT_READ, MAP_PRIVATE | MAP_FIXED, dax, 0) ==
+	     base + 8 * MIB);
+	must(mmap(base + 16 * MIB, MIB, PROT_READ, MAP_SHARED | MAP_FIXED, plain, 0) ==
+	     base + 16 * MIB);
+	/* Two areas that are one mapping. */
+	must(!mprotect(base + MIB, MIB, PROT_READ));
+	close(dax);
+	close(plain);
+}
+
+static void shorten(unsigned char *base)
+{
+	must(!munmap(base + 3 * MIB, MIB));
+	must(!munmap(base + 8 * MIB, PAGE));
+}
+
+static void files(void **state)
+{
+	void (*const steps[])(unsigned char *) = {map_files, shorten};
+	struct child child;
+	struct news *news;
+	struct stat st;
+	char path[256];
+
+	(void)state;
+	start(&child, steps, 2);
+	assert_null(look(LOOK_ALL, 0));
+	step(&child);
+	news = look(LOOK_ALL, 0);
+	assert_non_null(news);
+	assert_int_equal(news->pid, child.pid);
+	assert_true(news->born && !news->gone && news->pidfd >= 0);
+	assert_int_equal(news->count, 2);
+	snprintf(path, sizeof(path), "%s/file", getenv("PMEM2FS_TEST_FSDAX"));
+	assert_int_equal(stat(path, &st), 0);
+	for (size_t i = 0; i < 2; i++) {
+		const struct sighting *sighting = &news->list[i];
+		const struct pmem2fs_record *record = &sighting->record;
+
+		assert_int_equal(sighting->kind, SIGHTING_NEW);
+		assert_int_equal(sighting->origin, ORIGIN_OBSERVED);
+		assert_null(sighting->extents);
+		assert_int_equal(record->address, (uintptr_t)child.base + (i ? 8 * MIB : 0));
+		assert_int_equal(record->length, i ? MIB : 4 * MIB);
+		assert_int_equal(record->offset, i ? 0 : PAGE);
+		assert_int_equal(record->source_type, PMEM2FS_SOURCE_FSDAX);
+		assert_int_equal(record->source_dev, st.st_dev);
+		assert_int_equal(record->source_inode, st.st_ino);
+		assert_int_equal(record->source_rdev, 0);
+		assert_int_equal(record->source_size, 8 * MIB);
+		assert_int_equal(record->alignment, PAGE);
+		assert_int_equal(record->sharing, i ? PMEM2_PRIVATE : PMEM2_SHARED);
+		assert_int_equal(record->protection, i ? 1 : 3);
+		assert_int_equal(record->created, 0);
+	}
+	news_free(news);
+	assert_null(look(LOOK_ALL, 0));
+	assert_null(look(LOOK_KNOWN, 0));
+
+	/* Shorter is changed; what begins elsewhere is another one. */
+	step(&child);
+	news = look(LOOK_KNOWN, 0);
+	assert_non_null(news);
+	assert_true(!news->born && news->pidfd < 0);
+	assert_int_equal(news->count, 3);
+	assert_int_equal(news->list[0].kind, SIGHTING_CHANGED);
+	assert_int_equal(news->list[0].record.length, 3 * MIB);
+	assert_int_equal(news->list[1].kind, SIGHTING_GONE);
+	assert_int_equal(news->list[2].kind, SIGHTING_NEW);
+	assert_int_equal(news->list[2].record.offset, PAGE);
+	news_free(news);
+	stop(&child);
+}
+
+static void map_node(unsigned char *base)
+{
+	int fd = open(getenv("PMEM2FS_TEST_DEVDAX"), O_RDWR);
+
+	must(fd >= 0);
+	must(mmap(base, 4 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 2 * MIB) ==
+	     base);
+	close(fd);
+}
+
+static void unmap_node(unsigned char *base)
+{
+	must(!munmap(base, 4 * MIB));
+}
+
+static void nodes(void **state)
+{
+	void (*const steps[])(unsigned char *) = {map_node, unmap_node};
+	const struct pmem2fs_record *record;
+	struct child child;
+	struct news *news;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(stat(getenv("PMEM2FS_TEST_DEVDAX"), &st), 0);
+	start(&child, steps, 2);
+	step(&child);
+	news = look(LOOK_ONE, child.pid);
+	assert_non_null(news);
+	assert_int_equal(news->count, 1);
+	record = &news->list[0].record;
+	assert_int_equal(record->source_type, PMEM2FS_SOURCE_DEVDAX);
+	assert_int_equal(record->source_dev, st.st_dev);
+	assert_int_equal(record->source_inode, st.st_ino);
+	assert_int_equal(record->source_rdev, st.st_rdev);
+	assert_true(record->source_size >= 64 * MIB);
+	assert_int_equal(record->alignment, 2 * MIB);
+	assert_int_equal(record->offset, 2 * MIB);
+	assert_int_equal(record->length, 4 * MIB);
+	news_free(news);
+	step(&child);
+	news = look(LOOK_ONE, child.pid);
+	assert_true(news && news->gone); /* nothing else is known of it */
+	news_free(news);
+	assert_null(look(LOOK_ALL, 0));
+	assert_int_equal(kill(child.pid, SIGKILL), 0);
+	assert_int_equal(waitpid(child.pid, NULL, 0), child.pid);
+}
+
+/* What is published is not observed as well, and the rest of the file is. */
+static void map_and_publish(unsigned char *base)
+{
+	int fd = open_in("PMEM2FS_TEST_FSDAX", "file"), table;
+	struct pmem2_source *source = NULL;
+	struct pmem2_config *config = NULL;
+	struct pmem2_map *map;
+
+	must(!pmem2_source_from_fd(&source, fd));
+	must(!pmem2_config_new(&config));
+	must(!pmem2_config_set_required_store_granularity(config, PMEM2_GRANULARITY_PAGE));
+	must(!pmem2_config_set_length(config, 2 * MIB));
+	must(!pmem2_map_new(&map, config, source));
+	if (!pmem2fs_table_export(&table))
+		close(table);
+	must(mmap(base, MIB, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 2 * MIB) == base);
+	close(fd);
+}
+
+static void published(void **state)
+{
+	void (*const steps[])(unsigned char *) = {map_and_publish};
+	struct child child;
+	struct news *news;
+
+	(void)state;
+	start(&child, steps, 1);
+	step(&child);
+	news = look(LOOK_ALL, 0);
+	assert_non_null(news);
+	assert_int_equal(news->count, 2);
+	assert_int_equal(news->list[0].origin, ORIGIN_PUBLISHED);
+	assert_int_equal(news->list[0].record.source_type, PMEM2FS_SOURCE_FSDAX);
+	assert_int_equal(news->list[0].record.length, 2 * MIB);
+	assert_int_equal(news->list[1].origin, ORIGIN_OBSERVED);
+	assert_int_equal(news->list[1].record.address, (uintptr_t)child.base);
+	assert_int_equal(news->list[1].record.length, MIB);
+	news_free(news);
+	assert_null(look(LOOK_ALL, 0));
+	stop(&child);
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	skip.own[0] = getpid();
+	scanner = scanner_new(&skip);
+	return scanner && scanner_sees_all() ? 0 : -1;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	scanner_free(scanner);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(files, begin, end),
+		cmocka_unit_test_setup_teardown(nodes, begin, end),
+		cmocka_unit_test_setup_teardown(published, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
