@@ -197,7 +197,8 @@ static int compare_runs(struct change *change)
 		sighting.number = entry.number;
 		if (sighting.kind == SIGHTING_NEW || old->digest != entry.digest)
 			error = tell(change, sighting);
-		old += sighting.kind == SIGHTING_CHANGED;
+		if (sighting.kind == SIGHTING_CHANGED)
+			old++;
 		now->list[now->count++] = entry;
 	}
 	for (; !error && old < behind; old++)

@@ -15,14 +15,18 @@
 #include "rig.h"
 #include "wire.h"
 #include <errno.h>
+#include <linux/sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -135,6 +139,46 @@ static inline void vanish(struct place *place, struct mapping *mapping)
 	namespace_remove(place->rig->service.names, mapping);
 }
 
+/*
+ * Before Linux 6.5 a connection does not tell its peer's pidfd, and a process with that pid is
+ * needed. It ends with the test.
+ */
+static inline void be_there(pid_t pid)
+{
+	struct clone_args arguments = {
+		.exit_signal = SIGCHLD, .set_tid = (uintptr_t)&pid, .set_tid_size = 1};
+	int ends[2];
+	pid_t child;
+	char byte;
+
+	if (pid <= 0 || !kill(pid, 0))
+		return;
+	assert_int_equal(pipe(ends), 0);
+	child = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+	if (child) {
+		assert_true(child > 0);
+		close(ends[1]);
+		assert_int_equal(read(ends[0], &byte, 1), 0);
+		close(ends[0]);
+		return;
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	syscall(SYS_close_range, 0, ~0u, 0); /* no end of a connection is its; the pipe says so */
+	for (;;)
+		pause();
+}
+
+static inline bool tells_pidfd(int socket)
+{
+	int fd = -1;
+	socklen_t size = sizeof(fd);
+
+	if (getsockopt(socket, SOL_SOCKET, 77 /* SO_PEERPIDFD */, &fd, &size))
+		return errno != ENOPROTOOPT;
+	close(fd);
+	return true;
+}
+
 /* Two ends; the daemon takes the other one with this as its first packet. */
 static inline int present(struct place *place, pid_t pid, uid_t uid, const void *packet,
 			  size_t size, int fd)
@@ -143,6 +187,8 @@ static inline int present(struct place *place, pid_t pid, uid_t uid, const void 
 	int ends[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	if (!tells_pidfd(ends[1]))
+		be_there(pid);
 	releases_take(place->releases, ends[1], &who, packet, size, fd);
 	return ends[0];
 }

@@ -328,6 +328,7 @@ static void finds_a_name_when_both_are_taken(void **state)
 	assert_int_equal(shown(fixture), 1);
 	strcat(name, ".");
 	assert_memory_equal(mapping_name(namespace_after(names, 0, &place)), name, strlen(name));
+	namespace_remove(names, reserved);
 }
 
 static void follows_changes(void **state)
@@ -535,6 +536,9 @@ static void survives_a_scanner_that_is_stuck(void **state)
 	assert_int_equal(told.newest->skip->lanes.stuck[0], 4711);
 	assert_int_equal(told.newest->skip->lanes.stuck[1], 0);
 	assert_int_equal(shown(fixture), 0);
+	second.woken = false; /* the look that waited has ended when the next one has */
+	assert_int_equal(holders_look_at(fixture->holders, 1, &second.waiter), 0);
+	rig_run(fixture->rig, &second.woken);
 	look(fixture, news_new(fixture, 1, 1));
 	assert_int_equal(shown(fixture), 1);
 	/* What the old one tells in the end is not heard. */

@@ -210,10 +210,13 @@ static void without_one_in_which_others_are_stuck_nothing_is_complete(void **sta
 {
 	struct publisher publisher;
 	struct look look = {.kind = LOOK_KNOWN};
+	struct news *news;
 
 	(void)state;
 	publisher_start(&publisher, publishing);
-	assert_non_null(of(look_with(LOOK_ALL, 0, NULL), publisher.pid));
+	news = of(look_with(LOOK_ALL, 0, NULL), publisher.pid);
+	assert_non_null(news);
+	news_free(news);
 	scanner_look(scanner, &look);
 	assert_true(look.complete);
 	skip.lanes.stuck[LANES_MAX - 1] = publisher.pid;
