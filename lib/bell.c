@@ -10,11 +10,10 @@
  * which a stranger refuses, and which changes nothing for the parent of a fork either.
  */
 #include "bell.h"
+#include "file.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -24,23 +23,6 @@ static struct {
 	int timer;
 	struct file_identity anchored;
 } bell = {.epoll = -1};
-
-bool file_identify(int fd, struct file_identity *identity)
-{
-	struct stat st;
-
-	if (fstat(fd, &st))
-		return false;
-	*identity = (struct file_identity){.dev = st.st_dev, .inode = st.st_ino};
-	return true;
-}
-
-bool file_is_same(int fd, const struct file_identity *identity)
-{
-	struct file_identity now;
-
-	return file_identify(fd, &now) && now.dev == identity->dev && now.inode == identity->inode;
-}
 
 static bool in_epoll(int operation, int fd, uint32_t events)
 {
@@ -73,17 +55,6 @@ bool bell_is_ours(void)
 int bell_descriptor(void)
 {
 	return bell.epoll;
-}
-
-int file_keep_off_standard(int fd)
-{
-	int moved;
-
-	if (fd < 0 || fd > STDERR_FILENO)
-		return fd;
-	moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	close(fd);
-	return moved;
 }
 
 static bool make_all(void)

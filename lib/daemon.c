@@ -8,8 +8,8 @@
  */
 #include "daemon.h"
 #include "cancel.h"
+#include "file.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,30 +39,14 @@ static int check_peer(int fd, bool *is_root)
 	return 0;
 }
 
-/* Not one of the three that a program may have closed, and still writes to. */
-static int make_socket(void)
-{
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int higher;
-
-	if (fd < 0)
-		return -errno;
-	if (fd > STDERR_FILENO)
-		return fd;
-	higher = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	if (higher < 0)
-		higher = -errno;
-	close(fd);
-	return higher;
-}
-
 static int connect_to(const struct sockaddr_un *address, bool *is_root)
 {
-	int fd = make_socket();
+	int fd = file_keep_off_standard(
+		socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 	int ret;
 
 	if (fd < 0)
-		return fd;
+		return -errno;
 	ret = connect(fd, (const struct sockaddr *)address, sizeof(*address)) ? -errno : 0;
 	if (!ret)
 		ret = check_peer(fd, is_root);

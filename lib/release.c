@@ -19,6 +19,7 @@
 #include "cancel.h"
 #include "daemon.h"
 #include "error.h"
+#include "file.h"
 #include "registry.h"
 #include "sandbox.h"
 #include "wire.h"
@@ -349,7 +350,7 @@ static void connect_daemon(void)
 	}
 	if (!sandbox_permits())
 		return;
-	fd = file_keep_off_standard(daemon_connect(&is_root));
+	fd = daemon_connect(&is_root);
 	if (fd < 0)
 		return;
 	connection.fd = fd;
