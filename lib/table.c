@@ -8,6 +8,7 @@
  */
 #include "table.h"
 #include "error.h"
+#include "file.h"
 #include "limit.h"
 #include "page.h"
 #include <errno.h>
@@ -138,6 +139,7 @@ static int create_memfd(void)
 
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create("pmem2fs", flags);
+	fd = file_keep_off_standard(fd);
 	return fd < 0 ? -errno : fd;
 }
 

@@ -159,6 +159,23 @@ static uintptr_t table_area(void)
 	return address;
 }
 
+/* Whoever has closed the three writes to them all the same. */
+static void stays_off_the_standard_streams(void)
+{
+	int fd;
+
+	for (int i = 0; i <= STDERR_FILENO; i++)
+		close(i);
+	must(pmem2fs_table_export(&fd) == 0);
+	must(fd > STDERR_FILENO);
+}
+
+static void test_stays_off_the_standard_streams(void **state)
+{
+	(void)state;
+	in_child(stays_off_the_standard_streams);
+}
+
 static void fork_child_has_its_own(void)
 {
 	struct pmem2fs_table *table = export_table();
@@ -314,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_label_is_a_new_generation),
 		cmocka_unit_test(test_many_slots),
 		cmocka_unit_test(test_fork_child_has_its_own),
+		cmocka_unit_test(test_stays_off_the_standard_streams),
 		cmocka_unit_test(test_programs_without_table),
 	};
 
