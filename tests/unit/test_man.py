@@ -205,7 +205,7 @@ def check_codes(page, header):
 def check_environment(page, sources):
     """The library's variables, and no others."""
     wanted = set()
-    for source in sources.glob("*.c"):
+    for source in sources.rglob("*.c"):
         wanted |= set(re.findall(r'"(PMEM\w+)"', source.read_text(encoding="utf-8")))
     there = set()
     for line in page.sections["ENVIRONMENT"]:
@@ -279,7 +279,7 @@ def main():
     sources, folder, library = (pathlib.Path(argument).resolve() for argument in sys.argv[1:4])
     groups = {name: functions.split(",") for name, functions in
               (argument.split("=") for argument in sys.argv[4:])}
-    headers = [Header(sources / name) for name in ("libpmem2.h", "libpmem2fs.h")]
+    headers = [Header(sources / "include" / name) for name in ("libpmem2.h", "libpmem2fs.h")]
     try:
         pages = {path.name: Page(path) for path in sorted(folder.glob("*.[37]"))}
     except FileNotFoundError:
@@ -300,7 +300,7 @@ def main():
     check_references(pages, groups)
     for page in pages.values():
         check_width(page)
-    check_examples(pages, sources, library)
+    check_examples(pages, sources / "include", library)
     print("\n".join(dict.fromkeys(failures)), file=sys.stderr)
     return 1 if failures else 0
 
