@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Checks metadata documents: validate.py DOCUMENT...   ("-" is standard input)
 
-A document must be what fs/metadata.schema.json says, with its keys in that order and none twice,
+A document must be what fs/protocol/metadata.schema.json says, with its keys in that order and none twice,
 and end in exactly one newline. Exit status 0, 1 (the reasons on stderr), or 77 without jsonschema.
 """
 import json
 import pathlib
 import sys
 
-SCHEMA = pathlib.Path(__file__).resolve().parent.parent / "fs" / "metadata.schema.json"
+SCHEMA = pathlib.Path(__file__).resolve().parent.parent / "fs" / "protocol" / "metadata.schema.json"
 
 
 def no_duplicates(pairs):
