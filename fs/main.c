@@ -2,8 +2,8 @@
 /*
  * main.c - starts the keeper or, for the keeper, its worker
  */
-#include "keeper.h"
-#include "log.h"
+#include "base/log.h"
+#include "keeper/keeper.h"
 #include "options.h"
 #include "worker.h"
 #include <errno.h>

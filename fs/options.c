@@ -6,7 +6,7 @@
  * along: those that mean nothing here are ignored, others that are not known are refused.
  */
 #include "options.h"
-#include "control.h"
+#include "protocol/control.h"
 #include <errno.h>
 #include <fuse_opt.h>
 #include <limits.h>

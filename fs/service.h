@@ -7,7 +7,7 @@
 #ifndef PMEM2FS_SERVICE_H
 #define PMEM2FS_SERVICE_H
 
-#include "lanes.h"
+#include "base/lanes.h"
 #include "options.h"
 #include <stdbool.h>
 #include <stddef.h>

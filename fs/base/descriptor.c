@@ -2,7 +2,7 @@
 /*
  * descriptor.c - see descriptor.h
  */
-#include "descriptor.h"
+#include "base/descriptor.h"
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  *
  * The one table. The manual prints it; what is not in it is as pmem2_err_to_errno says.
  */
-#include "errors.h"
+#include "base/errors.h"
 #include "libpmem2fs.h"
 #include <errno.h>
 #include <stddef.h>

@@ -4,7 +4,7 @@
  *
  * Pure functions of their arguments; calls libc only.
  */
-#include "escape.h"
+#include "base/escape.h"
 
 #include <errno.h>
 #include <stdlib.h>

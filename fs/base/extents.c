@@ -2,7 +2,7 @@
 /*
  * extents.c - see extents.h
  */
-#include "extents.h"
+#include "base/extents.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 /*
  * json_fields.c - see json_fields.h
  */
-#include "json_fields.h"
-#include "escape.h"
+#include "base/json_fields.h"
+#include "base/escape.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>

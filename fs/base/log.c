@@ -4,7 +4,7 @@
  *
  * Owns the one queue of lines of the process; any thread may add to it.
  */
-#include "log.h"
+#include "base/log.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

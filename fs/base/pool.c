@@ -5,7 +5,7 @@
  * Everything in struct pool is guarded by its lock. Tasks wait in one list, oldest first; a
  * thread takes the first one whose lane has room. Idle threads end after IDLE_SECONDS.
  */
-#include "pool.h"
+#include "base/pool.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>

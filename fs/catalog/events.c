@@ -2,9 +2,9 @@
 /*
  * events.c - see events.h
  */
-#include "events.h"
-#include "clock.h"
-#include "json_fields.h"
+#include "catalog/events.h"
+#include "base/clock.h"
+#include "base/json_fields.h"
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>

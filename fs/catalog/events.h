@@ -7,7 +7,7 @@
 #ifndef PMEM2FS_EVENTS_H
 #define PMEM2FS_EVENTS_H
 
-#include "namespace.h"
+#include "catalog/namespace.h"
 #include <stdbool.h>
 #include <sys/types.h>
 

@@ -6,7 +6,7 @@
  * slow, and by number in an array that is sorted because numbers only grow; removed ones leave
  * holes there, which are closed when they are the half.
  */
-#include "namespace.h"
+#include "catalog/namespace.h"
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>

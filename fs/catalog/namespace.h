@@ -14,8 +14,8 @@
 #ifndef PMEM2FS_NAMESPACE_H
 #define PMEM2FS_NAMESPACE_H
 
+#include "catalog/version.h"
 #include "libpmem2fs.h"
-#include "version.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

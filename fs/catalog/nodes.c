@@ -5,7 +5,7 @@
  * Ids are places in an array, from FIRST up; a place is used again once the kernel has forgotten
  * what was there. Free places are chained through the array itself.
  */
-#include "nodes.h"
+#include "catalog/nodes.h"
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 /*
  * version.c - see version.h
  */
-#include "version.h"
+#include "catalog/version.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

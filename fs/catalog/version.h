@@ -7,11 +7,11 @@
 #ifndef PMEM2FS_VERSION_H
 #define PMEM2FS_VERSION_H
 
-#include "document.h"
-#include "extents.h"
-#include "facts.h"
+#include "base/extents.h"
+#include "catalog/nodes.h"
+#include "host/facts.h"
 #include "libpmem2fs.h"
-#include "nodes.h"
+#include "protocol/document.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -5,15 +5,15 @@
  * Mappings of the keeper are changed by a command to it. Of those of other processes, a published
  * one can be asked for (release.h), and the rest is refused.
  */
-#include "clock.h"
-#include "errors.h"
-#include "events.h"
-#include "holders.h"
-#include "keeper_link.h"
-#include "log.h"
-#include "mapper.h"
-#include "notify.h"
-#include "release.h"
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/log.h"
+#include "catalog/events.h"
+#include "change/keeper_link.h"
+#include "change/mapper.h"
+#include "change/release.h"
+#include "fuse/notify.h"
+#include "scan/holders.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>

@@ -2,9 +2,9 @@
 /*
  * keeper_link.c - see keeper_link.h
  */
-#include "keeper_link.h"
-#include "descriptor.h"
-#include "log.h"
+#include "change/keeper_link.h"
+#include "base/descriptor.h"
+#include "base/log.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>

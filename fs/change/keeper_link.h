@@ -8,7 +8,7 @@
 #ifndef PMEM2FS_KEEPER_LINK_H
 #define PMEM2FS_KEEPER_LINK_H
 
-#include "command.h"
+#include "protocol/command.h"
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -6,16 +6,16 @@
  * keeper maps it, and its record, read from the keeper's table, is shown. The name is taken between
  * the first and the second, so that a source that hangs blocks nobody's name.
  */
-#include "mapper.h"
-#include "clock.h"
-#include "errors.h"
-#include "events.h"
-#include "keeper_link.h"
-#include "log.h"
-#include "notify.h"
-#include "opener.h"
-#include "pool.h"
-#include "witness.h"
+#include "change/mapper.h"
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "catalog/events.h"
+#include "change/keeper_link.h"
+#include "facts/witness.h"
+#include "fuse/notify.h"
+#include "host/opener.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>

@@ -8,10 +8,10 @@
 #ifndef PMEM2FS_MAPPER_H
 #define PMEM2FS_MAPPER_H
 
-#include "clock.h"
-#include "identity.h"
-#include "namespace.h"
-#include "request.h"
+#include "base/clock.h"
+#include "catalog/namespace.h"
+#include "host/identity.h"
+#include "protocol/request.h"
 #include "service.h"
 
 #define MAPPER_WHY_LENGTH 1536

@@ -10,14 +10,14 @@
  * waits any more: so long nobody else can ask for the same mapping. Every packet of a peer costs
  * at most one look or one packet, and it may send two for each request.
  */
-#include "release.h"
-#include "clock.h"
-#include "errors.h"
-#include "holders.h"
-#include "log.h"
-#include "namespace.h"
-#include "watch.h"
-#include "wire.h"
+#include "change/release.h"
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/log.h"
+#include "base/watch.h"
+#include "catalog/namespace.h"
+#include "format/wire.h"
+#include "scan/holders.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -13,7 +13,7 @@
 #ifndef PMEM2FS_RELEASE_H
 #define PMEM2FS_RELEASE_H
 
-#include "mapper.h"
+#include "change/mapper.h"
 #include "service.h"
 #include <sys/socket.h> /* struct ucred */
 

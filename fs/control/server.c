@@ -8,21 +8,21 @@
  * A connection asks one question at a time and is not read while its answer is being made. Who
  * asks is what the kernel says. One that does not take its answers is closed.
  */
-#include "server.h"
-#include "clock.h"
-#include "control.h"
-#include "descriptor.h"
-#include "escape.h"
-#include "events.h"
-#include "holders.h"
-#include "json_fields.h"
-#include "log.h"
-#include "mapper.h"
-#include "namespace.h"
-#include "notify.h"
-#include "release.h"
-#include "watch.h"
-#include "wire.h"
+#include "control/server.h"
+#include "base/clock.h"
+#include "base/descriptor.h"
+#include "base/escape.h"
+#include "base/json_fields.h"
+#include "base/log.h"
+#include "base/watch.h"
+#include "catalog/events.h"
+#include "catalog/namespace.h"
+#include "change/mapper.h"
+#include "change/release.h"
+#include "format/wire.h"
+#include "fuse/notify.h"
+#include "protocol/control.h"
+#include "scan/holders.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>

@@ -2,13 +2,13 @@
 /*
  * examine.c - see examine.h
  */
-#include "examine.h"
-#include "clock.h"
-#include "devices.h"
-#include "maps.h"
-#include "mountinfo.h"
-#include "opener.h"
-#include "proc.h"
+#include "facts/examine.h"
+#include "base/clock.h"
+#include "host/devices.h"
+#include "host/maps.h"
+#include "host/mountinfo.h"
+#include "host/opener.h"
+#include "host/proc.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

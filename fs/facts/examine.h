@@ -8,7 +8,7 @@
 #ifndef PMEM2FS_EXAMINE_H
 #define PMEM2FS_EXAMINE_H
 
-#include "facts.h"
+#include "host/facts.h"
 #include "libpmem2fs.h"
 #include <stdbool.h>
 #include <stdint.h>

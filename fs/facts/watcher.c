@@ -10,15 +10,15 @@
  * list by hand), and uevents do not reach every container, so the check once a second finds the
  * rest.
  */
-#include "watcher.h"
-#include "clock.h"
-#include "events.h"
-#include "holders.h"
+#include "facts/watcher.h"
+#include "base/clock.h"
+#include "base/pool.h"
+#include "base/watch.h"
+#include "catalog/events.h"
+#include "catalog/namespace.h"
+#include "facts/witness.h"
 #include "libpmem2fs.h"
-#include "namespace.h"
-#include "pool.h"
-#include "watch.h"
-#include "witness.h"
+#include "scan/holders.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>

@@ -6,12 +6,12 @@
  * collects. The thread sees its batch and the examiner; the name space, the holders and their
  * owners are the loop's. A batch that gets stuck in a process is left behind with its examiner.
  */
-#include "witness.h"
-#include "examine.h"
-#include "holders.h"
-#include "lanes.h"
-#include "log.h"
-#include "proc.h"
+#include "facts/witness.h"
+#include "base/lanes.h"
+#include "base/log.h"
+#include "facts/examine.h"
+#include "host/proc.h"
+#include "scan/holders.h"
 #include "service.h"
 #include <errno.h>
 #include <stdlib.h>

@@ -9,10 +9,10 @@
 #ifndef PMEM2FS_WITNESS_H
 #define PMEM2FS_WITNESS_H
 
-#include "clock.h"
-#include "events.h"
-#include "namespace.h"
-#include "pool.h"
+#include "base/clock.h"
+#include "base/pool.h"
+#include "catalog/events.h"
+#include "catalog/namespace.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>

@@ -3,9 +3,9 @@
  * attributes.c - see attributes.h
  */
 #define FUSE_USE_VERSION 314
-#include "attributes.h"
-#include "clock.h"
-#include "witness.h"
+#include "fuse/attributes.h"
+#include "base/clock.h"
+#include "facts/witness.h"
 #include <errno.h>
 #include <fuse_lowlevel.h>
 #include <unistd.h>

@@ -5,8 +5,8 @@
 #ifndef PMEM2FS_ATTRIBUTES_H
 #define PMEM2FS_ATTRIBUTES_H
 
-#include "drafts.h"
-#include "namespace.h"
+#include "catalog/namespace.h"
+#include "fuse/drafts.h"
 #include "service.h"
 #include <stdint.h>
 #include <sys/stat.h>

@@ -5,8 +5,8 @@
  * Open drafts are in one list, the one that was written last at its end, so that the first one
  * is the next to expire.
  */
-#include "drafts.h"
-#include "clock.h"
+#include "fuse/drafts.h"
+#include "base/clock.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

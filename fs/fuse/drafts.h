@@ -9,9 +9,9 @@
 #ifndef PMEM2FS_DRAFTS_H
 #define PMEM2FS_DRAFTS_H
 
-#include "identity.h"
-#include "nodes.h"
-#include "request.h"
+#include "catalog/nodes.h"
+#include "host/identity.h"
+#include "protocol/request.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -3,13 +3,13 @@
  * listing.c - see listing.h
  */
 #define FUSE_USE_VERSION 314
-#include "listing.h"
-#include "attributes.h"
-#include "clock.h"
-#include "holders.h"
-#include "namespace.h"
+#include "fuse/listing.h"
+#include "base/clock.h"
+#include "catalog/namespace.h"
+#include "facts/witness.h"
+#include "fuse/attributes.h"
+#include "scan/holders.h"
 #include "service.h"
-#include "witness.h"
 #include <errno.h>
 #include <fuse_lowlevel.h>
 #include <stdbool.h>

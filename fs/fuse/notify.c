@@ -3,10 +3,10 @@
  * notify.c - see notify.h
  */
 #define FUSE_USE_VERSION 314
-#include "notify.h"
-#include "log.h"
-#include "namespace.h"
-#include "pool.h"
+#include "fuse/notify.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "catalog/namespace.h"
 #include <fuse_lowlevel.h>
 #include <stdlib.h>
 #include <string.h>

@@ -8,18 +8,18 @@
  * (MAPPER_RESPITE).
  */
 #define FUSE_USE_VERSION 314
-#include "operations.h"
-#include "attributes.h"
-#include "clock.h"
-#include "holders.h"
-#include "listing.h"
-#include "log.h"
-#include "mapper.h"
-#include "namespace.h"
-#include "pending.h"
-#include "pool.h"
-#include "witness.h"
-#include "writing.h"
+#include "fuse/operations.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "catalog/namespace.h"
+#include "change/mapper.h"
+#include "facts/witness.h"
+#include "fuse/attributes.h"
+#include "fuse/listing.h"
+#include "fuse/pending.h"
+#include "fuse/writing.h"
+#include "scan/holders.h"
 #include <errno.h>
 #include <fuse_lowlevel.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * pending.c - see pending.h
  */
 #define FUSE_USE_VERSION 314
-#include "pending.h"
+#include "fuse/pending.h"
 #include <fuse_lowlevel.h>
 
 /* libfuse holds locks here: only take note. */

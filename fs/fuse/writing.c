@@ -5,11 +5,11 @@
  * A request is carried out by the write that completes it, which is answered when that is done.
  */
 #define FUSE_USE_VERSION 314
-#include "writing.h"
-#include "attributes.h"
-#include "mapper.h"
-#include "notify.h"
-#include "pending.h"
+#include "fuse/writing.h"
+#include "change/mapper.h"
+#include "fuse/attributes.h"
+#include "fuse/notify.h"
+#include "fuse/pending.h"
 #include <errno.h>
 #include <fuse_lowlevel.h>
 #include <stdio.h>

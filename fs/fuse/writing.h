@@ -6,8 +6,8 @@
 #ifndef PMEM2FS_WRITING_H
 #define PMEM2FS_WRITING_H
 
-#include "drafts.h"
-#include "namespace.h"
+#include "catalog/namespace.h"
+#include "fuse/drafts.h"
 #include "service.h"
 #include <fuse_lowlevel.h>
 

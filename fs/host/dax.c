@@ -11,8 +11,8 @@
  * for a node any more. So what had DAX is kept in a third list. Numbers of devices are not given
  * out again while something of the former one is mapped.
  */
-#include "dax.h"
-#include "mountinfo.h"
+#include "host/dax.h"
+#include "host/mountinfo.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

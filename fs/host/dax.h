@@ -9,7 +9,7 @@
 #ifndef PMEM2FS_DAX_H
 #define PMEM2FS_DAX_H
 
-#include "maps.h"
+#include "host/maps.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>

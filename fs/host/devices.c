@@ -2,9 +2,9 @@
 /*
  * devices.c - see devices.h
  */
-#include "devices.h"
-#include "clock.h"
-#include "log.h"
+#include "host/devices.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

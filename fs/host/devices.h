@@ -7,7 +7,7 @@
 #ifndef PMEM2FS_DEVICES_H
 #define PMEM2FS_DEVICES_H
 
-#include "facts.h"
+#include "host/facts.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
 /*
  * facts.c - see facts.h
  */
-#include "facts.h"
+#include "host/facts.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -8,9 +8,9 @@
 #ifndef PMEM2FS_FACTS_H
 #define PMEM2FS_FACTS_H
 
-#include "document.h"
-#include "extents.h"
+#include "base/extents.h"
 #include "libpmem2fs.h"
+#include "protocol/document.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>

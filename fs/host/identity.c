@@ -5,8 +5,8 @@
  * The C library's setgroups, setfsuid and so on change every thread of the process or hide
  * errors; the system calls themselves change the calling thread alone.
  */
-#include "identity.h"
-#include "log.h"
+#include "host/identity.h"
+#include "base/log.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

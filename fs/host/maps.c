@@ -5,7 +5,7 @@
  * Areas and mappings are not one to one: the kernel cuts an area where a program changes its
  * protection or locks it, and makes one of two neighbours that are alike.
  */
-#include "maps.h"
+#include "host/maps.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

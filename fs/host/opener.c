@@ -2,8 +2,8 @@
 /*
  * opener.c - see opener.h
  */
-#include "opener.h"
-#include "mountinfo.h"
+#include "host/opener.h"
+#include "host/mountinfo.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

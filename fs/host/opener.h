@@ -7,7 +7,7 @@
 #ifndef PMEM2FS_OPENER_H
 #define PMEM2FS_OPENER_H
 
-#include "identity.h"
+#include "host/identity.h"
 #include <stdbool.h>
 #include <sys/types.h>
 

@@ -2,8 +2,8 @@
 /*
  * proc.c - see proc.h
  */
-#include "proc.h"
-#include "clock.h"
+#include "host/proc.h"
+#include "base/clock.h"
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>

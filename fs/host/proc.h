@@ -5,7 +5,7 @@
 #ifndef PMEM2FS_PROC_H
 #define PMEM2FS_PROC_H
 
-#include "facts.h"
+#include "host/facts.h"
 #include <stdbool.h>
 #include <sys/types.h>
 

@@ -6,8 +6,8 @@
  * be opened on. The file is then opened anew, since the position of a descriptor that others have
  * too can be locked by them.
  */
-#include "tables.h"
-#include "mountinfo.h"
+#include "host/tables.h"
+#include "host/mountinfo.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>

@@ -8,8 +8,8 @@
 #ifndef PMEM2FS_TABLES_H
 #define PMEM2FS_TABLES_H
 
+#include "host/maps.h"
 #include "libpmem2fs.h"
-#include "maps.h"
 #include <stdint.h>
 
 /*

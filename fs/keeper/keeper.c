@@ -10,13 +10,13 @@
  *
  * The worker is started by exec, not by fork alone, so that it has none of the keeper's mappings.
  */
-#include "keeper.h"
-#include "clock.h"
-#include "command.h"
-#include "descriptor.h"
-#include "listen.h"
-#include "log.h"
-#include "mount.h"
+#include "keeper/keeper.h"
+#include "base/clock.h"
+#include "base/descriptor.h"
+#include "base/log.h"
+#include "host/mount.h"
+#include "keeper/listen.h"
+#include "protocol/command.h"
 #include "worker.h"
 #include <errno.h>
 #include <fcntl.h>

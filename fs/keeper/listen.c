@@ -2,8 +2,8 @@
 /*
  * listen.c - see listen.h
  */
-#include "listen.h"
-#include "log.h"
+#include "keeper/listen.h"
+#include "base/log.h"
 #include <errno.h>
 #include <libgen.h>
 #include <poll.h>

@@ -6,8 +6,8 @@
  * that cannot be built is NULL, which jansson's setters take as an error, so that memory running
  * out needs to be looked at only where an object is finished.
  */
-#include "document.h"
-#include "json_fields.h"
+#include "protocol/document.h"
+#include "base/json_fields.h"
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>

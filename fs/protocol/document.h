@@ -8,7 +8,7 @@
 #ifndef PMEM2FS_DOCUMENT_H
 #define PMEM2FS_DOCUMENT_H
 
-#include "extents.h"
+#include "base/extents.h"
 #include "libpmem2fs.h"
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,8 +2,8 @@
 /*
  * entry_name.c - see entry_name.h
  */
-#include "entry_name.h"
-#include "escape.h"
+#include "protocol/entry_name.h"
+#include "base/escape.h"
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>

@@ -5,9 +5,9 @@
  * Owns the rules of what a request may say, and the texts that tell what is wrong with one. Pure:
  * calls jansson and escape.h, touches no file.
  */
-#include "request.h"
+#include "protocol/request.h"
 
-#include "escape.h"
+#include "base/escape.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>

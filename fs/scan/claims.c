@@ -5,7 +5,7 @@
  * Whoever publishes may claim anything: all work here is bounded by the number of claims and areas,
  * whatever they are, but for a logarithm.
  */
-#include "claims.h"
+#include "scan/claims.h"
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>

@@ -8,10 +8,10 @@
 #ifndef PMEM2FS_CLAIMS_H
 #define PMEM2FS_CLAIMS_H
 
-#include "dax.h"
-#include "extents.h"
+#include "base/extents.h"
+#include "host/dax.h"
+#include "host/maps.h"
 #include "libpmem2fs.h"
-#include "maps.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

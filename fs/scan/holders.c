@@ -4,14 +4,14 @@
  *
  * What the scanner tells becomes entries of the name space here; looks.c has it look.
  */
-#include "holders.h"
-#include "clock.h"
-#include "entry_name.h"
-#include "events.h"
-#include "log.h"
-#include "looks.h"
-#include "namespace.h"
-#include "release.h"
+#include "scan/holders.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "catalog/events.h"
+#include "catalog/namespace.h"
+#include "change/release.h"
+#include "protocol/entry_name.h"
+#include "scan/looks.h"
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>

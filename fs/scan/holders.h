@@ -9,10 +9,10 @@
 #ifndef PMEM2FS_HOLDERS_H
 #define PMEM2FS_HOLDERS_H
 
-#include "facts.h"
+#include "base/watch.h"
+#include "facts/witness.h"
+#include "host/facts.h"
 #include "service.h"
-#include "watch.h"
-#include "witness.h"
 #include <stdbool.h>
 #include <sys/types.h>
 

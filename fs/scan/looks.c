@@ -2,9 +2,9 @@
 /*
  * looks.c - see looks.h
  */
-#include "looks.h"
-#include "clock.h"
-#include "log.h"
+#include "scan/looks.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include "service.h"
 #include <errno.h>
 #include <stdlib.h>

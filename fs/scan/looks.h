@@ -12,9 +12,9 @@
 #ifndef PMEM2FS_LOOKS_H
 #define PMEM2FS_LOOKS_H
 
-#include "pool.h"
-#include "scanner.h"
-#include "witness.h"
+#include "base/pool.h"
+#include "facts/witness.h"
+#include "scan/scanner.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>

@@ -5,13 +5,13 @@
  * A look first finds out all that is there now, and then compares it with what was told before;
  * when something fails in between, nothing was told and nothing is changed.
  */
-#include "process.h"
-#include "claims.h"
-#include "log.h"
-#include "maps.h"
-#include "runs.h"
-#include "tables.h"
-#include "told.h"
+#include "scan/process.h"
+#include "base/log.h"
+#include "host/maps.h"
+#include "host/tables.h"
+#include "scan/claims.h"
+#include "scan/runs.h"
+#include "scan/told.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

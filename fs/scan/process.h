@@ -5,9 +5,9 @@
 #ifndef PMEM2FS_PROCESS_H
 #define PMEM2FS_PROCESS_H
 
-#include "dax.h"
-#include "extents.h"
-#include "sighting.h"
+#include "base/extents.h"
+#include "host/dax.h"
+#include "scan/sighting.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
 /*
  * runs.c - see runs.h
  */
-#include "runs.h"
+#include "scan/runs.h"
 #include <errno.h>
 #include <stdlib.h>
 

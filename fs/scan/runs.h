@@ -9,7 +9,7 @@
 #ifndef PMEM2FS_RUNS_H
 #define PMEM2FS_RUNS_H
 
-#include "claims.h"
+#include "scan/claims.h"
 
 struct run {
 	uint64_t begin, end;

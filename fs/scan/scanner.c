@@ -5,12 +5,12 @@
  * Owns the processes that are known, by pid. A process is the one that its pidfd, opened before the
  * first look, stands for; what a look found counts only if that one lived on to the look's end.
  */
-#include "scanner.h"
-#include "clock.h"
-#include "dax.h"
-#include "log.h"
-#include "process.h"
-#include "users.h"
+#include "scan/scanner.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "host/dax.h"
+#include "scan/process.h"
+#include "scan/users.h"
 #include <dirent.h>
 #include <errno.h>
 #include <linux/capability.h>

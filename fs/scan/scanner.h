@@ -9,8 +9,8 @@
 #ifndef PMEM2FS_SCANNER_H
 #define PMEM2FS_SCANNER_H
 
-#include "lanes.h"
-#include "sighting.h"
+#include "base/lanes.h"
+#include "scan/sighting.h"
 
 enum look_kind {
 	LOOK_ONE,   /* at the process `pid`, known or not */

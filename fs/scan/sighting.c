@@ -2,7 +2,7 @@
 /*
  * sighting.c - see sighting.h
  */
-#include "sighting.h"
+#include "scan/sighting.h"
 #include <stdlib.h>
 #include <unistd.h>
 

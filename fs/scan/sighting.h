@@ -8,9 +8,9 @@
 #ifndef PMEM2FS_SIGHTING_H
 #define PMEM2FS_SIGHTING_H
 
-#include "document.h"
-#include "extents.h"
+#include "base/extents.h"
 #include "libpmem2fs.h"
+#include "protocol/document.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

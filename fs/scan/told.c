@@ -2,9 +2,9 @@
 /*
  * told.c - see told.h
  */
-#include "told.h"
-#include "claims.h"
-#include "runs.h"
+#include "scan/told.h"
+#include "scan/claims.h"
+#include "scan/runs.h"
 #include <errno.h>
 #include <stdlib.h>
 

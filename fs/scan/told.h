@@ -5,7 +5,7 @@
 #ifndef PMEM2FS_TOLD_H
 #define PMEM2FS_TOLD_H
 
-#include "process.h"
+#include "scan/process.h"
 
 struct claim;
 struct claims;

@@ -2,8 +2,8 @@
 /*
  * users.c - see users.h
  */
-#include "users.h"
-#include "clock.h"
+#include "scan/users.h"
+#include "base/clock.h"
 #include <search.h>
 #include <stdlib.h>
 

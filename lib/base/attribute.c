@@ -5,7 +5,7 @@
  * The kernel makes such a file's text for the first read, so that one must be enough. Owns nothing;
  * calls libc only.
  */
-#include "attribute.h"
+#include "base/attribute.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>

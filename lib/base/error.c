@@ -4,7 +4,7 @@
  *
  * Owns the calling thread's last message. Calls libc only.
  */
-#include "error.h"
+#include "base/error.h"
 #include "libpmem2.h"
 #include <errno.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 /*
  * file.c - see file.h
  */
-#include "file.h"
+#include "base/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>

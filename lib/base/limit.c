@@ -5,8 +5,8 @@
  * Looks in /proc after the fact, for error messages only: other threads may have changed the
  * picture since.
  */
-#include "limit.h"
-#include "attribute.h"
+#include "base/limit.h"
+#include "base/attribute.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -4,10 +4,10 @@
  *
  * Owns the locks. Calls registry.c and table.c in the child of a fork, before anybody else does.
  */
-#include "lock.h"
-#include "cancel.h"
-#include "registry.h"
-#include "table.h"
+#include "base/lock.h"
+#include "base/cancel.h"
+#include "registry/registry.h"
+#include "registry/table.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
  * Linux 6.1 lists in descending order. sysfs shows no more than a page: a last line without its
  * newline may have lost digits and is left out. Owns nothing and calls nothing of the library.
  */
-#include "badlist.h"
+#include "device/badlist.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -5,11 +5,11 @@
  * Reads /sys/dev/char/MAJOR:MINOR and not libndctl or libdaxctl: this is on the path of every
  * mapping, must be safe in threads, and a node need not belong to an NVDIMM region (CXL, hmem).
  */
-#include "devdax.h"
-#include "attribute.h"
-#include "error.h"
+#include "device/devdax.h"
+#include "base/attribute.h"
+#include "base/error.h"
+#include "base/page.h"
 #include "libpmem2.h"
-#include "page.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdint.h>

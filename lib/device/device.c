@@ -6,10 +6,10 @@
  * contexts are not thread-safe, and leaves neither a descriptor nor a cache behind. locate.c says
  * which disk, node and region are meant; the libraries are asked about that region alone.
  */
-#include "badlist.h"
-#include "error.h"
-#include "locate.h"
-#include "nvdimm.h"
+#include "base/error.h"
+#include "device/badlist.h"
+#include "device/locate.h"
+#include "device/nvdimm.h"
 
 #include <daxctl/libdaxctl.h>
 #include <errno.h>

@@ -6,10 +6,10 @@
  * NVDIMM region and its list of bad sectors. Owns nothing and keeps nothing; reads sysfs and calls
  * nothing else of the library, so it is cheap enough for every look at the bad blocks.
  */
-#include "locate.h"
-#include "attribute.h"
-#include "devdax.h"
-#include "error.h"
+#include "device/locate.h"
+#include "base/attribute.h"
+#include "base/error.h"
+#include "device/devdax.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -4,8 +4,8 @@
  *
  * Owns nothing. Calls libndctl and the error text.
  */
-#include "nvdimm.h"
-#include "error.h"
+#include "device/nvdimm.h"
+#include "base/error.h"
 
 #include <daxctl/libdaxctl.h>
 #include <string.h>

@@ -5,17 +5,17 @@
  * Owns nothing: checks a request, maps, and enters the mapping in the registry, which owns the
  * object from then on. Changes nothing of the process but its address space.
  */
-#include "cancel.h"
-#include "config.h"
-#include "devdax.h"
-#include "error.h"
-#include "granularity.h"
-#include "limit.h"
-#include "page.h"
-#include "placement.h"
-#include "registry.h"
-#include "reservation.h"
-#include "source.h"
+#include "base/cancel.h"
+#include "base/error.h"
+#include "base/limit.h"
+#include "base/page.h"
+#include "device/devdax.h"
+#include "map/placement.h"
+#include "map/reservation.h"
+#include "registry/registry.h"
+#include "source/config.h"
+#include "source/granularity.h"
+#include "source/source.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

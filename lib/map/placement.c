@@ -9,9 +9,9 @@
  * Between two mappings there is always a gap of a page or more, lest the kernel merge them: each
  * stays an area of its own, and unmapping one never has to split an area.
  */
-#include "placement.h"
-#include "page.h"
-#include "registry.h"
+#include "map/placement.h"
+#include "base/page.h"
+#include "registry/registry.h"
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -11,13 +11,13 @@
  * and remove address space, which are rare, so that a child of a fork gets bounds that are true;
  * and not over those that move mappings in and out. Calls registry.c.
  */
-#include "reservation.h"
-#include "config.h"
-#include "error.h"
-#include "limit.h"
-#include "lock.h"
-#include "page.h"
-#include "registry.h"
+#include "map/reservation.h"
+#include "base/error.h"
+#include "base/limit.h"
+#include "base/lock.h"
+#include "base/page.h"
+#include "registry/registry.h"
+#include "source/config.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>

@@ -5,13 +5,13 @@
  * Owns nothing. The registry says what is still mapped; only that is ever unmapped, for whatever
  * else is at a mapping's addresses by now belongs to somebody else.
  */
-#include "cancel.h"
-#include "error.h"
-#include "limit.h"
-#include "page.h"
-#include "placement.h"
-#include "registry.h"
-#include "reservation.h"
+#include "base/cancel.h"
+#include "base/error.h"
+#include "base/limit.h"
+#include "base/page.h"
+#include "map/placement.h"
+#include "map/reservation.h"
+#include "registry/registry.h"
 #include <errno.h>
 #include <stdint.h>
 #include <sys/mman.h>

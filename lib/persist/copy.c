@@ -4,9 +4,9 @@
  *
  * Owns the choice of a kernel, made once.
  */
-#include "copy.h"
-#include "cpu.h"
-#include "flush.h"
+#include "persist/copy.h"
+#include "persist/cpu.h"
+#include "persist/flush.h"
 #include <pthread.h>
 
 struct functions {

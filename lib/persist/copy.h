@@ -6,7 +6,7 @@
 #define PMEM2FS_COPY_H
 
 #include "libpmem2.h"
-#include "line.h"
+#include "persist/line.h"
 #include <stdbool.h>
 
 #define COPY_NODRAIN   (PMEM2_F_MEM_NODRAIN | PMEM2_F_MEM_NOFLUSH)

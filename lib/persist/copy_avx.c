@@ -13,6 +13,6 @@
 #define WIDE_FILL(word)    FILL(word)
 #define STREAM(to, vector) _mm256_stream_si256((__m256i *)(to), vector)
 
-#include "copy_x86.h"
+#include "persist/copy_x86.h"
 
 const struct copy_kernel copy_avx = KERNEL;

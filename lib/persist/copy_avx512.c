@@ -17,6 +17,6 @@
 #define WIDE_FILL(word)    _mm512_set1_epi64((long long)(word))
 #define STREAM(to, vector) _mm512_stream_si512((__m512i *)(to), vector)
 
-#include "copy_x86.h"
+#include "persist/copy_x86.h"
 
 const struct copy_kernel copy_avx512 = KERNEL;

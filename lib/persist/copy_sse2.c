@@ -13,6 +13,6 @@
 #define WIDE_FILL(word)    FILL(word)
 #define STREAM(to, vector) _mm_stream_si128((__m128i *)(to), vector)
 
-#include "copy_x86.h"
+#include "persist/copy_x86.h"
 
 const struct copy_kernel copy_sse2 = KERNEL;

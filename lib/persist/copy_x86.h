@@ -13,8 +13,8 @@
  * overlap. Where the destination and the size are multiples of 8, so is where each store begins,
  * and it has 8 bytes or more: no word is ever half new.
  */
-#include "copy.h"
-#include "line.h"
+#include "persist/copy.h"
+#include "persist/line.h"
 #include <immintrin.h>
 #include <stdbool.h>
 #include <stdint.h>

@@ -13,7 +13,7 @@
  * which may store single bytes, is never used; PMEM_WC_WORKAROUND none, because lines are
  * always stored whole; PMEM_MOVDIR64B none, because no kernel uses that instruction.
  */
-#include "cpu.h"
+#include "persist/cpu.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>

@@ -5,7 +5,7 @@
 #ifndef PMEM2FS_CPU_H
 #define PMEM2FS_CPU_H
 
-#include "line.h"
+#include "persist/line.h"
 
 enum cpu_vectors {
 	CPU_VECTORS_NONE,

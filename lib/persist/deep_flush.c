@@ -6,12 +6,12 @@
  * probably. The deep flush empties the queue into the medium as well, which only the kernel can.
  * Owns nothing; asks the registry and sysfs.
  */
-#include "attribute.h"
-#include "error.h"
-#include "flush.h"
-#include "locate.h"
-#include "page.h"
-#include "registry.h"
+#include "base/attribute.h"
+#include "base/error.h"
+#include "base/page.h"
+#include "device/locate.h"
+#include "persist/flush.h"
+#include "registry/registry.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -5,10 +5,10 @@
  * Owns nothing. Asks the registry what is mapped, for no other range may be given to msync. Its
  * functions cannot report an error: see flush_pages.
  */
-#include "flush.h"
-#include "cpu.h"
-#include "page.h"
-#include "registry.h"
+#include "persist/flush.h"
+#include "base/page.h"
+#include "persist/cpu.h"
+#include "registry/registry.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

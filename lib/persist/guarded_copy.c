@@ -16,8 +16,8 @@
  *
  * Owns the process while it lives. Calls libc and the error text.
  */
-#include "guarded_copy.h"
-#include "error.h"
+#include "persist/guarded_copy.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <pthread.h>

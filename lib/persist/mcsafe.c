@@ -7,14 +7,14 @@
  * not every processor survives that, and the others are copied by guarded_copy.c, a piece of the
  * node at a time. Owns that piece's mapping while it copies.
  */
-#include "badlist.h"
-#include "cpu.h"
-#include "devdax.h"
-#include "error.h"
-#include "flush.h"
-#include "guarded_copy.h"
-#include "locate.h"
-#include "source.h"
+#include "base/error.h"
+#include "device/badlist.h"
+#include "device/devdax.h"
+#include "device/locate.h"
+#include "persist/cpu.h"
+#include "persist/flush.h"
+#include "persist/guarded_copy.h"
+#include "source/source.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -10,12 +10,12 @@
  * Owns the connection while it lasts, which is until the message is sent. Nothing is done with the
  * library's lock held but to make the table.
  */
-#include "announce.h"
-#include "daemon.h"
-#include "lock.h"
-#include "registry.h"
-#include "sandbox.h"
-#include "wire.h"
+#include "publish/announce.h"
+#include "base/lock.h"
+#include "format/wire.h"
+#include "publish/daemon.h"
+#include "publish/sandbox.h"
+#include "registry/registry.h"
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -9,8 +9,8 @@
  * knows it is ours, and so is the timer that this one knows. Asking sets again what is set already,
  * which a stranger refuses, and which changes nothing for the parent of a fork either.
  */
-#include "bell.h"
-#include "file.h"
+#include "publish/bell.h"
+#include "base/file.h"
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>

@@ -6,9 +6,9 @@
  * the user's own daemon only, whoever else has put a socket there: who listens is what the kernel
  * says. Every call is one that a seccomp filter may forbid (sandbox.h).
  */
-#include "daemon.h"
-#include "cancel.h"
-#include "file.h"
+#include "publish/daemon.h"
+#include "base/cancel.h"
+#include "base/file.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

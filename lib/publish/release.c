@@ -13,16 +13,16 @@
  * fork: the child closes its copies of the descriptors, knows of no requests and has handlers. So
  * does a child that was not made by the C library's fork, at its first call.
  */
-#include "release.h"
-#include "announce.h"
-#include "bell.h"
-#include "cancel.h"
-#include "daemon.h"
-#include "error.h"
-#include "file.h"
-#include "registry.h"
-#include "sandbox.h"
-#include "wire.h"
+#include "publish/release.h"
+#include "base/cancel.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "format/wire.h"
+#include "publish/announce.h"
+#include "publish/bell.h"
+#include "publish/daemon.h"
+#include "publish/sandbox.h"
+#include "registry/registry.h"
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>

@@ -18,9 +18,9 @@
  *
  * Owns what was found out. Calls libc only.
  */
-#include "sandbox.h"
-#include "attribute.h"
-#include "cancel.h"
+#include "publish/sandbox.h"
+#include "base/attribute.h"
+#include "base/cancel.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/memfd.h>

@@ -6,7 +6,7 @@
  * need. Ranges that overlap count as equal, so that looking for a range finds what is in it. An
  * area that is in the tree may be made smaller: that changes no order.
  */
-#include "areas.h"
+#include "registry/areas.h"
 #include <errno.h>
 #include <search.h>
 #include <stddef.h>

@@ -7,14 +7,14 @@
  * fork: the lock is held across it. A mapping that another thread was making or unmapping at that
  * moment stays unusable in the child, for nobody can tell whether its addresses are its own still.
  */
-#include "registry.h"
-#include "announce.h"
-#include "error.h"
-#include "lock.h"
-#include "page.h"
-#include "sandbox.h"
-#include "slots.h"
-#include "table.h"
+#include "registry/registry.h"
+#include "base/error.h"
+#include "base/lock.h"
+#include "base/page.h"
+#include "publish/announce.h"
+#include "publish/sandbox.h"
+#include "registry/slots.h"
+#include "registry/table.h"
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -5,8 +5,8 @@
 #ifndef PMEM2FS_REGISTRY_H
 #define PMEM2FS_REGISTRY_H
 
-#include "areas.h"
 #include "libpmem2fs.h"
+#include "registry/areas.h"
 
 /* Everything but the label that a table record tells, so that a child of a fork can tell it too. */
 struct mapping_facts {

@@ -4,8 +4,8 @@
  *
  * Owns nothing. Calls slots.c and areas.c with the library's lock held, as its callers do.
  */
-#include "registry.h"
-#include "slots.h"
+#include "registry/registry.h"
+#include "registry/slots.h"
 
 bool registry_occupied(uintptr_t from, uintptr_t end)
 {

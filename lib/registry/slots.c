@@ -4,7 +4,7 @@
  *
  * Owns the memory of the slots, in chunks that are never freed, and the list of free ones.
  */
-#include "slots.h"
+#include "registry/slots.h"
 #include <errno.h>
 #include <stdlib.h>
 

@@ -14,8 +14,8 @@
 #ifndef PMEM2FS_SLOTS_H
 #define PMEM2FS_SLOTS_H
 
-#include "areas.h"
-#include "registry.h"
+#include "registry/areas.h"
+#include "registry/registry.h"
 #include <stdatomic.h>
 
 enum slot_state {

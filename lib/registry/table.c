@@ -6,11 +6,11 @@
  * program must never fail or die because of its table, so whatever goes wrong here means that
  * there is none.
  */
-#include "table.h"
-#include "error.h"
-#include "file.h"
-#include "limit.h"
-#include "page.h"
+#include "registry/table.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/limit.h"
+#include "base/page.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -7,9 +7,9 @@
  * a mapping is taken from it when two looks, the second begun after the first had ended, saw the
  * same bytes with the generation of a live slot, and every field is possible.
  */
-#include "error.h"
-#include "page.h"
-#include "table.h"
+#include "base/error.h"
+#include "base/page.h"
+#include "registry/table.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

@@ -6,9 +6,9 @@
  * translated to offsets in the source, and forgotten. May call locate.c, badlist.c and the error
  * text; no libndctl, because sysfs tells all of it. badblock_clear.c does the clearing.
  */
-#include "badblock.h"
-#include "error.h"
-#include "locate.h"
+#include "source/badblock.h"
+#include "base/error.h"
+#include "device/locate.h"
 
 #include <errno.h>
 #include <linux/fiemap.h>

@@ -5,8 +5,8 @@
 #ifndef PMEM2FS_BADBLOCK_H
 #define PMEM2FS_BADBLOCK_H
 
-#include "badlist.h"
-#include "source.h"
+#include "device/badlist.h"
+#include "source/source.h"
 
 struct pmem2_badblock_context {
 	struct badlist blocks;

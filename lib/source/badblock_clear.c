@@ -7,10 +7,10 @@
  * bad at this moment is ever touched, and whatever the ways to do it say, the kernel's list has the
  * last word on whether it was done. Owns nothing; calls badblock.c for the list, and libndctl.
  */
-#include "badblock.h"
-#include "error.h"
-#include "locate.h"
-#include "nvdimm.h"
+#include "base/error.h"
+#include "device/locate.h"
+#include "device/nvdimm.h"
+#include "source/badblock.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,8 +4,8 @@
  *
  * Owns struct pmem2_config. Checks single values; what depends on the source is checked by map.c.
  */
-#include "config.h"
-#include "error.h"
+#include "source/config.h"
+#include "base/error.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
  * Decides from MAP_SYNC, the environment, and what sysfs says of the platform's CPU caches. Never
  * changes the working directory: it belongs to the whole process.
  */
-#include "granularity.h"
+#include "source/granularity.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #ifndef PMEM2FS_GRANULARITY_H
 #define PMEM2FS_GRANULARITY_H
 
-#include "source.h"
+#include "source/source.h"
 
 /* What a mapping of `src` has; `map_sync` tells whether the kernel granted MAP_SYNC. */
 enum pmem2_granularity granularity_of(const struct pmem2_source *src,

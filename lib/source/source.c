@@ -5,11 +5,11 @@
  * Owns struct pmem2_source. A source borrows its descriptor; whatever can change while it exists
  * (size, alignment of a device) is asked for at every call. Calls announce.c for each new one.
  */
-#include "source.h"
-#include "announce.h"
-#include "devdax.h"
-#include "error.h"
-#include "page.h"
+#include "source/source.h"
+#include "base/error.h"
+#include "base/page.h"
+#include "device/devdax.h"
+#include "publish/announce.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>

@@ -6,10 +6,10 @@
  * libndctl context of its own for what that region says. A DAX node without a region (CXL, hmem)
  * never gets to libndctl, which does not know of it.
  */
-#include "error.h"
-#include "locate.h"
-#include "nvdimm.h"
-#include "source.h"
+#include "base/error.h"
+#include "device/locate.h"
+#include "device/nvdimm.h"
+#include "source/source.h"
 
 #include <errno.h>
 #include <string.h>

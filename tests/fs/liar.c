@@ -3,7 +3,7 @@
  * liar.c - tables that were not written by the library
  */
 #include "liar.h"
-#include "wire.h"
+#include "format/wire.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>

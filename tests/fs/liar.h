@@ -8,7 +8,7 @@
 #define PMEM2FS_TESTS_LIAR_H
 
 #include "publisher.h"
-#include "table.h"
+#include "format/table.h"
 
 #define LIAR_PAGE 4096
 

@@ -6,8 +6,8 @@
  * hand (wire.h), so that it can do what the library never would. It says "here" when it has
  * handed its table over, and a line for each packet: "ask", "go" or "withdrawn".
  */
+#include "format/wire.h"
 #include "libpmem2fs.h"
-#include "wire.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -4,8 +4,8 @@
  *
  * $PMEM2FS_TEST_FULL makes tables as large as they can be.
  */
+#include "format/wire.h"
 #include "liar.h"
-#include "wire.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* fuzz_request.c - no bytes may break the scan, the parser, or what they promise */
-#include "escape.h"
-#include "request.h"
+#include "base/escape.h"
+#include "protocol/request.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,8 +6,8 @@
 #define PMEM2FS_TEST_ANNOUNCE_HELPER_H
 
 #include "child.h"
+#include "format/wire.h"
 #include "helper.h"
-#include "wire.h"
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>

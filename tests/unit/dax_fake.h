@@ -5,7 +5,7 @@
 #ifndef TESTS_DAX_FAKE_H
 #define TESTS_DAX_FAKE_H
 
-#include "dax.h"
+#include "host/dax.h"
 
 #define FILE_PAGES 64
 

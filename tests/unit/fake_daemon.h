@@ -10,9 +10,9 @@
 #define PMEM2FS_TEST_FAKE_DAEMON_H
 
 #include "child.h"
+#include "format/wire.h"
 #include "helper.h"
-#include "release.h"
-#include "wire.h"
+#include "publish/release.h"
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>

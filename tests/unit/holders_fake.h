@@ -7,7 +7,7 @@
 #ifndef TESTS_HOLDERS_FAKE_H
 #define TESTS_HOLDERS_FAKE_H
 
-#include "holders.h"
+#include "scan/holders.h"
 
 struct holders {
 	int result;    /* of the next looks */

@@ -5,10 +5,10 @@
 #ifndef PMEM2FS_TEST_MAPPER_HELPER_H
 #define PMEM2FS_TEST_MAPPER_HELPER_H
 
+#include "base/clock.h"
 #include "capture.h"
-#include "clock.h"
-#include "mapper.h"
-#include "namespace.h"
+#include "catalog/namespace.h"
+#include "change/mapper.h"
 #include "rig.h"
 #include <errno.h>
 #include <setjmp.h>

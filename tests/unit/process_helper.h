@@ -6,8 +6,8 @@
 #define PMEM2FS_TEST_PROCESS_HELPER_H
 
 #include "dax_fake.h"
-#include "process.h"
 #include "publisher.h"
+#include "scan/process.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

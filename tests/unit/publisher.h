@@ -6,7 +6,7 @@
 #define PMEM2FS_TEST_PUBLISHER_H
 
 #include "libpmem2fs.h"
-#include "table.h"
+#include "format/table.h"
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>

@@ -5,15 +5,15 @@
 #ifndef PMEM2FS_TEST_RELEASE_HELPER_H
 #define PMEM2FS_TEST_RELEASE_HELPER_H
 
+#include "base/clock.h"
 #include "capture.h"
-#include "clock.h"
+#include "catalog/namespace.h"
+#include "change/mapper.h"
+#include "change/release.h"
+#include "format/wire.h"
 #include "holders_fake.h"
 #include "libpmem2fs.h"
-#include "mapper.h"
-#include "namespace.h"
-#include "release.h"
 #include "rig.h"
-#include "wire.h"
 #include <errno.h>
 #include <linux/sched.h>
 #include <setjmp.h>

@@ -3,13 +3,13 @@
  * rig.c - see rig.h
  */
 #include "rig.h"
-#include "drafts.h"
-#include "events.h"
-#include "keeper_link.h"
+#include "base/pool.h"
+#include "catalog/events.h"
+#include "catalog/namespace.h"
+#include "change/keeper_link.h"
+#include "facts/witness.h"
+#include "fuse/drafts.h"
 #include "libpmem2fs.h"
-#include "namespace.h"
-#include "pool.h"
-#include "witness.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -8,10 +8,10 @@
 #ifndef TESTS_RIG_H
 #define TESTS_RIG_H
 
-#include "command.h"
+#include "base/watch.h"
 #include "options.h"
+#include "protocol/command.h"
 #include "service.h"
-#include "watch.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>

@@ -8,13 +8,13 @@
 #define PMEM2FS_TEST_SERVER_HELPER_H
 
 #include "capture.h"
+#include "catalog/namespace.h"
+#include "control/server.h"
 #include "holders_fake.h"
-#include "listen.h"
-#include "namespace.h"
+#include "keeper/listen.h"
 #include "packet.h"
-#include "release.h"
+#include "change/release.h"
 #include "rig.h"
-#include "server.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,11 +2,11 @@
 /*
  * test_announce.c - handing the table over, once, to whom it concerns
  */
-#include "announce.h"
 #include "announce_helper.h"
-#include "daemon.h"
-#include "lock.h"
-#include "table.h"
+#include "base/lock.h"
+#include "publish/announce.h"
+#include "publish/daemon.h"
+#include "registry/table.h"
 #include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>

@@ -4,10 +4,10 @@
  *
  * Files on real pmem: tests/vm/test_badblock_clear.c.
  */
-#include "badblock.h"
+#include "device/locate.h"
+#include "device/nvdimm.h"
 #include "helper.h"
-#include "locate.h"
-#include "nvdimm.h"
+#include "source/badblock.h"
 
 #define RESOURCE 0x100000000u
 #define START    0x200000u

@@ -2,7 +2,7 @@
 /*
  * test_bench_cells.c - when bench says that a size is slower, on ratios that are made up
  */
-#include "bench_cells.h"
+#include "bench/bench_cells.h"
 #include <setjmp.h>
 #include <stdarg.h>
 

@@ -4,7 +4,7 @@
  *
  * No clock is involved: the work says how long it took.
  */
-#include "bench.h"
+#include "bench/bench.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,8 +2,8 @@
 /*
  * test_config.c - setting single values
  */
-#include "config.h"
 #include "helper.h"
+#include "source/config.h"
 
 static struct pmem2_config *config;
 

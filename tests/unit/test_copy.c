@@ -6,9 +6,9 @@
  *
  * Runs once per kernel, which the environment chooses; where that cannot be had it is skipped.
  */
-#include "copy.h"
-#include "cpu.h"
 #include "helper.h"
+#include "persist/copy.h"
+#include "persist/cpu.h"
 #include <pthread.h>
 #include <stdatomic.h>
 

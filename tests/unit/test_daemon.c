@@ -2,8 +2,8 @@
 /*
  * test_daemon.c - finding the daemon, and whom to trust
  */
-#include "daemon.h"
 #include "helper.h"
+#include "publish/daemon.h"
 #include <dirent.h>
 #include <sched.h>
 #include <signal.h>

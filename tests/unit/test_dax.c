@@ -3,7 +3,7 @@
  * test_dax.c - files are told apart where there is no DAX; tests/vm/test_scanner.c is where there
  * is
  */
-#include "dax.h"
+#include "host/dax.h"
 #include "publisher.h"
 #include <fcntl.h>
 #include <sched.h>

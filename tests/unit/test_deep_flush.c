@@ -2,9 +2,9 @@
 /*
  * test_deep_flush.c - deep flush of files, of device-DAX nodes that do not exist, and its errors
  */
+#include "device/locate.h"
 #include "helper.h"
-#include "locate.h"
-#include "registry.h"
+#include "registry/registry.h"
 
 #define RDEV ((dev_t)77)
 

@@ -5,8 +5,8 @@
  * documents/NAME.json is what the case NAME must give, byte for byte; the test "schema" checks
  * those files against the schema. `test_document NAME` prints the rendered document.
  */
-#include "document.h"
-#include "request.h"
+#include "protocol/document.h"
+#include "protocol/request.h"
 
 #include <errno.h>
 #include <jansson.h>

@@ -2,8 +2,8 @@
 /*
  * test_drafts.c - requests that are being written
  */
-#include "clock.h"
-#include "drafts.h"
+#include "base/clock.h"
+#include "fuse/drafts.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 /*
  * test_entry_name.c - what the mappings of other processes are called
  */
-#include "entry_name.h"
+#include "protocol/entry_name.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

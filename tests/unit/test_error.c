@@ -2,7 +2,7 @@
 /*
  * test_error.c - error text and numbers
  */
-#include "error.h"
+#include "base/error.h"
 #include "helper.h"
 #include <pthread.h>
 

@@ -2,7 +2,7 @@
 /*
  * test_errors.c - the errno that the shell shows for each error of the library
  */
-#include "errors.h"
+#include "base/errors.h"
 #include "libpmem2fs.h"
 #include <errno.h>
 #include <limits.h>

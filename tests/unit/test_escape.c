@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* test_escape.c - any bytes as text, and back */
-#include "escape.h"
+#include "base/escape.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -2,8 +2,8 @@
 /*
  * test_events.c - what subscribers hear
  */
-#include "events.h"
-#include "namespace.h"
+#include "catalog/events.h"
+#include "catalog/namespace.h"
 #include "packet.h"
 #include <errno.h>
 #include <setjmp.h>

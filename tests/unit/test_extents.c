@@ -2,7 +2,7 @@
 /*
  * test_extents.c - lists of what is still mapped
  */
-#include "extents.h"
+#include "base/extents.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -4,7 +4,7 @@
  *
  * That they are freed then, and not before, is seen by the sanitizers.
  */
-#include "facts.h"
+#include "host/facts.h"
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,8 +2,8 @@
 /*
  * test_flush.c - persist, flush and drain: which function a mapping gets, and what msync is told
  */
-#include "cpu.h"
 #include "helper.h"
+#include "persist/cpu.h"
 #include <signal.h>
 #include <sys/wait.h>
 

@@ -2,8 +2,8 @@
 /*
  * test_granularity.c - what granularity a mapping gets, on made-up platforms
  */
-#include "granularity.h"
 #include "helper.h"
+#include "source/granularity.h"
 #include <dirent.h>
 #include <sys/stat.h>
 

@@ -4,8 +4,8 @@
  *
  * A mapping of a file that was truncated stands for a device that fails.
  */
-#include "guarded_copy.h"
 #include "helper.h"
+#include "persist/guarded_copy.h"
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>

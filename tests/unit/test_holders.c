@@ -4,12 +4,12 @@
  *
  * The scanner is played here: it tells what the test has prepared, and waits where it is told to.
  */
-#include "clock.h"
-#include "holders.h"
-#include "namespace.h"
-#include "release.h"
+#include "base/clock.h"
+#include "catalog/namespace.h"
+#include "change/release.h"
 #include "rig.h"
-#include "scanner.h"
+#include "scan/holders.h"
+#include "scan/scanner.h"
 #include <fcntl.h>
 #include <semaphore.h>
 #include <setjmp.h>

@@ -4,7 +4,7 @@
  *
  * Most of it needs root. Callers are forked children that wait until they have been looked at.
  */
-#include "identity.h"
+#include "host/identity.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

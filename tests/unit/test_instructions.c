@@ -8,9 +8,9 @@
  * child calls a function instruction by instruction while this process reads what it executes:
  * flushes and streaming stores with the line that they concern, and fences. x86-64 only.
  */
-#include "copy.h"
-#include "cpu.h"
 #include "helper.h"
+#include "persist/copy.h"
+#include "persist/cpu.h"
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>

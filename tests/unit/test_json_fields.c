@@ -2,7 +2,7 @@
 /*
  * test_json_fields.c - bytes and times in JSON
  */
-#include "json_fields.h"
+#include "base/json_fields.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -2,9 +2,9 @@
 /*
  * test_keeper_link.c - commands out, answers in, and what happens when neither moves
  */
-#include "clock.h"
-#include "keeper_link.h"
-#include "log.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "change/keeper_link.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>

@@ -2,8 +2,8 @@
 /*
  * test_lanes.c - threads that are left behind, and how long one has been at a process
  */
-#include "clock.h"
-#include "lanes.h"
+#include "base/clock.h"
+#include "base/lanes.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,7 +3,7 @@
  * test_listen.c - the socket's place in the file system
  */
 #include "capture.h"
-#include "listen.h"
+#include "keeper/listen.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>

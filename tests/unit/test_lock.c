@@ -2,10 +2,10 @@
 /*
  * test_lock.c - the library's locks among threads and across fork
  */
+#include "base/lock.h"
 #include "child.h"
 #include "helper.h"
-#include "lock.h"
-#include "table.h"
+#include "registry/table.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>

@@ -4,8 +4,8 @@
  *
  * The tests that need the log's own thread come last: once it runs it stays.
  */
+#include "base/log.h"
 #include "capture.h"
-#include "log.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

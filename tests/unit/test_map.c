@@ -3,7 +3,7 @@
  * test_map.c - every result of making a mapping, and what it costs in system calls
  */
 #include "helper.h"
-#include "source.h"
+#include "source/source.h"
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>

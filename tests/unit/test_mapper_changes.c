@@ -3,7 +3,7 @@
  * test_mapper_changes.c - removing, also parts, and renaming, in every order that a keeper may
  * answer in
  */
-#include "keeper_link.h"
+#include "change/keeper_link.h"
 #include "mapper_helper.h"
 #include <jansson.h>
 

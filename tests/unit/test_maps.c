@@ -2,7 +2,7 @@
 /*
  * test_maps.c - what is left of a mapping, by the areas of a process: this one
  */
-#include "maps.h"
+#include "host/maps.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>

@@ -2,7 +2,7 @@
 /*
  * test_namespace.c - names, numbers and versions
  */
-#include "namespace.h"
+#include "catalog/namespace.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

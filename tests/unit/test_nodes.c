@@ -2,7 +2,7 @@
 /*
  * test_nodes.c - node ids: given once, counted, used again
  */
-#include "nodes.h"
+#include "catalog/nodes.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -4,7 +4,7 @@
  *
  * As root every path is opened as an ordinary user; without root as oneself.
  */
-#include "opener.h"
+#include "host/opener.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -3,8 +3,8 @@
  * test_options.c - the command line of the daemon
  */
 #include "capture.h"
-#include "control.h"
 #include "options.h"
+#include "protocol/control.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -2,9 +2,9 @@
 /*
  * test_placement.c - where mappings go
  */
+#include "base/page.h"
 #include "helper.h"
-#include "page.h"
-#include "placement.h"
+#include "map/placement.h"
 
 static int mremap_error; /* what mremap is made to fail with, 0: nothing */
 static int moved;

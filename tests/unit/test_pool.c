@@ -4,7 +4,7 @@
  *
  * Tasks wait at a gate, so that nothing depends on time.
  */
-#include "pool.h"
+#include "base/pool.h"
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>

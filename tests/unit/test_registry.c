@@ -3,8 +3,8 @@
  * test_registry.c - tokens
  */
 /* The files themselves, to make a slot old without two thousand million mappings. */
-#include "registry.c"
-#include "slots.c"
+#include "registry/registry.c"
+#include "registry/slots.c"
 
 #include "helper.h"
 #include <signal.h>

@@ -2,7 +2,7 @@
 /*
  * test_release.c - asking processes for their mappings, and whatever they answer
  */
-#include "events.h"
+#include "catalog/events.h"
 #include "release_helper.h"
 #include <limits.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /* test_request.c - finding the end of requests and understanding them */
-#include "request.h"
+#include "protocol/request.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -4,7 +4,7 @@
  */
 #include "child.h"
 #include "helper.h"
-#include "sandbox.h"
+#include "publish/sandbox.h"
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <malloc.h>

@@ -3,7 +3,7 @@
  * test_scanner.c - who is looked at and when, among all the processes of this host
  */
 #include "publisher.h"
-#include "scanner.h"
+#include "scan/scanner.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>

@@ -2,10 +2,10 @@
 /*
  * test_server.c - questions about our own mappings
  */
-#include "clock.h"
-#include "control.h"
-#include "keeper_link.h"
+#include "base/clock.h"
+#include "change/keeper_link.h"
 #include "libpmem2fs.h"
+#include "protocol/control.h"
 #include "server_helper.h"
 #include <fcntl.h>
 

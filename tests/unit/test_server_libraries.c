@@ -3,8 +3,8 @@
  * test_server_libraries.c - libraries among those who reach the server, and questions about what
  * other processes have mapped
  */
+#include "format/wire.h"
 #include "server_helper.h"
-#include "wire.h"
 #include <fcntl.h>
 
 #define TABLE 77

@@ -2,9 +2,9 @@
 /*
  * test_source.c - sources of every type, right and wrong; device DAX on a made-up sysfs
  */
-#include "devdax.h"
+#include "device/devdax.h"
 #include "helper.h"
-#include "source.h"
+#include "source/source.h"
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>

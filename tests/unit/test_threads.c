@@ -3,7 +3,7 @@
  * test_threads.c - many threads at once
  */
 #include "helper.h"
-#include "placement.h"
+#include "map/placement.h"
 #include <pthread.h>
 #include <sys/wait.h>
 

@@ -3,7 +3,7 @@
  * test_unmap.c - the unmapping rules for whole mappings, a test for each clause
  */
 #include "helper.h"
-#include "placement.h"
+#include "map/placement.h"
 #include "unmapping.h"
 #include <pthread.h>
 #include <sched.h>

@@ -2,8 +2,8 @@
 /*
  * test_users.c - the time that users have
  */
-#include "clock.h"
-#include "users.h"
+#include "base/clock.h"
+#include "scan/users.h"
 #include <setjmp.h>
 #include <stdarg.h>
 

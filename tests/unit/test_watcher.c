@@ -5,16 +5,16 @@
  * The devices are made up, and so are the numbers that the mappings' sources have; the mappings are
  * real. The time is the test's.
  */
+#include "base/clock.h"
 #include "capture.h"
-#include "clock.h"
-#include "devices.h"
-#include "events.h"
-#include "holders.h"
-#include "mapper.h"
-#include "namespace.h"
+#include "catalog/events.h"
+#include "catalog/namespace.h"
+#include "change/mapper.h"
+#include "facts/watcher.h"
+#include "facts/witness.h"
+#include "host/devices.h"
 #include "rig.h"
-#include "watcher.h"
-#include "witness.h"
+#include "scan/holders.h"
 #include <errno.h>
 #include <jansson.h>
 #include <setjmp.h>

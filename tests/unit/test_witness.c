@@ -4,12 +4,12 @@
  *
  * This process is the keeper: it has the files mapped.
  */
+#include "base/clock.h"
 #include "capture.h"
-#include "clock.h"
-#include "mapper.h"
-#include "namespace.h"
+#include "catalog/namespace.h"
+#include "change/mapper.h"
+#include "facts/witness.h"
 #include "rig.h"
-#include "witness.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>

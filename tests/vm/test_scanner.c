@@ -6,7 +6,7 @@
  * of device without, PMEM2FS_TEST_DEVDAX a node.
  */
 #include "libpmem2fs.h"
-#include "scanner.h"
+#include "scan/scanner.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>

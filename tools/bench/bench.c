@@ -4,9 +4,9 @@
  *
  * Owns the command line, the order of things and the exit status.
  */
-#include "bench.h"
-#include "bench_cells.h"
-#include "bench_library.h"
+#include "bench/bench.h"
+#include "bench/bench_cells.h"
+#include "bench/bench_library.h"
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>

@@ -7,7 +7,7 @@
  * not assumed: what the kernel says of each side's mappings is compared first, so a library that
  * maps differently one day fails here instead of comparing unequal things.
  */
-#include "bench_arena.h"
+#include "bench/bench_arena.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>

@@ -5,8 +5,8 @@
 #ifndef PMEM2FS_BENCH_ARENA_H
 #define PMEM2FS_BENCH_ARENA_H
 
-#include "bench.h"
-#include "bench_library.h"
+#include "bench/bench.h"
+#include "bench/bench_library.h"
 
 /* Untouched pages cost nothing, so the length does not matter; below a huge page to keep it so. */
 #define BENCH_ARENA_LENGTH (1024u * 1024)

@@ -4,7 +4,7 @@
  *
  * People see ratios only, a line per size; programs get everything.
  */
-#include "bench_cells.h"
+#include "bench/bench_cells.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -6,7 +6,7 @@
 #ifndef PMEM2FS_BENCH_CELLS_H
 #define PMEM2FS_BENCH_CELLS_H
 
-#include "bench.h"
+#include "bench/bench.h"
 #include <jansson.h>
 #include <libpmem2.h>
 

@@ -9,9 +9,9 @@
  * Small sizes walk through a window of addresses, as a log does: writing the same line again and
  * again would measure how long a line that is being flushed cannot be written.
  */
-#include "bench.h"
-#include "bench_cells.h"
-#include "bench_library.h"
+#include "bench/bench.h"
+#include "bench/bench_cells.h"
+#include "bench/bench_library.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

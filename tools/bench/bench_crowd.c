@@ -5,8 +5,8 @@
  * The processes map through our library and publish to the daemon of the stage. They end when bench
  * does.
  */
-#include "bench.h"
-#include "bench_library.h"
+#include "bench/bench.h"
+#include "bench/bench_library.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -8,7 +8,7 @@
  * disturbed round moves it. Each round begins with another side, so that being the first or the
  * last is nobody's advantage.
  */
-#include "bench.h"
+#include "bench/bench.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

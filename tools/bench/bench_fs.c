@@ -10,7 +10,7 @@
  * names again and again, a slice per round, for longer than that: nearly all rounds find the names
  * in the kernel, a few look them up again, and `overall` has both by their weight.
  */
-#include "bench.h"
+#include "bench/bench.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

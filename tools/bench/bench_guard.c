@@ -7,7 +7,7 @@
  * measuring is done by a child that leads a process group, which its daemon shares, and the process
  * that the user sees does nothing but wait, and end that group.
  */
-#include "bench.h"
+#include "bench/bench.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

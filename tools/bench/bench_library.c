@@ -5,8 +5,8 @@
  * Each is opened with its symbols kept to itself, and each symbol that is taken from it is checked
  * to be its own.
  */
-#include "bench_library.h"
-#include "bench.h"
+#include "bench/bench_library.h"
+#include "bench/bench.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>

@@ -2,7 +2,7 @@
 /*
  * bench_map.c - map and unmap: ours, mmap and munmap, the other library
  */
-#include "bench_arena.h"
+#include "bench/bench_arena.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

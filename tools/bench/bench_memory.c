@@ -5,7 +5,7 @@
  * Reads /proc only. The table is shared memory that the keeper maps: it counts in the keeper's Rss
  * and, because the worker reads it without mapping it, in nobody else's.
  */
-#include "bench.h"
+#include "bench/bench.h"
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>

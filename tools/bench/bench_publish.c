@@ -2,7 +2,7 @@
 /*
  * bench_publish.c - what showing mappings to a daemon costs
  */
-#include "bench_arena.h"
+#include "bench/bench_arena.h"
 #include <unistd.h>
 
 #define PUBLISH_TARGET 1.05

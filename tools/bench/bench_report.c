@@ -2,8 +2,8 @@
 /*
  * bench_report.c - what was measured, as a table for people or as JSON for programs
  */
-#include "bench.h"
-#include "bench_cells.h"
+#include "bench/bench.h"
+#include "bench/bench_cells.h"
 #include <errno.h>
 #include <jansson.h>
 #include <stdarg.h>

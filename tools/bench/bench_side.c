@@ -6,7 +6,7 @@
  * process, which waits for an order, carries it out and answers; as only one has an order at any
  * time, they do not disturb each other. A side that dies is noticed by the end of its socket.
  */
-#include "bench.h"
+#include "bench/bench.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>

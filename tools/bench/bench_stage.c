@@ -5,7 +5,7 @@
  * Everything lies on a tmpfs of our own in a mount namespace of our own, which goes away with the
  * last process in it. The daemon is told to end when its parent does.
  */
-#include "bench.h"
+#include "bench/bench.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>

@@ -2,7 +2,7 @@
 /*
  * command_events.c - pmem2ctl events
  */
-#include "pmem2ctl.h"
+#include "ctl/pmem2ctl.h"
 
 #include <errno.h>
 #include <poll.h>

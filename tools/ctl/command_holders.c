@@ -6,11 +6,11 @@
  * afterwards: what a process unmaps meanwhile is then at worst told too much. "Nobody" is said only
  * when nothing could be hidden. Calls object.c, mappers.c, uses.c and documents.c.
  */
-#include "json.h"
-#include "mappers.h"
-#include "object.h"
-#include "pmem2ctl.h"
-#include "uses.h"
+#include "ctl/json.h"
+#include "ctl/mappers.h"
+#include "ctl/object.h"
+#include "ctl/pmem2ctl.h"
+#include "ctl/uses.h"
 
 #include <stdlib.h>
 #include <string.h>

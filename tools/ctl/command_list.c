@@ -5,9 +5,9 @@
  * --json prints each document as it comes, the table keeps what its cells need; --overlaps needs
  * all of them first. Calls documents.c, table.c and overlaps.c.
  */
-#include "overlaps.h"
-#include "pmem2ctl.h"
-#include "table.h"
+#include "ctl/overlaps.h"
+#include "ctl/pmem2ctl.h"
+#include "ctl/table.h"
 
 #include <stdlib.h>
 #include <unistd.h>

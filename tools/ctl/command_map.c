@@ -4,7 +4,7 @@
  *
  * Turns the options into a request document, opens the source and hands both over.
  */
-#include "pmem2ctl.h"
+#include "ctl/pmem2ctl.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /*
  * command_show.c - pmem2ctl show
  */
-#include "pmem2ctl.h"
+#include "ctl/pmem2ctl.h"
 
 #include <stdlib.h>
 #include <string.h>

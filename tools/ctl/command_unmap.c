@@ -4,7 +4,7 @@
  *
  * Unlike rm, it waits as long as it is told for a program that is to let go of its mapping.
  */
-#include "pmem2ctl.h"
+#include "ctl/pmem2ctl.h"
 
 #include <ctype.h>
 #include <errno.h>

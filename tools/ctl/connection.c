@@ -6,10 +6,10 @@
  * checked: an answer that makes no sense is a failure of the question. Calls report.c and
  * fs/escape.c.
  */
-#include "pmem2ctl.h"
+#include "ctl/pmem2ctl.h"
 
-#include "control.h"
-#include "escape.h"
+#include "base/escape.h"
+#include "protocol/control.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  * Reads the names first and sorts them, then the documents one by one. Calls mountpoint.c and
  * report.c.
  */
-#include "pmem2ctl.h"
+#include "ctl/pmem2ctl.h"
 
 #include <dirent.h>
 #include <errno.h>

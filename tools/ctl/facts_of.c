@@ -4,7 +4,7 @@
  *
  * Pure.
  */
-#include "facts_of.h"
+#include "ctl/facts_of.h"
 
 #include <errno.h>
 #include <stdlib.h>

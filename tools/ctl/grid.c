@@ -4,9 +4,9 @@
  *
  * Owns the cells and how wide they are; knows nothing of what is in them. Calls text.c, report.c.
  */
-#include "grid.h"
+#include "ctl/grid.h"
 
-#include "pmem2ctl.h"
+#include "ctl/pmem2ctl.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,10 +4,10 @@
  *
  * Calls report.c and fs/escape.c.
  */
-#include "json.h"
+#include "ctl/json.h"
 
-#include "escape.h"
-#include "pmem2ctl.h"
+#include "base/escape.h"
+#include "ctl/pmem2ctl.h"
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -4,13 +4,13 @@
  *
  * Owns what is said of them. Calls grid.c, facts_of.c, json.c, size.c and report.c.
  */
-#include "mappers.h"
+#include "ctl/mappers.h"
 
-#include "escape.h"
-#include "facts_of.h"
-#include "grid.h"
-#include "json.h"
-#include "pmem2ctl.h"
+#include "base/escape.h"
+#include "ctl/facts_of.h"
+#include "ctl/grid.h"
+#include "ctl/json.h"
+#include "ctl/pmem2ctl.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

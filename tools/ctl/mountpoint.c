@@ -5,9 +5,9 @@
  * They are read through the mount, so that the kernel decides who may read what. Calls
  * connection.c and report.c.
  */
-#include "pmem2ctl.h"
+#include "ctl/pmem2ctl.h"
 
-#include "escape.h"
+#include "base/escape.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -2,9 +2,9 @@
 /*
  * name.c - names of mappings, as arguments and in questions to the daemon
  */
-#include "pmem2ctl.h"
+#include "ctl/pmem2ctl.h"
 
-#include "escape.h"
+#include "base/escape.h"
 #include "libpmem2fs.h"
 #include <errno.h>
 #include <stdlib.h>

@@ -5,10 +5,10 @@
  * In sysfs everything that is part of a region or namespace lies below its directory, or below that
  * of the btt, pfn or dax layer that has claimed the namespace. Calls sysfs.c, facts_of.c, report.c.
  */
-#include "object.h"
+#include "ctl/object.h"
 
-#include "facts_of.h"
-#include "pmem2ctl.h"
+#include "ctl/facts_of.h"
+#include "ctl/pmem2ctl.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -5,10 +5,10 @@
  * Sorts all ranges and passes over them once in each direction, so that thousands of processes that
  * map the same file are no problem. Pure; calls facts_of.c and report.c.
  */
-#include "overlaps.h"
+#include "ctl/overlaps.h"
 
-#include "facts_of.h"
-#include "pmem2ctl.h"
+#include "ctl/facts_of.h"
+#include "ctl/pmem2ctl.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -5,7 +5,7 @@
  * Owns main, the options that all commands share and the texts of --help. Calls the commands
  * (command_*.c) and report.c.
  */
-#include "pmem2ctl.h"
+#include "ctl/pmem2ctl.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
  *
  * All results go through output(), which notices a write that fails. Calls text.c.
  */
-#include "pmem2ctl.h"
+#include "ctl/pmem2ctl.h"
 
 #include <errno.h>
 #include <stdarg.h>

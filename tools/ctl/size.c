@@ -2,7 +2,7 @@
 /*
  * size.c - amounts of bytes as people write and read them: powers of 1024
  */
-#include "pmem2ctl.h"
+#include "ctl/pmem2ctl.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -5,7 +5,7 @@
  * The daemon gets the descriptor and needs to trust nothing. Opening a FIFO blocks, and opening
  * some device nodes does things, so what it is is found out first. Calls report.c.
  */
-#include "pmem2ctl.h"
+#include "ctl/pmem2ctl.h"
 
 #include <errno.h>
 #include <fcntl.h>

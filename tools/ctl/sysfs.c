@@ -4,9 +4,9 @@
  *
  * Everything there may vanish between two looks: what is not there is no failure. Calls report.c.
  */
-#include "object.h"
+#include "ctl/object.h"
 
-#include "pmem2ctl.h"
+#include "ctl/pmem2ctl.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -5,10 +5,10 @@
  * Owns the columns: what of a document is in which. Knows nothing of files. Calls grid.c, size.c
  * and fs/escape.c.
  */
-#include "table.h"
+#include "ctl/table.h"
 
-#include "escape.h"
-#include "pmem2ctl.h"
+#include "base/escape.h"
+#include "ctl/pmem2ctl.h"
 #include <pwd.h>
 #include <search.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #ifndef PMEM2CTL_TABLE_H
 #define PMEM2CTL_TABLE_H
 
-#include "grid.h"
+#include "ctl/grid.h"
 #include <jansson.h>
 
 struct table {

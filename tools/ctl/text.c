@@ -5,7 +5,7 @@
  * Names and paths may hold any byte; printed as they are, they could move the cursor, or look like
  * other names.
  */
-#include "pmem2ctl.h"
+#include "ctl/pmem2ctl.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,10 +5,10 @@
  * Owns the list, and finds what sysfs and /proc/swaps tell; uses_proc.c finds the rest. Calls
  * sysfs.c, object.c, json.c and report.c.
  */
-#include "uses.h"
+#include "ctl/uses.h"
 
-#include "json.h"
-#include "pmem2ctl.h"
+#include "ctl/json.h"
+#include "ctl/pmem2ctl.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

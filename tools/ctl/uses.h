@@ -5,7 +5,7 @@
 #ifndef PMEM2CTL_USES_H
 #define PMEM2CTL_USES_H
 
-#include "object.h"
+#include "ctl/object.h"
 #include <jansson.h>
 #include <stdbool.h>
 #include <sys/types.h>

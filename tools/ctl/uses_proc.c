@@ -7,9 +7,9 @@
  * Nothing is opened that could hang, and no server of a file system is asked. Calls uses.c,
  * sysfs.c.
  */
-#include "uses.h"
+#include "ctl/uses.h"
 
-#include "pmem2ctl.h"
+#include "ctl/pmem2ctl.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

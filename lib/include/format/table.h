@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * table.h - the layout of a table of mappings, which a process shares with the daemon
+ *
+ * Version 1: a page with the header, then slots. A slot's generation is 0 when it was never used,
+ * odd while it is free or being written, even and not 0 while it holds a mapping; it only ever
+ * grows. A slot that holds a mapping does not change.
+ */
+#ifndef PMEM2FS_TABLE_FORMAT_H
+#define PMEM2FS_TABLE_FORMAT_H
+
+#include "libpmem2fs.h"
+#include <stdatomic.h>
+
+#define TABLE_MAGIC     0x007366326d656d70ull /* "pmem2fs" and a zero, as little-endian bytes */
+#define TABLE_VERSION   1
+#define TABLE_SLOTS_MAX 1000000
+
+struct table_header {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t header_size; /* where the slots begin, bytes */
+	uint32_t slot_size;
+	uint32_t slot_count;
+	int32_t pid; /* of the owner, in its own name space; a claim */
+	/*
+	 * No slot from this one on was ever used; grows before a slot is. It is there because
+	 * whoever reads cannot ask where a file has data: a writer of it can make that wait for
+	 * good.
+	 */
+	_Atomic uint32_t used;
+};
+
+struct table_slot {
+	_Atomic uint64_t generation;
+	struct pmem2fs_record record;
+};
+
+_Static_assert(sizeof(struct pmem2fs_record) == 344, "the record's layout is fixed");
+_Static_assert(sizeof(struct table_slot) == 352, "the slot's layout is fixed");
+
+#define TABLE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL)
+
+#endif
