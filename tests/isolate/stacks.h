@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * stacks.h - where processes are that should have ended
+ */
+#ifndef PMEM2FS_TESTS_STACKS_H
+#define PMEM2FS_TESTS_STACKS_H
+
+/*
+ * Writes to `out`, for each thread of each other process in this /proc, its name, state, system
+ * call and the kernel's stack, and the stacks of the process itself where eu-stack or gdb is
+ * installed. Returns within about a minute, whatever the processes do. The caller has no other
+ * children that end meanwhile, or does not mind that these stay to be waited for.
+ */
+void stacks_print(int out);
+
+#endif
