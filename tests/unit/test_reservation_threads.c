@@ -236,9 +236,10 @@ static void test_fork_while_stretching(void **state)
 		pid_t pid = fork();
 
 		if (pid == 0) {
-			size_t size = pmem2_vm_reservation_get_size(shared);
+			size_t size;
 
 			alarm(60);
+			size = pmem2_vm_reservation_get_size(shared);
 			if (msync(start_of(shared), size, MS_ASYNC) && errno == ENOMEM)
 				_exit(1);
 			if (pmem2_vm_reservation_delete(&shared))
