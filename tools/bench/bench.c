@@ -48,7 +48,8 @@ static const char help[] =
 	"           others, one thread and two\n"
 	"  persist  of 64 B to 1 MiB                        against libpmem2 and msync\n"
 	"  memcpy, memmove, memset  of 8 B to 64 MiB        against libpmem2\n"
-	"Without MEASUREMENT: all. The first ten need root and start a daemon of their own.\n"
+	"Without MEASUREMENT: all. The first eleven need root and start a daemon of their own,\n"
+	"in name spaces of their own.\n"
 	"\n"
 	"      --daemon PATH    the pmem2fs to measure (default: ../fs/pmem2fs beside bench)\n"
 	"  -o OPTIONS           more mount options for it\n"
@@ -348,7 +349,9 @@ int main(int argc, char **argv)
 		.rounds = 30,
 		.seconds = 3,
 	};
+	struct bench_job job = {.work = measure_and_print, .context = &options};
 	int status = parse(argc, argv, &options);
 
-	return status >= 0 ? status : bench_guard(measure_and_print, &options);
+	job.apart = options.wanted & ~OF_LIBRARY;
+	return status >= 0 ? status : bench_guard(&job);
 }

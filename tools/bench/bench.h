@@ -177,11 +177,18 @@ unsigned bench_report_missed(const struct bench_report *report);
 /* Set by a signal: stop measuring, clean up, leave. */
 extern volatile sig_atomic_t bench_interrupted;
 
+struct bench_job {
+	/* Is given an empty folder to mount on. Returns the exit status. */
+	int (*work)(const char *folder, void *context);
+	void *context;
+	bool apart; /* in name spaces of its own, which needs root */
+};
+
 /*
- * Does `work` in a process of its own, with an empty folder to mount on, and removes the folder and
- * all processes that it leaves behind. Returns the exit status that `work` returned, or 1.
+ * Does the job in a process of its own and removes the folder and all processes that it leaves
+ * behind. Returns the exit status of the work, or 1.
  */
-int bench_guard(int (*work)(const char *folder, void *context), void *context);
+int bench_guard(const struct bench_job *job);
 
 /* bench_side.c: a process for each side */
 
@@ -210,16 +217,17 @@ void bench_side_stop(struct bench_side *side);
 /* bench_stage.c: where the file systems are compared */
 
 struct bench_stage {
-	char root[128];    /* a tmpfs of our own, in a mount namespace of our own */
+	char root[128];    /* a tmpfs of our own */
 	char side[2][320]; /* folders with the mappings and with the files of tmpfs */
 	char source[320];  /* the file that is mapped */
+	bool mounted;      /* the tmpfs is there */
 	bool peer;         /* side[0] is a folder that was made on another file system */
 	pid_t keeper;      /* 0: no daemon */
 };
 
 /*
- * Sets the stage up on `folder`, with a daemon unless options.peer. After a failure, too, it wants
- * bench_stage_stop.
+ * Sets the stage up on `folder`, with a daemon unless options.peer, in a job that is apart. After a
+ * failure, too, it wants bench_stage_stop.
  */
 int bench_stage_start(struct bench_stage *stage, const char *folder,
 		      const struct bench_options *options);

@@ -6,12 +6,21 @@
  * signal handler runs in it and not even SIGKILL ends it; only the end of the daemon does. So the
  * measuring is done by a child that leads a process group, which its daemon shares, and the process
  * that the user sees does nothing but wait, and end that group.
+ *
+ * Where a daemon is measured, that child is the first process of a pid name space, with mounts, a
+ * /proc, a network and IPC of its own: the daemon sees the processes of bench only, and all of them
+ * end with the child. It reaps no orphans: each process of bench waits for its own children, and
+ * the few that an early end leaves over go away with the name space.
  */
 #include "bench/bench.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -27,21 +36,44 @@ static void on_signal(int sig)
 	bench_interrupted = 1;
 }
 
-static _Noreturn void be_the_child(int (*work)(const char *folder, void *context),
-				   const char *folder, void *context, pid_t parent,
+/* The child's half of the name spaces. Nothing that is mounted here shows anywhere else. */
+static int set_apart(void)
+{
+	if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL)) {
+		bench_error("cannot have name spaces of its own (bench needs root): %m");
+		return -1;
+	}
+	return 0;
+}
+
+/* `parent` is the reading end of a pipe that the parent has the other end of. */
+static bool is_orphan(int parent)
+{
+	struct pollfd end = {.fd = parent};
+
+	return poll(&end, 1, 0) != 0;
+}
+
+static _Noreturn void be_the_child(const struct bench_job *job, const char *folder, int parent,
 				   const sigset_t *mask)
 {
 	struct sigaction action = {.sa_handler = on_signal};
 	int status;
 
 	setpgid(0, 0);
+	/* A first process gets only signals that it handles, and those that it blocks meanwhile. */
 	sigaction(SIGTERM, &action, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != parent)
+	if (is_orphan(parent) || (job->apart && set_apart()))
 		_exit(EXIT_FAILURE);
 	sigprocmask(SIG_SETMASK, mask, NULL);
-	status = work(folder, context);
+	status = job->work(folder, job->context);
 	fflush(stdout);
+	/* The parent may not be there to do it. */
+	if (is_orphan(parent))
+		rmdir(folder);
 	_exit(status);
 }
 
@@ -69,19 +101,20 @@ static void wait_for(pid_t child, const sigset_t *signals)
 	}
 }
 
-int bench_guard(int (*work)(const char *folder, void *context), void *context)
+int bench_guard(const struct bench_job *job)
 {
 	const char *tmp = getenv("TMPDIR");
-	pid_t parent = getpid(), child;
-	sigset_t signals, mask;
 	int status = EXIT_FAILURE;
+	sigset_t signals, mask;
 	char folder[128];
+	int alive[2];
+	pid_t child;
 
 	if (!tmp || strlen(tmp) > 60)
 		tmp = "/tmp";
 	snprintf(folder, sizeof(folder), "%s/pmem2fs-bench.XXXXXX", tmp);
-	if (!mkdtemp(folder)) {
-		bench_error("%s: %m", folder);
+	if (pipe2(alive, O_CLOEXEC)) {
+		bench_error("pipe: %m");
 		return EXIT_FAILURE;
 	}
 	sigemptyset(&signals);
@@ -90,9 +123,20 @@ int bench_guard(int (*work)(const char *folder, void *context), void *context)
 	sigaddset(&signals, SIGHUP);
 	sigaddset(&signals, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &signals, &mask);
+	if (!mkdtemp(folder)) {
+		bench_error("%s: %m", folder);
+		goto close_pipe;
+	}
+	/* Of the children, not of this process. */
+	if (job->apart && unshare(CLONE_NEWPID)) {
+		bench_error("cannot have a pid name space of its own (bench needs root): %m");
+		goto remove_folder;
+	}
 	child = fork();
-	if (child == 0)
-		be_the_child(work, folder, context, parent, &mask);
+	if (child == 0) {
+		close(alive[1]);
+		be_the_child(job, folder, alive[0], &mask);
+	}
 	if (child < 0) {
 		bench_error("fork: %m");
 		goto remove_folder;
@@ -110,5 +154,8 @@ remove_folder:
 		bench_error("%s: %m", folder);
 		status = EXIT_FAILURE;
 	}
+close_pipe:
+	close(alive[0]);
+	close(alive[1]);
 	return status;
 }

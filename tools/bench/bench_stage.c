@@ -2,13 +2,12 @@
 /*
  * bench_stage.c - where the file systems are compared
  *
- * Everything lies on a tmpfs of our own in a mount namespace of our own, which goes away with the
- * last process in it. The daemon is told to end when its parent does.
+ * Everything lies on a tmpfs of our own in the name spaces that bench_guard.c makes, which go away
+ * with the last process in them. The daemon gets a signal to end when its parent does.
  */
 #include "bench/bench.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,10 +51,9 @@ static int make_file(const char *path, off_t size)
 
 static int make_folders(struct bench_stage *stage, const struct bench_options *options)
 {
-	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
-		return failed("cannot have a mount namespace of its own (bench needs root)");
 	if (mount("tmpfs", stage->root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755"))
 		return failed(stage->root);
+	stage->mounted = true;
 	snprintf(stage->side[1], sizeof(stage->side[1]), "%s/tmpfs", stage->root);
 	snprintf(stage->source, sizeof(stage->source), "%s/source", stage->root);
 	if (mkdir(stage->side[1], 0755))
@@ -179,6 +177,9 @@ int bench_stage_stop(struct bench_stage *stage)
 	/* With --peer a folder on somebody else's file system, which bench_fs has emptied. */
 	if (stage->peer && rmdir(stage->side[0]))
 		err = failed(stage->side[0]);
+	/* Or the folder cannot be removed from within this name space. */
+	if (stage->mounted && umount2(stage->root, MNT_DETACH))
+		err = failed(stage->root);
 	return err;
 }
 
