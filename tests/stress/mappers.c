@@ -179,6 +179,7 @@ static void round_of_contest(struct mapper *mapper)
 
 static void do_round(struct mapper *mapper)
 {
+	busy_begin();
 	switch (mapper->round % 8) {
 	case 0:
 		round_of_fresh_objects(mapper);
@@ -206,6 +207,7 @@ static void do_round(struct mapper *mapper)
 	/* What the next one is unmapping, or has unmapped. */
 	if (contend(&contests[(mapper->number + 1) % MAPPERS]))
 		count(&takes);
+	busy_end();
 	mapper->round++;
 }
 
@@ -221,23 +223,25 @@ static bool take_batch(void)
 
 void *run_mapper(void *arg)
 {
-	struct mapper mapper = {
-		.number = (size_t)arg,
-		.private = make_config(PMEM2_PRIVATE),
-		.shared = make_config(PMEM2_SHARED),
-		.reserved = make_config(PMEM2_PRIVATE),
-	};
+	struct mapper mapper = {.number = (size_t)arg};
 
+	busy_begin();
+	mapper.private = make_config(PMEM2_PRIVATE);
+	mapper.shared = make_config(PMEM2_SHARED);
+	mapper.reserved = make_config(PMEM2_PRIVATE);
 	ok(pmem2_source_from_anon(&mapper.memory, 2 * PAGE));
 	ok(pmem2_source_from_fd(&mapper.file, file));
+	busy_end();
 	while (take_batch()) {
 		for (int i = 0; i < BATCH; i++)
 			do_round(&mapper);
 	}
+	busy_begin();
 	ok(pmem2_source_delete(&mapper.file));
 	ok(pmem2_source_delete(&mapper.memory));
 	ok(pmem2_config_delete(&mapper.reserved));
 	ok(pmem2_config_delete(&mapper.shared));
 	ok(pmem2_config_delete(&mapper.private));
+	busy_end();
 	return NULL;
 }

@@ -25,6 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define STUCK_SECONDS 180
+
 struct pmem2_vm_reservation *rsv;
 char *rsv_start;
 int file;
@@ -62,6 +64,50 @@ void pause_for(long microseconds)
 	nanosleep(&pause, NULL);
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+#define FORK_WHEN_QUIET true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FORK_WHEN_QUIET true
+#endif
+#endif
+#ifndef FORK_WHEN_QUIET
+#define FORK_WHEN_QUIET false
+#endif
+
+/* The forker does not wait for a moment in which nobody happens to be busy. */
+static pthread_rwlock_t quiet = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+
+void busy_begin(void)
+{
+	if (FORK_WHEN_QUIET)
+		ok(pthread_rwlock_rdlock(&quiet));
+}
+
+void busy_end(void)
+{
+	if (FORK_WHEN_QUIET)
+		ok(pthread_rwlock_unlock(&quiet));
+}
+
+bool quiet_begin(void)
+{
+	if (!FORK_WHEN_QUIET)
+		return true;
+	ok(pthread_rwlock_wrlock(&quiet));
+	/* A mapper that finds no round is busy once more before it ends. */
+	if (atomic_load(&rounds_left))
+		return true;
+	ok(pthread_rwlock_unlock(&quiet));
+	return false;
+}
+
+void quiet_end(void)
+{
+	if (FORK_WHEN_QUIET)
+		ok(pthread_rwlock_unlock(&quiet));
+}
+
 struct pmem2_config *make_config(enum pmem2_sharing_type sharing)
 {
 	struct pmem2_config *config;
@@ -70,6 +116,27 @@ struct pmem2_config *make_config(enum pmem2_sharing_type sharing)
 	ok(pmem2_config_set_required_store_granularity(config, PMEM2_GRANULARITY_PAGE));
 	ok(pmem2_config_set_sharing(config, sharing));
 	return config;
+}
+
+/*
+ * Joins a thread. While it runs the mappers take rounds, or this is no wait but a hang; at the end
+ * of a run there are none left, and the rest takes no longer than a batch.
+ */
+static void join(pthread_t thread)
+{
+	unsigned long left = atomic_load(&rounds_left);
+	unsigned seconds = 0;
+	struct timespec end;
+	int ret;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	do {
+		end.tv_sec++;
+		ret = pthread_timedjoin_np(thread, NULL, &end);
+		seconds = atomic_load(&rounds_left) == left ? seconds + 1 : 0;
+		left = atomic_load(&rounds_left);
+	} while (ret == ETIMEDOUT && seconds < STUCK_SECONDS);
+	must_be("the end of a thread, with no round begun for minutes", ret, 0);
 }
 
 static void run(unsigned long rounds)
@@ -85,17 +152,19 @@ static void run(unsigned long rounds)
 	ok(pthread_attr_init(&attr));
 	/* So small that the C library keeps all of them, and as many areas are there as before. */
 	ok(pthread_attr_setstacksize(&attr, MIB / 2));
+	busy_begin();
 	for (size_t i = 0; i < STRANGERS; i++)
 		ok(pthread_create(&threads[n++], &attr, run_stranger, (void *)i));
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		ok(pthread_create(&threads[n++], &attr, others[i], NULL));
 	for (size_t i = 0; i < MAPPERS; i++)
 		ok(pthread_create(&threads[n++], &attr, run_mapper, (void *)i));
+	busy_end();
 	for (size_t i = 0; i < MAPPERS; i++)
-		ok(pthread_join(threads[--n], NULL));
+		join(threads[--n]);
 	atomic_store(&stop, true);
 	while (n)
-		ok(pthread_join(threads[--n], NULL));
+		join(threads[--n]);
 	ok(pthread_attr_destroy(&attr));
 }
 

@@ -42,6 +42,17 @@ void count(atomic_ulong *counter);
 /* For threads that leave most of the time to others. */
 void pause_for(long microseconds);
 
+/*
+ * The allocator of the address sanitizer, other than that of the C library, stays locked in a child
+ * if another thread was in it at the fork. With it a fork waits until no thread is busy, no thread
+ * gets busy meanwhile, and quiet_begin returns false when threads begin to end. Without it these do
+ * nothing: forks come in the middle of everything.
+ */
+void busy_begin(void);
+void busy_end(void);
+bool quiet_begin(void);
+void quiet_end(void);
+
 struct pmem2_config *make_config(enum pmem2_sharing_type sharing);
 
 /* The threads. Mappers and strangers are told their number. */
