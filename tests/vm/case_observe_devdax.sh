@@ -8,10 +8,10 @@ source=$node type=devdax page=2097152
 # shellcheck disable=SC2154 # given by run-guest
 . "$here/observed.sh"
 
-if [ -x "$build/tests/fs/libpmem2_program" ]; then
+if [ -x "$build/tests/mount/libpmem2_program" ]; then
 	rm -f /tmp/orders
 	mkfifo /tmp/orders
-	"$build/tests/fs/libpmem2_program" "$source" </tmp/orders >/tmp/answers &
+	"$build/tests/mount/libpmem2_program" "$source" </tmp/orders >/tmp/answers &
 	holder=$!
 	exec 3>/tmp/orders
 	answers 1

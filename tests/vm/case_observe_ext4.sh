@@ -23,10 +23,10 @@ order mremap 16384
 expect_held "$holder" 16384
 release
 
-if [ -x "$build/tests/fs/libpmem2_program" ]; then
+if [ -x "$build/tests/mount/libpmem2_program" ]; then
 	rm -f /tmp/orders
 	mkfifo /tmp/orders
-	"$build/tests/fs/libpmem2_program" "$source" </tmp/orders >/tmp/answers &
+	"$build/tests/mount/libpmem2_program" "$source" </tmp/orders >/tmp/answers &
 	holder=$!
 	exec 3>/tmp/orders
 	answers 1

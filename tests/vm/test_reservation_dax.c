@@ -6,7 +6,7 @@
  *
  * PATH is a file or a device-DAX node of at least 8 MiB; the granularity is what it has.
  */
-#include "../unit/reservation_helper.h"
+#include "../unit/lib/reservation_helper.h"
 #include <pthread.h>
 
 #define ROUNDS 300
