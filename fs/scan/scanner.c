@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/dax.h"
-#include "scan/process.h"
+#include "scan/scanned_process.h"
 #include "scan/users.h"
 #include <dirent.h>
 #include <errno.h>
@@ -46,9 +46,9 @@ struct scanner {
 	struct users users;
 	size_t mappings;
 	size_t count, room;
-	struct process **list; /* by pid */
-	pid_t begin_at;        /* LOOK_ALL begins with the first process that had to wait */
-	struct news **end;     /* of the look's news */
+	struct scanned_process **list; /* by pid */
+	pid_t begin_at;                /* LOOK_ALL begins with the first process that had to wait */
+	struct news **end;             /* of the look's news */
 };
 
 struct scanner *scanner_new(const struct skip *skip)
@@ -72,7 +72,7 @@ void scanner_free(struct scanner *scanner)
 	if (!scanner)
 		return;
 	for (size_t i = 0; i < scanner->count; i++)
-		process_free(scanner->list[i]);
+		scanned_process_free(scanner->list[i]);
 	free(scanner->list);
 	users_clear(&scanner->users);
 	dax_free(scanner->dax);
@@ -106,7 +106,7 @@ static size_t place_of(const struct scanner *scanner, pid_t pid)
 	return low;
 }
 
-static struct process *find(const struct scanner *scanner, pid_t pid)
+static struct scanned_process *find(const struct scanner *scanner, pid_t pid)
 {
 	size_t i = place_of(scanner, pid);
 
@@ -114,14 +114,14 @@ static struct process *find(const struct scanner *scanner, pid_t pid)
 }
 
 /* `pidfd` is used up; -1: to be opened here. NULL: there is no such process, or no memory. */
-static struct process *add(struct scanner *scanner, pid_t pid, int pidfd)
+static struct scanned_process *add(struct scanner *scanner, pid_t pid, int pidfd)
 {
 	size_t i = place_of(scanner, pid);
-	struct process *process;
+	struct scanned_process *process;
 
 	if (scanner->count == scanner->room) {
 		size_t larger = scanner->room ? scanner->room * 2 : 64;
-		struct process **list = realloc(scanner->list, larger * sizeof(*list));
+		struct scanned_process **list = realloc(scanner->list, larger * sizeof(*list));
 
 		if (!list)
 			goto close_pidfd;
@@ -132,7 +132,7 @@ static struct process *add(struct scanner *scanner, pid_t pid, int pidfd)
 		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0)
 		return NULL;
-	process = process_new(scanner->processes + 1, pid, pidfd);
+	process = scanned_process_new(scanner->processes + 1, pid, pidfd);
 	if (!process)
 		goto close_pidfd;
 	scanner->processes++;
@@ -156,11 +156,11 @@ static void append(struct scanner *scanner, struct news *news)
 }
 
 /* False: its end cannot be told, so that it stays. */
-static bool forget(struct scanner *scanner, struct process *process)
+static bool forget(struct scanner *scanner, struct scanned_process *process)
 {
-	size_t i = place_of(scanner, process->pid), count = process_count(process);
+	size_t i = place_of(scanner, process->pid), count = scanned_process_count(process);
 	struct user *user = users_get(&scanner->users, process->uid);
-	struct news *news = process_gone(process);
+	struct news *news = scanned_process_gone(process);
 
 	if (!user || (process->told && !news))
 		return false;
@@ -171,7 +171,7 @@ static bool forget(struct scanner *scanner, struct process *process)
 	scanner->count--;
 	memmove(scanner->list + i, scanner->list + i + 1,
 		(scanner->count - i) * sizeof(*scanner->list));
-	process_free(process);
+	scanned_process_free(process);
 	return true;
 }
 
@@ -187,7 +187,7 @@ static size_t left(size_t max, size_t used)
 	return used < max ? max - used : 0;
 }
 
-static void tell_full(struct user *user, const struct process *process)
+static void tell_full(struct user *user, const struct scanned_process *process)
 {
 	if (user->warned)
 		return;
@@ -197,17 +197,17 @@ static void tell_full(struct user *user, const struct process *process)
 }
 
 /* 0 or a negative errno, with everything as before. */
-static int look_known(struct scanner *scanner, struct look *look, struct process *process,
+static int look_known(struct scanner *scanner, struct look *look, struct scanned_process *process,
 		      struct news **news)
 {
-	size_t before = process_count(process), after;
+	size_t before = scanned_process_count(process), after;
 	struct user *old_user = users_get(&scanner->users, process->uid), *user;
-	struct sight sight = {
+	struct scan_context sight = {
 		.dax = scanner->dax,
 		.seed = scanner->seed,
 		.numbers = scanner->numbers,
 	};
-	int error = process_ids(process->pid, &sight.uid, &sight.gid);
+	int error = scanned_process_ids(process->pid, &sight.uid, &sight.gid);
 
 	if (error)
 		return error;
@@ -221,10 +221,10 @@ static int look_known(struct scanner *scanner, struct look *look, struct process
 		sight.room = least(sight.room, left(USER_MAX, user->mappings));
 		sight.room = least(sight.room, left(TOTAL_MAX - ROOT_SHARE, scanner->mappings));
 	}
-	error = process_look(process, &sight, news);
+	error = scanned_process_scan(process, &sight, news);
 	if (error)
 		user = old_user;
-	after = process_count(process);
+	after = scanned_process_count(process);
 	user->mappings += after;
 	scanner->mappings += after;
 	scanner->numbers = sight.numbers;
@@ -248,7 +248,8 @@ static bool is_out_of_sight(int error)
 	return error == -ESRCH || error == -ENOENT || no_rights(error);
 }
 
-static void look_at_known(struct scanner *scanner, struct look *look, struct process *process)
+static void look_at_known(struct scanner *scanner, struct look *look,
+			  struct scanned_process *process)
 {
 	struct news *news = NULL;
 	bool done;
@@ -259,7 +260,8 @@ static void look_at_known(struct scanner *scanner, struct look *look, struct pro
 	error = look_known(scanner, look, process, &news);
 	if (error && error != -ESRCH)
 		look->complete = false;
-	done = error ? is_out_of_sight(error) : !process->table_count && !process_count(process);
+	done = error ? is_out_of_sight(error)
+		     : !process->table_count && !scanned_process_count(process);
 	if (done && forget(scanner, process))
 		news_free(news); /* its being gone says it all */
 	else if (news)
@@ -287,15 +289,15 @@ static void charge(struct scanner *scanner, uid_t uid, uint64_t begun)
 static bool look_at_stranger(struct scanner *scanner, struct look *look, pid_t pid)
 {
 	uint64_t begun = clock_now();
-	struct process *process;
+	struct scanned_process *process;
 	int interest;
 	uid_t uid = 0;
 	gid_t gid;
 
 	if (look->kind != LOOK_ONE && begun < scanner->users.debts_until &&
-	    !process_ids(pid, &uid, &gid) && must_wait(scanner, uid))
+	    !scanned_process_ids(pid, &uid, &gid) && must_wait(scanner, uid))
 		return true;
-	interest = process_is_of_interest(pid, scanner->dax);
+	interest = scanned_process_is_of_interest(pid, scanner->dax);
 	if (no_rights(interest) || interest == -ENOMEM || interest == -EMFILE)
 		look->complete = false;
 	if (interest > 0) {
@@ -305,7 +307,7 @@ static bool look_at_stranger(struct scanner *scanner, struct look *look, pid_t p
 		else if (errno != ESRCH)
 			look->complete = false;
 	}
-	if (clock_now() - begun > WORTH_CHARGING && !process_ids(pid, &uid, &gid))
+	if (clock_now() - begun > WORTH_CHARGING && !scanned_process_ids(pid, &uid, &gid))
 		charge(scanner, uid, begun);
 	return false;
 }
@@ -313,7 +315,7 @@ static bool look_at_stranger(struct scanner *scanner, struct look *look, pid_t p
 /* False: it has to wait. */
 static bool look_at(struct scanner *scanner, struct look *look, pid_t pid)
 {
-	struct process *process = find(scanner, pid);
+	struct scanned_process *process = find(scanner, pid);
 	bool waits = false;
 
 	if (is_own(scanner, pid))
@@ -323,7 +325,7 @@ static bool look_at(struct scanner *scanner, struct look *look, pid_t pid)
 		return true;
 	}
 	atomic_store_explicit(&scanner->at, pid, memory_order_relaxed);
-	if (process && !process_is_alive(process) && forget(scanner, process))
+	if (process && !scanned_process_is_alive(process) && forget(scanner, process))
 		process = NULL; /* the pid may be another one's by now */
 	if (!process) {
 		waits = look_at_stranger(scanner, look, pid);
@@ -354,7 +356,7 @@ static bool has_ended(int pidfd)
 
 static void take_table(struct scanner *scanner, struct look *look, struct given_table *given)
 {
-	struct process *process = find(scanner, given->pid);
+	struct scanned_process *process = find(scanner, given->pid);
 
 	if (given->pid <= 0 || is_own(scanner, given->pid) ||
 	    lanes_is_stuck(&scanner->skip->lanes, given->pid))
@@ -362,7 +364,7 @@ static void take_table(struct scanner *scanner, struct look *look, struct given_
 	if (given->pidfd >= 0 && has_ended(given->pidfd))
 		return;
 	/* Of two that live, only one can have the pid. */
-	if (process && !process_is_alive(process) && forget(scanner, process))
+	if (process && !scanned_process_is_alive(process) && forget(scanner, process))
 		process = NULL;
 	if (!process) {
 		process = add(scanner, given->pid, given->pidfd);
@@ -373,7 +375,7 @@ static void take_table(struct scanner *scanner, struct look *look, struct given_
 		return;
 	}
 	if (given->fd >= 0)
-		process_give(process, given->fd);
+		scanned_process_pass_table(process, given->fd);
 	process->fresh = true;
 }
 
@@ -398,7 +400,8 @@ static void take_tables(struct scanner *scanner, struct look *look)
 
 /* The pids of known processes, or only of those for which `wanted` holds. To be freed. */
 static pid_t *pids_of(const struct scanner *scanner,
-		      bool (*wanted)(const struct scanner *, const struct process *), size_t *count)
+		      bool (*wanted)(const struct scanner *, const struct scanned_process *),
+		      size_t *count)
 {
 	pid_t *pids = malloc((scanner->count + 1) * sizeof(*pids));
 
@@ -409,27 +412,27 @@ static pid_t *pids_of(const struct scanner *scanner,
 	return pids;
 }
 
-static bool is_any(const struct scanner *scanner, const struct process *process)
+static bool is_any(const struct scanner *scanner, const struct scanned_process *process)
 {
 	(void)scanner;
 	(void)process;
 	return true;
 }
 
-static bool is_fresh(const struct scanner *scanner, const struct process *process)
+static bool is_fresh(const struct scanner *scanner, const struct scanned_process *process)
 {
 	(void)scanner;
 	return process->fresh;
 }
 
-static bool was_missed(const struct scanner *scanner, const struct process *process)
+static bool was_missed(const struct scanner *scanner, const struct scanned_process *process)
 {
 	return process->looked != scanner->looks;
 }
 
 /* Looking changes the list of those that are known. */
 static void look_at_those(struct scanner *scanner, struct look *look,
-			  bool (*wanted)(const struct scanner *, const struct process *))
+			  bool (*wanted)(const struct scanner *, const struct scanned_process *))
 {
 	size_t count;
 	pid_t *pids = pids_of(scanner, wanted, &count);

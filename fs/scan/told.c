@@ -8,27 +8,28 @@
 #include <errno.h>
 #include <stdlib.h>
 
-void entries_clear(struct entries *entries)
+void reported_mappings_clear(struct reported_mappings *entries)
 {
 	for (size_t i = 0; i < entries->count; i++)
 		free(entries->list[i].extents);
 	free(entries->list);
-	*entries = (struct entries){0};
+	*entries = (struct reported_mappings){0};
 }
 
-bool told_same(const struct entry *old, const struct claim *claim)
+bool told_same(const struct reported_mapping *old, const struct claim *claim)
 {
 	return old->place == claim->slot && old->identity == claim->generation &&
 	       old->digest == claim->digest && extents_equal(old->extents, claim->extents);
 }
 
-const struct entry *told_observed(const struct process *process, const struct run *run)
+const struct reported_mapping *told_observed(const struct scanned_process *process,
+					     const struct run *run)
 {
 	size_t low = 0, high = process->observed.count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		const struct entry *entry = &process->observed.list[middle];
+		const struct reported_mapping *entry = &process->observed.list[middle];
 
 		if (entry->place == run->begin)
 			return entry->identity == run->identity ? entry : NULL;
@@ -55,7 +56,7 @@ static int tell(struct change *change, struct sighting sighting)
 	return 0;
 }
 
-static int tell_gone(struct change *change, const struct entry *old, enum origin origin)
+static int tell_gone(struct change *change, const struct reported_mapping *old, enum origin origin)
 {
 	return tell(change, (struct sighting){
 				    .kind = SIGHTING_GONE,
@@ -71,8 +72,9 @@ static int copy_extents(const struct extents *extents, struct extents **copy)
 }
 
 /* Of the entries before, passes over those that are gone by now. */
-static int pass(struct change *change, const struct entry **old, const struct entry *behind,
-		uint64_t place, uint64_t identity, enum origin origin)
+static int pass(struct change *change, const struct reported_mapping **old,
+		const struct reported_mapping *behind, uint64_t place, uint64_t identity,
+		enum origin origin)
 {
 	for (; *old < behind; ++*old) {
 		int error;
@@ -87,7 +89,8 @@ static int pass(struct change *change, const struct entry **old, const struct en
 	return 0;
 }
 
-static bool is_at(const struct entry *old, const struct entry *behind, uint64_t place)
+static bool is_at(const struct reported_mapping *old, const struct reported_mapping *behind,
+		  uint64_t place)
 {
 	return old < behind && old->place == place;
 }
@@ -113,15 +116,15 @@ static int tell_claim(struct change *change, const struct claim *claim, enum sig
 	return error;
 }
 
-static int compare_claim(struct change *change, struct claim *claim, struct entries *now,
-			 const struct entry **old, const struct entry *behind)
+static int compare_claim(struct change *change, struct claim *claim, struct reported_mappings *now,
+			 const struct reported_mapping **old, const struct reported_mapping *behind)
 {
-	struct entry *entry = &now->list[now->count];
+	struct reported_mapping *entry = &now->list[now->count];
 	int error = pass(change, old, behind, claim->slot, claim->generation, ORIGIN_PUBLISHED);
 
 	if (error)
 		return error;
-	*entry = (struct entry){
+	*entry = (struct reported_mapping){
 		.place = claim->slot,
 		.identity = claim->generation,
 		.digest = claim->digest,
@@ -146,11 +149,11 @@ static int compare_claim(struct change *change, struct claim *claim, struct entr
 /* Those of one table; *next is its first claim, and then that of the next table. */
 static int compare_table(struct change *change, uint32_t number, size_t *next)
 {
-	const struct process_table *table = &change->process->tables[number];
-	const struct entry *old = table->told.list;
-	const struct entry *behind = old ? old + table->told.count : NULL;
+	const struct scanned_table *table = &change->process->tables[number];
+	const struct reported_mapping *old = table->told.list;
+	const struct reported_mapping *behind = old ? old + table->told.count : NULL;
 	struct claims *claims = change->claims;
-	struct entries *now = &change->tables[number];
+	struct reported_mappings *now = &change->tables[number];
 	size_t end = *next;
 	int error = 0;
 
@@ -169,10 +172,10 @@ static int compare_table(struct change *change, uint32_t number, size_t *next)
 
 static int compare_runs(struct change *change)
 {
-	const struct entry *old = change->process->observed.list;
-	const struct entry *behind = old ? old + change->process->observed.count : NULL;
+	const struct reported_mapping *old = change->process->observed.list;
+	const struct reported_mapping *behind = old ? old + change->process->observed.count : NULL;
 	const struct runs *runs = change->runs;
-	struct entries *now = &change->observed;
+	struct reported_mappings *now = &change->observed;
 	int error = 0;
 
 	now->list = malloc((runs->count + 1) * sizeof(*now->list));
@@ -181,7 +184,7 @@ static int compare_runs(struct change *change)
 	for (size_t i = 0; !error && i < runs->count; i++) {
 		const struct run *run = &runs->list[i];
 		struct sighting sighting = {.kind = SIGHTING_NEW, .origin = ORIGIN_OBSERVED};
-		struct entry entry = {.place = run->begin, .identity = run->identity};
+		struct reported_mapping entry = {.place = run->begin, .identity = run->identity};
 
 		error = pass(change, &old, behind, run->begin, run->identity, ORIGIN_OBSERVED);
 		if (error)
@@ -221,7 +224,7 @@ void told_clear(struct change *change)
 	for (size_t i = 0; i < change->count; i++)
 		free(change->list[i].extents);
 	free(change->list);
-	for (size_t i = 0; i < PROCESS_TABLES; i++)
-		entries_clear(&change->tables[i]);
-	entries_clear(&change->observed);
+	for (size_t i = 0; i < SCANNED_TABLES_MAX; i++)
+		reported_mappings_clear(&change->tables[i]);
+	reported_mappings_clear(&change->observed);
 }

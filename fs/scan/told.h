@@ -5,7 +5,7 @@
 #ifndef PMEM2FS_TOLD_H
 #define PMEM2FS_TOLD_H
 
-#include "scan/process.h"
+#include "scan/scanned_process.h"
 
 struct claim;
 struct claims;
@@ -14,11 +14,11 @@ struct runs;
 
 /* What is to be told, and to be remembered when it has been. */
 struct change {
-	struct process *process;
-	struct sight *sight;
+	struct scanned_process *process;
+	struct scan_context *sight;
 	struct claims *claims; /* what is there: of the tables, one after the other */
 	const struct runs *runs;
-	struct entries tables[PROCESS_TABLES], observed;
+	struct reported_mappings tables[SCANNED_TABLES_MAX], observed;
 	size_t count, room;
 	struct sighting *list;
 };
@@ -27,12 +27,13 @@ struct change {
 int told_compare(struct change *change);
 void told_clear(struct change *change);
 
-void entries_clear(struct entries *entries);
+void reported_mappings_clear(struct reported_mappings *entries);
 
 /* Whether nothing is to be told of a claim. */
-bool told_same(const struct entry *old, const struct claim *claim);
+bool told_same(const struct reported_mapping *old, const struct claim *claim);
 
 /* What was told of a run, or NULL. */
-const struct entry *told_observed(const struct process *process, const struct run *run);
+const struct reported_mapping *told_observed(const struct scanned_process *process,
+					     const struct run *run);
 
 #endif

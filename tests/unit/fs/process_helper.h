@@ -7,7 +7,7 @@
 
 #include "dax_fake.h"
 #include "publisher.h"
-#include "scan/process.h"
+#include "scan/scanned_process.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -28,9 +28,9 @@
 #define RW (PROT_READ | PROT_WRITE)
 
 static int plain;
-static struct process *process;
+static struct scanned_process *process;
 static struct publisher publisher;
-static struct sight sight;
+static struct scan_context sight;
 
 static inline int begin(void **state)
 {
@@ -38,7 +38,7 @@ static inline int begin(void **state)
 	plain = publisher_file(FILE_PAGES * PAGE);
 	dax_file = publisher_file(FILE_PAGES * PAGE);
 	other = publisher_file(FILE_PAGES * PAGE);
-	sight = (struct sight){.seed = 5, .room = 1000000, .uid = 12, .gid = 34};
+	sight = (struct scan_context){.seed = 5, .room = 1000000, .uid = 12, .gid = 34};
 	return 0;
 }
 
@@ -58,7 +58,7 @@ static inline void start(void (*step)(unsigned number))
 	publisher_start(&publisher, step);
 	pidfd = (int)syscall(SYS_pidfd_open, publisher.pid, 0);
 	assert_true(pidfd >= 0);
-	process = process_new(77, publisher.pid, pidfd);
+	process = scanned_process_new(77, publisher.pid, pidfd);
 	assert_non_null(process);
 }
 
@@ -67,9 +67,9 @@ static inline void stop(void)
 	struct news *news;
 
 	publisher_stop(&publisher);
-	assert_int_equal(process_look(process, &sight, &news), -ESRCH);
+	assert_int_equal(scanned_process_scan(process, &sight, &news), -ESRCH);
 	assert_null(news);
-	process_free(process);
+	scanned_process_free(process);
 }
 
 /* The next look, which finds that many things to tell. */
@@ -77,7 +77,7 @@ static inline struct news *look(size_t count)
 {
 	struct news *news;
 
-	assert_int_equal(process_look(process, &sight, &news), 0);
+	assert_int_equal(scanned_process_scan(process, &sight, &news), 0);
 	if (!count) {
 		assert_null(news);
 		return NULL;

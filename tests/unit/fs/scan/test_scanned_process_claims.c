@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_process_claims.c - what a process publishes is told only as far as it is true, and read only
- * from what is a table
+ * test_scanned_process_claims.c - what a process publishes is told only as far as it is true, and
+ * read only from what is a table
  */
 #include "process_helper.h"
 #include <sys/sysmacros.h>
@@ -211,7 +211,7 @@ static void no_more_than_there_is_room_for(void **state)
 	sight.room = 100;
 	news_free(look(100));
 	assert_true(sight.left_out);
-	assert_int_equal(process_count(process), 100);
+	assert_int_equal(scanned_process_count(process), 100);
 	look(0);
 	sight.room = 1000;
 	sight.left_out = false;
@@ -219,7 +219,7 @@ static void no_more_than_there_is_room_for(void **state)
 	assert_false(sight.left_out);
 	sight.room = 0;
 	news_free(look(500));
-	assert_int_equal(process_count(process), 0);
+	assert_int_equal(scanned_process_count(process), 0);
 	stop();
 }
 
@@ -257,7 +257,7 @@ static void slots_that_change_all_the_time(void **state)
 	(void)state;
 	start(flipping);
 	for (int i = 0; i < 200; i++) {
-		assert_int_equal(process_look(process, &sight, &news), 0);
+		assert_int_equal(scanned_process_scan(process, &sight, &news), 0);
 		for (size_t j = 0; news && j < news->count; j++) {
 			const struct sighting *sighting = &news->list[j];
 
@@ -267,7 +267,7 @@ static void slots_that_change_all_the_time(void **state)
 					 sighting->record.label_length == 0);
 		}
 		news_free(news);
-		assert_true(process_count(process) <= 1);
+		assert_true(scanned_process_count(process) <= 1);
 	}
 	stop();
 }
@@ -354,9 +354,9 @@ static void what_is_handed_over(void **state)
 	(void)state;
 	start(handing_over);
 	ours = forge_table_fd("pmem2fs", TABLE_VERSION, 10, TABLE_SEALS, &fd);
-	process_give(process, fd);
+	scanned_process_pass_table(process, fd);
 	assert_int_equal(process->table_count, 1);
-	process_give(process, fd);
+	scanned_process_pass_table(process, fd);
 	assert_int_equal(process->table_count, 1);
 	news_free(look(1)); /* its own only */
 	assert_int_equal(process->table_count, 1);
@@ -364,11 +364,11 @@ static void what_is_handed_over(void **state)
 	munmap(ours, ours->header_size);
 
 	assert_int_equal(pipe(fds), 0);
-	process_give(process, fds[0]);
-	process_give(process, plain);
+	scanned_process_pass_table(process, fds[0]);
+	scanned_process_pass_table(process, plain);
 	path = open("/proc/self/exe", O_PATH | O_CLOEXEC);
-	process_give(process, path);
-	process_give(process, -1);
+	scanned_process_pass_table(process, path);
+	scanned_process_pass_table(process, -1);
 	assert_int_equal(process->table_count, 1);
 	look(0);
 	close(path);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_process.c - what looks at a process tell: what it publishes, what it has mapped of files
- * with DAX, and its end
+ * test_scanned_process.c - what looks at a process tell: what it publishes, what it has mapped of
+ * files with DAX, and its end
  */
 #include "process_helper.h"
 #include <signal.h>
@@ -102,7 +102,7 @@ static void tells_what_is_published_and_what_changes(void **state)
 	news_free(news);
 	look(0);
 	assert_int_equal(process->table_count, 1);
-	assert_int_equal(process_count(process), 0);
+	assert_int_equal(scanned_process_count(process), 0);
 	stop();
 }
 
@@ -115,7 +115,7 @@ static void another_user_is_a_change(void **state)
 	start(publishing);
 	news_free(look(2));
 	sight.uid = 13;
-	assert_int_equal(process_look(process, &sight, &news), 0);
+	assert_int_equal(scanned_process_scan(process, &sight, &news), 0);
 	assert_int_equal(news->count, 2);
 	assert_int_equal(news->list[0].kind, SIGHTING_CHANGED);
 	assert_int_equal(news->list[0].record.uid, 13);
@@ -347,13 +347,14 @@ static void the_first_thread_may_end(void **state)
 	while (!first_has_ended())
 		usleep(1000);
 	look(0);
-	process_free(process);
-	process = process_new(78, publisher.pid, (int)syscall(SYS_pidfd_open, publisher.pid, 0));
+	scanned_process_free(process);
+	process = scanned_process_new(78, publisher.pid,
+				      (int)syscall(SYS_pidfd_open, publisher.pid, 0));
 	sight.numbers = 0;
 	{
 		struct news *news;
 
-		assert_int_equal(process_look(process, &sight, &news), 0);
+		assert_int_equal(scanned_process_scan(process, &sight, &news), 0);
 		assert_int_equal(news->count, 2);
 		news_free(news);
 	}
@@ -366,16 +367,16 @@ static void what_ended_is_gone(void **state)
 
 	(void)state;
 	start(publishing);
-	assert_null(process_gone(process));
+	assert_null(scanned_process_gone(process));
 	news_free(look(2));
-	assert_true(process_is_alive(process));
+	assert_true(scanned_process_is_alive(process));
 	assert_int_equal(kill(publisher.pid, SIGKILL), 0);
-	while (process_is_alive(process))
+	while (scanned_process_is_alive(process))
 		usleep(1000);
 	/* Nobody has waited for it yet. */
-	assert_int_equal(process_look(process, &sight, &news), -ESRCH);
-	assert_int_equal(process_count(process), 2);
-	news = process_gone(process);
+	assert_int_equal(scanned_process_scan(process, &sight, &news), -ESRCH);
+	assert_int_equal(scanned_process_count(process), 2);
+	news = scanned_process_gone(process);
 	assert_true(news->gone && news->process == 77 && !news->count && news->pidfd < 0);
 	news_free(news);
 	stop();

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * process.h - one process over several looks: its areas, its tables, and what was told of it
+ * scanned_process.h - one process over several looks: its areas, its tables, and what was told of
+ * it
  */
-#ifndef PMEM2FS_PROCESS_H
-#define PMEM2FS_PROCESS_H
+#ifndef PMEM2FS_SCANNED_PROCESS_H
+#define PMEM2FS_SCANNED_PROCESS_H
 
 #include "base/extents.h"
 #include "host/dax.h"
@@ -13,10 +14,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define PROCESS_TABLES 4
+#define SCANNED_TABLES_MAX 4
 
 /* A mapping that was told of. */
-struct entry {
+struct reported_mapping {
 	uint64_t number;
 	uint64_t place;    /* published: slot; observed: address */
 	uint64_t identity; /* published: generation; observed: of file and offset, as one number */
@@ -25,19 +26,19 @@ struct entry {
 };
 
 /* By place. */
-struct entries {
+struct reported_mappings {
 	size_t count;
-	struct entry *list;
+	struct reported_mapping *list;
 };
 
-struct process_table {
+struct scanned_table {
 	uint64_t inode;
 	struct pmem2fs_table *reader;
 	bool mapped; /* in the areas, when they were last read */
-	struct entries told;
+	struct reported_mappings told;
 };
 
-struct process {
+struct scanned_process {
 	uint64_t number;
 	pid_t pid;
 	int pidfd;
@@ -48,12 +49,12 @@ struct process {
 	bool fresh;      /* the scanner's: it has handed a table over since it was looked at */
 	uint64_t looked; /* the scanner's */
 	size_t table_count;
-	struct process_table tables[PROCESS_TABLES];
-	struct entries observed;
+	struct scanned_table tables[SCANNED_TABLES_MAX];
+	struct reported_mappings observed;
 };
 
 /* What a look works with. */
-struct sight {
+struct scan_context {
 	struct dax *dax;
 	uid_t uid; /* effective ones of the process, by now */
 	gid_t gid;
@@ -63,31 +64,32 @@ struct sight {
 	bool left_out;    /* set: there are more */
 };
 
-/* Whether process_look could find anything. 0 or 1, or why its areas cannot be read. */
-int process_is_of_interest(pid_t pid, struct dax *dax);
+/* Whether scanned_process_scan could find anything. 0 or 1, or why its areas cannot be read. */
+int scanned_process_is_of_interest(pid_t pid, struct dax *dax);
 
 /* The effective ids of a process, or a negative errno. */
-int process_ids(pid_t pid, uid_t *uid, gid_t *gid);
+int scanned_process_ids(pid_t pid, uid_t *uid, gid_t *gid);
 
 /* `pidfd` is the new process's from then on. NULL when memory runs out. */
-struct process *process_new(uint64_t number, pid_t pid, int pidfd);
-void process_free(struct process *process);
+struct scanned_process *scanned_process_new(uint64_t number, pid_t pid, int pidfd);
+void scanned_process_free(struct scanned_process *process);
 
-bool process_is_alive(const struct process *process);
+bool scanned_process_is_alive(const struct scanned_process *process);
 
 /* It has handed this over, which stays the caller's. */
-void process_give(struct process *process, int table);
+void scanned_process_pass_table(struct scanned_process *process, int table);
 
 /* How many mappings were told of. */
-size_t process_count(const struct process *process);
+size_t scanned_process_count(const struct scanned_process *process);
 
 /*
  * *news is what has changed, NULL for nothing. Errors: -ESRCH (it has ended), -EACCES and -EPERM
  * (not to be seen by us), or others after which all is as before: -ENOMEM, -EMFILE, ...
  */
-int process_look(struct process *process, struct sight *sight, struct news **news);
+int scanned_process_scan(struct scanned_process *process, struct scan_context *sight,
+			 struct news **news);
 
 /* The news that it is gone, NULL if it was never told of or memory runs out. */
-struct news *process_gone(const struct process *process);
+struct news *scanned_process_gone(const struct scanned_process *process);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * process.c - see process.h
+ * scanned_process.c - see scanned_process.h
  *
  * A look first finds out all that is there now, and then compares it with what was told before;
  * when something fails in between, nothing was told and nothing is changed.
  */
-#include "scan/process.h"
+#include "scan/scanned_process.h"
 #include "base/log.h"
 #include "host/maps.h"
 #include "host/tables.h"
@@ -51,7 +51,7 @@ static ssize_t read_file(pid_t pid, const char *name, char *text, size_t size)
 	return n;
 }
 
-int process_ids(pid_t pid, uid_t *uid_ptr, gid_t *gid_ptr)
+int scanned_process_ids(pid_t pid, uid_t *uid_ptr, gid_t *gid_ptr)
 {
 	char text[4096], *at;
 	unsigned uid, gid;
@@ -80,9 +80,9 @@ static void read_comm(pid_t pid, char comm[17])
 		comm[n - 1] = '\0';
 }
 
-struct process *process_new(uint64_t number, pid_t pid, int pidfd)
+struct scanned_process *scanned_process_new(uint64_t number, pid_t pid, int pidfd)
 {
-	struct process *process = calloc(1, sizeof(*process));
+	struct scanned_process *process = calloc(1, sizeof(*process));
 
 	if (!process)
 		return NULL;
@@ -92,27 +92,27 @@ struct process *process_new(uint64_t number, pid_t pid, int pidfd)
 	return process;
 }
 
-void process_free(struct process *process)
+void scanned_process_free(struct scanned_process *process)
 {
 	if (!process)
 		return;
 	for (size_t i = 0; i < process->table_count; i++) {
 		pmem2fs_table_close(&process->tables[i].reader);
-		entries_clear(&process->tables[i].told);
+		reported_mappings_clear(&process->tables[i].told);
 	}
-	entries_clear(&process->observed);
+	reported_mappings_clear(&process->observed);
 	close(process->pidfd);
 	free(process);
 }
 
-bool process_is_alive(const struct process *process)
+bool scanned_process_is_alive(const struct scanned_process *process)
 {
 	struct pollfd pollfd = {.fd = process->pidfd, .events = POLLIN};
 
 	return poll(&pollfd, 1, 0) == 0;
 }
 
-size_t process_count(const struct process *process)
+size_t scanned_process_count(const struct scanned_process *process)
 {
 	size_t count = process->observed.count;
 
@@ -123,7 +123,7 @@ size_t process_count(const struct process *process)
 
 /* --- tables --- */
 
-static struct process_table *find_table(struct process *process, uint64_t inode)
+static struct scanned_table *find_table(struct scanned_process *process, uint64_t inode)
 {
 	for (size_t i = 0; i < process->table_count; i++)
 		if (process->tables[i].inode == inode)
@@ -131,13 +131,13 @@ static struct process_table *find_table(struct process *process, uint64_t inode)
 	return NULL;
 }
 
-static void add_table(struct process *process, struct pmem2fs_table *reader, uint64_t inode)
+static void add_table(struct scanned_process *process, struct pmem2fs_table *reader, uint64_t inode)
 {
 	process->tables[process->table_count++] =
-		(struct process_table){.inode = inode, .reader = reader};
+		(struct scanned_table){.inode = inode, .reader = reader};
 }
 
-static void tell_refused(struct process *process, int error)
+static void tell_refused(struct scanned_process *process, int error)
 {
 	if (error != -EPROTONOSUPPORT || process->warned_version)
 		return;
@@ -146,7 +146,7 @@ static void tell_refused(struct process *process, int error)
 		    (int)process->pid);
 }
 
-void process_give(struct process *process, int fd)
+void scanned_process_pass_table(struct scanned_process *process, int fd)
 {
 	struct pmem2fs_table *reader;
 	uint64_t inode;
@@ -154,7 +154,7 @@ void process_give(struct process *process, int fd)
 
 	if (error)
 		tell_refused(process, error);
-	else if (process->table_count == PROCESS_TABLES || find_table(process, inode))
+	else if (process->table_count == SCANNED_TABLES_MAX || find_table(process, inode))
 		pmem2fs_table_close(&reader);
 	else
 		add_table(process, reader, inode);
@@ -166,7 +166,7 @@ static bool may_be_table(const struct maps_area *area, dev_t shmem)
 }
 
 /* Which of the tables are still there, and which are new. */
-static void find_tables(struct process *process, const struct maps *maps, dev_t shmem)
+static void find_tables(struct scanned_process *process, const struct maps *maps, dev_t shmem)
 {
 	unsigned tried = 0;
 
@@ -174,7 +174,7 @@ static void find_tables(struct process *process, const struct maps *maps, dev_t 
 		process->tables[i].mapped = false;
 	for (size_t i = 0; i < maps->count; i++) {
 		const struct maps_area *area = &maps->list[i];
-		struct process_table *table;
+		struct scanned_table *table;
 		struct pmem2fs_table *reader;
 		int error;
 
@@ -186,7 +186,7 @@ static void find_tables(struct process *process, const struct maps *maps, dev_t 
 			table->mapped = true;
 		if (table || !may_be_table(area, shmem))
 			continue;
-		if (process->table_count == PROCESS_TABLES || tried++ == TRIED_MAX)
+		if (process->table_count == SCANNED_TABLES_MAX || tried++ == TRIED_MAX)
 			continue;
 		error = tables_open_area(maps, area, &reader);
 		if (error) {
@@ -199,12 +199,12 @@ static void find_tables(struct process *process, const struct maps *maps, dev_t 
 }
 
 /* Records are kept only where there is something to tell. */
-static int read_table(struct process *process, struct sight *sight, struct claims *claims,
-		      uint32_t number)
+static int read_table(struct scanned_process *process, struct scan_context *sight,
+		      struct claims *claims, uint32_t number)
 {
-	const struct process_table *table = &process->tables[number];
-	const struct entry *old = table->told.list;
-	const struct entry *behind = old ? old + table->told.count : NULL;
+	const struct scanned_table *table = &process->tables[number];
+	const struct reported_mapping *old = table->told.list;
+	const struct reported_mapping *behind = old ? old + table->told.count : NULL;
 	struct pmem2fs_record record;
 	uint64_t generation;
 
@@ -245,7 +245,7 @@ static void clear_view(struct view *view)
 	maps_clear(&view->maps);
 }
 
-static int look(struct process *process, struct sight *sight, struct view *view)
+static int look(struct scanned_process *process, struct scan_context *sight, struct view *view)
 {
 	struct claims *claims = &view->claims;
 	int error;
@@ -276,7 +276,7 @@ static int look(struct process *process, struct sight *sight, struct view *view)
 
 static int make_news(struct change *change, struct news **news_ptr)
 {
-	const struct process *process = change->process;
+	const struct scanned_process *process = change->process;
 	struct news *news;
 
 	*news_ptr = NULL;
@@ -308,28 +308,28 @@ static int make_news(struct change *change, struct news **news_ptr)
 /* Nothing can fail any more. */
 static void remember(struct change *change, struct news *news)
 {
-	struct process *process = change->process;
+	struct scanned_process *process = change->process;
 	size_t kept = 0;
 
 	process->uid = change->sight->uid;
 	process->gid = change->sight->gid;
 	for (size_t i = 0; i < process->table_count; i++) {
-		struct process_table *table = &process->tables[i];
+		struct scanned_table *table = &process->tables[i];
 
-		entries_clear(&table->told);
+		reported_mappings_clear(&table->told);
 		table->told = change->tables[i];
-		change->tables[i] = (struct entries){0};
+		change->tables[i] = (struct reported_mappings){0};
 		if (table->mapped) {
 			process->tables[kept++] = *table;
 		} else {
 			pmem2fs_table_close(&table->reader);
-			entries_clear(&table->told);
+			reported_mappings_clear(&table->told);
 		}
 	}
 	process->table_count = kept;
-	entries_clear(&process->observed);
+	reported_mappings_clear(&process->observed);
 	process->observed = change->observed;
-	change->observed = (struct entries){0};
+	change->observed = (struct reported_mappings){0};
 	if (!news)
 		return;
 	process->told = true;
@@ -342,7 +342,8 @@ static void remember(struct change *change, struct news *news)
 /* --- a look --- */
 
 /* Of what is observed, only what was told before or is in the view before as well. */
-static void keep_steady(const struct process *process, const struct runs *before, struct runs *runs)
+static void keep_steady(const struct scanned_process *process, const struct runs *before,
+			struct runs *runs)
 {
 	size_t kept = 0, i = 0;
 
@@ -364,7 +365,8 @@ static void keep_steady(const struct process *process, const struct runs *before
  * seen as a mapping that is in no table. So of programs that publish, what is observed for the
  * first time is looked at twice.
  */
-static int look_twice(struct process *process, struct sight *sight, struct view *view)
+static int look_twice(struct scanned_process *process, struct scan_context *sight,
+		      struct view *view)
 {
 	struct view second;
 	bool unknown = false, publishes = false;
@@ -385,7 +387,8 @@ static int look_twice(struct process *process, struct sight *sight, struct view 
 	return 0;
 }
 
-int process_look(struct process *process, struct sight *sight, struct news **news)
+int scanned_process_scan(struct scanned_process *process, struct scan_context *sight,
+			 struct news **news)
 {
 	struct view view;
 	struct change change = {
@@ -401,7 +404,7 @@ int process_look(struct process *process, struct sight *sight, struct news **new
 		view.runs.count = sight->room - view.claims.count;
 		sight->left_out = true;
 	}
-	if (!error && !process_is_alive(process))
+	if (!error && !scanned_process_is_alive(process))
 		error = -ESRCH;
 	if (!error)
 		error = told_compare(&change);
@@ -412,10 +415,10 @@ int process_look(struct process *process, struct sight *sight, struct news **new
 	told_clear(&change);
 	clear_view(&view);
 end:
-	return error && !process_is_alive(process) ? -ESRCH : error;
+	return error && !scanned_process_is_alive(process) ? -ESRCH : error;
 }
 
-struct news *process_gone(const struct process *process)
+struct news *scanned_process_gone(const struct scanned_process *process)
 {
 	struct news *news = process->told ? calloc(1, sizeof(*news)) : NULL;
 
@@ -427,7 +430,7 @@ struct news *process_gone(const struct process *process)
 	return news;
 }
 
-int process_is_of_interest(pid_t pid, struct dax *dax)
+int scanned_process_is_of_interest(pid_t pid, struct dax *dax)
 {
 	struct maps maps;
 	int error = maps_read(&maps, pid);
