@@ -24,7 +24,7 @@ struct service {
 	struct pool *helpers;        /* lane: enum helper_lane, one thread each */
 	struct drafts *drafts;
 	struct events *events;
-	struct holders *holders;
+	struct process_table *process_table;
 	struct releases *releases;
 	struct watcher *watcher;
 	struct fuse_session *session;

@@ -25,7 +25,7 @@
 #include "fuse/writing.h"
 #include "host/mount.h"
 #include "libpmem2fs.h"
-#include "scan/holders.h"
+#include "scan/process_table.h"
 #include "service.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -178,10 +178,10 @@ static int begin(struct worker *worker, const struct options *options, unsigned 
 		error = watch_begin(worker, &worker->pools, worker->wake, pools_ready);
 	if (error)
 		return error;
-	worker->service.holders = holders_new(&worker->service, worker->epoll);
+	worker->service.process_table = process_table_new(&worker->service, worker->epoll);
 	worker->service.releases = releases_new(&worker->service, worker->epoll);
 	worker->service.watcher = watcher_new(&worker->service, worker->epoll);
-	if (!worker->service.holders || !worker->service.releases || !worker->service.watcher)
+	if (!worker->service.process_table || !worker->service.releases || !worker->service.watcher)
 		return -ENOMEM;
 	worker->server = server_new(&worker->service, worker->epoll, WORKER_FD_LISTENER);
 	return worker->server ? 0 : -ENOMEM;
@@ -208,7 +208,7 @@ static int do_timers(struct worker *worker)
 	other = watcher_expire(service->watcher, now); /* may have the holders look */
 	if (other < next)
 		next = other;
-	other = holders_expire(service->holders, now);
+	other = process_table_expire(service->process_table, now);
 	if (other < next)
 		next = other;
 	other = witness_expire(service->witness, now);

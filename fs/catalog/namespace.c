@@ -279,7 +279,7 @@ static void add_up(struct name_space *names, const struct mapping *mapping,
 	if (record.source_type == PMEM2FS_SOURCE_FSDAX ||
 	    record.source_type == PMEM2FS_SOURCE_DEVDAX)
 		names->totals.pmem_bytes += bytes;
-	if (mapping->foreign.holder) {
+	if (mapping->foreign.process) {
 		names->totals.foreign += (uint64_t)sign;
 		return;
 	}
@@ -378,7 +378,7 @@ void namespace_remove(struct name_space *names, struct mapping *mapping)
 	} else {
 		names->totals.reserved--;
 	}
-	if (!mapping->foreign.holder)
+	if (!mapping->foreign.process)
 		discount_user(names, mapping->uid);
 	free(mapping->left);
 	free(mapping->reserved);
@@ -413,7 +413,7 @@ static int set_facts(struct name_space *names, struct mapping *mapping, const vo
 static int limit_extents(const struct mapping *mapping, struct facts *facts)
 {
 	/* What is left of another process's mapping is what its holder was seen to have. */
-	bool known = mapping->busy || mapping->foreign.holder;
+	bool known = mapping->busy || mapping->foreign.process;
 	const struct extents *seen = known ? mapping->version->extents : facts->extents;
 	struct extents *extents;
 

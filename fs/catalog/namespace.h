@@ -29,7 +29,7 @@
 
 /* Where a mapping of another process is told (sighting.h). */
 struct foreign {
-	struct holder *holder;           /* NULL: it is the keeper's */
+	struct process *process;         /* NULL: it is the keeper's */
 	struct mapping *next, *previous; /* of the holder */
 	uint64_t sighting;               /* the scanner's number */
 	/* Published: */

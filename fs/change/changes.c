@@ -13,7 +13,7 @@
 #include "change/mapper.h"
 #include "change/release.h"
 #include "fuse/notify.h"
-#include "scan/holders.h"
+#include "scan/process_table.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -201,20 +201,20 @@ static void released(void *arg, int error, const char *why)
 /* A mapping of another process, which alone can do something about it. */
 static void change_foreign(struct change_job *job, struct mapping *mapping, uint64_t patience)
 {
-	const struct holder *holder = mapping->foreign.holder;
-	int pid = (int)holder->pid;
+	const struct process *process = mapping->foreign.process;
+	int pid = (int)process->pid;
 
 	if (mapping->version->origin != ORIGIN_PUBLISHED) {
 		change_answer(
 			job, EPERM,
 			"it is only observed: %d (%s) maps it by other means than this library",
-			pid, holder->comm);
+			pid, process->comm);
 	} else if (job->call.command.op != COMMAND_UNMAP) {
 		change_answer(job, EPERM, "only %d (%s), which published it, can do that", pid,
-			      holder->comm);
+			      process->comm);
 	} else if (mapping->release) {
 		change_answer(job, EBUSY, "%d (%s) is being asked for it already", pid,
-			      holder->comm);
+			      process->comm);
 	} else {
 		if (job->handle)
 			*job->handle = job;
@@ -266,7 +266,7 @@ static void change(struct service *service, struct mapping *mapping, const struc
 	job->call.command.deadline = now + patience / 10 * 8;
 	if (uid && uid != record.uid) {
 		change_answer(job, EPERM, "it belongs to user %u", record.uid);
-	} else if (mapping->foreign.holder) {
+	} else if (mapping->foreign.process) {
 		change_foreign(job, mapping, patience);
 		return;
 	} else if (makes_area(mapping, wanted) &&

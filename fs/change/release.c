@@ -17,7 +17,7 @@
 #include "base/watch.h"
 #include "catalog/namespace.h"
 #include "format/wire.h"
-#include "scan/holders.h"
+#include "scan/process_table.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -203,7 +203,8 @@ static void look(struct release *release, pid_t pid)
 	leave_peer(release);
 	release->stage = STAGE_LOOK;
 	release->waiter.wake = looked;
-	if (holders_look_at(release->releases->service->holders, pid, &release->waiter))
+	if (process_table_scan_pid(release->releases->service->process_table, pid,
+				   &release->waiter))
 		looked(&release->waiter);
 }
 
@@ -413,7 +414,7 @@ void releases_take(struct releases *releases, int socket, const struct ucred *wh
 	pidfd = open_peer(socket, who->pid);
 	if (pidfd < 0 && errno != ENOSYS)
 		goto drop;
-	holders_give(releases->service->holders, who->pid, pidfd, fd);
+	process_table_pass_table(releases->service->process_table, who->pid, pidfd, fd);
 	fd = -1;
 	if (message.flags & WIRE_STAYS && keep(releases, socket, who, message.table))
 		return;
@@ -450,9 +451,9 @@ void release_begin(struct releases *releases, struct mapping *mapping, uint64_t 
 		   mapper_finished finished, void *arg, struct release **handle)
 {
 	const struct foreign *foreign = &mapping->foreign;
-	const struct holder *holder = foreign->holder;
+	const struct process *process = foreign->process;
 	struct release *release = calloc(1, sizeof(*release));
-	struct peer *peer = find_peer(releases, holder->pid, foreign->table);
+	struct peer *peer = find_peer(releases, process->pid, foreign->table);
 
 	*handle = NULL;
 	if (!release) {
@@ -465,7 +466,7 @@ void release_begin(struct releases *releases, struct mapping *mapping, uint64_t 
 	release->asked = clock_now();
 	release->answer_by = release->asked + patience;
 	release->holds_up = patience <= MAPPER_RESPITE;
-	snprintf(release->who, sizeof(release->who), "%d (%s)", (int)holder->pid, holder->comm);
+	snprintf(release->who, sizeof(release->who), "%d (%s)", (int)process->pid, process->comm);
 	if (!ask(release, peer, foreign)) {
 		finished(arg, release->error, release->why);
 		free(release);

@@ -22,7 +22,7 @@
 #include "format/wire.h"
 #include "fuse/notify.h"
 #include "protocol/control.h"
-#include "scan/holders.h"
+#include "scan/process_table.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -305,7 +305,7 @@ static struct connection *looking_connection(struct waiter *waiter)
 static void looked(struct waiter *waiter)
 {
 	struct connection *connection = looking_connection(waiter);
-	bool complete = holders_complete(connection->server->service->holders);
+	bool complete = process_table_complete(connection->server->service->process_table);
 
 	answer(connection, json_pack("{s:i, s:b}", "errno", 0, "complete", complete));
 }
@@ -313,7 +313,8 @@ static void looked(struct waiter *waiter)
 static void ask_look(struct connection *connection)
 {
 	connection->looking.wake = looked;
-	switch (holders_look(connection->server->service->holders, true, &connection->looking)) {
+	switch (process_table_scan(connection->server->service->process_table, true,
+				   &connection->looking)) {
 	case 0:
 		break;
 	case 1:

@@ -18,7 +18,7 @@
 #include "catalog/namespace.h"
 #include "facts/witness.h"
 #include "libpmem2fs.h"
-#include "scan/holders.h"
+#include "scan/process_table.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
@@ -359,7 +359,7 @@ static void begin_check(struct watcher *watcher, uint64_t now)
 	if (!watcher->active)
 		listen_to_uevents(watcher);
 	watcher->active = true;
-	holders_look(watcher->service->holders, false, NULL);
+	process_table_scan(watcher->service->process_table, false, NULL);
 	gather(watcher);
 	watcher->checking =
 		watcher->devices && !pool_submit(watcher->service->helpers, &watcher->check);

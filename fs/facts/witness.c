@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "facts/examine.h"
 #include "host/proc.h"
-#include "scan/holders.h"
+#include "scan/process_table.h"
 #include "service.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -110,10 +110,10 @@ static void batch_free(struct batch *batch)
 static struct owner **owner_of(struct witness *witness, const struct mapping *mapping,
 			       uint64_t **checked)
 {
-	struct holder *holder = mapping->foreign.holder;
+	struct process *process = mapping->foreign.process;
 
-	*checked = holder ? &holder->owner_checked : &witness->owner_checked;
-	return holder ? &holder->owner : &witness->owner;
+	*checked = process ? &process->owner_checked : &witness->owner_checked;
+	return process ? &process->owner : &witness->owner;
 }
 
 /* What was found out about the mappings of a party. */
@@ -233,8 +233,8 @@ static struct batch *collecting(struct witness *witness)
 static int add_party(struct batch *batch, const struct mapping *mapping)
 {
 	struct witness *witness = batch->witness;
-	const struct holder *holder = mapping->foreign.holder;
-	pid_t pid = holder ? holder->pid : witness->keeper;
+	const struct process *process = mapping->foreign.process;
+	pid_t pid = process ? process->pid : witness->keeper;
 	struct party *party = batch->parties ? batch->parties + batch->party_count : NULL;
 	uint64_t *checked;
 
@@ -250,7 +250,7 @@ static int add_party(struct batch *batch, const struct mapping *mapping)
 		batch->party_room = room;
 	}
 	party = &batch->parties[batch->party_count++];
-	*party = (struct party){.pid = pid, .foreign = holder, .first = batch->count};
+	*party = (struct party){.pid = pid, .foreign = process, .first = batch->count};
 	party->owner = owner_get(*owner_of(witness, mapping, &checked));
 	party->stale = clock_now() - *checked >= WITNESS_FRESH;
 	return 0;
@@ -259,10 +259,10 @@ static int add_party(struct batch *batch, const struct mapping *mapping)
 /* -EBUSY: somebody is stuck in its process. */
 static int add_question(struct batch *batch, struct mapping *mapping)
 {
-	const struct holder *holder = mapping->foreign.holder;
+	const struct process *process = mapping->foreign.process;
 	struct question *question;
 
-	if (holder && lanes_is_stuck(&batch->witness->lanes, holder->pid))
+	if (process && lanes_is_stuck(&batch->witness->lanes, process->pid))
 		return -EBUSY;
 
 	if (batch->count == batch->room) {
@@ -280,7 +280,7 @@ static int add_question(struct batch *batch, struct mapping *mapping)
 	*question = (struct question){
 		.number = mapping->number,
 		.pid = batch->parties[batch->party_count - 1].pid,
-		.foreign = mapping->foreign.holder,
+		.foreign = mapping->foreign.process,
 		.device = device_get(mapping->version->device),
 	};
 	version_record(mapping->version, &question->record);

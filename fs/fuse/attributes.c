@@ -70,7 +70,7 @@ static double validity(const struct service *service, const struct mapping *mapp
 {
 	double left = 0;
 
-	if (mapping->foreign.holder) /* it changes without our doing */
+	if (mapping->foreign.process) /* it changes without our doing */
 		return 0;
 	if (witness_is_fresh(mapping, now))
 		left = (double)(WITNESS_FRESH - (now - mapping->checked)) / CLOCK_SECOND;

@@ -8,7 +8,7 @@
 #include "catalog/namespace.h"
 #include "facts/witness.h"
 #include "fuse/attributes.h"
-#include "scan/holders.h"
+#include "scan/process_table.h"
 #include "service.h"
 #include <errno.h>
 #include <fuse_lowlevel.h>
@@ -150,7 +150,7 @@ static void list(fuse_req_t req, size_t size, off_t offset, bool plus)
 	listing->size = size;
 	listing->cookie = (uint64_t)offset;
 	listing->plus = plus;
-	if (offset || holders_look(service->holders, false, &listing->waiter))
+	if (offset || process_table_scan(service->process_table, false, &listing->waiter))
 		listing_begin(&listing->waiter);
 }
 

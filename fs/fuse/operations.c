@@ -19,7 +19,7 @@
 #include "fuse/listing.h"
 #include "fuse/pending.h"
 #include "fuse/writing.h"
-#include "scan/holders.h"
+#include "scan/process_table.h"
 #include <errno.h>
 #include <fuse_lowlevel.h>
 #include <stdio.h>
@@ -110,7 +110,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		return;
 	}
 	mapping = namespace_find(service->names, name);
-	if (mapping && !mapping->foreign.holder && witness_is_fresh(mapping, clock_now())) {
+	if (mapping && !mapping->foreign.process && witness_is_fresh(mapping, clock_now())) {
 		reply_lookup(req, mapping);
 		return;
 	}
@@ -122,8 +122,8 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	wait->waiter.wake = lookup_facts;
 	wait->req = req;
 	memcpy(wait->name, name, strlen(name) + 1);
-	if ((mapping && !mapping->foreign.holder) ||
-	    holders_look_for(service->holders, name, &wait->waiter))
+	if ((mapping && !mapping->foreign.process) ||
+	    process_table_scan_name(service->process_table, name, &wait->waiter))
 		lookup_facts(&wait->waiter);
 }
 

@@ -44,7 +44,7 @@ void looks_free(struct looks *looks);
  */
 int looks_want(struct looks *looks, enum look_kind kind, pid_t pid, struct waiter *waiter);
 
-/* For the next look: see holders_give. Both descriptors are used up. */
+/* For the next look: see process_table_pass_table. Both descriptors are used up. */
 void looks_give(struct looks *looks, pid_t pid, int pidfd, int table);
 /* Whether a table waits for the next look: of that process, or of any (0). */
 bool looks_given(const struct looks *looks, pid_t pid);

@@ -5,8 +5,8 @@
 #ifndef PMEM2FS_TEST_PUBLISHER_H
 #define PMEM2FS_TEST_PUBLISHER_H
 
-#include "libpmem2fs.h"
 #include "format/table.h"
+#include "libpmem2fs.h"
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>

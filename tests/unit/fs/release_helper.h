@@ -11,8 +11,8 @@
 #include "change/mapper.h"
 #include "change/release.h"
 #include "format/wire.h"
-#include "holders_fake.h"
 #include "libpmem2fs.h"
+#include "process_table_fake.h"
 #include "rig.h"
 #include <errno.h>
 #include <linux/sched.h>
@@ -45,8 +45,8 @@ struct result {
 struct place {
 	struct rig *rig;
 	struct releases *releases;
-	struct holders holders;
-	struct holder holder;
+	struct process_table process_table;
+	struct process process;
 	struct capture capture;
 };
 
@@ -75,9 +75,9 @@ static inline int begin(void **state)
 	capture_begin(&place->capture, STDERR_FILENO);
 	place->rig = rig_new();
 	service = &place->rig->service;
-	place->holder.pid = PID;
-	strcpy(place->holder.comm, "prog");
-	service->holders = &place->holders;
+	place->process.pid = PID;
+	strcpy(place->process.comm, "prog");
+	service->process_table = &place->process_table;
 	place->releases = service->releases = releases_new(service, place->rig->epoll);
 	assert_non_null(place->releases);
 	place->rig->swept = sweep;
@@ -90,7 +90,7 @@ static inline int end(void **state)
 	struct place *place = *state;
 
 	rig_poll(place->rig);
-	holders_fake_wake(&place->holders);
+	holders_fake_wake(&place->process_table);
 	place->rig->swept = NULL;
 	releases_free(place->releases);
 	rig_free(place->rig);
@@ -111,7 +111,7 @@ static inline struct mapping *enter(struct place *place, uint32_t slot, enum ori
 		.protection = 3,
 	};
 	const struct foreign foreign = {
-		.holder = &place->holder,
+		.process = &place->process,
 		.table = TABLE,
 		.slot = slot,
 		.generation = 1000 + slot,
@@ -287,7 +287,7 @@ static inline void hang_up(struct place *place, int fd)
 {
 	close(fd);
 	rig_poll(place->rig);
-	holders_fake_wake(&place->holders);
+	holders_fake_wake(&place->process_table);
 }
 
 #endif

@@ -9,11 +9,11 @@
 
 #include "capture.h"
 #include "catalog/namespace.h"
+#include "change/release.h"
 #include "control/server.h"
-#include "holders_fake.h"
 #include "keeper/listen.h"
 #include "packet.h"
-#include "change/release.h"
+#include "process_table_fake.h"
 #include "rig.h"
 #include <errno.h>
 #include <setjmp.h>
@@ -37,7 +37,7 @@ struct place {
 	struct rig *rig;
 	struct server *server;
 	struct releases *releases;
-	struct holders holders;
+	struct process_table process_table;
 	char folder[32], path[64];
 	int listener;
 };
@@ -65,7 +65,7 @@ static inline int begin(void **state)
 	snprintf(place->path, sizeof(place->path), "%s/socket", place->folder);
 	place->listener = listen_begin(place->path);
 	assert_true(place->listener >= 0);
-	place->rig->service.holders = &place->holders;
+	place->rig->service.process_table = &place->process_table;
 	place->releases = releases_new(&place->rig->service, place->rig->epoll);
 	assert_non_null(place->releases);
 	place->rig->service.releases = place->releases;

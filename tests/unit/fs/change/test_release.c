@@ -20,14 +20,14 @@ static void a_mapping_is_released(void **state)
 	int fd = library(place);
 
 	request = go(place, fd, mapping, &result);
-	assert_int_equal(place->holders.looks_at, 0);
+	assert_int_equal(place->process_table.looks_at, 0);
 	say(place, fd, WIRE_DONE, request, 0);
-	assert_int_equal(place->holders.looks_at, 1);
-	assert_int_equal(place->holders.pid, PID);
+	assert_int_equal(place->process_table.looks_at, 1);
+	assert_int_equal(place->process_table.pid, PID);
 	assert_int_equal(result.calls, 0); /* saying so is not enough */
 	vanish(place, mapping);
 	expect_result(&result, 0, NULL);
-	holders_fake_wake(&place->holders);
+	holders_fake_wake(&place->process_table);
 	expect_result(&result, 0, NULL);
 	assert_null(namespace_find_number(place->rig->service.names, number));
 	assert_int_equal(releases_expire(place->releases, clock_now()), UINT64_MAX);
@@ -46,17 +46,17 @@ static void only_the_look_decides(void **state)
 	/* It says so, and it is not so. */
 	request = go(place, fd, mapping, &result);
 	say(place, fd, WIRE_DONE, request, 0);
-	holders_fake_wake(&place->holders);
+	holders_fake_wake(&place->process_table);
 	expect_result(&result, EBUSY, ": cannot unmap: 4711 (prog) says that it is released, but");
 
 	/* A look that cannot be, or that need not be. */
 	for (int i = 0; i < 2; i++) {
-		place->holders.result = i ? 1 : -ENOMEM;
+		place->process_table.result = i ? 1 : -ENOMEM;
 		request = go(place, fd, mapping, &result);
 		say(place, fd, WIRE_DONE, request, 0);
 		expect_result(&result, EBUSY, "says that it is released, but");
 	}
-	place->holders.result = 0;
+	place->process_table.result = 0;
 
 	/* It refuses, and it is gone. */
 	request = go(place, fd, mapping, &result);
@@ -69,7 +69,7 @@ static void only_the_look_decides(void **state)
 	request = go(place, fd, mapping, &result);
 	say(place, fd, WIRE_DONE, request, -EPERM);
 	namespace_remove(place->rig->service.names, mapping);
-	holders_fake_wake(&place->holders);
+	holders_fake_wake(&place->process_table);
 	expect_result(&result, 0, NULL);
 	close(fd);
 }
@@ -130,7 +130,7 @@ static void refusals_are_told(void **state)
 			request = expect_ask(place, fd, mapping);
 		}
 		say(place, fd, WIRE_DONE, request, answers[i / 2].said);
-		holders_fake_wake(&place->holders);
+		holders_fake_wake(&place->process_table);
 		expect_result(&result, answers[i / 2].error, answers[i / 2].text);
 		assert_null(mapping->release);
 		expect(place, fd, 0);
@@ -219,12 +219,12 @@ static void one_that_hangs_keeps_its_mapping(void **state)
 	ask_for(place, other, PATIENCE, &more); /* another one may go */
 	next = expect_ask(place, fd, other);
 	say(place, fd, WIRE_DONE, next, -EPERM);
-	holders_fake_wake(&place->holders);
+	holders_fake_wake(&place->process_table);
 	expect_result(&more, EPERM, "refused");
 
 	say(place, fd, WIRE_DONE, request, -EBUSY);
-	assert_int_equal(place->holders.looks_at, 2);
-	holders_fake_wake(&place->holders);
+	assert_int_equal(place->process_table.looks_at, 2);
+	holders_fake_wake(&place->process_table);
 	expect_result(&result, EBUSY, "has begun");
 	go(place, fd, mapping, &result);
 	hang_up(place, fd);
@@ -251,15 +251,15 @@ static void nothing_is_carried_out_after_a_withdrawal(void **state)
 	say(place, fd, WIRE_READY, next, 0);
 	expect(place, fd, WIRE_GO);
 	say(place, fd, WIRE_DONE, request, 0); /* of the first: says nothing of the second */
-	assert_int_equal(place->holders.looks_at, 0);
+	assert_int_equal(place->process_table.looks_at, 0);
 	assert_int_equal(more.calls, 0);
 	mapper_withdraw(more.job);
 	expect(place, fd, 0); /* it has begun */
 	assert_non_null(mapping->release);
 	say(place, fd, WIRE_DONE, next, 0);
-	assert_int_equal(place->holders.looks_at, 1);
+	assert_int_equal(place->process_table.looks_at, 1);
 	vanish(place, mapping);
-	holders_fake_wake(&place->holders);
+	holders_fake_wake(&place->process_table);
 	assert_int_equal(result.calls + more.calls, 0);
 	close(fd);
 }
@@ -275,7 +275,7 @@ static void withdrawn_while_it_is_looked_at(void **state)
 	say(place, fd, WIRE_DONE, request, 0);
 	mapper_withdraw(result.job);
 	assert_null(result.job);
-	holders_fake_wake(&place->holders);
+	holders_fake_wake(&place->process_table);
 	assert_int_equal(result.calls, 0);
 	assert_null(mapping->release);
 	close(fd);
@@ -294,7 +294,7 @@ static void overdue_while_it_is_looked_at(void **state)
 	overdue(place);
 	expect_result(&result, EPERM, "refused");
 	assert_non_null(mapping->release);
-	holders_fake_wake(&place->holders);
+	holders_fake_wake(&place->process_table);
 	assert_null(mapping->release);
 	close(fd);
 }
@@ -319,11 +319,11 @@ static void the_end_of_a_connection(void **state)
 		}
 		close(fd);
 		rig_poll(place->rig);
-		assert_int_equal(place->holders.looks_at, stage + 1);
+		assert_int_equal(place->process_table.looks_at, stage + 1);
 		assert_int_equal(result.calls, 0);
 		if (gone)
 			vanish(place, mapping);
-		holders_fake_wake(&place->holders);
+		holders_fake_wake(&place->process_table);
 		expect_result(&result, gone ? 0 : EBUSY, "has hung up without releasing it");
 		if (gone)
 			mapping = publish(place, 5);
@@ -368,7 +368,7 @@ static void whoever_waits_hears_at_once_that_it_is_gone(void **state)
 	vanish(place, mapping);
 	expect_result(&result, 0, NULL);
 	say(place, fd, WIRE_DONE, request, 0);
-	assert_int_equal(place->holders.looks_at, 0);
+	assert_int_equal(place->process_table.looks_at, 0);
 	expect(place, fd, 0);
 
 	/* Nobody waits. */

@@ -25,9 +25,9 @@ static void a_library_is_handed_over(void **state)
 	early = reach(place, 0); /* what it says is there when it is accepted */
 	put_bytes(early, &hello, sizeof(hello), file, 1);
 	expect_end(place, early);
-	assert_int_equal(place->holders.gifts, 1);
-	assert_int_equal(place->holders.pid, getpid());
-	close(place->holders.table);
+	assert_int_equal(place->process_table.gifts, 1);
+	assert_int_equal(place->process_table.pid, getpid());
+	close(place->process_table.table);
 	close(early);
 	assert_int_equal(rig_descriptors(), descriptors);
 
@@ -35,8 +35,8 @@ static void a_library_is_handed_over(void **state)
 	rig_poll(place->rig);
 	put_bytes(late, &asks_to_stay, sizeof(hello), file, 1);
 	rig_poll(place->rig);
-	assert_int_equal(place->holders.gifts, 2);
-	close(place->holders.table);
+	assert_int_equal(place->process_table.gifts, 2);
+	close(place->process_table.table);
 	assert_int_equal(recv(late, &byte, 1, MSG_DONTWAIT), -1);
 	assert_int_equal(errno, EAGAIN);
 	close(late);
@@ -55,7 +55,7 @@ static void a_library_is_handed_over(void **state)
 	close(early);
 	rig_poll(place->rig);
 	assert_int_equal(rig_descriptors(), descriptors);
-	assert_int_equal(place->holders.gifts, 2);
+	assert_int_equal(place->process_table.gifts, 2);
 	close(file);
 }
 
@@ -67,7 +67,7 @@ static void whoever_has_asked_a_question_is_no_library(void **state)
 	assert_int_equal(ask(place, fd, "{\"unmap\":\"x\"}", "no such mapping"), ENOENT);
 	put_bytes(fd, &asks_to_stay, sizeof(asks_to_stay), -1, 0);
 	assert_int_equal(answered(place, fd, ""), EINVAL);
-	assert_int_equal(place->holders.gifts, 0);
+	assert_int_equal(place->process_table.gifts, 0);
 	close(fd);
 }
 
@@ -96,9 +96,9 @@ static void libraries_and_questions_do_not_crowd_each_other_out(void **state)
 	fd = reach(place, UID);
 	put_bytes(fd, &hello, sizeof(hello), file, 1);
 	expect_end(place, fd);
-	assert_int_equal(place->holders.gifts, 71); /* those that stay tell of theirs, too */
-	assert_true(place->holders.table >= 0);
-	close(place->holders.table);
+	assert_int_equal(place->process_table.gifts, 71); /* those that stay tell of theirs, too */
+	assert_true(place->process_table.table >= 0);
+	close(place->process_table.table);
 	close(file);
 	close(fd);
 	for (int i = 0; i < 70; i++)
@@ -114,39 +114,39 @@ static void looks(void **state)
 	json_t *answer;
 
 	for (int i = 0; i < 4; i++) {
-		place->holders.complete = i % 2;
-		place->holders.result = i / 2; /* a look that is not needed */
+		place->process_table.complete = i % 2;
+		place->process_table.result = i / 2; /* a look that is not needed */
 		put(fd, "{\"look\":1}");
 		rig_poll(place->rig);
-		assert_int_equal(place->holders.looks, i + 1);
-		assert_true(place->holders.now);
-		if (!place->holders.result)
+		assert_int_equal(place->process_table.looks, i + 1);
+		assert_true(place->process_table.now);
+		if (!place->process_table.result)
 			assert_null(packet_next(fd));
-		holders_fake_wake(&place->holders);
+		holders_fake_wake(&place->process_table);
 		answer = wait_for(place, fd);
 		assert_int_equal(json_integer_value(json_object_get(answer, "errno")), 0);
 		assert_true(json_is_boolean(json_object_get(answer, "complete")));
 		assert_int_equal(json_is_true(json_object_get(answer, "complete")), i % 2);
 		json_decref(answer);
 	}
-	place->holders.result = -ENOMEM;
+	place->process_table.result = -ENOMEM;
 	assert_int_equal(ask(place, fd, "{\"look\":1}", "out of memory"), ENOMEM);
-	place->holders.result = 0;
+	place->process_table.result = 0;
 
 	put(other, "{\"look\":1}");
 	rig_poll(place->rig);
 	close(other);
 	rig_poll(place->rig);
-	holders_fake_wake(&place->holders); /* nobody is there any more */
+	holders_fake_wake(&place->process_table); /* nobody is there any more */
 	rig_poll(place->rig);
 	close(fd);
 }
 
-static struct mapping *publish(struct place *place, struct holder *holder)
+static struct mapping *publish(struct place *place, struct process *process)
 {
 	const struct pmem2fs_record record = {
 		.address = 4096, .length = 4096, .source_type = PMEM2FS_SOURCE_FILE};
-	const struct foreign foreign = {.holder = holder, .table = TABLE};
+	const struct foreign foreign = {.process = process, .table = TABLE};
 	struct extents *extents = NULL;
 	struct mapping *mapping;
 
@@ -160,8 +160,8 @@ static struct mapping *publish(struct place *place, struct holder *holder)
 static void hanging_up_withdraws(void **state)
 {
 	struct place *place = *state;
-	struct holder holder = {.pid = getpid()};
-	struct mapping *mapping = publish(place, &holder);
+	struct process process = {.pid = getpid()};
+	struct mapping *mapping = publish(place, &process);
 	struct wire_message message;
 	int library = reach(place, 0), fd = reach(place, 0);
 
@@ -183,7 +183,7 @@ static void hanging_up_withdraws(void **state)
 	rig_poll(place->rig);
 	close(library);
 	rig_poll(place->rig);
-	holders_fake_wake(&place->holders);
+	holders_fake_wake(&place->process_table);
 	assert_int_equal(answered(place, fd, "has hung up"), EBUSY);
 	close(fd);
 }

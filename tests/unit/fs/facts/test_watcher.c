@@ -14,7 +14,7 @@
 #include "facts/witness.h"
 #include "host/devices.h"
 #include "rig.h"
-#include "scan/holders.h"
+#include "scan/process_table.h"
 #include <errno.h>
 #include <jansson.h>
 #include <setjmp.h>
@@ -161,7 +161,8 @@ static int begin(void **state)
 
 	capture_begin(&capture, STDERR_FILENO);
 	scene->rig = rig_new();
-	scene->rig->service.holders = holders_new(&scene->rig->service, scene->rig->epoll);
+	scene->rig->service.process_table =
+		process_table_new(&scene->rig->service, scene->rig->epoll);
 	scene->watcher = watcher_new(&scene->rig->service, scene->rig->epoll);
 	scene->path = rig_new_file();
 	scene->now = clock_now();
@@ -195,7 +196,7 @@ static int end(void **state)
 	unlink(scene->path);
 	free(scene->path);
 	watcher_free(scene->watcher);
-	holders_free(scene->rig->service.holders);
+	process_table_free(scene->rig->service.process_table);
 	rig_free(scene->rig);
 	close(scene->near);
 	close(scene->far);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * holders_fake.h - in place of holders.c, for tests of what calls it
+ * process_table_fake.h - in place of process_table.c, for tests of what calls it
  *
  * A look waits until the test says that it is done.
  */
 #ifndef TESTS_HOLDERS_FAKE_H
 #define TESTS_HOLDERS_FAKE_H
 
-#include "scan/holders.h"
+#include "scan/process_table.h"
 
-struct holders {
+struct process_table {
 	int result;    /* of the next looks */
-	bool complete; /* what holders_complete says */
+	bool complete; /* what process_table_complete says */
 	struct waiter *waiters;
 	unsigned looks, looks_at, gifts;
 	bool now;
@@ -21,6 +21,6 @@ struct holders {
 };
 
 /* Wakes who waits. */
-void holders_fake_wake(struct holders *holders);
+void holders_fake_wake(struct process_table *process_table);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_holders.c - what becomes of what the scanner tells, and when it is asked
+ * test_process_table.c - what becomes of what the scanner tells, and when it is asked
  *
  * The scanner is played here: it tells what the test has prepared, and waits where it is told to.
  */
@@ -8,7 +8,7 @@
 #include "catalog/namespace.h"
 #include "change/release.h"
 #include "rig.h"
-#include "scan/holders.h"
+#include "scan/process_table.h"
 #include "scan/scanner.h"
 #include <fcntl.h>
 #include <semaphore.h>
@@ -97,7 +97,7 @@ void release_changed(struct mapping *mapping)
 
 struct fixture {
 	struct rig *rig;
-	struct holders *holders;
+	struct process_table *process_table;
 	pid_t child;
 	uint64_t numbers;
 };
@@ -121,12 +121,12 @@ static int begin(void **state)
 	*state = fixture;
 	fixture->rig = rig_new();
 	fixture->rig->options.observe = true;
-	fixture->holders = holders_new(&fixture->rig->service, fixture->rig->epoll);
+	fixture->process_table = process_table_new(&fixture->rig->service, fixture->rig->epoll);
 	fixture->child = fork();
 	if (!fixture->child)
 		for (;;)
 			pause();
-	return !fixture->holders || fixture->child < 0;
+	return !fixture->process_table || fixture->child < 0;
 }
 
 static void end_child(struct fixture *fixture)
@@ -143,7 +143,7 @@ static int end(void **state)
 	struct fixture *fixture = *state;
 
 	end_child(fixture);
-	holders_free(fixture->holders);
+	process_table_free(fixture->process_table);
 	assert_int_equal(told.alive, 0);
 	rig_free(fixture->rig);
 	free(fixture);
@@ -200,7 +200,7 @@ static void look(struct fixture *fixture, struct news *news)
 	struct wait wait = {.waiter.wake = wake};
 
 	told.next = news;
-	assert_int_equal(holders_look(fixture->holders, true, &wait.waiter), 0);
+	assert_int_equal(process_table_scan(fixture->process_table, true, &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
 }
 
@@ -224,18 +224,18 @@ static void looks_only_when_somebody_looks(void **state)
 
 	rig_poll(fixture->rig);
 	assert_int_equal(told.looks[LOOK_ALL], 0);
-	assert_int_equal(holders_look(fixture->holders, false, &wait.waiter), 0);
+	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
 	assert_int_equal(told.looks[LOOK_ALL], 1);
-	assert_true(holders_complete(fixture->holders));
+	assert_true(process_table_complete(fixture->process_table));
 	/* Nothing is known, so that there is nothing to see within the second. */
-	assert_int_equal(holders_look(fixture->holders, false, &wait.waiter), 1);
+	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 1);
 	assert_int_equal(told.looks[LOOK_ALL], 1);
 	assert_int_equal(told.looks[LOOK_KNOWN], 0);
 	told.incomplete = true;
 	look(fixture, NULL);
 	assert_int_equal(told.looks[LOOK_ALL], 2);
-	assert_false(holders_complete(fixture->holders));
+	assert_false(process_table_complete(fixture->process_table));
 }
 
 static void looks_again_at_what_is_known(void **state)
@@ -244,7 +244,7 @@ static void looks_again_at_what_is_known(void **state)
 	struct wait wait = {.waiter.wake = wake};
 
 	look(fixture, news_new(fixture, 1, 1));
-	assert_int_equal(holders_look(fixture->holders, false, &wait.waiter), 0);
+	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
 	assert_int_equal(told.looks[LOOK_KNOWN], 1);
 	assert_int_equal(told.looks[LOOK_ALL], 1);
@@ -255,16 +255,18 @@ static void looks_for_the_process_of_a_name(void **state)
 	struct fixture *fixture = *state;
 	struct wait wait = {.waiter.wake = wake};
 
-	assert_int_equal(holders_look_for(fixture->holders, "log", &wait.waiter), 1);
-	assert_int_equal(holders_look_for(fixture->holders, "x.4711.y", &wait.waiter), 0);
+	assert_int_equal(process_table_scan_name(fixture->process_table, "log", &wait.waiter), 1);
+	assert_int_equal(process_table_scan_name(fixture->process_table, "x.4711.y", &wait.waiter),
+			 0);
 	rig_run(fixture->rig, &wait.woken);
 	assert_int_equal(told.looks[LOOK_ONE], 1);
 	assert_int_equal(told.last_pid, 4711);
 	/* All were looked at shortly before: that one is not there. */
 	look(fixture, NULL);
-	assert_int_equal(holders_look_for(fixture->holders, "x.4711.y", &wait.waiter), 1);
+	assert_int_equal(process_table_scan_name(fixture->process_table, "x.4711.y", &wait.waiter),
+			 1);
 	wait.woken = false;
-	assert_int_equal(holders_look_at(fixture->holders, 4712, &wait.waiter), 0);
+	assert_int_equal(process_table_scan_pid(fixture->process_table, 4712, &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
 	assert_int_equal(told.last_pid, 4712);
 }
@@ -277,7 +279,8 @@ static void many_who_wait_share_a_look(void **state)
 
 	told.newest->stops = true;
 	for (size_t i = 0; i < 3; i++)
-		assert_int_equal(holders_look(fixture->holders, true, &waits[i].waiter), 0);
+		assert_int_equal(process_table_scan(fixture->process_table, true, &waits[i].waiter),
+				 0);
 	told.newest->stops = false; /* the first one waits already, or does not see it */
 	sem_post(&told.newest->go);
 	for (size_t i = 0; i < 3; i++)
@@ -302,7 +305,7 @@ static void enters_what_is_new(void **state)
 	mapping = find(fixture, "a_out.%d.wal");
 	assert_non_null(mapping);
 	assert_int_equal(mapping->version->origin, ORIGIN_PUBLISHED);
-	assert_int_equal(mapping->foreign.holder->pid, fixture->child);
+	assert_int_equal(mapping->foreign.process->pid, fixture->child);
 	assert_non_null(find(fixture, "a_out.%d.0x20000"));
 	mapping = find(fixture, "a_out.%d.0x30000");
 	assert_non_null(mapping);
@@ -383,7 +386,7 @@ static void notices_the_end_of_a_process(void **state)
 	rig_poll(fixture->rig);
 	assert_int_equal(shown(fixture), 0);
 	assert_int_equal(told.looks[LOOK_ALL], 1);
-	holders_expire(fixture->holders, clock_now());
+	process_table_expire(fixture->process_table, clock_now());
 	assert_int_equal(rig_descriptors(), descriptors);
 }
 
@@ -403,30 +406,32 @@ static void hands_tables_over(void **state)
 	struct fixture *fixture = *state;
 	struct wait wait = {.waiter.wake = wake};
 
-	holders_give(fixture->holders, 4711, -1, open("/dev/null", O_RDONLY));
+	process_table_pass_table(fixture->process_table, 4711, -1, open("/dev/null", O_RDONLY));
 	assert_int_equal(told.tables, 0);
 	look(fixture, NULL);
 	assert_int_equal(told.tables, 1);
 	/* A table makes it worth while to look, however shortly before that was done. */
-	assert_int_equal(holders_look(fixture->holders, false, &wait.waiter), 1);
-	holders_give(fixture->holders, 4711, -1, open("/dev/null", O_RDONLY));
-	assert_int_equal(holders_look(fixture->holders, false, &wait.waiter), 0);
+	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 1);
+	process_table_pass_table(fixture->process_table, 4711, -1, open("/dev/null", O_RDONLY));
+	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
 	assert_int_equal(told.tables, 2);
 	assert_int_equal(told.looks[LOOK_KNOWN], 1);
 	/* While nobody looks they do not pile up. */
 	for (int i = 0; i < 64; i++)
-		holders_give(fixture->holders, 5000 + i, -1, open("/dev/null", O_RDONLY));
-	holders_look_at(fixture->holders, 1, (wait.woken = false, &wait.waiter));
+		process_table_pass_table(fixture->process_table, 5000 + i, -1,
+					 open("/dev/null", O_RDONLY));
+	process_table_scan_pid(fixture->process_table, 1, (wait.woken = false, &wait.waiter));
 	rig_run(fixture->rig, &wait.woken);
 	assert_int_equal(told.tables, 66);
 	assert_int_equal(told.looks[LOOK_KNOWN], 2);
 	/* Nor has one process more of them kept than it can have. */
-	assert_true(holders_complete(fixture->holders));
+	assert_true(process_table_complete(fixture->process_table));
 	for (int i = 0; i < 6; i++)
-		holders_give(fixture->holders, 4711, -1, open("/dev/null", O_RDONLY));
-	assert_false(holders_complete(fixture->holders));
-	holders_look_at(fixture->holders, 1, (wait.woken = false, &wait.waiter));
+		process_table_pass_table(fixture->process_table, 4711, -1,
+					 open("/dev/null", O_RDONLY));
+	assert_false(process_table_complete(fixture->process_table));
+	process_table_scan_pid(fixture->process_table, 1, (wait.woken = false, &wait.waiter));
 	rig_run(fixture->rig, &wait.woken);
 	assert_int_equal(told.tables, 70);
 }
@@ -438,16 +443,17 @@ static void observe_off_shows_what_is_published(void **state)
 	struct news *news = news_new(fixture, 1, 2);
 
 	fixture->rig->options.observe = false;
-	assert_int_equal(holders_look(fixture->holders, true, &wait.waiter), 1);
-	assert_int_equal(holders_look_for(fixture->holders, "x.1.y", &wait.waiter), 1);
+	assert_int_equal(process_table_scan(fixture->process_table, true, &wait.waiter), 1);
+	assert_int_equal(process_table_scan_name(fixture->process_table, "x.1.y", &wait.waiter), 1);
 	news->list[1].origin = ORIGIN_OBSERVED;
 	told.next = news;
-	holders_give(fixture->holders, fixture->child, -1, open("/dev/null", O_RDONLY));
-	assert_int_equal(holders_look(fixture->holders, false, &wait.waiter), 0);
+	process_table_pass_table(fixture->process_table, fixture->child, -1,
+				 open("/dev/null", O_RDONLY));
+	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
 	assert_int_equal(told.looks[LOOK_ALL], 0);
 	assert_int_equal(shown(fixture), 1);
-	assert_false(holders_complete(fixture->holders));
+	assert_false(process_table_complete(fixture->process_table));
 }
 
 /* Whoever else asks something is not kept waiting by a process that has much to tell. */
@@ -459,10 +465,10 @@ static void hears_much_in_portions(void **state)
 	uint64_t before = 0;
 
 	told.next = news_new(fixture, 1, 5000);
-	assert_int_equal(holders_look(fixture->holders, true, &wait.waiter), 0);
+	assert_int_equal(process_table_scan(fixture->process_table, true, &wait.waiter), 0);
 	while (!wait.woken) {
 		rig_poll(fixture->rig);
-		holders_expire(fixture->holders, clock_now());
+		process_table_expire(fixture->process_table, clock_now());
 		assert_true(shown(fixture) - before <= 2000);
 		rounds += shown(fixture) != before;
 		before = shown(fixture);
@@ -473,18 +479,18 @@ static void hears_much_in_portions(void **state)
 	/* It ends in the middle. */
 	wait.woken = false;
 	told.next = more_news(fixture, 1, 5000);
-	assert_int_equal(holders_look(fixture->holders, true, &wait.waiter), 0);
+	assert_int_equal(process_table_scan(fixture->process_table, true, &wait.waiter), 0);
 	while (shown(fixture) == 5000) {
 		rig_poll(fixture->rig);
-		holders_expire(fixture->holders, clock_now());
+		process_table_expire(fixture->process_table, clock_now());
 	}
 	end_child(fixture);
 	while (!wait.woken) {
 		rig_poll(fixture->rig);
-		holders_expire(fixture->holders, clock_now());
+		process_table_expire(fixture->process_table, clock_now());
 	}
 	assert_int_equal(shown(fixture), 0);
-	assert_true(holders_complete(fixture->holders));
+	assert_true(process_table_complete(fixture->process_table));
 }
 
 /* Nothing is missing for good because something ran out once: the scanner tells all of it again. */
@@ -499,12 +505,12 @@ static void what_was_missed_is_told_again(void **state)
 	news->pidfd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	look(fixture, news);
 	assert_int_equal(shown(fixture), 0);
-	assert_false(holders_complete(fixture->holders));
+	assert_false(process_table_complete(fixture->process_table));
 	look(fixture, news_new(fixture, 1, 1));
 	assert_ptr_not_equal(told.newest, first);
 	assert_int_equal(told.alive, 1);
 	assert_int_equal(shown(fixture), 1);
-	assert_true(holders_complete(fixture->holders));
+	assert_true(process_table_complete(fixture->process_table));
 }
 
 /* Nobody waits for long, and who is stuck is left behind. */
@@ -518,17 +524,17 @@ static void survives_a_scanner_that_is_stuck(void **state)
 	look(fixture, news_new(fixture, 1, 1));
 	stuck->stops = true;
 	stuck->at = 4711;
-	assert_int_equal(holders_look(fixture->holders, true, &first.waiter), 0);
-	assert_int_equal(holders_look(fixture->holders, true, &second.waiter), 0);
+	assert_int_equal(process_table_scan(fixture->process_table, true, &first.waiter), 0);
+	assert_int_equal(process_table_scan(fixture->process_table, true, &second.waiter), 0);
 	now = clock_now();
-	holders_expire(fixture->holders, now + 3 * CLOCK_SECOND);
+	process_table_expire(fixture->process_table, now + 3 * CLOCK_SECOND);
 	assert_false(first.woken); /* it may go on */
-	holders_expire(fixture->holders, now + 6 * CLOCK_SECOND);
+	process_table_expire(fixture->process_table, now + 6 * CLOCK_SECOND);
 	assert_true(first.woken && second.woken);
-	assert_false(holders_complete(fixture->holders));
+	assert_false(process_table_complete(fixture->process_table));
 	assert_int_equal(shown(fixture), 1);
 	for (int i = 8; i <= 14; i += 2)
-		holders_expire(fixture->holders, now + (uint64_t)i * CLOCK_SECOND);
+		process_table_expire(fixture->process_table, now + (uint64_t)i * CLOCK_SECOND);
 	/* Another one has begun, with the look that waited. */
 	assert_ptr_not_equal(told.newest, stuck);
 	assert_int_equal(told.newest->skip->own[0], getppid());
@@ -537,7 +543,7 @@ static void survives_a_scanner_that_is_stuck(void **state)
 	assert_int_equal(told.newest->skip->lanes.stuck[1], 0);
 	assert_int_equal(shown(fixture), 0);
 	second.woken = false; /* the look that waited has ended when the next one has */
-	assert_int_equal(holders_look_at(fixture->holders, 1, &second.waiter), 0);
+	assert_int_equal(process_table_scan_pid(fixture->process_table, 1, &second.waiter), 0);
 	rig_run(fixture->rig, &second.woken);
 	look(fixture, news_new(fixture, 1, 1));
 	assert_int_equal(shown(fixture), 1);

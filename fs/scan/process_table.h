@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * holders.h - the processes that hold mappings, and their entries in the name space
+ * process_table.h - the processes that hold mappings, and their entries in the name space
  *
  * Nothing is looked at while nobody asks. All processes of the host are looked at once a second at
  * most; those that are known to have mappings more often, as long as that takes no more than a
  * tenth of the time. A process that ends is noticed at once. Used by the request loop alone.
  */
-#ifndef PMEM2FS_HOLDERS_H
-#define PMEM2FS_HOLDERS_H
+#ifndef PMEM2FS_PROCESS_TABLE_H
+#define PMEM2FS_PROCESS_TABLE_H
 
 #include "base/watch.h"
 #include "facts/witness.h"
@@ -17,11 +17,11 @@
 #include <sys/types.h>
 
 /* One process other than the keeper. */
-struct holder {
+struct process {
 	struct watch watch; /* first; its pidfd, which tells its end */
-	struct holders *all;
-	struct holder *next; /* of those that have ended */
-	uint64_t process;    /* the scanner's number */
+	struct process_table *all;
+	struct process *next; /* of those that have ended */
+	uint64_t process;     /* the scanner's number */
 	pid_t pid;
 	char comm[17];       /* as its names begin */
 	struct owner *owner; /* as it was last seen */
@@ -30,11 +30,11 @@ struct holder {
 	struct mapping *mappings; /* see struct foreign */
 };
 
-struct holders;
+struct process_table;
 
 /* `epoll` is borrowed. NULL when memory runs out. */
-struct holders *holders_new(struct service *service, int epoll);
-void holders_free(struct holders *holders);
+struct process_table *process_table_new(struct service *service, int epoll);
+void process_table_free(struct process_table *process_table);
 
 /*
  * Has all processes looked at (`now`: even if that was done within the second), or the one that the
@@ -42,20 +42,21 @@ void holders_free(struct holders *holders);
  * the waiter is woken when that is done, or takes too long; 1: it was done shortly before, the
  * waiter is not woken; -ENOMEM.
  */
-int holders_look(struct holders *holders, bool now, struct waiter *waiter);
-int holders_look_for(struct holders *holders, const char *name, struct waiter *waiter);
-int holders_look_at(struct holders *holders, pid_t pid, struct waiter *waiter);
+int process_table_scan(struct process_table *process_table, bool now, struct waiter *waiter);
+int process_table_scan_name(struct process_table *process_table, const char *name,
+			    struct waiter *waiter);
+int process_table_scan_pid(struct process_table *process_table, pid_t pid, struct waiter *waiter);
 
 /*
  * A process hands its table over, or says that it has one (`table` is -1). Both descriptors are
  * used up; pidfd may be -1.
  */
-void holders_give(struct holders *holders, pid_t pid, int pidfd, int table);
+void process_table_pass_table(struct process_table *process_table, pid_t pid, int pidfd, int table);
 
 /* Whether the last look at all saw everything that there is. */
-bool holders_complete(const struct holders *holders);
+bool process_table_complete(const struct process_table *process_table);
 
 /* What looks take too long. Returns when something is due next, UINT64_MAX for never. */
-uint64_t holders_expire(struct holders *holders, uint64_t now);
+uint64_t process_table_expire(struct process_table *process_table, uint64_t now);
 
 #endif

@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * process_table.c - see process_table.h
+ *
+ * What the scanner tells becomes entries of the name space here; looks.c has it look.
+ */
+#include "scan/process_table.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "catalog/events.h"
+#include "catalog/namespace.h"
+#include "change/release.h"
+#include "protocol/entry_name.h"
+#include "scan/looks.h"
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define SEARCH_FRESH CLOCK_SECOND
+#define SHARE        10 /* looks at what is known take the tenth part of the time */
+#define NAME_TRIES   16
+
+struct process_table {
+	struct service *service;
+	int epoll;
+	struct looks *looks;
+	size_t count;
+	bool missed;
+	void *processes, *pids; /* struct process */
+	void *sightings;        /* struct mapping */
+	struct process *ended;  /* to be freed when no event of theirs can come any more */
+};
+
+static int compare_processes(const void *a, const void *b)
+{
+	uint64_t x = ((const struct process *)a)->process, y = ((const struct process *)b)->process;
+
+	return x < y ? -1 : x > y;
+}
+
+static int compare_pids(const void *a, const void *b)
+{
+	pid_t x = ((const struct process *)a)->pid, y = ((const struct process *)b)->pid;
+
+	return x < y ? -1 : x > y;
+}
+
+static int compare_sightings(const void *a, const void *b)
+{
+	uint64_t x = ((const struct mapping *)a)->foreign.sighting;
+	uint64_t y = ((const struct mapping *)b)->foreign.sighting;
+
+	return x < y ? -1 : x > y;
+}
+
+static struct mapping *find_sighting(const struct process_table *process_table, uint64_t number)
+{
+	const struct mapping key = {.foreign.sighting = number};
+	struct mapping **found = tfind(&key, &process_table->sightings, compare_sightings);
+
+	return found ? *found : NULL;
+}
+
+static void forget_mapping(struct mapping *mapping)
+{
+	struct foreign *foreign = &mapping->foreign;
+	struct process_table *process_table = foreign->process->all;
+	struct service *service = process_table->service;
+
+	tdelete(mapping, &process_table->sightings, compare_sightings);
+	if (foreign->previous)
+		foreign->previous->foreign.next = foreign->next;
+	else
+		foreign->process->mappings = foreign->next;
+	if (foreign->next)
+		foreign->next->foreign.previous = foreign->previous;
+	events_unmapped(service->events, mapping);
+	clock_gettime(CLOCK_REALTIME, &service->changed);
+	release_gone(mapping);
+	namespace_remove(service->names, mapping);
+}
+
+static void end_holder(struct process *process)
+{
+	struct process_table *process_table = process->all;
+
+	while (process->mappings)
+		forget_mapping(process->mappings);
+	tdelete(process, &process_table->processes, compare_processes);
+	tdelete(process, &process_table->pids, compare_pids);
+	process_table->count--;
+	/* The scanner has another descriptor of it, so that closing ours alone ends nothing. */
+	epoll_ctl(process_table->epoll, EPOLL_CTL_DEL, process->watch.fd, NULL);
+	close(process->watch.fd);
+	process->watch.fd = -1;
+	owner_put(process->owner);
+	process->owner = NULL;
+	process->next = process_table->ended;
+	process_table->ended = process;
+}
+
+static void process_ended(struct watch *watch, uint32_t events)
+{
+	struct process *process = (struct process *)watch;
+
+	(void)events;
+	if (watch->fd >= 0)
+		end_holder(process);
+}
+
+static struct process *find_process(const struct process_table *process_table, uint64_t process)
+{
+	const struct process key = {.process = process};
+	struct process **found = tfind(&key, &process_table->processes, compare_processes);
+
+	return found ? *found : NULL;
+}
+
+static struct process *find_pid(const struct process_table *process_table, pid_t pid)
+{
+	const struct process key = {.pid = pid};
+	struct process **found = tfind(&key, &process_table->pids, compare_pids);
+
+	return found ? *found : NULL;
+}
+
+/* Something was told that is not shown: it can be heard only from a scanner that begins anew. */
+static void miss(struct process_table *process_table, pid_t pid)
+{
+	log_error("process %d: out of memory: not all that it has mapped is shown", (int)pid);
+	process_table->missed = true;
+}
+
+/* Its pidfd is used up. NULL when it cannot be watched, and so cannot be shown. */
+static struct process *begin_holder(struct process_table *process_table, const struct news *news)
+{
+	struct process *former = find_pid(process_table, news->pid);
+	struct process *process = calloc(1, sizeof(*process));
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = process};
+
+	if (former) /* its end has not been heard of yet */
+		end_holder(former);
+	if (!process)
+		goto close_pidfd;
+	process->watch = (struct watch){.fd = news->pidfd, .ready = process_ended};
+	process->all = process_table;
+	process->process = news->process;
+	process->pid = news->pid;
+	process->owner = owner_new(news->pid, news->comm);
+	if (!process->owner || !tsearch(process, &process_table->processes, compare_processes))
+		goto free_holder;
+	if (!tsearch(process, &process_table->pids, compare_pids))
+		goto forget_process;
+	if (epoll_ctl(process_table->epoll, EPOLL_CTL_ADD, news->pidfd, &event))
+		goto forget_pid;
+	process_table->count++;
+	return process;
+forget_pid:
+	tdelete(process, &process_table->pids, compare_pids);
+forget_process:
+	tdelete(process, &process_table->processes, compare_processes);
+free_holder:
+	owner_put(process->owner);
+	free(process);
+close_pidfd:
+	close(news->pidfd);
+	miss(process_table, news->pid);
+	return NULL;
+}
+
+/* Enters a mapping under the first of the names that it can have which is free. */
+static int enter(struct process *process, struct sighting *sighting, struct mapping **mapping)
+{
+	const struct pmem2fs_record *record = &sighting->record;
+	struct name_space *names = process->all->service->names;
+	const struct foreign foreign = {
+		.process = process,
+		.sighting = sighting->number,
+		.table = sighting->table,
+		.generation = sighting->generation,
+		.slot = sighting->slot,
+	};
+	char name[ENTRY_NAME_SIZE];
+	uint64_t more = 0;
+	int error = -EEXIST;
+
+	if (record->label_length) {
+		entry_name_of_label(name, process->comm, process->pid, record->label,
+				    record->label_length);
+		error = namespace_enter(names, name, sighting->origin, record, &sighting->extents,
+					&foreign, process->owner, mapping);
+	}
+	/* Whoever would take all these names beforehand cannot guess them. */
+	for (int i = 0; error == -EEXIST && i < NAME_TRIES; i++) {
+		if (i && getrandom(&more, sizeof(more), 0) < 0)
+			break;
+		entry_name_of_address(name, process->comm, process->pid, record->address, more);
+		error = namespace_enter(names, name, sighting->origin, record, &sighting->extents,
+					&foreign, process->owner, mapping);
+	}
+	return error;
+}
+
+static void see_new(struct process *process, struct sighting *sighting)
+{
+	struct process_table *process_table = process->all;
+	struct service *service = process_table->service;
+	struct mapping *mapping;
+
+	if (sighting->origin == ORIGIN_OBSERVED && !service->options->observe)
+		return;
+	if (enter(process, sighting, &mapping)) {
+		miss(process_table, process->pid);
+		return;
+	}
+	if (!tsearch(mapping, &process_table->sightings, compare_sightings)) {
+		namespace_remove(service->names, mapping);
+		miss(process_table, process->pid);
+		return;
+	}
+	mapping->foreign.next = process->mappings;
+	if (process->mappings)
+		process->mappings->foreign.previous = mapping;
+	process->mappings = mapping;
+	clock_gettime(CLOCK_REALTIME, &service->changed);
+	events_mapped(service->events, mapping);
+}
+
+static void see(struct process *process, struct sighting *sighting)
+{
+	struct process_table *process_table = process->all;
+	struct mapping *mapping;
+	const char *state;
+
+	if (sighting->kind == SIGHTING_NEW) {
+		see_new(process, sighting);
+		return;
+	}
+	mapping = find_sighting(process_table, sighting->number);
+	if (!mapping)
+		return;
+	if (sighting->kind == SIGHTING_GONE) {
+		forget_mapping(mapping);
+		return;
+	}
+	state = version_state(mapping->version);
+	if (namespace_see(process_table->service->names, mapping, &sighting->record,
+			  &sighting->extents))
+		miss(process_table, process->pid);
+	else if (strcmp(state, version_state(mapping->version)))
+		events_changed(process_table->service->events, mapping);
+}
+
+/*
+ * Whether a mapping that goes comes again: under another label, or as one that its process tells
+ * nothing of any more.
+ */
+static bool comes_again(const struct news *news, const struct mapping *mapping)
+{
+	struct pmem2fs_record old;
+
+	version_record(mapping->version, &old);
+	for (size_t i = 0; i < news->count; i++) {
+		const struct sighting *sighting = &news->list[i];
+		const struct pmem2fs_record *now = &sighting->record;
+
+		if (sighting->kind == SIGHTING_NEW && now->source_dev == old.source_dev &&
+		    now->source_inode == old.source_inode &&
+		    now->address - now->offset == old.address - old.offset &&
+		    now->address < old.address + old.length &&
+		    old.address < now->address + now->length &&
+		    (sighting->origin == ORIGIN_OBSERVED || now->created == old.created))
+			return true;
+	}
+	return false;
+}
+
+static void see_gone(struct process *process, struct sighting *sighting, const struct news *news)
+{
+	struct mapping *mapping = find_sighting(process->all, sighting->number);
+
+	if (mapping && mapping->release && comes_again(news, mapping))
+		release_changed(mapping);
+	see(process, sighting);
+}
+
+/* What goes is heard first: it makes room for the names of what comes. */
+static void hear_next(struct process *process, struct news *news)
+{
+	struct sighting *sighting = &news->list[news->heard % news->count];
+	bool first = news->heard++ < news->count;
+
+	if (first && sighting->kind == SIGHTING_GONE)
+		see_gone(process, sighting, news);
+	else if (!first && sighting->kind != SIGHTING_GONE)
+		see(process, sighting);
+}
+
+static bool hear(void *arg, struct news *news, size_t *room)
+{
+	struct process_table *process_table = arg;
+	struct process *process = find_process(process_table, news->process);
+
+	--*room;
+	if (news->gone) {
+		if (process)
+			end_holder(process);
+		return true;
+	}
+	if (news->pidfd >= 0) { /* it is new */
+		process = begin_holder(process_table, news);
+		news->pidfd = -1;
+	}
+	if (!process) /* it has ended meanwhile */
+		return true;
+	memcpy(process->comm, news->comm, sizeof(process->comm));
+	for (; *room && news->heard < 2 * news->count; --*room)
+		hear_next(process, news);
+	return news->heard == 2 * news->count;
+}
+
+static void looked(void *arg, pid_t pid, uint64_t begun, uint64_t cost)
+{
+	struct process *process = find_pid(arg, pid);
+
+	if (!process)
+		return;
+	process->looked = begun;
+	process->cost = cost;
+}
+
+static void forget(void *arg)
+{
+	struct process_table *process_table = arg;
+
+	while (process_table->processes)
+		end_holder(*(struct process **)process_table->processes);
+}
+
+static bool is_fresh(uint64_t looked_at, uint64_t cost, uint64_t now)
+{
+	uint64_t good = cost < SEARCH_FRESH / SHARE ? cost * SHARE : SEARCH_FRESH;
+
+	return looked_at && now - looked_at < good;
+}
+
+int process_table_scan(struct process_table *process_table, bool now, struct waiter *waiter)
+{
+	struct looks *looks = process_table->looks;
+	struct looks_times times;
+	bool searching = looks_searching(looks);
+	uint64_t time = clock_now();
+
+	if (process_table->missed && looks_anew(looks))
+		process_table->missed = false;
+	times = looks_times(looks);
+	if (process_table->service->options->observe &&
+	    (now || (!searching && !is_fresh(times.searched, SEARCH_FRESH, time))))
+		return looks_want(looks, LOOK_ALL, 0, waiter);
+	/* A search that has begun already may have passed by what has come since. */
+	if (!searching && !looks_given(looks, 0) &&
+	    (!process_table->count || (!now && is_fresh(times.known, times.known_cost, time))))
+		return 1;
+	return looks_want(looks, LOOK_KNOWN, 0, waiter);
+}
+
+int process_table_scan_name(struct process_table *process_table, const char *name,
+			    struct waiter *waiter)
+{
+	struct looks_times times = looks_times(process_table->looks);
+	const struct process *process;
+	uint64_t now = clock_now();
+	pid_t pid;
+
+	if (!entry_name_pid(name, &pid))
+		return 1;
+	process = find_pid(process_table, pid);
+	if (!looks_given(process_table->looks, pid)) {
+		if (!process && (!process_table->service->options->observe ||
+				 is_fresh(times.searched, SEARCH_FRESH, now)))
+			return 1;
+		if (process && (is_fresh(process->looked, process->cost, now) ||
+				is_fresh(times.known, times.known_cost, now)))
+			return 1;
+	}
+	return looks_want(process_table->looks, LOOK_ONE, pid, waiter);
+}
+
+int process_table_scan_pid(struct process_table *process_table, pid_t pid, struct waiter *waiter)
+{
+	return looks_want(process_table->looks, LOOK_ONE, pid, waiter);
+}
+
+void process_table_pass_table(struct process_table *process_table, pid_t pid, int pidfd, int table)
+{
+	looks_give(process_table->looks, pid, pidfd, table);
+}
+
+bool process_table_complete(const struct process_table *process_table)
+{
+	return looks_complete(process_table->looks) && process_table->service->options->observe &&
+	       !process_table->missed;
+}
+
+static void free_ended(struct process_table *process_table)
+{
+	struct process *process;
+
+	while ((process = process_table->ended)) {
+		process_table->ended = process->next;
+		free(process);
+	}
+}
+
+uint64_t process_table_expire(struct process_table *process_table, uint64_t now)
+{
+	free_ended(process_table);
+	return looks_expire(process_table->looks, now);
+}
+
+struct process_table *process_table_new(struct service *service, int epoll)
+{
+	struct process_table *process_table = calloc(1, sizeof(*process_table));
+	const struct looks_ear ear = {
+		.hear = hear, .looked = looked, .forget = forget, .arg = process_table};
+
+	if (!process_table)
+		return NULL;
+	process_table->service = service;
+	process_table->epoll = epoll;
+	process_table->looks = looks_new(service->helpers, &ear);
+	if (!process_table->looks) {
+		free(process_table);
+		return NULL;
+	}
+	return process_table;
+}
+
+void process_table_free(struct process_table *process_table)
+{
+	if (!process_table)
+		return;
+	forget(process_table);
+	free_ended(process_table);
+	looks_free(process_table->looks);
+	free(process_table);
+}

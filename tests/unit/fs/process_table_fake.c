@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * process_table_fake.c - see process_table_fake.h
+ */
+#include "process_table_fake.h"
+#include <unistd.h>
+
+static int wait_for_look(struct process_table *process_table, struct waiter *waiter)
+{
+	if (process_table->result)
+		return process_table->result;
+	waiter->next = process_table->waiters;
+	process_table->waiters = waiter;
+	return 0;
+}
+
+int process_table_scan(struct process_table *process_table, bool now, struct waiter *waiter)
+{
+	process_table->looks++;
+	process_table->now = now;
+	return wait_for_look(process_table, waiter);
+}
+
+int process_table_scan_pid(struct process_table *process_table, pid_t pid, struct waiter *waiter)
+{
+	process_table->looks_at++;
+	process_table->pid = pid;
+	return wait_for_look(process_table, waiter);
+}
+
+void process_table_pass_table(struct process_table *process_table, pid_t pid, int pidfd, int table)
+{
+	process_table->gifts++;
+	process_table->pid = pid;
+	process_table->pidfd = pidfd;
+	process_table->table = table;
+	if (pidfd >= 0)
+		close(pidfd);
+}
+
+bool process_table_complete(const struct process_table *process_table)
+{
+	return process_table->complete;
+}
+
+void holders_fake_wake(struct process_table *process_table)
+{
+	struct waiter *waiter = process_table->waiters, *next;
+
+	process_table->waiters = NULL;
+	for (; waiter; waiter = next) {
+		next = waiter->next;
+		waiter->wake(waiter);
+	}
+}
