@@ -312,10 +312,11 @@ static int show(struct name_space *names, struct mapping *mapping, enum origin o
 }
 
 int namespace_show(struct name_space *names, struct mapping *mapping, uint32_t slot,
-		   const struct pmem2fs_record *record, const char *path, struct owner *owner)
+		   const struct pmem2fs_record *record, const char *path,
+		   struct process_info *owner)
 {
 	struct facts facts = {
-		.owner = owner_get(owner),
+		.owner = process_info_get(owner),
 		.size = record->source_size,
 		.size_known = true,
 	};
@@ -327,14 +328,15 @@ int namespace_show(struct name_space *names, struct mapping *mapping, uint32_t s
 
 int namespace_enter(struct name_space *names, const char *name, enum origin origin,
 		    const struct pmem2fs_record *record, struct extents **extents,
-		    const struct foreign *foreign, struct owner *owner, struct mapping **mapping)
+		    const struct foreign *foreign, struct process_info *owner,
+		    struct mapping **mapping)
 {
 	struct facts facts = {.owner = owner};
 	int error = take_name(names, name, record->uid, foreign, mapping);
 
 	if (error)
 		return error;
-	owner_get(owner);
+	process_info_get(owner);
 	facts.extents = *extents;
 	*extents = NULL;
 	error = show(names, *mapping, origin, record, &facts);

@@ -77,7 +77,8 @@ int namespace_reserve(struct name_space *names, const char *name, uid_t uid,
  * changed.
  */
 int namespace_show(struct name_space *names, struct mapping *mapping, uint32_t slot,
-		   const struct pmem2fs_record *record, const char *path, struct owner *owner);
+		   const struct pmem2fs_record *record, const char *path,
+		   struct process_info *owner);
 
 /*
  * Shows a mapping of another process. `*extents` is used up unless the name is taken. Returns 0,
@@ -85,7 +86,8 @@ int namespace_show(struct name_space *names, struct mapping *mapping, uint32_t s
  */
 int namespace_enter(struct name_space *names, const char *name, enum origin origin,
 		    const struct pmem2fs_record *record, struct extents **extents,
-		    const struct foreign *foreign, struct owner *owner, struct mapping **mapping);
+		    const struct foreign *foreign, struct process_info *owner,
+		    struct mapping **mapping);
 
 /* That one was seen again, and differs. `*extents` is used up. Returns 0 or -ENOMEM. */
 int namespace_see(struct name_space *names, struct mapping *mapping,

@@ -19,7 +19,7 @@ struct version *version_new(const char *name, uint64_t number, enum origin origi
 			.node = {.kind = NODE_VERSION, .held = true},
 			.number = number,
 			.size = facts->size,
-			.owner = owner_get(facts->owner),
+			.owner = process_info_get(facts->owner),
 			.device = device_get(facts->device),
 			.badblocks = facts->badblocks,
 			.extents = facts->extents,
@@ -44,7 +44,7 @@ struct version *version_new(const char *name, uint64_t number, enum origin origi
 
 void version_drop(struct version *version)
 {
-	owner_put(version->owner);
+	process_info_put(version->owner);
 	device_put(version->device);
 	free(version->badblocks);
 	free(version->extents);
@@ -85,7 +85,7 @@ int version_facts(const struct version *version, struct facts *facts)
 		}
 		memcpy(facts->badblocks, version->badblocks, size);
 	}
-	facts->owner = owner_get(version->owner);
+	facts->owner = process_info_get(version->owner);
 	facts->device = device_get(version->device);
 	return 0;
 }

@@ -20,7 +20,7 @@ struct version {
 	struct node node; /* first: a node id leads here */
 	uint64_t number;  /* of its mapping */
 	uint64_t size;    /* of the source, bytes */
-	struct owner *owner;
+	struct process_info *owner;
 	struct device *device;
 	struct pmem2_badblock *badblocks;
 	struct extents *extents;

@@ -26,7 +26,7 @@ struct party {
 	bool foreign;
 	bool stale;   /* the owner is to be looked at; after that: he was */
 	bool changed; /* the pid is another process's by now: nothing that was seen is its */
-	struct owner *owner;
+	struct process_info *owner;
 	size_t first; /* of its questions; they reach to the next party's */
 };
 
@@ -54,7 +54,7 @@ struct witness {
 	pid_t keeper;
 	struct lanes lanes;
 	struct batch *working, *collecting;
-	struct owner *owner;
+	struct process_info *owner;
 	uint64_t owner_checked;
 	struct examiner *examiner;
 };
@@ -68,17 +68,17 @@ static size_t party_end(const struct batch *batch, size_t party)
 static void look_at_party(struct batch *batch, size_t i)
 {
 	struct party *party = &batch->parties[i];
-	struct owner *owner;
+	struct process_info *owner;
 
 	atomic_store_explicit(&batch->at, party->pid, memory_order_relaxed);
-	owner = party->stale ? proc_owner(party->pid, party->owner) : NULL;
+	owner = party->stale ? proc_process_info(party->pid, party->owner) : NULL;
 	if (owner) {
-		owner_put(party->owner);
+		process_info_put(party->owner);
 		party->owner = owner;
 	}
 	for (size_t q = party->first; q < party_end(batch, i); q++) {
 		examine(batch->examiner, &batch->questions[q]);
-		batch->questions[q].facts.owner = owner_get(party->owner);
+		batch->questions[q].facts.owner = process_info_get(party->owner);
 	}
 	party->changed = party->foreign && !proc_is(party->pid, party->owner);
 }
@@ -100,15 +100,15 @@ static void batch_free(struct batch *batch)
 		device_put(batch->questions[i].device);
 	}
 	for (size_t i = 0; i < batch->party_count; i++)
-		owner_put(batch->parties[i].owner);
+		process_info_put(batch->parties[i].owner);
 	free(batch->parties);
 	free(batch->questions);
 	free(batch);
 }
 
 /* Where the owner of a mapping is kept. */
-static struct owner **owner_of(struct witness *witness, const struct mapping *mapping,
-			       uint64_t **checked)
+static struct process_info **owner_of(struct witness *witness, const struct mapping *mapping,
+				      uint64_t **checked)
 {
 	struct process *process = mapping->foreign.process;
 
@@ -122,7 +122,7 @@ static void learn(struct batch *batch, size_t i)
 	struct witness *witness = batch->witness;
 	const struct party *party = &batch->parties[i];
 	struct mapping *mapping;
-	struct owner **owner;
+	struct process_info **owner;
 	uint64_t *checked;
 
 	for (size_t q = party->first; q < party_end(batch, i); q++) {
@@ -138,8 +138,8 @@ static void learn(struct batch *batch, size_t i)
 			events_changed(witness->events, mapping);
 		owner = owner_of(witness, mapping, &checked);
 		if (party->stale && *checked != batch->begun) {
-			owner_put(*owner);
-			*owner = owner_get(party->owner);
+			process_info_put(*owner);
+			*owner = process_info_get(party->owner);
 			*checked = batch->begun;
 		}
 	}
@@ -251,7 +251,7 @@ static int add_party(struct batch *batch, const struct mapping *mapping)
 	}
 	party = &batch->parties[batch->party_count++];
 	*party = (struct party){.pid = pid, .foreign = process, .first = batch->count};
-	party->owner = owner_get(*owner_of(witness, mapping, &checked));
+	party->owner = process_info_get(*owner_of(witness, mapping, &checked));
 	party->stale = clock_now() - *checked >= WITNESS_FRESH;
 	return 0;
 }
@@ -369,7 +369,7 @@ uint64_t witness_expire(struct witness *witness, uint64_t now)
 	return now + CHECK;
 }
 
-struct owner *witness_owner(const struct witness *witness)
+struct process_info *witness_owner(const struct witness *witness)
 {
 	return witness->owner;
 }
@@ -381,7 +381,7 @@ void witness_free(struct witness *witness)
 	if (witness->collecting)
 		batch_free(witness->collecting);
 	examiner_free(witness->examiner);
-	owner_put(witness->owner);
+	process_info_put(witness->owner);
 	free(witness);
 }
 
@@ -396,7 +396,7 @@ struct witness *witness_new(struct name_space *names, struct events *events, str
 	witness->events = events;
 	witness->pool = pool;
 	witness->keeper = keeper;
-	witness->owner = proc_owner(keeper, NULL);
+	witness->owner = proc_process_info(keeper, NULL);
 	witness->owner_checked = clock_now();
 	witness->examiner = examiner_new();
 	if (!witness->owner || !witness->examiner) {

@@ -36,7 +36,7 @@ struct witness *witness_new(struct name_space *names, struct events *events, str
 void witness_free(struct witness *witness);
 
 /* The process that holds the mappings, as it was last seen; borrowed. */
-struct owner *witness_owner(const struct witness *witness);
+struct process_info *witness_owner(const struct witness *witness);
 
 static inline bool witness_is_fresh(const struct mapping *mapping, uint64_t now)
 {

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct owner *owner_new(int pid, const char *comm)
+struct process_info *process_info_new(int pid, const char *comm)
 {
-	struct owner *owner = calloc(1, sizeof(*owner));
+	struct process_info *owner = calloc(1, sizeof(*owner));
 
 	if (!owner)
 		return NULL;
@@ -19,14 +19,14 @@ struct owner *owner_new(int pid, const char *comm)
 }
 
 /* Taking a reference needs no order; dropping one must come after every use of the object. */
-struct owner *owner_get(struct owner *owner)
+struct process_info *process_info_get(struct process_info *owner)
 {
 	if (owner)
 		atomic_fetch_add_explicit(&owner->references, 1, memory_order_relaxed);
 	return owner;
 }
 
-void owner_put(struct owner *owner)
+void process_info_put(struct process_info *owner)
 {
 	if (!owner || atomic_fetch_sub_explicit(&owner->references, 1, memory_order_acq_rel) != 1)
 		return;
@@ -54,7 +54,7 @@ void facts_clear(struct facts *facts)
 	free(facts->path);
 	free(facts->badblocks);
 	free(facts->extents);
-	owner_put(facts->owner);
+	process_info_put(facts->owner);
 	device_put(facts->device);
 	*facts = (struct facts){0};
 }

@@ -16,11 +16,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct owner {
+struct process_info {
 	_Atomic unsigned references;
 	uint64_t ticks; /* since boot when it started: with the pid, which process it is. 0: not
 			   known */
-	struct document_owner is;
+	struct document_process is;
 };
 
 struct device {
@@ -29,11 +29,11 @@ struct device {
 };
 
 /* Of whom only this is known yet. NULL when memory runs out. */
-struct owner *owner_new(int pid, const char *comm);
+struct process_info *process_info_new(int pid, const char *comm);
 
 /* NULL is fine for all four. The functions that take a reference return what they were given. */
-struct owner *owner_get(struct owner *owner);
-void owner_put(struct owner *owner);
+struct process_info *process_info_get(struct process_info *owner);
+void process_info_put(struct process_info *owner);
 struct device *device_get(struct device *device);
 void device_put(struct device *device);
 
@@ -41,7 +41,7 @@ void device_put(struct device *device);
 struct facts {
 	char *path;    /* as the kernel names it now; NULL: not to be had */
 	uint64_t size; /* of the source, bytes */
-	struct owner *owner;
+	struct process_info *owner;
 	struct device *device;            /* NULL: none below it */
 	struct pmem2_badblock *badblocks; /* within what is mapped, relative to the mapping */
 	struct extents *extents;          /* NULL: the whole is still mapped */

@@ -106,9 +106,9 @@ static char *read_cgroup(pid_t pid)
 	return cgroup;
 }
 
-struct owner *proc_owner(pid_t pid, struct owner *old)
+struct process_info *proc_process_info(pid_t pid, struct process_info *old)
 {
-	struct owner *owner = calloc(1, sizeof(*owner));
+	struct process_info *owner = calloc(1, sizeof(*owner));
 	char path[64];
 
 	if (!owner)
@@ -126,13 +126,13 @@ struct owner *proc_owner(pid_t pid, struct owner *old)
 		owner->is.started = started_at(owner->ticks);
 	if (old && old->ticks == owner->ticks && same_text(old->is.comm, owner->is.comm) &&
 	    same_text(old->is.exe, owner->is.exe) && same_text(old->is.cgroup, owner->is.cgroup)) {
-		owner_put(owner);
-		return owner_get(old);
+		process_info_put(owner);
+		return process_info_get(old);
 	}
 	return owner;
 }
 
-bool proc_is(pid_t pid, const struct owner *owner)
+bool proc_is(pid_t pid, const struct process_info *owner)
 {
 	return owner && owner->ticks && owner->ticks == start_ticks(pid);
 }

@@ -16,10 +16,10 @@ char *proc_link(const char *path);
  * A process as it is now: the old object when nothing has changed, else a new one. `old` may be
  * NULL. NULL when memory runs out.
  */
-struct owner *proc_owner(pid_t pid, struct owner *old);
+struct process_info *proc_process_info(pid_t pid, struct process_info *old);
 
 /* Whether the process with that pid is the one that was looked at then, and not another one since.
  */
-bool proc_is(pid_t pid, const struct owner *owner);
+bool proc_is(pid_t pid, const struct process_info *owner);
 
 #endif

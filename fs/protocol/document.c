@@ -74,7 +74,8 @@ static json_t *finish(json_t *object, int error)
 	return NULL;
 }
 
-static json_t *render_owner(const struct document_owner *owner, const struct pmem2fs_record *record)
+static json_t *render_owner(const struct document_process *owner,
+			    const struct pmem2fs_record *record)
 {
 	json_t *object = json_object();
 	int error = 0;

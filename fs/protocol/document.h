@@ -26,7 +26,7 @@ enum origin {
 };
 
 /* The process that holds mappings. Strings may be NULL: not to be had. */
-struct document_owner {
+struct document_process {
 	int pid;
 	char *comm, *exe, *cgroup;
 	uint64_t started; /* CLOCK_REALTIME, ns; 0: not to be had */
@@ -38,7 +38,7 @@ struct document {
 	const struct extents *extents; /* what is still mapped; NULL: the whole */
 	enum origin origin;
 	const struct pmem2fs_record *record;
-	const struct document_owner *owner;
+	const struct document_process *owner;
 	const char *path; /* of the source as the kernel names it; NULL: not to be had */
 	bool deleted;
 	bool size_known;                        /* else null */

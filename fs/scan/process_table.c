@@ -97,7 +97,7 @@ static void end_holder(struct process *process)
 	epoll_ctl(process_table->epoll, EPOLL_CTL_DEL, process->watch.fd, NULL);
 	close(process->watch.fd);
 	process->watch.fd = -1;
-	owner_put(process->owner);
+	process_info_put(process->owner);
 	process->owner = NULL;
 	process->next = process_table->ended;
 	process_table->ended = process;
@@ -150,7 +150,7 @@ static struct process *begin_holder(struct process_table *process_table, const s
 	process->all = process_table;
 	process->process = news->process;
 	process->pid = news->pid;
-	process->owner = owner_new(news->pid, news->comm);
+	process->owner = process_info_new(news->pid, news->comm);
 	if (!process->owner || !tsearch(process, &process_table->processes, compare_processes))
 		goto free_holder;
 	if (!tsearch(process, &process_table->pids, compare_pids))
@@ -164,7 +164,7 @@ forget_pid:
 forget_process:
 	tdelete(process, &process_table->processes, compare_processes);
 free_holder:
-	owner_put(process->owner);
+	process_info_put(process->owner);
 	free(process);
 close_pidfd:
 	close(news->pidfd);

@@ -23,8 +23,8 @@ struct process {
 	struct process *next; /* of those that have ended */
 	uint64_t process;     /* the scanner's number */
 	pid_t pid;
-	char comm[17];       /* as its names begin */
-	struct owner *owner; /* as it was last seen */
+	char comm[17];              /* as its names begin */
+	struct process_info *owner; /* as it was last seen */
 	uint64_t owner_checked;
 	uint64_t looked, cost; /* the last look at it: when, and how long one at it alone takes */
 	struct mapping *mappings; /* see struct foreign */

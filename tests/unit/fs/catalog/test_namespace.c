@@ -27,7 +27,7 @@ static const struct pmem2fs_record record = {
 	.protection = 3,
 };
 
-static struct owner owner = {.references = 1, .is = {.pid = 1}};
+static struct process_info owner = {.references = 1, .is = {.pid = 1}};
 
 static int begin(void **state)
 {
@@ -62,7 +62,7 @@ static struct extents *part(uint64_t begin, uint64_t end)
 
 static void learn_part(struct name_space *names, struct mapping *mapping, struct extents *extents)
 {
-	struct facts facts = {.owner = owner_get(&owner), .extents = extents};
+	struct facts facts = {.owner = process_info_get(&owner), .extents = extents};
 
 	namespace_learn(names, mapping, &facts, 1);
 }
@@ -280,7 +280,7 @@ static void each_fact_makes_a_new_version(void **state)
 {
 	struct name_space *names = *state;
 	struct mapping *mapping = add(names, "a", 0, &record);
-	struct owner other = {.references = 1, .is = {.pid = 2}};
+	struct process_info other = {.references = 1, .is = {.pid = 2}};
 	struct device device = {.references = 1};
 
 	for (int i = 0; i < 13; i++) {
@@ -292,7 +292,7 @@ static void each_fact_makes_a_new_version(void **state)
 		facts.size_known = true;
 		facts.size = i > 2 ? 2 : 1;
 		facts.deleted = i > 3;
-		facts.owner = owner_get(i > 4 ? &other : &owner);
+		facts.owner = process_info_get(i > 4 ? &other : &owner);
 		facts.device = i > 5 ? device_get(&device) : NULL;
 		facts.badblocks_known = i > 6;
 		if (i > 7) {
@@ -321,7 +321,7 @@ static void each_fact_makes_a_new_version(void **state)
 static bool learn_health(struct name_space *names, struct mapping *mapping, bool lost,
 			 struct extents *extents, bool known, uint64_t bad)
 {
-	struct facts facts = {.owner = owner_get(&owner),
+	struct facts facts = {.owner = process_info_get(&owner),
 			      .lost = lost,
 			      .extents = extents,
 			      .badblocks_known = known};
@@ -368,7 +368,7 @@ static void a_version_stays_while_the_kernel_knows_it(void **state)
 	struct nodes *nodes = namespace_nodes(names);
 	struct mapping *mapping = add(names, "a", 0, &record);
 	struct version *old = mapping->version;
-	struct facts facts = {.path = strdup("/x"), .owner = owner_get(&owner)};
+	struct facts facts = {.path = strdup("/x"), .owner = process_info_get(&owner)};
 	char *before;
 	size_t length;
 

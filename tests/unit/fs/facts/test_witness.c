@@ -375,7 +375,7 @@ static void a_new_mapping_is_no_part(void **state)
 static void knows_the_owner(void **state)
 {
 	struct rig *rig = *state;
-	const struct owner *owner = witness_owner(rig->service.witness);
+	const struct process_info *owner = witness_owner(rig->service.witness);
 	struct mapping *mapping = map(rig, "x", NULL);
 	char exe[256] = "", comm[32] = "";
 	struct timespec now;

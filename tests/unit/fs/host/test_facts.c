@@ -15,9 +15,9 @@
 
 #include <cmocka.h>
 
-static struct owner *new_owner(void)
+static struct process_info *new_owner(void)
 {
-	struct owner *owner = calloc(1, sizeof(*owner));
+	struct process_info *owner = calloc(1, sizeof(*owner));
 
 	owner->references = 1;
 	owner->is.comm = strdup("comm");
@@ -39,22 +39,22 @@ static void nothing_is_fine(void **state)
 	struct facts facts = {0};
 
 	(void)state;
-	assert_null(owner_get(NULL));
+	assert_null(process_info_get(NULL));
 	assert_null(device_get(NULL));
-	owner_put(NULL);
+	process_info_put(NULL);
 	device_put(NULL);
 	facts_clear(&facts);
 }
 
 static void facts_hold_references(void **state)
 {
-	struct owner *owner = new_owner();
+	struct process_info *owner = new_owner();
 	struct device *device = new_device();
 	struct facts facts = {
 		.path = strdup("/path"),
 		.size = 7,
 		.size_known = true,
-		.owner = owner_get(owner),
+		.owner = process_info_get(owner),
 		.device = device_get(device),
 		.badblocks = calloc(2, sizeof(*facts.badblocks)),
 		.badblock_count = 2,
@@ -70,33 +70,34 @@ static void facts_hold_references(void **state)
 	assert_int_equal(owner->references, 1);
 	assert_int_equal(device->references, 1);
 	assert_string_equal(owner->is.comm, "comm");
-	owner_put(owner);
+	process_info_put(owner);
 	device_put(device);
 }
 
 static void *use(void *arg)
 {
-	struct owner *owner = arg;
+	struct process_info *owner = arg;
 
 	for (int i = 0; i < 1000; i++) {
-		assert_ptr_equal(owner_get(owner), owner);
+		assert_ptr_equal(process_info_get(owner), owner);
 		assert_int_equal(owner->is.comm[0], 'c');
-		owner_put(owner);
+		process_info_put(owner);
 	}
-	owner_put(owner);
+	process_info_put(owner);
 	return NULL;
 }
 
 /* The last one to let go frees it, whichever thread that is. */
 static void threads_share_an_owner(void **state)
 {
-	struct owner *owner = new_owner();
+	struct process_info *owner = new_owner();
 	pthread_t threads[4];
 
 	(void)state;
 	for (int i = 0; i < 4; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, use, owner_get(owner)), 0);
-	owner_put(owner);
+		assert_int_equal(pthread_create(&threads[i], NULL, use, process_info_get(owner)),
+				 0);
+	process_info_put(owner);
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
 }

@@ -23,15 +23,15 @@
 
 #define CREATED UINT64_C(1795168800123456789)
 
-static struct document_owner keeper = {
+static struct document_process keeper = {
 	.pid = 812,
 	.comm = "pmem2fs",
 	.exe = "/usr/bin/pmem2fs",
 	.cgroup = "/system.slice/pmem2fs.service",
 	.started = UINT64_C(1795168799000000001),
 };
-static const struct document_owner stranger = {.pid = 4194304};
-static struct document_owner odd_owner = {
+static const struct document_process stranger = {.pid = 4194304};
+static struct document_process odd_owner = {
 	.pid = 1,
 	.comm = "a\\b",
 	.exe = "/\xff",
