@@ -44,8 +44,8 @@ enum helper_lane {
 	LANE_CAPACITY,
 	LANE_WATCHER,
 	LANE_WITNESS, /* and those behind it: lanes.h */
-	LANE_LOOK = LANE_WITNESS + LANES_MAX,
-	LANES = LANE_LOOK + LANES_MAX,
+	LANE_SCAN = LANE_WITNESS + LANES_MAX,
+	LANES = LANE_SCAN + LANES_MAX,
 };
 
 #endif

@@ -198,7 +198,7 @@ static void looked(struct waiter *waiter)
 }
 
 /* Nothing more is to come from the peer: let the kernel tell. */
-static void look(struct release *release, pid_t pid)
+static void scan(struct release *release, pid_t pid)
 {
 	leave_peer(release);
 	release->stage = STAGE_LOOK;
@@ -218,7 +218,7 @@ static void end_peer(struct peer *peer)
 	close(peer->watch.fd);
 	while ((release = LIST_FIRST(&peer->requests))) {
 		set_reason(release, EBUSY, "has hung up without releasing it");
-		look(release, peer->who.pid);
+		scan(release, peer->who.pid);
 	}
 }
 
@@ -270,7 +270,7 @@ static void done(struct peer *peer, struct release *release, int error)
 		set_reason(release, number, "refused: %s", strerror(number));
 	else
 		set_reason(release, EBUSY, "refused");
-	look(release, peer->who.pid);
+	scan(release, peer->who.pid);
 }
 
 static struct release *find_request(const struct peer *peer, uint64_t request)

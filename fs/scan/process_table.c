@@ -2,7 +2,7 @@
 /*
  * process_table.c - see process_table.h
  *
- * What the scanner tells becomes entries of the name space here; looks.c has it look.
+ * What the scanner tells becomes entries of the name space here; scan_queue.c has it look.
  */
 #include "scan/process_table.h"
 #include "base/clock.h"
@@ -11,7 +11,7 @@
 #include "catalog/namespace.h"
 #include "change/release.h"
 #include "protocol/entry_name.h"
-#include "scan/looks.h"
+#include "scan/scan_queue.h"
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@
 struct process_table {
 	struct service *service;
 	int epoll;
-	struct looks *looks;
+	struct scan_queue *scan_queue;
 	size_t count;
 	bool missed;
 	void *processes, *pids; /* struct process */
@@ -350,28 +350,28 @@ static bool is_fresh(uint64_t looked_at, uint64_t cost, uint64_t now)
 
 int process_table_scan(struct process_table *process_table, bool now, struct waiter *waiter)
 {
-	struct looks *looks = process_table->looks;
-	struct looks_times times;
-	bool searching = looks_searching(looks);
+	struct scan_queue *scan_queue = process_table->scan_queue;
+	struct scan_times times;
+	bool searching = scan_queue_scans_all(scan_queue);
 	uint64_t time = clock_now();
 
-	if (process_table->missed && looks_anew(looks))
+	if (process_table->missed && scan_queue_restart(scan_queue))
 		process_table->missed = false;
-	times = looks_times(looks);
+	times = scan_queue_times(scan_queue);
 	if (process_table->service->options->observe &&
 	    (now || (!searching && !is_fresh(times.searched, SEARCH_FRESH, time))))
-		return looks_want(looks, LOOK_ALL, 0, waiter);
+		return scan_queue_request(scan_queue, SCAN_ALL, 0, waiter);
 	/* A search that has begun already may have passed by what has come since. */
-	if (!searching && !looks_given(looks, 0) &&
+	if (!searching && !scan_queue_has_table(scan_queue, 0) &&
 	    (!process_table->count || (!now && is_fresh(times.known, times.known_cost, time))))
 		return 1;
-	return looks_want(looks, LOOK_KNOWN, 0, waiter);
+	return scan_queue_request(scan_queue, SCAN_KNOWN, 0, waiter);
 }
 
 int process_table_scan_name(struct process_table *process_table, const char *name,
 			    struct waiter *waiter)
 {
-	struct looks_times times = looks_times(process_table->looks);
+	struct scan_times times = scan_queue_times(process_table->scan_queue);
 	const struct process *process;
 	uint64_t now = clock_now();
 	pid_t pid;
@@ -379,7 +379,7 @@ int process_table_scan_name(struct process_table *process_table, const char *nam
 	if (!entry_name_pid(name, &pid))
 		return 1;
 	process = find_pid(process_table, pid);
-	if (!looks_given(process_table->looks, pid)) {
+	if (!scan_queue_has_table(process_table->scan_queue, pid)) {
 		if (!process && (!process_table->service->options->observe ||
 				 is_fresh(times.searched, SEARCH_FRESH, now)))
 			return 1;
@@ -387,23 +387,23 @@ int process_table_scan_name(struct process_table *process_table, const char *nam
 				is_fresh(times.known, times.known_cost, now)))
 			return 1;
 	}
-	return looks_want(process_table->looks, LOOK_ONE, pid, waiter);
+	return scan_queue_request(process_table->scan_queue, SCAN_ONE, pid, waiter);
 }
 
 int process_table_scan_pid(struct process_table *process_table, pid_t pid, struct waiter *waiter)
 {
-	return looks_want(process_table->looks, LOOK_ONE, pid, waiter);
+	return scan_queue_request(process_table->scan_queue, SCAN_ONE, pid, waiter);
 }
 
 void process_table_pass_table(struct process_table *process_table, pid_t pid, int pidfd, int table)
 {
-	looks_give(process_table->looks, pid, pidfd, table);
+	scan_queue_pass_table(process_table->scan_queue, pid, pidfd, table);
 }
 
 bool process_table_complete(const struct process_table *process_table)
 {
-	return looks_complete(process_table->looks) && process_table->service->options->observe &&
-	       !process_table->missed;
+	return scan_queue_complete(process_table->scan_queue) &&
+	       process_table->service->options->observe && !process_table->missed;
 }
 
 static void free_ended(struct process_table *process_table)
@@ -419,21 +419,21 @@ static void free_ended(struct process_table *process_table)
 uint64_t process_table_expire(struct process_table *process_table, uint64_t now)
 {
 	free_ended(process_table);
-	return looks_expire(process_table->looks, now);
+	return scan_queue_expire(process_table->scan_queue, now);
 }
 
 struct process_table *process_table_new(struct service *service, int epoll)
 {
 	struct process_table *process_table = calloc(1, sizeof(*process_table));
-	const struct looks_ear ear = {
+	const struct scan_listener ear = {
 		.hear = hear, .looked = looked, .forget = forget, .arg = process_table};
 
 	if (!process_table)
 		return NULL;
 	process_table->service = service;
 	process_table->epoll = epoll;
-	process_table->looks = looks_new(service->helpers, &ear);
-	if (!process_table->looks) {
+	process_table->scan_queue = scan_queue_new(service->helpers, &ear);
+	if (!process_table->scan_queue) {
 		free(process_table);
 		return NULL;
 	}
@@ -446,6 +446,6 @@ void process_table_free(struct process_table *process_table)
 		return;
 	forget(process_table);
 	free_ended(process_table);
-	looks_free(process_table->looks);
+	scan_queue_free(process_table->scan_queue);
 	free(process_table);
 }

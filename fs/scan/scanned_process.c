@@ -245,7 +245,7 @@ static void clear_view(struct view *view)
 	maps_clear(&view->maps);
 }
 
-static int look(struct scanned_process *process, struct scan_context *sight, struct view *view)
+static int scan(struct scanned_process *process, struct scan_context *sight, struct view *view)
 {
 	struct claims *claims = &view->claims;
 	int error;
@@ -378,7 +378,7 @@ static int look_twice(struct scanned_process *process, struct scan_context *sigh
 		unknown = !told_observed(process, &view->runs.list[i]);
 	if (!unknown)
 		return 0;
-	error = look(process, sight, &second);
+	error = scan(process, sight, &second);
 	if (error)
 		return error;
 	keep_steady(process, &view->runs, &second.runs);
@@ -393,7 +393,7 @@ int scanned_process_scan(struct scanned_process *process, struct scan_context *s
 	struct view view;
 	struct change change = {
 		.process = process, .sight = sight, .claims = &view.claims, .runs = &view.runs};
-	int error = look(process, sight, &view);
+	int error = scan(process, sight, &view);
 
 	*news = NULL;
 	if (error)

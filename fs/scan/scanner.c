@@ -37,21 +37,21 @@
 #define INIT_USER_NS 0xeffffffdu
 
 struct scanner {
-	const struct skip *skip;
+	const struct scan_exclusions *skip;
 	_Atomic pid_t at;
 	struct dax *dax;
 	uint64_t seed;
 	uint64_t processes, numbers; /* last ones given */
-	uint64_t looks;
+	uint64_t scan_queue;
 	struct users users;
 	size_t mappings;
 	size_t count, room;
 	struct scanned_process **list; /* by pid */
-	pid_t begin_at;                /* LOOK_ALL begins with the first process that had to wait */
+	pid_t begin_at;                /* SCAN_ALL begins with the first process that had to wait */
 	struct news **end;             /* of the look's news */
 };
 
-struct scanner *scanner_new(const struct skip *skip)
+struct scanner *scanner_new(const struct scan_exclusions *skip)
 {
 	struct scanner *scanner = calloc(1, sizeof(*scanner));
 
@@ -79,7 +79,7 @@ void scanner_free(struct scanner *scanner)
 	free(scanner);
 }
 
-pid_t scanner_at(struct scanner *scanner)
+pid_t scanner_current_process(struct scanner *scanner)
 {
 	return atomic_load_explicit(&scanner->at, memory_order_relaxed);
 }
@@ -197,7 +197,7 @@ static void tell_full(struct user *user, const struct scanned_process *process)
 }
 
 /* 0 or a negative errno, with everything as before. */
-static int look_known(struct scanner *scanner, struct look *look, struct scanned_process *process,
+static int look_known(struct scanner *scanner, struct scan *scan, struct scanned_process *process,
 		      struct news **news)
 {
 	size_t before = scanned_process_count(process), after;
@@ -232,7 +232,7 @@ static int look_known(struct scanner *scanner, struct look *look, struct scanned
 		return error;
 	if (sight.left_out) {
 		tell_full(user, process);
-		look->complete = false;
+		scan->complete = false;
 	}
 	return 0;
 }
@@ -248,18 +248,18 @@ static bool is_out_of_sight(int error)
 	return error == -ESRCH || error == -ENOENT || no_rights(error);
 }
 
-static void look_at_known(struct scanner *scanner, struct look *look,
+static void look_at_known(struct scanner *scanner, struct scan *scan,
 			  struct scanned_process *process)
 {
 	struct news *news = NULL;
 	bool done;
 	int error;
 
-	process->looked = scanner->looks;
+	process->looked = scanner->scan_queue;
 	process->fresh = false;
-	error = look_known(scanner, look, process, &news);
+	error = look_known(scanner, scan, process, &news);
 	if (error && error != -ESRCH)
-		look->complete = false;
+		scan->complete = false;
 	done = error ? is_out_of_sight(error)
 		     : !process->table_count && !scanned_process_count(process);
 	if (done && forget(scanner, process))
@@ -286,7 +286,7 @@ static void charge(struct scanner *scanner, uid_t uid, uint64_t begun)
 }
 
 /* Of processes that are not known only few are worth more than a glance. True: it has to wait. */
-static bool look_at_stranger(struct scanner *scanner, struct look *look, pid_t pid)
+static bool look_at_stranger(struct scanner *scanner, struct scan *scan, pid_t pid)
 {
 	uint64_t begun = clock_now();
 	struct scanned_process *process;
@@ -294,18 +294,18 @@ static bool look_at_stranger(struct scanner *scanner, struct look *look, pid_t p
 	uid_t uid = 0;
 	gid_t gid;
 
-	if (look->kind != LOOK_ONE && begun < scanner->users.debts_until &&
+	if (scan->kind != SCAN_ONE && begun < scanner->users.debts_until &&
 	    !scanned_process_ids(pid, &uid, &gid) && must_wait(scanner, uid))
 		return true;
 	interest = scanned_process_is_of_interest(pid, scanner->dax);
 	if (no_rights(interest) || interest == -ENOMEM || interest == -EMFILE)
-		look->complete = false;
+		scan->complete = false;
 	if (interest > 0) {
 		process = add(scanner, pid, -1);
 		if (process)
-			look_at_known(scanner, look, process);
+			look_at_known(scanner, scan, process);
 		else if (errno != ESRCH)
-			look->complete = false;
+			scan->complete = false;
 	}
 	if (clock_now() - begun > WORTH_CHARGING && !scanned_process_ids(pid, &uid, &gid))
 		charge(scanner, uid, begun);
@@ -313,7 +313,7 @@ static bool look_at_stranger(struct scanner *scanner, struct look *look, pid_t p
 }
 
 /* False: it has to wait. */
-static bool look_at(struct scanner *scanner, struct look *look, pid_t pid)
+static bool look_at(struct scanner *scanner, struct scan *scan, pid_t pid)
 {
 	struct scanned_process *process = find(scanner, pid);
 	bool waits = false;
@@ -321,27 +321,27 @@ static bool look_at(struct scanner *scanner, struct look *look, pid_t pid)
 	if (is_own(scanner, pid))
 		return true;
 	if (lanes_is_stuck(&scanner->skip->lanes, pid)) {
-		look->complete = false;
+		scan->complete = false;
 		return true;
 	}
 	atomic_store_explicit(&scanner->at, pid, memory_order_relaxed);
 	if (process && !scanned_process_is_alive(process) && forget(scanner, process))
 		process = NULL; /* the pid may be another one's by now */
 	if (!process) {
-		waits = look_at_stranger(scanner, look, pid);
-	} else if (look->kind != LOOK_ONE && must_wait(scanner, process->uid)) {
-		process->looked = scanner->looks;
+		waits = look_at_stranger(scanner, scan, pid);
+	} else if (scan->kind != SCAN_ONE && must_wait(scanner, process->uid)) {
+		process->looked = scanner->scan_queue;
 		waits = true;
 	} else {
 		uint64_t begun = clock_now();
 		uid_t uid = process->uid;
 
-		look_at_known(scanner, look, process);
+		look_at_known(scanner, scan, process);
 		charge(scanner, uid, begun);
 	}
 	atomic_store_explicit(&scanner->at, 0, memory_order_relaxed);
 	if (waits)
-		look->complete = false;
+		scan->complete = false;
 	return !waits;
 }
 
@@ -354,7 +354,7 @@ static bool has_ended(int pidfd)
 	return poll(&pollfd, 1, 0) != 0;
 }
 
-static void take_table(struct scanner *scanner, struct look *look, struct given_table *given)
+static void take_table(struct scanner *scanner, struct scan *scan, struct passed_table *given)
 {
 	struct scanned_process *process = find(scanner, given->pid);
 
@@ -371,7 +371,7 @@ static void take_table(struct scanner *scanner, struct look *look, struct given_
 		given->pidfd = -1;
 	}
 	if (!process) {
-		look->complete = false;
+		scan->complete = false;
 		return;
 	}
 	if (given->fd >= 0)
@@ -379,14 +379,14 @@ static void take_table(struct scanner *scanner, struct look *look, struct given_
 	process->fresh = true;
 }
 
-static void take_tables(struct scanner *scanner, struct look *look)
+static void take_tables(struct scanner *scanner, struct scan *scan)
 {
-	struct given_table *given;
+	struct passed_table *given;
 
-	while ((given = look->tables)) {
-		look->tables = given->next;
+	while ((given = scan->tables)) {
+		scan->tables = given->next;
 		atomic_store_explicit(&scanner->at, given->pid, memory_order_relaxed);
-		take_table(scanner, look, given);
+		take_table(scanner, scan, given);
 		atomic_store_explicit(&scanner->at, 0, memory_order_relaxed);
 		if (given->pidfd >= 0)
 			close(given->pidfd);
@@ -427,20 +427,20 @@ static bool is_fresh(const struct scanner *scanner, const struct scanned_process
 
 static bool was_missed(const struct scanner *scanner, const struct scanned_process *process)
 {
-	return process->looked != scanner->looks;
+	return process->looked != scanner->scan_queue;
 }
 
 /* Looking changes the list of those that are known. */
-static void look_at_those(struct scanner *scanner, struct look *look,
+static void look_at_those(struct scanner *scanner, struct scan *scan,
 			  bool (*wanted)(const struct scanner *, const struct scanned_process *))
 {
 	size_t count;
 	pid_t *pids = pids_of(scanner, wanted, &count);
 
 	if (!pids)
-		look->complete = false;
+		scan->complete = false;
 	for (size_t i = 0; pids && i < count; i++)
-		look_at(scanner, look, pids[i]);
+		look_at(scanner, scan, pids[i]);
 	free(pids);
 }
 
@@ -474,49 +474,49 @@ static pid_t *list_pids(size_t *count)
 	return pids;
 }
 
-static void look_at_all(struct scanner *scanner, struct look *look)
+static void look_at_all(struct scanner *scanner, struct scan *scan)
 {
 	size_t count, first = 0;
 	pid_t *pids = list_pids(&count), waiting = 0;
 
-	look->complete = pids && scanner_sees_all();
+	scan->complete = pids && scanner_sees_all();
 	while (pids && first < count && pids[first] < scanner->begin_at)
 		first++;
 	for (size_t i = 0; pids && i < count; i++) {
 		pid_t pid = pids[(first + i) % count];
 
-		if (!look_at(scanner, look, pid) && !waiting)
+		if (!look_at(scanner, scan, pid) && !waiting)
 			waiting = pid;
 	}
 	scanner->begin_at = waiting;
 	if (pids)
-		look_at_those(scanner, look, was_missed);
+		look_at_those(scanner, scan, was_missed);
 	free(pids);
 }
 
-void scanner_look(struct scanner *scanner, struct look *look)
+void scanner_scan(struct scanner *scanner, struct scan *scan)
 {
-	scanner->looks++;
+	scanner->scan_queue++;
 	dax_forget(scanner->dax);
-	look->news = NULL;
-	scanner->end = &look->news;
-	look->complete = true;
-	take_tables(scanner, look);
-	switch (look->kind) {
-	case LOOK_ONE:
-		look_at(scanner, look, look->pid);
+	scan->news = NULL;
+	scanner->end = &scan->news;
+	scan->complete = true;
+	take_tables(scanner, scan);
+	switch (scan->kind) {
+	case SCAN_ONE:
+		look_at(scanner, scan, scan->pid);
 		break;
-	case LOOK_KNOWN:
-		look_at_those(scanner, look, is_any);
+	case SCAN_KNOWN:
+		look_at_those(scanner, scan, is_any);
 		break;
-	case LOOK_ALL:
-		look_at_all(scanner, look);
+	case SCAN_ALL:
+		look_at_all(scanner, scan);
 		break;
 	}
-	look_at_those(scanner, look, is_fresh);
+	look_at_those(scanner, scan, is_fresh);
 	if (dax_left_out(scanner->dax))
-		look->complete = false;
-	if (look->kind != LOOK_ONE)
+		scan->complete = false;
+	if (scan->kind != SCAN_ONE)
 		dax_forget_kept(scanner->dax);
 	dax_forget(scanner->dax);
 }

@@ -12,46 +12,46 @@
 #include "base/lanes.h"
 #include "scan/sighting.h"
 
-enum look_kind {
-	LOOK_ONE,   /* at the process `pid`, known or not */
-	LOOK_KNOWN, /* at all that are known */
-	LOOK_ALL,   /* at every process of the host */
+enum scan_kind {
+	SCAN_ONE,   /* at the process `pid`, known or not */
+	SCAN_KNOWN, /* at all that are known */
+	SCAN_ALL,   /* at every process of the host */
 };
 
 /* A table that a process has handed over. */
-struct given_table {
-	struct given_table *next;
+struct passed_table {
+	struct passed_table *next;
 	pid_t pid;
 	int pidfd; /* of who gave it, owned; -1: the kernel is too old to tell */
 	int fd;    /* owned; -1: it has one, which only root can find */
 };
 
-struct look {
-	enum look_kind kind;
+struct scan {
+	enum scan_kind kind;
 	pid_t pid;
-	struct given_table *tables; /* since the look before; used up */
+	struct passed_table *tables; /* since the look before; used up */
 
 	/* The answer. */
 	struct news *news;
-	bool complete; /* LOOK_ALL: nothing was left out for lack of rights, time or room */
+	bool complete; /* SCAN_ALL: nothing was left out for lack of rights, time or room */
 };
 
 struct scanner;
 
 /* Processes that are not looked at. 0: none. */
-struct skip {
+struct scan_exclusions {
 	pid_t own[2];
 	struct lanes lanes; /* without those in which others are stuck no look is complete */
 };
 
 /* `skip` is borrowed, and may change. NULL when memory runs out. */
-struct scanner *scanner_new(const struct skip *skip);
+struct scanner *scanner_new(const struct scan_exclusions *skip);
 void scanner_free(struct scanner *scanner);
 
-void scanner_look(struct scanner *scanner, struct look *look);
+void scanner_scan(struct scanner *scanner, struct scan *scan);
 
 /* For others meanwhile: the process that is being looked at just now, 0: none. */
-pid_t scanner_at(struct scanner *scanner);
+pid_t scanner_current_process(struct scanner *scanner);
 
 /* Whether all processes of the host can be looked at at all: our rights and our pid namespace. */
 bool scanner_sees_all(void);

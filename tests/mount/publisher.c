@@ -170,7 +170,7 @@ int try_look(const struct fs *fs)
 	return result;
 }
 
-void look(const struct fs *fs)
+void scan(const struct fs *fs)
 {
 	if (try_look(fs) < 0)
 		fail_msg("the daemon cannot look, or does not say whether that was everything");
@@ -182,7 +182,7 @@ bool shown(const struct fs *fs, const char *name)
 	struct stat st;
 	bool found;
 
-	look(fs);
+	scan(fs);
 	found = stat(entry(fs, name), &st) == 0;
 	if (!found)
 		assert_int_equal(errno, ENOENT);
@@ -208,7 +208,7 @@ unsigned listed_of(const struct fs *fs, pid_t pid)
 
 unsigned shown_of(const struct fs *fs, pid_t pid)
 {
-	look(fs);
+	scan(fs);
 	return listed_of(fs, pid);
 }
 

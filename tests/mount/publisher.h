@@ -73,7 +73,7 @@ const char *address_name(const struct publisher *p, unsigned index);
  * whether the daemon says that this was everything.
  */
 int try_look(const struct fs *fs);
-void look(const struct fs *fs);
+void scan(const struct fs *fs);
 
 /* Whether there is such a file after a look: stat and ls must agree. */
 bool shown(const struct fs *fs, const char *name);

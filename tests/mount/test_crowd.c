@@ -153,7 +153,7 @@ static void a_crowd(struct fs *fs)
 		all[i].data = i < crowd.processes ? &crowd.each : &crowd.alone;
 		publisher_start(fs, &all[i], NULL, many_script);
 	}
-	look(fs);
+	scan(fs);
 	list(fs->daemon.mnt, count);
 	compare_listings(fs, count);
 

@@ -139,11 +139,11 @@ static void a_swarm_of_entries(struct fs *fs)
 	make_source(fs, "honest", FILE_SIZE);
 	make_source(fs, "large", (off_t)many() * LIAR_PAGE);
 	publisher_start(fs, &honest, NULL, honest_script);
-	look(fs);
+	scan(fs);
 	before = cost_of_honest(fs, &honest);
 	publisher_start(fs, &p, &user_a, swarm_script);
 	begin = seconds();
-	look(fs);
+	scan(fs);
 	print_message("%s: a look takes %.3f s, %u are shown\n", fs->test->name, seconds() - begin,
 		      listed_of(fs, p.pid));
 	after = cost_of_honest(fs, &honest);

@@ -117,7 +117,7 @@ static void labels_are_made_safe(struct fs *fs)
 	for (size_t i = 0; i < count; i++) {
 		const char *name;
 
-		look(fs);
+		scan(fs);
 		name = name_of(fs, p.pid);
 		/* A label that no library would write may make it no mapping at all. */
 		if (name || i == count - 1) {
@@ -153,7 +153,7 @@ static void process_names_are_made_safe(struct fs *fs)
 		json_t *root;
 
 		publisher_start(fs, &p, NULL, comm_script);
-		look(fs);
+		scan(fs);
 		name = name_of(fs, p.pid);
 		check_safe(name);
 		/* What stands between the first two dots is the pid, whatever the process does. */
@@ -240,7 +240,7 @@ static void all_its_names_are_taken(struct fs *fs)
 	(void)write_as(&user_b, entry(fs, published_name(&p, "mine")),
 		       request_of(source(fs, "other")));
 	(void)write_as(&user_b, entry(fs, address_name(&p, 0)), request_of(source(fs, "other")));
-	look(fs);
+	scan(fs);
 	names_read(&names, fs->daemon.mnt);
 	for (size_t i = 0; i < names.count; i++) {
 		json_t *root = document(fs, names.name[i]);

@@ -274,7 +274,7 @@ static void what_is_left_of_it_shows(struct fs *fs)
 	json_decref(root);
 
 	publisher_next(&p);
-	look(fs);
+	scan(fs);
 	root = valid_document(fs, name);
 	assert_string_equal(text_of(root, "state"), "partial");
 	assert_int_equal(number_of(root, "length"), FILE_SIZE);
@@ -284,7 +284,7 @@ static void what_is_left_of_it_shows(struct fs *fs)
 	json_decref(root);
 
 	publisher_next(&p);
-	look(fs);
+	scan(fs);
 	root = valid_document(fs, name);
 	check_extent(root, 1, 6 * PAGE, 2 * PAGE);
 	json_decref(root);

@@ -293,7 +293,7 @@ static void in_a_mount_namespace(struct fs *fs)
 	json_t *root;
 
 	publisher_start(fs, &p, NULL, mount_script);
-	look(fs);
+	scan(fs);
 	root = valid_document(fs, published_name(&p, "a"));
 	shown_source = json_object_get(root, "source");
 	assert_int_equal(stat(path, &st), 0);
@@ -316,7 +316,7 @@ static void in_a_user_namespace(struct fs *fs)
 
 	make_file(fs);
 	publisher_start(fs, &p, &user_a, user_script);
-	look(fs);
+	scan(fs);
 	root = valid_document(fs, published_name(&p, "a"));
 	assert_int_equal(number_of(json_object_get(root, "owner"), "uid"), user_a.uid);
 	json_decref(root);
@@ -335,7 +335,7 @@ static int shows(void *argument)
 	return access(argument, F_OK) == 0;
 }
 
-static int looks(void *argument)
+static int scan_queue(void *argument)
 {
 	return try_look(argument);
 }
@@ -364,11 +364,11 @@ static void a_daemon_of_a_user(struct fs *fs)
 		run_as(&user_games, shows, (void *)entry(fs, published_name(&theirs, "a"))), 1);
 	assert_int_equal(run_as(&user_games, shows, (void *)entry(fs, published_name(&other, "a"))),
 			 0);
-	assert_int_equal(run_as(&user_games, looks, fs), 0);
+	assert_int_equal(run_as(&user_games, scan_queue, fs), 0);
 	assert_int_equal(
 		run_as(&user_games, shows, (void *)entry(fs, published_name(&theirs, "a"))), 1);
 	publisher_next(&theirs);
-	assert_int_equal(run_as(&user_games, looks, fs), 0);
+	assert_int_equal(run_as(&user_games, scan_queue, fs), 0);
 	assert_int_equal(
 		run_as(&user_games, shows, (void *)entry(fs, published_name(&theirs, "a"))), 0);
 	publisher_end(&theirs);

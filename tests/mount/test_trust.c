@@ -497,7 +497,7 @@ static void what_changes_all_the_time_is_never_false(struct fs *fs)
 	publisher_start(fs, &honest, NULL, honest_script);
 	publisher_start(fs, &p, NULL, changing_script);
 	for (int i = 0; i < 30; i++) {
-		look(fs);
+		scan(fs);
 		names_read(&names, fs->daemon.mnt);
 		for (size_t n = 0; n < names.count; n++) {
 			char *text = read_file(entry(fs, names.name[n]), NULL);

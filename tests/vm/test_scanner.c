@@ -36,7 +36,7 @@ struct child {
 };
 
 static struct scanner *scanner;
-static struct skip skip;
+static struct scan_exclusions skip;
 
 /* Runs each step when it is asked to. */
 static void start(struct child *child, void (*const *steps)(unsigned char *), unsigned count)
@@ -75,14 +75,14 @@ static void step(const struct child *child)
 	assert_int_equal(read(child->from, &byte, 1), 1);
 }
 
-static struct news *look(enum look_kind kind, pid_t pid)
+static struct news *scan(enum scan_kind kind, pid_t pid)
 {
-	struct look look = {.kind = kind, .pid = pid};
+	struct scan scan = {.kind = kind, .pid = pid};
 
-	scanner_look(scanner, &look);
-	assert_true(look.complete);
-	assert_true(!look.news || !look.news->next);
-	return look.news;
+	scanner_scan(scanner, &scan);
+	assert_true(scan.complete);
+	assert_true(!scan.news || !scan.news->next);
+	return scan.news;
 }
 
 static void stop(const struct child *child)
@@ -93,7 +93,7 @@ static void stop(const struct child *child)
 	assert_int_equal(waitpid(child->pid, NULL, 0), child->pid);
 	close(child->to);
 	close(child->from);
-	news = look(LOOK_KNOWN, 0);
+	news = scan(SCAN_KNOWN, 0);
 	assert_true(news && news->gone);
 	news_free(news);
 }
@@ -150,9 +150,9 @@ static void files(void **state)
 
 	(void)state;
 	start(&child, steps, 2);
-	assert_null(look(LOOK_ALL, 0));
+	assert_null(scan(SCAN_ALL, 0));
 	step(&child);
-	news = look(LOOK_ALL, 0);
+	news = scan(SCAN_ALL, 0);
 	assert_non_null(news);
 	assert_int_equal(news->pid, child.pid);
 	assert_true(news->born && !news->gone && news->pidfd >= 0);
@@ -180,12 +180,12 @@ static void files(void **state)
 		assert_int_equal(record->created, 0);
 	}
 	news_free(news);
-	assert_null(look(LOOK_ALL, 0));
-	assert_null(look(LOOK_KNOWN, 0));
+	assert_null(scan(SCAN_ALL, 0));
+	assert_null(scan(SCAN_KNOWN, 0));
 
 	/* Shorter is changed; what begins elsewhere is another one. */
 	step(&child);
-	news = look(LOOK_KNOWN, 0);
+	news = scan(SCAN_KNOWN, 0);
 	assert_non_null(news);
 	assert_true(!news->born && news->pidfd < 0);
 	assert_int_equal(news->count, 3);
@@ -225,7 +225,7 @@ static void nodes(void **state)
 	assert_int_equal(stat(getenv("PMEM2FS_TEST_DEVDAX"), &st), 0);
 	start(&child, steps, 2);
 	step(&child);
-	news = look(LOOK_ONE, child.pid);
+	news = scan(SCAN_ONE, child.pid);
 	assert_non_null(news);
 	assert_int_equal(news->count, 1);
 	record = &news->list[0].record;
@@ -239,10 +239,10 @@ static void nodes(void **state)
 	assert_int_equal(record->length, 4 * MIB);
 	news_free(news);
 	step(&child);
-	news = look(LOOK_ONE, child.pid);
+	news = scan(SCAN_ONE, child.pid);
 	assert_true(news && news->gone); /* nothing else is known of it */
 	news_free(news);
-	assert_null(look(LOOK_ALL, 0));
+	assert_null(scan(SCAN_ALL, 0));
 	assert_int_equal(kill(child.pid, SIGKILL), 0);
 	assert_int_equal(waitpid(child.pid, NULL, 0), child.pid);
 }
@@ -275,7 +275,7 @@ static void published(void **state)
 	(void)state;
 	start(&child, steps, 1);
 	step(&child);
-	news = look(LOOK_ALL, 0);
+	news = scan(SCAN_ALL, 0);
 	assert_non_null(news);
 	assert_int_equal(news->count, 2);
 	assert_int_equal(news->list[0].origin, ORIGIN_PUBLISHED);
@@ -285,7 +285,7 @@ static void published(void **state)
 	assert_int_equal(news->list[1].record.address, (uintptr_t)child.base);
 	assert_int_equal(news->list[1].record.length, MIB);
 	news_free(news);
-	assert_null(look(LOOK_ALL, 0));
+	assert_null(scan(SCAN_ALL, 0));
 	stop(&child);
 }
 

@@ -73,7 +73,7 @@ static inline void stop(void)
 }
 
 /* The next look, which finds that many things to tell. */
-static inline struct news *look(size_t count)
+static inline struct news *scan(size_t count)
 {
 	struct news *news;
 

@@ -16,7 +16,7 @@ static int wait_for_look(struct process_table *process_table, struct waiter *wai
 
 int process_table_scan(struct process_table *process_table, bool now, struct waiter *waiter)
 {
-	process_table->looks++;
+	process_table->scan_queue++;
 	process_table->now = now;
 	return wait_for_look(process_table, waiter);
 }

@@ -13,7 +13,7 @@ struct process_table {
 	int result;    /* of the next looks */
 	bool complete; /* what process_table_complete says */
 	struct waiter *waiters;
-	unsigned looks, looks_at, gifts;
+	unsigned scan_queue, looks_at, gifts;
 	bool now;
 	pid_t pid; /* of the last look or gift */
 	int pidfd; /* of the last gift, closed */

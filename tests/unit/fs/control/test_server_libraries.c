@@ -107,7 +107,7 @@ static void libraries_and_questions_do_not_crowd_each_other_out(void **state)
 		close(questions[i]);
 }
 
-static void looks(void **state)
+static void scan_queue(void **state)
 {
 	struct place *place = *state;
 	int fd = reach(place, 0), other = reach(place, 0);
@@ -118,7 +118,7 @@ static void looks(void **state)
 		place->process_table.result = i / 2; /* a look that is not needed */
 		put(fd, "{\"look\":1}");
 		rig_poll(place->rig);
-		assert_int_equal(place->process_table.looks, i + 1);
+		assert_int_equal(place->process_table.scan_queue, i + 1);
 		assert_true(place->process_table.now);
 		if (!place->process_table.result)
 			assert_null(packet_next(fd));
@@ -196,7 +196,7 @@ int main(void)
 						end),
 		cmocka_unit_test_setup_teardown(libraries_and_questions_do_not_crowd_each_other_out,
 						begin, end),
-		cmocka_unit_test_setup_teardown(looks, begin, end),
+		cmocka_unit_test_setup_teardown(scan_queue, begin, end),
 		cmocka_unit_test_setup_teardown(hanging_up_withdraws, begin, end),
 	};
 

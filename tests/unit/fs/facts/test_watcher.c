@@ -234,7 +234,7 @@ static void subscribe(struct scene *scene)
 	check(scene);
 }
 
-static void look(struct scene *scene, struct mapping *mapping)
+static void scan(struct scene *scene, struct mapping *mapping)
 {
 	assert_int_equal(witness_ask(scene->rig->service.witness, mapping, 0, NULL), 0);
 	while (mapping->asked)
@@ -322,8 +322,8 @@ static void tells_of_what_is_lost_and_of_nothing_else(void **state)
 
 	subscribe(scene);
 	expect_nothing(scene);
-	look(scene, scene->mappings[0]);
-	look(scene, scene->mappings[1]);
+	scan(scene, scene->mappings[0]);
+	scan(scene, scene->mappings[1]);
 	checked = scene->mappings[1]->checked;
 	identities[0] = 0;
 	check(scene);
@@ -345,13 +345,13 @@ static void another_device_with_the_number_is_no_comfort(void **state)
 	struct mapping *newer;
 
 	subscribe(scene);
-	look(scene, scene->mappings[0]);
+	scan(scene, scene->mappings[0]);
 	identities[0] = 0;
 	check(scene);
 	expect_change(scene, "first", "lost");
 	identities[0] = 300;
 	newer = map(scene, "newer", DISK, true);
-	look(scene, newer);
+	scan(scene, newer);
 	assert_string_equal(version_state(newer->version), "active");
 	check(scene);
 	expect_nothing(scene);
@@ -370,7 +370,7 @@ static void the_same_device_can_come_back(void **state)
 	struct mapping *mapping = map(scene, "node", NODE, false);
 
 	subscribe(scene);
-	look(scene, mapping);
+	scan(scene, mapping);
 	node = 0;
 	check(scene);
 	expect_change(scene, "node", "lost");
@@ -385,7 +385,7 @@ static void tells_what_was_lost_before(void **state)
 {
 	struct scene *scene = *state;
 
-	look(scene, scene->mappings[0]);
+	scan(scene, scene->mappings[0]);
 	identities[0] = identities[1] = 0;
 	subscribe(scene);
 	expect_change(scene, "first", "lost");
@@ -400,16 +400,16 @@ static void the_disk_below_can_go(void **state)
 	struct scene *scene = *state;
 	struct mapping *mapping = scene->mappings[1];
 
-	look(scene, mapping);
+	scan(scene, mapping);
 	assert_string_equal(version_state(mapping->version), "active");
 	assert_int_equal(rmdir(disk_path), 0);
-	look(scene, mapping);
+	scan(scene, mapping);
 	assert_string_equal(version_state(mapping->version), "lost");
 	assert_int_equal(mkdir(disk_path, 0700), 0);
 	assert_int_equal(mkdir(other_path, 0700), 0);
 	assert_int_equal(rmdir(disk_path), 0);
 	assert_int_equal(rename(other_path, disk_path), 0);
-	look(scene, mapping);
+	scan(scene, mapping);
 	assert_string_equal(version_state(mapping->version), "lost");
 }
 
@@ -457,7 +457,7 @@ static void looks_until_the_look_is_newer(void **state)
 	uint64_t changed;
 
 	subscribe(scene);
-	look(scene, scene->mappings[0]);
+	scan(scene, scene->mappings[0]);
 	identities[0] = 0;
 	scene->mappings[0]->asked = true; /* by somebody who has looked already */
 	scene->now += 2 * CLOCK_SECOND;

@@ -114,7 +114,7 @@ static const struct version *ask(struct rig *rig, struct mapping *mapping, unsig
 }
 
 /* One reading of the areas serves for a moment: again, until what is known is of now. */
-static const struct version *look(struct rig *rig, struct mapping *mapping, unsigned more)
+static const struct version *scan(struct rig *rig, struct mapping *mapping, unsigned more)
 {
 	uint64_t before = clock_now();
 
@@ -132,7 +132,7 @@ static void knows_the_file(void **state)
 	const struct version *version;
 
 	assert_false(witness_is_fresh(mapping, clock_now()));
-	version = look(rig, mapping, 0);
+	version = scan(rig, mapping, 0);
 	assert_string_equal(version->path, path);
 	assert_false(version->deleted);
 	assert_true(version->size_known);
@@ -149,22 +149,22 @@ static void sees_what_happens_to_the_file(void **state)
 	struct mapping *mapping = map(rig, "x", path);
 	const struct version *version, *before;
 
-	before = look(rig, mapping, 0);
-	assert_ptr_equal(look(rig, mapping, 0), before); /* nothing has */
+	before = scan(rig, mapping, 0);
+	assert_ptr_equal(scan(rig, mapping, 0), before); /* nothing has */
 	assert_int_equal(truncate(path, 20000), 0);
-	version = look(rig, mapping, 0);
+	version = scan(rig, mapping, 0);
 	assert_int_equal(version->size, 20000);
 	assert_int_equal(truncate(path, 0), 0); /* nothing here may touch what is gone */
-	assert_int_equal(look(rig, mapping, 0)->size, 0);
+	assert_int_equal(scan(rig, mapping, 0)->size, 0);
 	assert_int_equal(truncate(path, 16384), 0);
 
 	snprintf(other, sizeof(other), "%s-moved", path);
 	assert_int_equal(rename(path, other), 0);
-	version = look(rig, mapping, 0);
+	version = scan(rig, mapping, 0);
 	assert_string_equal(version->path, other);
 	assert_false(version->deleted);
 	unlink(other);
-	version = look(rig, mapping, 0);
+	version = scan(rig, mapping, 0);
 	assert_string_equal(version->path, other);
 	assert_true(version->deleted);
 	assert_true(version->size_known || geteuid());
@@ -185,11 +185,11 @@ static void a_name_like_the_mark(void **state)
 	snprintf(other, sizeof(other), "%s (deleted)", path);
 	assert_int_equal(rename(path, other), 0);
 	mapping = map(rig, "x", other);
-	version = look(rig, mapping, 0);
+	version = scan(rig, mapping, 0);
 	assert_string_equal(version->path, other);
 	assert_false(version->deleted);
 	unlink(other);
-	version = look(rig, mapping, 0);
+	version = scan(rig, mapping, 0);
 	assert_string_equal(version->path, other);
 	assert_true(version->deleted);
 	free(path);
@@ -202,7 +202,7 @@ static void any_bytes_are_a_path(void **state)
 
 	snprintf(other, sizeof(other), "%s\n\xff\\ ", path);
 	assert_int_equal(rename(path, other), 0);
-	assert_string_equal(look(rig, map(rig, "x", other), 0)->path, other);
+	assert_string_equal(scan(rig, map(rig, "x", other), 0)->path, other);
 	unlink(other);
 	free(path);
 }
@@ -210,7 +210,7 @@ static void any_bytes_are_a_path(void **state)
 static void memory_has_no_file(void **state)
 {
 	struct rig *rig = *state;
-	const struct version *version = look(rig, map(rig, "x", NULL), 0);
+	const struct version *version = scan(rig, map(rig, "x", NULL), 0);
 
 	assert_null(version->path);
 	assert_true(version->size_known);
@@ -255,22 +255,22 @@ static void sees_what_is_left(void **state)
 	struct rig *rig = *state;
 	char *path = rig_new_file();
 	struct mapping *mapping = map(rig, "x", path);
-	const struct version *version = look(rig, mapping, 0);
+	const struct version *version = scan(rig, mapping, 0);
 
 	assert_null(version->extents);
 	lose(mapping, 4096, 4096);
-	version = look(rig, mapping, 0);
+	version = scan(rig, mapping, 0);
 	expect_part(version, 2, 0, 0, 4096);
 	expect_part(version, 2, 1, 8192, 8192);
 	assert_string_equal(version->path, path); /* through what is left of it */
 	assert_true(version->size_known);
-	assert_ptr_equal(look(rig, mapping, 0), version);
+	assert_ptr_equal(scan(rig, mapping, 0), version);
 	lose(mapping, 0, 4096);
-	version = look(rig, mapping, 0);
+	version = scan(rig, mapping, 0);
 	expect_part(version, 1, 0, 8192, 8192);
 	assert_string_equal(version->path, path);
 	lose(mapping, 0, 16384);
-	version = look(rig, mapping, 0);
+	version = scan(rig, mapping, 0);
 	assert_int_equal(version->extents->count, 0);
 	assert_string_equal(version->path, path); /* what it was */
 	assert_false(version->size_known);
@@ -284,10 +284,10 @@ static void a_cut_area_is_the_whole(void **state)
 	struct rig *rig = *state;
 	char *path = rig_new_file();
 	struct mapping *mapping = map(rig, "x", path);
-	const struct version *version = look(rig, mapping, 0);
+	const struct version *version = scan(rig, mapping, 0);
 
 	assert_int_equal(mprotect(at(mapping, 4096), 4096, PROT_READ), 0);
-	assert_ptr_equal(look(rig, mapping, 0), version);
+	assert_ptr_equal(scan(rig, mapping, 0), version);
 	assert_null(version->extents);
 	assert_string_equal(version->path, path);
 	unlink(path);
@@ -303,10 +303,10 @@ static void sees_that_it_is_another_file(void **state)
 	int fd = open(other, O_RDWR | O_CLOEXEC);
 	const struct version *version;
 
-	look(rig, mapping, 0);
+	scan(rig, mapping, 0);
 	assert_true(mmap(at(mapping, 0), 16384, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) !=
 		    MAP_FAILED);
-	version = look(rig, mapping, 0);
+	version = scan(rig, mapping, 0);
 	assert_non_null(version->extents);
 	assert_int_equal(version->extents->count, 0);
 	assert_string_equal(version->path, path);
@@ -333,13 +333,13 @@ static void sees_what_is_left_of_memory(void **state)
 	mapper_map(&rig->service, "p", &request, 0, 0, NULL, -1, 0, finished, &done, NULL);
 	rig_run(rig, &done);
 	private = namespace_find(rig->service.names, "p");
-	look(rig, shared, 1);
+	scan(rig, shared, 1);
 	assert_null(shared->version->extents);
 	assert_null(private->version->extents);
 	lose(shared, 0, 4096);
 	lose(private, 8192, 4096);
-	look(rig, shared, 0);
-	look(rig, private, 0);
+	scan(rig, shared, 0);
+	scan(rig, private, 0);
 	expect_part(shared->version, 1, 0, 4096, 8192);
 	expect_part(private->version, 1, 0, 0, 8192);
 	assert_true(shared->version->size_known);
@@ -392,7 +392,7 @@ static void knows_the_owner(void **state)
 	assert_string_equal(owner->is.comm, comm);
 	assert_string_equal(owner->is.exe, exe);
 	assert_true(owner->is.started < day && owner->is.started > day - 600 * CLOCK_SECOND);
-	assert_ptr_equal(look(rig, mapping, 0)->owner, owner);
+	assert_ptr_equal(scan(rig, mapping, 0)->owner, owner);
 }
 
 static void looks_at_neighbours_along_with_it(void **state)
@@ -405,11 +405,11 @@ static void looks_at_neighbours_along_with_it(void **state)
 		snprintf(name, sizeof(name), "m%d", i);
 		mappings[i] = map(rig, name, NULL);
 	}
-	look(rig, mappings[1], 2);
+	scan(rig, mappings[1], 2);
 	assert_int_equal(mappings[0]->checked, 0);
 	assert_true(mappings[2]->checked && mappings[3]->checked);
 	assert_int_equal(mappings[4]->checked, 0);
-	look(rig, mappings[3], 1000);
+	scan(rig, mappings[3], 1000);
 	assert_true(mappings[4]->checked);
 }
 

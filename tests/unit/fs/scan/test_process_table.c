@@ -26,7 +26,7 @@
 #include <cmocka.h>
 
 struct scanner {
-	const struct skip *skip;
+	const struct scan_exclusions *skip;
 	_Atomic bool stops; /* in the next look */
 	sem_t go;
 	_Atomic pid_t at;
@@ -35,14 +35,14 @@ struct scanner {
 /* Read by the test while no look is under way. */
 static struct {
 	struct scanner *newest;
-	unsigned alive, looks[3];
+	unsigned alive, scan_queue[3];
 	pid_t last_pid;
 	size_t tables;
 	struct news *next;
 	bool incomplete;
 } told;
 
-struct scanner *scanner_new(const struct skip *skip)
+struct scanner *scanner_new(const struct scan_exclusions *skip)
 {
 	struct scanner *scanner = calloc(1, sizeof(*scanner));
 
@@ -60,29 +60,29 @@ void scanner_free(struct scanner *scanner)
 	free(scanner);
 }
 
-pid_t scanner_at(struct scanner *scanner)
+pid_t scanner_current_process(struct scanner *scanner)
 {
 	return scanner->at;
 }
 
-void scanner_look(struct scanner *scanner, struct look *look)
+void scanner_scan(struct scanner *scanner, struct scan *scan)
 {
-	struct given_table *table, *next;
+	struct passed_table *table, *next;
 
 	if (scanner->stops)
 		while (sem_wait(&scanner->go))
 			;
-	told.looks[look->kind]++;
-	told.last_pid = look->pid;
-	for (table = look->tables; table; table = next) {
+	told.scan_queue[scan->kind]++;
+	told.last_pid = scan->pid;
+	for (table = scan->tables; table; table = next) {
 		next = table->next;
 		close(table->fd);
 		free(table);
 		told.tables++;
 	}
-	look->news = told.next;
+	scan->news = told.next;
 	told.next = NULL;
-	look->complete = !told.incomplete;
+	scan->complete = !told.incomplete;
 }
 
 void release_gone(struct mapping *mapping)
@@ -195,7 +195,7 @@ static struct news *more_news(struct fixture *fixture, uint64_t process, size_t 
 }
 
 /* A look at all, now. */
-static void look(struct fixture *fixture, struct news *news)
+static void scan(struct fixture *fixture, struct news *news)
 {
 	struct wait wait = {.waiter.wake = wake};
 
@@ -223,18 +223,18 @@ static void looks_only_when_somebody_looks(void **state)
 	struct wait wait = {.waiter.wake = wake};
 
 	rig_poll(fixture->rig);
-	assert_int_equal(told.looks[LOOK_ALL], 0);
+	assert_int_equal(told.scan_queue[SCAN_ALL], 0);
 	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
-	assert_int_equal(told.looks[LOOK_ALL], 1);
+	assert_int_equal(told.scan_queue[SCAN_ALL], 1);
 	assert_true(process_table_complete(fixture->process_table));
 	/* Nothing is known, so that there is nothing to see within the second. */
 	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 1);
-	assert_int_equal(told.looks[LOOK_ALL], 1);
-	assert_int_equal(told.looks[LOOK_KNOWN], 0);
+	assert_int_equal(told.scan_queue[SCAN_ALL], 1);
+	assert_int_equal(told.scan_queue[SCAN_KNOWN], 0);
 	told.incomplete = true;
-	look(fixture, NULL);
-	assert_int_equal(told.looks[LOOK_ALL], 2);
+	scan(fixture, NULL);
+	assert_int_equal(told.scan_queue[SCAN_ALL], 2);
 	assert_false(process_table_complete(fixture->process_table));
 }
 
@@ -243,11 +243,11 @@ static void looks_again_at_what_is_known(void **state)
 	struct fixture *fixture = *state;
 	struct wait wait = {.waiter.wake = wake};
 
-	look(fixture, news_new(fixture, 1, 1));
+	scan(fixture, news_new(fixture, 1, 1));
 	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
-	assert_int_equal(told.looks[LOOK_KNOWN], 1);
-	assert_int_equal(told.looks[LOOK_ALL], 1);
+	assert_int_equal(told.scan_queue[SCAN_KNOWN], 1);
+	assert_int_equal(told.scan_queue[SCAN_ALL], 1);
 }
 
 static void looks_for_the_process_of_a_name(void **state)
@@ -259,10 +259,10 @@ static void looks_for_the_process_of_a_name(void **state)
 	assert_int_equal(process_table_scan_name(fixture->process_table, "x.4711.y", &wait.waiter),
 			 0);
 	rig_run(fixture->rig, &wait.woken);
-	assert_int_equal(told.looks[LOOK_ONE], 1);
+	assert_int_equal(told.scan_queue[SCAN_ONE], 1);
 	assert_int_equal(told.last_pid, 4711);
 	/* All were looked at shortly before: that one is not there. */
-	look(fixture, NULL);
+	scan(fixture, NULL);
 	assert_int_equal(process_table_scan_name(fixture->process_table, "x.4711.y", &wait.waiter),
 			 1);
 	wait.woken = false;
@@ -285,7 +285,7 @@ static void many_who_wait_share_a_look(void **state)
 	sem_post(&told.newest->go);
 	for (size_t i = 0; i < 3; i++)
 		rig_run(fixture->rig, &waits[i].woken);
-	assert_int_equal(told.looks[LOOK_ALL], 2);
+	assert_int_equal(told.scan_queue[SCAN_ALL], 2);
 }
 
 static void enters_what_is_new(void **state)
@@ -300,7 +300,7 @@ static void enters_what_is_new(void **state)
 	/* Its address is taken by a label. */
 	label(&news->list[3], "0x30000");
 	news->list[2].record.address = 0x30000;
-	look(fixture, news);
+	scan(fixture, news);
 	assert_int_equal(shown(fixture), 4);
 	mapping = find(fixture, "a_out.%d.wal");
 	assert_non_null(mapping);
@@ -327,7 +327,7 @@ static void finds_a_name_when_both_are_taken(void **state)
 
 	snprintf(name, sizeof(name), "a_out.%d.0x10000", (int)fixture->child);
 	assert_int_equal(namespace_reserve(names, name, 0, &reserved), 0);
-	look(fixture, news_new(fixture, 1, 1));
+	scan(fixture, news_new(fixture, 1, 1));
 	assert_int_equal(shown(fixture), 1);
 	strcat(name, ".");
 	assert_memory_equal(mapping_name(namespace_after(names, 0, &place)), name, strlen(name));
@@ -341,7 +341,7 @@ static void follows_changes(void **state)
 	struct mapping *mapping;
 	uint64_t number;
 
-	look(fixture, news_new(fixture, 1, 2));
+	scan(fixture, news_new(fixture, 1, 2));
 	mapping = find(fixture, "a_out.%d.0x10000");
 	number = mapping->number;
 	mapping->checked = clock_now();
@@ -356,7 +356,7 @@ static void follows_changes(void **state)
 	news->list[1].record.address = 0x20000;
 	news->list[2].kind = SIGHTING_GONE;
 	news->list[2].number = 2;
-	look(fixture, news);
+	scan(fixture, news);
 	assert_int_equal(shown(fixture), 2);
 	assert_ptr_equal(find(fixture, "a_out.%d.0x10000"), mapping);
 	assert_int_equal(mapping->number, number);
@@ -367,11 +367,11 @@ static void follows_changes(void **state)
 
 	news = more_news(fixture, 1, 0);
 	news->gone = true;
-	look(fixture, news);
+	scan(fixture, news);
 	assert_int_equal(shown(fixture), 0);
 	/* Of one that is not known any more. */
 	news = more_news(fixture, 1, 1);
-	look(fixture, news);
+	scan(fixture, news);
 	assert_int_equal(shown(fixture), 0);
 }
 
@@ -380,12 +380,12 @@ static void notices_the_end_of_a_process(void **state)
 	struct fixture *fixture = *state;
 	unsigned descriptors = rig_descriptors();
 
-	look(fixture, news_new(fixture, 1, 3));
+	scan(fixture, news_new(fixture, 1, 3));
 	assert_int_equal(shown(fixture), 3);
 	end_child(fixture);
 	rig_poll(fixture->rig);
 	assert_int_equal(shown(fixture), 0);
-	assert_int_equal(told.looks[LOOK_ALL], 1);
+	assert_int_equal(told.scan_queue[SCAN_ALL], 1);
 	process_table_expire(fixture->process_table, clock_now());
 	assert_int_equal(rig_descriptors(), descriptors);
 }
@@ -395,8 +395,8 @@ static void a_reused_pid_is_another_process(void **state)
 {
 	struct fixture *fixture = *state;
 
-	look(fixture, news_new(fixture, 1, 1));
-	look(fixture, news_new(fixture, 2, 1));
+	scan(fixture, news_new(fixture, 1, 1));
+	scan(fixture, news_new(fixture, 2, 1));
 	assert_int_equal(shown(fixture), 1);
 	assert_non_null(find(fixture, "a_out.%d.0x20000"));
 }
@@ -408,7 +408,7 @@ static void hands_tables_over(void **state)
 
 	process_table_pass_table(fixture->process_table, 4711, -1, open("/dev/null", O_RDONLY));
 	assert_int_equal(told.tables, 0);
-	look(fixture, NULL);
+	scan(fixture, NULL);
 	assert_int_equal(told.tables, 1);
 	/* A table makes it worth while to look, however shortly before that was done. */
 	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 1);
@@ -416,7 +416,7 @@ static void hands_tables_over(void **state)
 	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
 	assert_int_equal(told.tables, 2);
-	assert_int_equal(told.looks[LOOK_KNOWN], 1);
+	assert_int_equal(told.scan_queue[SCAN_KNOWN], 1);
 	/* While nobody looks they do not pile up. */
 	for (int i = 0; i < 64; i++)
 		process_table_pass_table(fixture->process_table, 5000 + i, -1,
@@ -424,7 +424,7 @@ static void hands_tables_over(void **state)
 	process_table_scan_pid(fixture->process_table, 1, (wait.woken = false, &wait.waiter));
 	rig_run(fixture->rig, &wait.woken);
 	assert_int_equal(told.tables, 66);
-	assert_int_equal(told.looks[LOOK_KNOWN], 2);
+	assert_int_equal(told.scan_queue[SCAN_KNOWN], 2);
 	/* Nor has one process more of them kept than it can have. */
 	assert_true(process_table_complete(fixture->process_table));
 	for (int i = 0; i < 6; i++)
@@ -451,7 +451,7 @@ static void observe_off_shows_what_is_published(void **state)
 				 open("/dev/null", O_RDONLY));
 	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
-	assert_int_equal(told.looks[LOOK_ALL], 0);
+	assert_int_equal(told.scan_queue[SCAN_ALL], 0);
 	assert_int_equal(shown(fixture), 1);
 	assert_false(process_table_complete(fixture->process_table));
 }
@@ -503,10 +503,10 @@ static void what_was_missed_is_told_again(void **state)
 	/* That one cannot be watched. */
 	close(news->pidfd);
 	news->pidfd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	look(fixture, news);
+	scan(fixture, news);
 	assert_int_equal(shown(fixture), 0);
 	assert_false(process_table_complete(fixture->process_table));
-	look(fixture, news_new(fixture, 1, 1));
+	scan(fixture, news_new(fixture, 1, 1));
 	assert_ptr_not_equal(told.newest, first);
 	assert_int_equal(told.alive, 1);
 	assert_int_equal(shown(fixture), 1);
@@ -521,7 +521,7 @@ static void survives_a_scanner_that_is_stuck(void **state)
 	struct wait first = {.waiter.wake = wake}, second = {.waiter.wake = wake};
 	uint64_t now;
 
-	look(fixture, news_new(fixture, 1, 1));
+	scan(fixture, news_new(fixture, 1, 1));
 	stuck->stops = true;
 	stuck->at = 4711;
 	assert_int_equal(process_table_scan(fixture->process_table, true, &first.waiter), 0);
@@ -545,7 +545,7 @@ static void survives_a_scanner_that_is_stuck(void **state)
 	second.woken = false; /* the look that waited has ended when the next one has */
 	assert_int_equal(process_table_scan_pid(fixture->process_table, 1, &second.waiter), 0);
 	rig_run(fixture->rig, &second.woken);
-	look(fixture, news_new(fixture, 1, 1));
+	scan(fixture, news_new(fixture, 1, 1));
 	assert_int_equal(shown(fixture), 1);
 	/* What the old one tells in the end is not heard. */
 	told.next = news_new(fixture, 9, 1);

@@ -44,7 +44,7 @@ static void tells_what_is_published_and_what_changes(void **state)
 
 	(void)state;
 	start(publishing);
-	news = look(2);
+	news = scan(2);
 	assert_true(news->born && !news->gone && news->pidfd >= 0);
 	assert_int_equal(news->pid, publisher.pid);
 	assert_string_equal(news->comm, program_invocation_short_name);
@@ -61,28 +61,28 @@ static void tells_what_is_published_and_what_changes(void **state)
 	second = news->list[1].number;
 	assert_int_not_equal(first, second);
 	news_free(news);
-	look(0);
+	scan(0);
 
 	step();
-	news = look(1);
+	news = scan(1);
 	assert_true(!news->born && news->pidfd < 0);
 	CHANGED(news, 0, 0, 4);
 	assert_int_equal(news->list[0].number, first);
 	assert_int_equal(news->list[0].extents->count, 2);
 	assert_int_equal(news->list[0].extents->list[1].offset, 2 * PAGE);
 	news_free(news);
-	look(0);
+	scan(0);
 
 	step();
-	news = look(1);
+	news = scan(1);
 	CHANGED(news, 0, 8, 2);
 	assert_int_equal(news->list[0].number, second);
 	assert_int_equal(news->list[0].record.protection, 1);
 	news_free(news);
-	look(0);
+	scan(0);
 
 	step();
-	news = look(2);
+	news = scan(2);
 	GONE(news, 0);
 	assert_int_equal(news->list[0].number, first);
 	NEW(news, 1, 0, 1);
@@ -91,16 +91,16 @@ static void tells_what_is_published_and_what_changes(void **state)
 	news_free(news);
 
 	step();
-	news = look(1);
+	news = scan(1);
 	GONE(news, 0);
 	assert_int_equal(news->list[0].number, second);
 	news_free(news);
 
 	step();
-	news = look(1);
+	news = scan(1);
 	GONE(news, 0);
 	news_free(news);
-	look(0);
+	scan(0);
 	assert_int_equal(process->table_count, 1);
 	assert_int_equal(scanned_process_count(process), 0);
 	stop();
@@ -113,7 +113,7 @@ static void another_user_is_a_change(void **state)
 
 	(void)state;
 	start(publishing);
-	news_free(look(2));
+	news_free(scan(2));
 	sight.uid = 13;
 	assert_int_equal(scanned_process_scan(process, &sight, &news), 0);
 	assert_int_equal(news->count, 2);
@@ -164,7 +164,7 @@ static void tells_what_is_observed_and_what_changes(void **state)
 	(void)state;
 	assert_int_equal(fstat(dax_file, &st), 0);
 	start(mapping_dax);
-	news = look(3);
+	news = scan(3);
 	OBSERVED(news, 0, NEW, 0, 10);
 	assert_int_equal(news->list[0].record.protection, 3);
 	assert_int_equal(news->list[0].record.offset, 2 * PAGE);
@@ -179,34 +179,34 @@ static void tells_what_is_observed_and_what_changes(void **state)
 	assert_int_equal(news->list[2].record.sharing, PMEM2_PRIVATE);
 	first = news->list[0].number;
 	news_free(news);
-	look(0);
+	scan(0);
 
 	step();
-	news = look(1);
+	news = scan(1);
 	OBSERVED(news, 0, CHANGED, 0, 9);
 	assert_int_equal(news->list[0].number, first);
 	news_free(news);
 
 	step();
-	news = look(2);
+	news = scan(2);
 	OBSERVED(news, 0, GONE, 0, 0);
 	OBSERVED(news, 1, NEW, 1, 8);
 	assert_true(news->list[1].number > first);
 	news_free(news);
 
 	step();
-	news = look(2);
+	news = scan(2);
 	OBSERVED(news, 0, GONE, 0, 0);
 	OBSERVED(news, 1, NEW, 10, 2);
 	assert_int_equal(news->list[1].record.offset, 30 * PAGE);
 	news_free(news);
 
 	step();
-	news = look(1);
+	news = scan(1);
 	OBSERVED(news, 0, CHANGED, 12, 2);
 	assert_int_equal(news->list[0].record.protection, 1);
 	news_free(news);
-	look(0);
+	scan(0);
 	stop();
 }
 
@@ -238,7 +238,7 @@ static void what_is_published_is_not_observed(void **state)
 
 	(void)state;
 	start(publishing_some);
-	news = look(6);
+	news = scan(6);
 	NEW(news, 0, 4, 4);
 	assert_int_equal(news->list[0].record.source_type, PMEM2FS_SOURCE_FSDAX);
 	NEW(news, 1, 8, 2);
@@ -247,24 +247,24 @@ static void what_is_published_is_not_observed(void **state)
 	OBSERVED(news, 4, NEW, 10, 4);
 	OBSERVED(news, 5, NEW, 16, 4);
 	news_free(news);
-	look(0);
+	scan(0);
 
 	step();
-	news = look(3);
+	news = scan(3);
 	GONE(news, 0);
 	OBSERVED(news, 1, NEW, 8, 6);
 	OBSERVED(news, 2, GONE, 0, 0);
 	news_free(news);
 
 	step();
-	news = look(6);
+	news = scan(6);
 	NEW(news, 0, 0, 4);
 	NEW(news, 1, 8, 6);
 	NEW(news, 2, 16, 4);
 	for (size_t i = 3; i < 6; i++)
 		OBSERVED(news, i, GONE, 0, 0);
 	news_free(news);
-	look(0);
+	scan(0);
 	stop();
 }
 
@@ -292,10 +292,10 @@ static void what_goes_while_we_look_is_not_observed(void **state)
 	start(unmapping_meanwhile);
 	/* The first claim is looked at before the areas without one. */
 	while_looking = step;
-	news = look(1);
+	news = scan(1);
 	OBSERVED(news, 0, NEW, 4, 2);
 	news_free(news);
-	look(0);
+	scan(0);
 	stop();
 }
 
@@ -342,11 +342,11 @@ static void the_first_thread_may_end(void **state)
 
 	(void)state;
 	start(leaving_a_thread);
-	news_free(look(2));
+	news_free(scan(2));
 	assert_int_equal(write(publisher.to, &byte, 1), 1);
 	while (!first_has_ended())
 		usleep(1000);
-	look(0);
+	scan(0);
 	scanned_process_free(process);
 	process = scanned_process_new(78, publisher.pid,
 				      (int)syscall(SYS_pidfd_open, publisher.pid, 0));
@@ -368,7 +368,7 @@ static void what_ended_is_gone(void **state)
 	(void)state;
 	start(publishing);
 	assert_null(scanned_process_gone(process));
-	news_free(look(2));
+	news_free(scan(2));
 	assert_true(scanned_process_is_alive(process));
 	assert_int_equal(kill(publisher.pid, SIGKILL), 0);
 	while (scanned_process_is_alive(process))

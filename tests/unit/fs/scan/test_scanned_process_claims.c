@@ -65,7 +65,7 @@ static void shows_only_what_the_kernel_confirms(void **state)
 
 	(void)state;
 	start(lying);
-	news = look(3);
+	news = scan(3);
 	NEW(news, 0, 0, 4);
 	assert_int_equal(news->list[0].slot, 500);
 	assert_int_equal(news->list[0].record.source_type, PMEM2FS_SOURCE_FILE);
@@ -115,16 +115,16 @@ static void what_overlaps_is_told_once(void **state)
 
 	(void)state;
 	start(overlapping);
-	news = look(4);
+	news = scan(4);
 	NEW(news, 0, 4, 4);
 	NEW(news, 1, 8, 4);
 	NEW(news, 2, 0, 4);
 	NEW(news, 3, 12, 2);
 	assert_int_not_equal(news->list[2].table, news->list[3].table);
 	news_free(news);
-	look(0);
+	scan(0);
 	step(); /* slots 4 and 6 take its place, which refuses 7, and so on */
-	news = look(6);
+	news = scan(6);
 	GONE(news, 0);
 	NEW(news, 1, 7, 4);
 	NEW(news, 2, 5, 1);
@@ -132,7 +132,7 @@ static void what_overlaps_is_told_once(void **state)
 	NEW(news, 4, 11, 2);
 	GONE(news, 5);
 	news_free(news);
-	look(0);
+	scan(0);
 	stop();
 }
 
@@ -155,7 +155,7 @@ static void a_hole_is_free(void **state)
 
 	(void)state;
 	start(in_a_hole);
-	news = look(2);
+	news = scan(2);
 	NEW(news, 0, 0, 10);
 	assert_int_equal(news->list[0].extents->count, 2);
 	NEW(news, 1, 3, 2);
@@ -185,11 +185,11 @@ static void a_heap_of_claims_is_one(void **state)
 
 	(void)state;
 	start(piling_up);
-	news = look(1);
+	news = scan(1);
 	NEW(news, 0, 0, FILE_PAGES);
 	assert_int_equal(news->list[0].extents->count, FILE_PAGES / 2);
 	news_free(news);
-	look(0);
+	scan(0);
 	stop();
 }
 
@@ -209,16 +209,16 @@ static void no_more_than_there_is_room_for(void **state)
 	(void)state;
 	start(true_heap);
 	sight.room = 100;
-	news_free(look(100));
+	news_free(scan(100));
 	assert_true(sight.left_out);
 	assert_int_equal(scanned_process_count(process), 100);
-	look(0);
+	scan(0);
 	sight.room = 1000;
 	sight.left_out = false;
-	news_free(look(400));
+	news_free(scan(400));
 	assert_false(sight.left_out);
 	sight.room = 0;
-	news_free(look(500));
+	news_free(scan(500));
 	assert_int_equal(scanned_process_count(process), 0);
 	stop();
 }
@@ -299,10 +299,10 @@ static void what_is_no_table_is_passed_over(void **state)
 {
 	(void)state;
 	start(wrong_tables);
-	look(0);
+	scan(0);
 	assert_int_equal(process->table_count, 0);
 	assert_true(process->warned_version);
-	look(0);
+	scan(0);
 	stop();
 }
 
@@ -325,13 +325,13 @@ static void four_tables_are_enough(void **state)
 
 	(void)state;
 	start(seven_tables);
-	news_free(look(4));
+	news_free(scan(4));
 	assert_int_equal(process->table_count, 4);
-	look(0);
+	scan(0);
 	/* exec: the pipe's end tells that it is done. */
 	assert_int_equal(write(publisher.to, &byte, 1), 1);
 	assert_int_equal(read(publisher.from, &byte, 1), 0);
-	news_free(look(4));
+	news_free(scan(4));
 	assert_int_equal(process->table_count, 0);
 	stop();
 }
@@ -358,7 +358,7 @@ static void what_is_handed_over(void **state)
 	assert_int_equal(process->table_count, 1);
 	scanned_process_pass_table(process, fd);
 	assert_int_equal(process->table_count, 1);
-	news_free(look(1)); /* its own only */
+	news_free(scan(1)); /* its own only */
 	assert_int_equal(process->table_count, 1);
 	close(fd);
 	munmap(ours, ours->header_size);
@@ -370,7 +370,7 @@ static void what_is_handed_over(void **state)
 	scanned_process_pass_table(process, path);
 	scanned_process_pass_table(process, -1);
 	assert_int_equal(process->table_count, 1);
-	look(0);
+	scan(0);
 	close(path);
 	close(fds[0]);
 	close(fds[1]);

@@ -24,13 +24,13 @@
 #define RW (PROT_READ | PROT_WRITE)
 
 static struct scanner *scanner;
-static struct skip skip;
+static struct scan_exclusions skip;
 static int file, sockets[2];
 
 static int begin(void **state)
 {
 	(void)state;
-	skip = (struct skip){.own = {getpid()}};
+	skip = (struct scan_exclusions){.own = {getpid()}};
 	scanner = scanner_new(&skip);
 	file = publisher_file(16 * PAGE);
 	return scanner ? socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) : -1;
@@ -46,14 +46,14 @@ static int end(void **state)
 	return 0;
 }
 
-static struct news *look_with(enum look_kind kind, pid_t pid, struct given_table *tables)
+static struct news *look_with(enum scan_kind kind, pid_t pid, struct passed_table *tables)
 {
-	struct look look = {.kind = kind, .pid = pid, .tables = tables};
+	struct scan scan = {.kind = kind, .pid = pid, .tables = tables};
 
-	scanner_look(scanner, &look);
-	assert_null(look.tables);
-	assert_int_equal(scanner_at(scanner), 0);
-	return look.news;
+	scanner_scan(scanner, &scan);
+	assert_null(scan.tables);
+	assert_int_equal(scanner_current_process(scanner), 0);
+	return scan.news;
 }
 
 /* The news of one process; those of others are none of the test's business. */
@@ -134,7 +134,7 @@ static void finds_who_publishes(void **state)
 	(void)state;
 	publisher_start(&one, publishing);
 	publisher_start(&two, publishing);
-	first = look_with(LOOK_ALL, 0, NULL);
+	first = look_with(SCAN_ALL, 0, NULL);
 	first = of(first, one.pid);
 	assert_non_null(first);
 	assert_true(first->born);
@@ -143,32 +143,32 @@ static void finds_who_publishes(void **state)
 	process = first->process;
 	number = first->list[0].number;
 	news_free(first);
-	assert_null(of(look_with(LOOK_ALL, 0, NULL), one.pid));
+	assert_null(of(look_with(SCAN_ALL, 0, NULL), one.pid));
 
 	publisher_stop(&two);
 	publisher_start(&two, publishing);
-	second = of(look_with(LOOK_ALL, 0, NULL), two.pid);
+	second = of(look_with(SCAN_ALL, 0, NULL), two.pid);
 	assert_non_null(second);
 	assert_int_not_equal(second->process, process);
 	assert_int_not_equal(second->list[0].number, number);
 	news_free(second);
 
 	publisher_step(&one);
-	first = of(look_with(LOOK_KNOWN, 0, NULL), one.pid);
+	first = of(look_with(SCAN_KNOWN, 0, NULL), one.pid);
 	assert_non_null(first);
 	assert_int_equal(first->list[0].kind, SIGHTING_GONE);
 	assert_int_equal(first->list[0].number, number);
 	news_free(first);
-	assert_null(of(look_with(LOOK_KNOWN, 0, NULL), one.pid));
+	assert_null(of(look_with(SCAN_KNOWN, 0, NULL), one.pid));
 	publisher_step(&one); /* without a table it is forgotten */
-	assert_gone(look_with(LOOK_KNOWN, 0, NULL), process);
+	assert_gone(look_with(SCAN_KNOWN, 0, NULL), process);
 	publisher_stop(&one);
 	publisher_stop(&two);
 }
 
 static void an_end_shows_at_every_kind_of_look(void **state)
 {
-	static const enum look_kind kinds[] = {LOOK_ONE, LOOK_KNOWN, LOOK_ALL};
+	static const enum scan_kind kinds[] = {SCAN_ONE, SCAN_KNOWN, SCAN_ALL};
 	struct publisher publisher;
 	struct news *news;
 	uint64_t process;
@@ -176,32 +176,32 @@ static void an_end_shows_at_every_kind_of_look(void **state)
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
 		publisher_start(&publisher, publishing);
-		news = look_with(LOOK_ONE, publisher.pid, NULL);
+		news = look_with(SCAN_ONE, publisher.pid, NULL);
 		assert_true(news && news->born && !news->next);
 		process = news->process;
 		news_free(news);
-		assert_null(look_with(LOOK_ONE, publisher.pid, NULL));
+		assert_null(look_with(SCAN_ONE, publisher.pid, NULL));
 		publisher_stop(&publisher);
 		assert_gone(look_with(kinds[i], publisher.pid, NULL), process);
-		assert_null(look_with(LOOK_ONE, publisher.pid, NULL));
+		assert_null(look_with(SCAN_ONE, publisher.pid, NULL));
 	}
 }
 
 static void those_to_be_skipped_are_skipped(void **state)
 {
 	struct publisher publisher;
-	struct given_table *given;
+	struct passed_table *given;
 
 	(void)state;
 	publisher_start(&publisher, publishing);
 	skip.own[1] = publisher.pid;
-	assert_null(of(look_with(LOOK_ALL, 0, NULL), publisher.pid));
-	assert_null(look_with(LOOK_ONE, publisher.pid, NULL));
+	assert_null(of(look_with(SCAN_ALL, 0, NULL), publisher.pid));
+	assert_null(look_with(SCAN_ONE, publisher.pid, NULL));
 	given = calloc(1, sizeof(*given));
 	assert_non_null(given);
-	*given = (struct given_table){
+	*given = (struct passed_table){
 		.pid = publisher.pid, .pidfd = -1, .fd = open("/dev/null", O_RDONLY | O_CLOEXEC)};
-	assert_null(of(look_with(LOOK_KNOWN, 0, given), publisher.pid));
+	assert_null(of(look_with(SCAN_KNOWN, 0, given), publisher.pid));
 	publisher_stop(&publisher);
 }
 
@@ -209,20 +209,20 @@ static void those_to_be_skipped_are_skipped(void **state)
 static void without_one_in_which_others_are_stuck_nothing_is_complete(void **state)
 {
 	struct publisher publisher;
-	struct look look = {.kind = LOOK_KNOWN};
+	struct scan scan = {.kind = SCAN_KNOWN};
 	struct news *news;
 
 	(void)state;
 	publisher_start(&publisher, publishing);
-	news = of(look_with(LOOK_ALL, 0, NULL), publisher.pid);
+	news = of(look_with(SCAN_ALL, 0, NULL), publisher.pid);
 	assert_non_null(news);
 	news_free(news);
-	scanner_look(scanner, &look);
-	assert_true(look.complete);
+	scanner_scan(scanner, &scan);
+	assert_true(scan.complete);
 	skip.lanes.stuck[LANES_MAX - 1] = publisher.pid;
-	look = (struct look){.kind = LOOK_KNOWN};
-	scanner_look(scanner, &look);
-	assert_false(look.complete);
+	scan = (struct scan){.kind = SCAN_KNOWN};
+	scanner_scan(scanner, &scan);
+	assert_false(scan.complete);
 	skip.lanes.stuck[LANES_MAX - 1] = 0;
 	publisher_stop(&publisher);
 }
@@ -275,12 +275,12 @@ static int take_over(void)
 	return fd;
 }
 
-static struct given_table *given(pid_t pid, int pidfd, int fd, struct given_table *next)
+static struct passed_table *given(pid_t pid, int pidfd, int fd, struct passed_table *next)
 {
-	struct given_table *table_given = calloc(1, sizeof(*table_given));
+	struct passed_table *table_given = calloc(1, sizeof(*table_given));
 
 	assert_non_null(table_given);
-	*table_given = (struct given_table){.next = next, .pid = pid, .pidfd = pidfd, .fd = fd};
+	*table_given = (struct passed_table){.next = next, .pid = pid, .pidfd = pidfd, .fd = fd};
 	return table_given;
 }
 
@@ -295,9 +295,9 @@ static void a_table_may_be_handed_over(void **state)
 	for (int with_pidfd = 0; with_pidfd < 2; with_pidfd++) {
 		publisher_start(&publisher, handing_over);
 		fd = take_over();
-		assert_null(look_with(LOOK_ONE, publisher.pid, NULL));
+		assert_null(look_with(SCAN_ONE, publisher.pid, NULL));
 		/* Whatever is looked at, who has handed something over is. */
-		news = look_with(LOOK_ONE, getpid(),
+		news = look_with(SCAN_ONE, getpid(),
 				 given(publisher.pid, with_pidfd ? pidfd_of(publisher.pid) : -1, fd,
 				       given(publisher.pid, -1, dup(fd), NULL)));
 		assert_non_null(news);
@@ -305,9 +305,9 @@ static void a_table_may_be_handed_over(void **state)
 		assert_int_equal(news->count, 1);
 		process = news->process;
 		news_free(news);
-		assert_null(look_with(LOOK_KNOWN, 0, NULL));
+		assert_null(look_with(SCAN_KNOWN, 0, NULL));
 		publisher_stop(&publisher);
-		assert_gone(look_with(LOOK_KNOWN, 0, NULL), process);
+		assert_gone(look_with(SCAN_KNOWN, 0, NULL), process);
 	}
 }
 
@@ -322,12 +322,12 @@ static void a_table_of_another_is_refused(void **state)
 	publisher_start(&other, handing_over);
 	close(take_over());
 	gone = pidfd_of(other.pid);
-	assert_null(look_with(LOOK_KNOWN, 0, given(other.pid, -1, dup(fd), NULL)));
+	assert_null(look_with(SCAN_KNOWN, 0, given(other.pid, -1, dup(fd), NULL)));
 	publisher_stop(&other);
 	/* Its pid is said to be that of one who lives: it was when this was handed over. */
-	assert_null(look_with(LOOK_KNOWN, 0, given(owner.pid, gone, dup(fd), NULL)));
-	assert_null(look_with(LOOK_KNOWN, 0, given(other.pid, -1, dup(fd), NULL)));
-	assert_null(look_with(LOOK_KNOWN, 0, given(0, -1, dup(fd), NULL)));
+	assert_null(look_with(SCAN_KNOWN, 0, given(owner.pid, gone, dup(fd), NULL)));
+	assert_null(look_with(SCAN_KNOWN, 0, given(other.pid, -1, dup(fd), NULL)));
+	assert_null(look_with(SCAN_KNOWN, 0, given(0, -1, dup(fd), NULL)));
 	close(fd);
 	publisher_stop(&owner);
 }
@@ -359,20 +359,20 @@ static void who_takes_too_long_waits(void **state)
 
 	(void)state;
 	publisher_start(&publisher, heavy);
-	news = look_with(LOOK_ONE, publisher.pid, NULL);
+	news = look_with(SCAN_ONE, publisher.pid, NULL);
 	assert_int_equal(news->count, 10000);
 	news_free(news);
 	for (int i = 0; complete && i < 10000; i++) {
-		struct look look = {.kind = LOOK_KNOWN};
+		struct scan scan = {.kind = SCAN_KNOWN};
 
-		scanner_look(scanner, &look);
-		assert_null(look.news);
-		complete = look.complete;
+		scanner_scan(scanner, &scan);
+		assert_null(scan.news);
+		complete = scan.complete;
 	}
 	assert_false(complete);
 	publisher_step(&publisher);
 	/* Who asks for it alone gets it. */
-	news = look_with(LOOK_ONE, publisher.pid, NULL);
+	news = look_with(SCAN_ONE, publisher.pid, NULL);
 	assert_int_equal(news->count, 10000);
 	news_free(news);
 	publisher_stop(&publisher);
@@ -393,7 +393,7 @@ static void the_effective_user_is_the_owner(void **state)
 
 	(void)state;
 	publisher_start(&publisher, as_another);
-	news = look_with(LOOK_ONE, publisher.pid, NULL);
+	news = look_with(SCAN_ONE, publisher.pid, NULL);
 	assert_non_null(news);
 	assert_int_equal(news->uid, 4712);
 	assert_int_equal(news->gid, 4712);
@@ -405,16 +405,16 @@ static void the_effective_user_is_the_owner(void **state)
 /* Who may not look into others is told nothing of them, and does not say that this is all. */
 static void looking_without_rights(unsigned number)
 {
-	struct look look = {.kind = LOOK_ALL};
-	struct skip nobody = {0};
+	struct scan scan = {.kind = SCAN_ALL};
+	struct scan_exclusions nobody = {0};
 
 	(void)number;
 	must(!setresgid(4711, 4711, 4711) && !setresuid(4711, 4711, 4711));
 	must(!scanner_sees_all());
 	scanner = scanner_new(&nobody);
 	must(scanner != NULL);
-	scanner_look(scanner, &look);
-	must(!look.news && !look.complete);
+	scanner_scan(scanner, &scan);
+	must(!scan.news && !scan.complete);
 	scanner_free(scanner);
 }
 

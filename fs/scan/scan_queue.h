@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * looks.h - has the scanner look at other processes, one look after the other
+ * scan_queue.h - has the scanner look at other processes, one look after the other
  *
  * Owns the scanner, which a thread of the pool uses, and the queue of looks that wait for it. What
  * it tells goes to the one whose `heard` it is. Used by the request loop alone.
@@ -9,8 +9,8 @@
  * longer than a few seconds for a look; a scanner that is stuck is left behind with its thread, and
  * another one begins anew, without that process.
  */
-#ifndef PMEM2FS_LOOKS_H
-#define PMEM2FS_LOOKS_H
+#ifndef PMEM2FS_SCAN_QUEUE_H
+#define PMEM2FS_SCAN_QUEUE_H
 
 #include "base/pool.h"
 #include "facts/witness.h"
@@ -19,7 +19,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct looks_ear {
+struct scan_listener {
 	/*
 	 * Something has changed; the news stay the caller's. `*room` is how many sightings may be
 	 * taken in now, and is used up. False: called again for the rest.
@@ -32,49 +32,50 @@ struct looks_ear {
 	void *arg;
 };
 
-struct looks;
+struct scan_queue;
 
-/* The pool's lanes from LANE_LOOK on are used. NULL when memory runs out. */
-struct looks *looks_new(struct pool *pool, const struct looks_ear *ear);
-void looks_free(struct looks *looks);
+/* The pool's lanes from LANE_SCAN on are used. NULL when memory runs out. */
+struct scan_queue *scan_queue_new(struct pool *pool, const struct scan_listener *ear);
+void scan_queue_free(struct scan_queue *scan_queue);
 
 /*
  * Has a look made that begins after this call. `waiter` (may be NULL) is woken when it is done, or
  * takes too long. Returns 0 or -ENOMEM.
  */
-int looks_want(struct looks *looks, enum look_kind kind, pid_t pid, struct waiter *waiter);
+int scan_queue_request(struct scan_queue *scan_queue, enum scan_kind kind, pid_t pid,
+		       struct waiter *waiter);
 
 /* For the next look: see process_table_pass_table. Both descriptors are used up. */
-void looks_give(struct looks *looks, pid_t pid, int pidfd, int table);
+void scan_queue_pass_table(struct scan_queue *scan_queue, pid_t pid, int pidfd, int table);
 /* Whether a table waits for the next look: of that process, or of any (0). */
-bool looks_given(const struct looks *looks, pid_t pid);
+bool scan_queue_has_table(const struct scan_queue *scan_queue, pid_t pid);
 
 /* A look at all is under way. */
-bool looks_searching(const struct looks *looks);
+bool scan_queue_scans_all(const struct scan_queue *scan_queue);
 
 /*
  * When the last look of a kind was begun, and how long it took, in nanoseconds; 0: never. A look at
  * all is one at what is known, too, but costs more.
  */
-struct looks_times {
+struct scan_times {
 	uint64_t searched;
 	uint64_t known, known_cost;
 };
-struct looks_times looks_times(const struct looks *looks);
+struct scan_times scan_queue_times(const struct scan_queue *scan_queue);
 
 /*
  * Has a scanner begin that knows of nothing, so that all is told again. False: a look is under way,
  * or memory runs out.
  */
-bool looks_anew(struct looks *looks);
+bool scan_queue_restart(struct scan_queue *scan_queue);
 
 /* Whether the last look at all saw everything. */
-bool looks_complete(const struct looks *looks);
+bool scan_queue_complete(const struct scan_queue *scan_queue);
 
 /*
  * To be called in each round of the loop: takes in more of what a look has told, and sees to those
  * that take too long. Returns when something is due next, UINT64_MAX for never.
  */
-uint64_t looks_expire(struct looks *looks, uint64_t now);
+uint64_t scan_queue_expire(struct scan_queue *scan_queue, uint64_t now);
 
 #endif
