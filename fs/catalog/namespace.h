@@ -27,11 +27,11 @@
 	    */
 #define NAME_LENGTH_MAX 255
 
-/* Where a mapping of another process is told (sighting.h). */
+/* Where a mapping of another process is told (scan_event.h). */
 struct foreign {
 	struct process *process;         /* NULL: it is the keeper's */
 	struct mapping *next, *previous; /* of the holder */
-	uint64_t sighting;               /* the scanner's number */
+	uint64_t event;                  /* the scanner's number */
 	/* Published: */
 	uint64_t table, generation;
 	uint32_t slot;

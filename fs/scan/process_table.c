@@ -31,7 +31,7 @@ struct process_table {
 	size_t count;
 	bool missed;
 	void *processes, *pids; /* struct process */
-	void *sightings;        /* struct mapping */
+	void *events;           /* struct mapping */
 	struct process *ended;  /* to be freed when no event of theirs can come any more */
 };
 
@@ -51,16 +51,16 @@ static int compare_pids(const void *a, const void *b)
 
 static int compare_sightings(const void *a, const void *b)
 {
-	uint64_t x = ((const struct mapping *)a)->foreign.sighting;
-	uint64_t y = ((const struct mapping *)b)->foreign.sighting;
+	uint64_t x = ((const struct mapping *)a)->foreign.event;
+	uint64_t y = ((const struct mapping *)b)->foreign.event;
 
 	return x < y ? -1 : x > y;
 }
 
 static struct mapping *find_sighting(const struct process_table *process_table, uint64_t number)
 {
-	const struct mapping key = {.foreign.sighting = number};
-	struct mapping **found = tfind(&key, &process_table->sightings, compare_sightings);
+	const struct mapping key = {.foreign.event = number};
+	struct mapping **found = tfind(&key, &process_table->events, compare_sightings);
 
 	return found ? *found : NULL;
 }
@@ -71,7 +71,7 @@ static void forget_mapping(struct mapping *mapping)
 	struct process_table *process_table = foreign->process->all;
 	struct service *service = process_table->service;
 
-	tdelete(mapping, &process_table->sightings, compare_sightings);
+	tdelete(mapping, &process_table->events, compare_sightings);
 	if (foreign->previous)
 		foreign->previous->foreign.next = foreign->next;
 	else
@@ -136,9 +136,10 @@ static void miss(struct process_table *process_table, pid_t pid)
 }
 
 /* Its pidfd is used up. NULL when it cannot be watched, and so cannot be shown. */
-static struct process *begin_holder(struct process_table *process_table, const struct news *news)
+static struct process *begin_holder(struct process_table *process_table,
+				    const struct scan_report *report)
 {
-	struct process *former = find_pid(process_table, news->pid);
+	struct process *former = find_pid(process_table, report->pid);
 	struct process *process = calloc(1, sizeof(*process));
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = process};
 
@@ -146,16 +147,16 @@ static struct process *begin_holder(struct process_table *process_table, const s
 		end_holder(former);
 	if (!process)
 		goto close_pidfd;
-	process->watch = (struct watch){.fd = news->pidfd, .ready = process_ended};
+	process->watch = (struct watch){.fd = report->pidfd, .ready = process_ended};
 	process->all = process_table;
-	process->process = news->process;
-	process->pid = news->pid;
-	process->owner = process_info_new(news->pid, news->comm);
+	process->process = report->process;
+	process->pid = report->pid;
+	process->owner = process_info_new(report->pid, report->comm);
 	if (!process->owner || !tsearch(process, &process_table->processes, compare_processes))
 		goto free_holder;
 	if (!tsearch(process, &process_table->pids, compare_pids))
 		goto forget_process;
-	if (epoll_ctl(process_table->epoll, EPOLL_CTL_ADD, news->pidfd, &event))
+	if (epoll_ctl(process_table->epoll, EPOLL_CTL_ADD, report->pidfd, &event))
 		goto forget_pid;
 	process_table->count++;
 	return process;
@@ -167,22 +168,22 @@ free_holder:
 	process_info_put(process->owner);
 	free(process);
 close_pidfd:
-	close(news->pidfd);
-	miss(process_table, news->pid);
+	close(report->pidfd);
+	miss(process_table, report->pid);
 	return NULL;
 }
 
 /* Enters a mapping under the first of the names that it can have which is free. */
-static int enter(struct process *process, struct sighting *sighting, struct mapping **mapping)
+static int enter(struct process *process, struct scan_event *event, struct mapping **mapping)
 {
-	const struct pmem2fs_record *record = &sighting->record;
+	const struct pmem2fs_record *record = &event->record;
 	struct name_space *names = process->all->service->names;
 	const struct foreign foreign = {
 		.process = process,
-		.sighting = sighting->number,
-		.table = sighting->table,
-		.generation = sighting->generation,
-		.slot = sighting->slot,
+		.event = event->number,
+		.table = event->table,
+		.generation = event->generation,
+		.slot = event->slot,
 	};
 	char name[ENTRY_NAME_SIZE];
 	uint64_t more = 0;
@@ -191,7 +192,7 @@ static int enter(struct process *process, struct sighting *sighting, struct mapp
 	if (record->label_length) {
 		entry_name_of_label(name, process->comm, process->pid, record->label,
 				    record->label_length);
-		error = namespace_enter(names, name, sighting->origin, record, &sighting->extents,
+		error = namespace_enter(names, name, event->origin, record, &event->extents,
 					&foreign, process->owner, mapping);
 	}
 	/* Whoever would take all these names beforehand cannot guess them. */
@@ -199,25 +200,25 @@ static int enter(struct process *process, struct sighting *sighting, struct mapp
 		if (i && getrandom(&more, sizeof(more), 0) < 0)
 			break;
 		entry_name_of_address(name, process->comm, process->pid, record->address, more);
-		error = namespace_enter(names, name, sighting->origin, record, &sighting->extents,
+		error = namespace_enter(names, name, event->origin, record, &event->extents,
 					&foreign, process->owner, mapping);
 	}
 	return error;
 }
 
-static void see_new(struct process *process, struct sighting *sighting)
+static void see_new(struct process *process, struct scan_event *event)
 {
 	struct process_table *process_table = process->all;
 	struct service *service = process_table->service;
 	struct mapping *mapping;
 
-	if (sighting->origin == ORIGIN_OBSERVED && !service->options->observe)
+	if (event->origin == ORIGIN_OBSERVED && !service->options->observe)
 		return;
-	if (enter(process, sighting, &mapping)) {
+	if (enter(process, event, &mapping)) {
 		miss(process_table, process->pid);
 		return;
 	}
-	if (!tsearch(mapping, &process_table->sightings, compare_sightings)) {
+	if (!tsearch(mapping, &process_table->events, compare_sightings)) {
 		namespace_remove(service->names, mapping);
 		miss(process_table, process->pid);
 		return;
@@ -230,26 +231,25 @@ static void see_new(struct process *process, struct sighting *sighting)
 	events_mapped(service->events, mapping);
 }
 
-static void see(struct process *process, struct sighting *sighting)
+static void see(struct process *process, struct scan_event *event)
 {
 	struct process_table *process_table = process->all;
 	struct mapping *mapping;
 	const char *state;
 
-	if (sighting->kind == SIGHTING_NEW) {
-		see_new(process, sighting);
+	if (event->kind == SCAN_EVENT_NEW) {
+		see_new(process, event);
 		return;
 	}
-	mapping = find_sighting(process_table, sighting->number);
+	mapping = find_sighting(process_table, event->number);
 	if (!mapping)
 		return;
-	if (sighting->kind == SIGHTING_GONE) {
+	if (event->kind == SCAN_EVENT_GONE) {
 		forget_mapping(mapping);
 		return;
 	}
 	state = version_state(mapping->version);
-	if (namespace_see(process_table->service->names, mapping, &sighting->record,
-			  &sighting->extents))
+	if (namespace_see(process_table->service->names, mapping, &event->record, &event->extents))
 		miss(process_table, process->pid);
 	else if (strcmp(state, version_state(mapping->version)))
 		events_changed(process_table->service->events, mapping);
@@ -259,68 +259,69 @@ static void see(struct process *process, struct sighting *sighting)
  * Whether a mapping that goes comes again: under another label, or as one that its process tells
  * nothing of any more.
  */
-static bool comes_again(const struct news *news, const struct mapping *mapping)
+static bool comes_again(const struct scan_report *report, const struct mapping *mapping)
 {
 	struct pmem2fs_record old;
 
 	version_record(mapping->version, &old);
-	for (size_t i = 0; i < news->count; i++) {
-		const struct sighting *sighting = &news->list[i];
-		const struct pmem2fs_record *now = &sighting->record;
+	for (size_t i = 0; i < report->count; i++) {
+		const struct scan_event *event = &report->list[i];
+		const struct pmem2fs_record *now = &event->record;
 
-		if (sighting->kind == SIGHTING_NEW && now->source_dev == old.source_dev &&
+		if (event->kind == SCAN_EVENT_NEW && now->source_dev == old.source_dev &&
 		    now->source_inode == old.source_inode &&
 		    now->address - now->offset == old.address - old.offset &&
 		    now->address < old.address + old.length &&
 		    old.address < now->address + now->length &&
-		    (sighting->origin == ORIGIN_OBSERVED || now->created == old.created))
+		    (event->origin == ORIGIN_OBSERVED || now->created == old.created))
 			return true;
 	}
 	return false;
 }
 
-static void see_gone(struct process *process, struct sighting *sighting, const struct news *news)
+static void see_gone(struct process *process, struct scan_event *event,
+		     const struct scan_report *report)
 {
-	struct mapping *mapping = find_sighting(process->all, sighting->number);
+	struct mapping *mapping = find_sighting(process->all, event->number);
 
-	if (mapping && mapping->release && comes_again(news, mapping))
+	if (mapping && mapping->release && comes_again(report, mapping))
 		release_changed(mapping);
-	see(process, sighting);
+	see(process, event);
 }
 
 /* What goes is heard first: it makes room for the names of what comes. */
-static void hear_next(struct process *process, struct news *news)
+static void hear_next(struct process *process, struct scan_report *report)
 {
-	struct sighting *sighting = &news->list[news->heard % news->count];
-	bool first = news->heard++ < news->count;
+	struct scan_event *event = &report->list[report->heard % report->count];
+	bool first = report->heard++ < report->count;
 
-	if (first && sighting->kind == SIGHTING_GONE)
-		see_gone(process, sighting, news);
-	else if (!first && sighting->kind != SIGHTING_GONE)
-		see(process, sighting);
+	if (first && event->kind == SCAN_EVENT_GONE)
+		see_gone(process, event, report);
+	else if (!first && event->kind != SCAN_EVENT_GONE)
+		see(process, event);
 }
 
-static bool hear(void *arg, struct news *news, size_t *room)
+static bool hear(void *arg, struct scan_report *report, size_t *room)
 {
 	struct process_table *process_table = arg;
-	struct process *process = find_process(process_table, news->process);
+	struct process *process = find_process(process_table, report->process);
 
 	--*room;
-	if (news->gone) {
+	if (report->gone) {
 		if (process)
 			end_holder(process);
 		return true;
 	}
-	if (news->pidfd >= 0) { /* it is new */
-		process = begin_holder(process_table, news);
-		news->pidfd = -1;
+	if (report->pidfd >= 0) { /* it is new */
+		process = begin_holder(process_table, report);
+		report->pidfd = -1;
 	}
 	if (!process) /* it has ended meanwhile */
 		return true;
-	memcpy(process->comm, news->comm, sizeof(process->comm));
-	for (; *room && news->heard < 2 * news->count; --*room)
-		hear_next(process, news);
-	return news->heard == 2 * news->count;
+	memcpy(process->comm, report->comm, sizeof(process->comm));
+	for (; *room && report->heard < 2 * report->count; --*room)
+		hear_next(process, report);
+	return report->heard == 2 * report->count;
 }
 
 static void looked(void *arg, pid_t pid, uint64_t begun, uint64_t cost)

@@ -98,10 +98,10 @@ static void start(struct scan_queue *scan_queue);
 
 static void drop_news(struct job *job)
 {
-	struct news *news = job->scan.news;
+	struct scan_report *report = job->scan.report;
 
-	job->scan.news = news->next;
-	news_free(news);
+	job->scan.report = report->next;
+	scan_report_free(report);
 }
 
 /* A look may tell of more than the loop can take in without keeping everybody waiting. */
@@ -111,11 +111,11 @@ static void hear(struct scan_queue *scan_queue)
 	struct waiter *waiters = job->waiters;
 	size_t room = HEARD_MAX;
 
-	while (job->scan.news && room) {
-		if (scan_queue->ear.hear(scan_queue->ear.arg, job->scan.news, &room))
+	while (job->scan.report && room) {
+		if (scan_queue->ear.hear(scan_queue->ear.arg, job->scan.report, &room))
 			drop_news(job);
 	}
-	if (job->scan.news)
+	if (job->scan.report)
 		return;
 	take_times(scan_queue, job);
 	scan_queue->job = NULL;
@@ -135,7 +135,7 @@ static void look_done(struct task *task)
 	}
 	/* It is not stuck any more, nor will be whoever gets the pid. */
 	lanes_return(&job->scan_queue->skip.lanes, job->lane);
-	while (job->scan.news)
+	while (job->scan.report)
 		drop_news(job);
 	scanner_free(job->scanner);
 	free(job);
@@ -367,7 +367,7 @@ void scan_queue_free(struct scan_queue *scan_queue)
 	if (!scan_queue)
 		return;
 	if (scan_queue->job && scan_queue->job->told) {
-		while (scan_queue->job->scan.news)
+		while (scan_queue->job->scan.report)
 			drop_news(scan_queue->job);
 		free(scan_queue->job);
 	}

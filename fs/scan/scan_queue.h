@@ -24,7 +24,7 @@ struct scan_listener {
 	 * Something has changed; the news stay the caller's. `*room` is how many sightings may be
 	 * taken in now, and is used up. False: called again for the rest.
 	 */
-	bool (*hear)(void *arg, struct news *news, size_t *room);
+	bool (*hear)(void *arg, struct scan_report *report, size_t *room);
 	/* A look at that process alone has ended. */
 	void (*looked)(void *arg, pid_t pid, uint64_t begun, uint64_t cost);
 	/* Another scanner begins: all that was heard is not true any more. */

@@ -274,18 +274,18 @@ static int scan(struct scanned_process *process, struct scan_context *sight, str
 	return error;
 }
 
-static int make_news(struct change *change, struct news **news_ptr)
+static int make_news(struct change *change, struct scan_report **news_ptr)
 {
 	const struct scanned_process *process = change->process;
-	struct news *news;
+	struct scan_report *report;
 
 	*news_ptr = NULL;
 	if (!change->count)
 		return 0;
-	news = malloc(sizeof(*news));
-	if (!news)
+	report = malloc(sizeof(*report));
+	if (!report)
 		return -ENOMEM;
-	*news = (struct news){
+	*report = (struct scan_report){
 		.process = process->number,
 		.born = !process->told,
 		.pid = process->pid,
@@ -293,20 +293,20 @@ static int make_news(struct change *change, struct news **news_ptr)
 		.gid = change->sight->gid,
 		.pidfd = -1,
 	};
-	read_comm(process->pid, news->comm);
-	if (news->born) {
-		news->pidfd = fcntl(process->pidfd, F_DUPFD_CLOEXEC, 0);
-		if (news->pidfd < 0) {
-			free(news);
+	read_comm(process->pid, report->comm);
+	if (report->born) {
+		report->pidfd = fcntl(process->pidfd, F_DUPFD_CLOEXEC, 0);
+		if (report->pidfd < 0) {
+			free(report);
 			return -errno;
 		}
 	}
-	*news_ptr = news;
+	*news_ptr = report;
 	return 0;
 }
 
 /* Nothing can fail any more. */
-static void remember(struct change *change, struct news *news)
+static void remember(struct change *change, struct scan_report *report)
 {
 	struct scanned_process *process = change->process;
 	size_t kept = 0;
@@ -330,11 +330,11 @@ static void remember(struct change *change, struct news *news)
 	reported_mappings_clear(&process->observed);
 	process->observed = change->observed;
 	change->observed = (struct reported_mappings){0};
-	if (!news)
+	if (!report)
 		return;
 	process->told = true;
-	news->count = change->count;
-	news->list = change->list;
+	report->count = change->count;
+	report->list = change->list;
 	change->list = NULL;
 	change->count = 0;
 }
@@ -388,14 +388,14 @@ static int look_twice(struct scanned_process *process, struct scan_context *sigh
 }
 
 int scanned_process_scan(struct scanned_process *process, struct scan_context *sight,
-			 struct news **news)
+			 struct scan_report **report)
 {
 	struct view view;
 	struct change change = {
 		.process = process, .sight = sight, .claims = &view.claims, .runs = &view.runs};
 	int error = scan(process, sight, &view);
 
-	*news = NULL;
+	*report = NULL;
 	if (error)
 		goto end;
 	error = look_twice(process, sight, &view);
@@ -409,25 +409,25 @@ int scanned_process_scan(struct scanned_process *process, struct scan_context *s
 	if (!error)
 		error = told_compare(&change);
 	if (!error)
-		error = make_news(&change, news);
+		error = make_news(&change, report);
 	if (!error)
-		remember(&change, *news);
+		remember(&change, *report);
 	told_clear(&change);
 	clear_view(&view);
 end:
 	return error && !scanned_process_is_alive(process) ? -ESRCH : error;
 }
 
-struct news *scanned_process_gone(const struct scanned_process *process)
+struct scan_report *scanned_process_gone(const struct scanned_process *process)
 {
-	struct news *news = process->told ? calloc(1, sizeof(*news)) : NULL;
+	struct scan_report *report = process->told ? calloc(1, sizeof(*report)) : NULL;
 
-	if (news) {
-		news->process = process->number;
-		news->gone = true;
-		news->pidfd = -1;
+	if (report) {
+		report->process = process->number;
+		report->gone = true;
+		report->pidfd = -1;
 	}
-	return news;
+	return report;
 }
 
 int scanned_process_is_of_interest(pid_t pid, struct dax *dax)

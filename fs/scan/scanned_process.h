@@ -8,7 +8,7 @@
 
 #include "base/extents.h"
 #include "host/dax.h"
-#include "scan/sighting.h"
+#include "scan/scan_event.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -87,9 +87,9 @@ size_t scanned_process_count(const struct scanned_process *process);
  * (not to be seen by us), or others after which all is as before: -ENOMEM, -EMFILE, ...
  */
 int scanned_process_scan(struct scanned_process *process, struct scan_context *sight,
-			 struct news **news);
+			 struct scan_report **report);
 
 /* The news that it is gone, NULL if it was never told of or memory runs out. */
-struct news *scanned_process_gone(const struct scanned_process *process);
+struct scan_report *scanned_process_gone(const struct scanned_process *process);
 
 #endif

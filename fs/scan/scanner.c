@@ -48,7 +48,7 @@ struct scanner {
 	size_t count, room;
 	struct scanned_process **list; /* by pid */
 	pid_t begin_at;                /* SCAN_ALL begins with the first process that had to wait */
-	struct news **end;             /* of the look's news */
+	struct scan_report **end;      /* of the look's news */
 };
 
 struct scanner *scanner_new(const struct scan_exclusions *skip)
@@ -149,10 +149,10 @@ close_pidfd:
 }
 
 /* In the order of events: one process may be gone and another have its pid. */
-static void append(struct scanner *scanner, struct news *news)
+static void append(struct scanner *scanner, struct scan_report *report)
 {
-	*scanner->end = news;
-	scanner->end = &news->next;
+	*scanner->end = report;
+	scanner->end = &report->next;
 }
 
 /* False: its end cannot be told, so that it stays. */
@@ -160,12 +160,12 @@ static bool forget(struct scanner *scanner, struct scanned_process *process)
 {
 	size_t i = place_of(scanner, process->pid), count = scanned_process_count(process);
 	struct user *user = users_get(&scanner->users, process->uid);
-	struct news *news = scanned_process_gone(process);
+	struct scan_report *report = scanned_process_gone(process);
 
-	if (!user || (process->told && !news))
+	if (!user || (process->told && !report))
 		return false;
-	if (news)
-		append(scanner, news);
+	if (report)
+		append(scanner, report);
 	user->mappings -= count;
 	scanner->mappings -= count;
 	scanner->count--;
@@ -198,7 +198,7 @@ static void tell_full(struct user *user, const struct scanned_process *process)
 
 /* 0 or a negative errno, with everything as before. */
 static int look_known(struct scanner *scanner, struct scan *scan, struct scanned_process *process,
-		      struct news **news)
+		      struct scan_report **report)
 {
 	size_t before = scanned_process_count(process), after;
 	struct user *old_user = users_get(&scanner->users, process->uid), *user;
@@ -221,7 +221,7 @@ static int look_known(struct scanner *scanner, struct scan *scan, struct scanned
 		sight.room = least(sight.room, left(USER_MAX, user->mappings));
 		sight.room = least(sight.room, left(TOTAL_MAX - ROOT_SHARE, scanner->mappings));
 	}
-	error = scanned_process_scan(process, &sight, news);
+	error = scanned_process_scan(process, &sight, report);
 	if (error)
 		user = old_user;
 	after = scanned_process_count(process);
@@ -251,21 +251,21 @@ static bool is_out_of_sight(int error)
 static void look_at_known(struct scanner *scanner, struct scan *scan,
 			  struct scanned_process *process)
 {
-	struct news *news = NULL;
+	struct scan_report *report = NULL;
 	bool done;
 	int error;
 
 	process->looked = scanner->scan_queue;
 	process->fresh = false;
-	error = look_known(scanner, scan, process, &news);
+	error = look_known(scanner, scan, process, &report);
 	if (error && error != -ESRCH)
 		scan->complete = false;
 	done = error ? is_out_of_sight(error)
 		     : !process->table_count && !scanned_process_count(process);
 	if (done && forget(scanner, process))
-		news_free(news); /* its being gone says it all */
-	else if (news)
-		append(scanner, news);
+		scan_report_free(report); /* its being gone says it all */
+	else if (report)
+		append(scanner, report);
 }
 
 /* True: his time is used up, and this has to wait. */
@@ -498,8 +498,8 @@ void scanner_scan(struct scanner *scanner, struct scan *scan)
 {
 	scanner->scan_queue++;
 	dax_forget(scanner->dax);
-	scan->news = NULL;
-	scanner->end = &scan->news;
+	scan->report = NULL;
+	scanner->end = &scan->report;
 	scan->complete = true;
 	take_tables(scanner, scan);
 	switch (scan->kind) {

@@ -10,7 +10,7 @@
 #define PMEM2FS_SCANNER_H
 
 #include "base/lanes.h"
-#include "scan/sighting.h"
+#include "scan/scan_event.h"
 
 enum scan_kind {
 	SCAN_ONE,   /* at the process `pid`, known or not */
@@ -32,7 +32,7 @@ struct scan {
 	struct passed_table *tables; /* since the look before; used up */
 
 	/* The answer. */
-	struct news *news;
+	struct scan_report *report;
 	bool complete; /* SCAN_ALL: nothing was left out for lack of rights, time or room */
 };
 

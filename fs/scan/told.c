@@ -41,25 +41,25 @@ const struct reported_mapping *told_observed(const struct scanned_process *proce
 	return NULL;
 }
 
-static int tell(struct change *change, struct sighting sighting)
+static int tell(struct change *change, struct scan_event event)
 {
 	if (change->count == change->room) {
 		size_t larger = change->room ? change->room * 2 : 4;
-		struct sighting *list = realloc(change->list, larger * sizeof(*list));
+		struct scan_event *list = realloc(change->list, larger * sizeof(*list));
 
 		if (!list)
 			return -ENOMEM;
 		change->list = list;
 		change->room = larger;
 	}
-	change->list[change->count++] = sighting;
+	change->list[change->count++] = event;
 	return 0;
 }
 
 static int tell_gone(struct change *change, const struct reported_mapping *old, enum origin origin)
 {
-	return tell(change, (struct sighting){
-				    .kind = SIGHTING_GONE,
+	return tell(change, (struct scan_event){
+				    .kind = SCAN_EVENT_GONE,
 				    .origin = origin,
 				    .number = old->number,
 			    });
@@ -95,10 +95,10 @@ static bool is_at(const struct reported_mapping *old, const struct reported_mapp
 	return old < behind && old->place == place;
 }
 
-static int tell_claim(struct change *change, const struct claim *claim, enum sighting_kind kind,
+static int tell_claim(struct change *change, const struct claim *claim, enum scan_event_kind kind,
 		      uint64_t number)
 {
-	struct sighting sighting = {
+	struct scan_event event = {
 		.kind = kind,
 		.origin = ORIGIN_PUBLISHED,
 		.number = number,
@@ -107,12 +107,12 @@ static int tell_claim(struct change *change, const struct claim *claim, enum sig
 		.generation = claim->generation,
 		.slot = claim->slot,
 	};
-	int error = copy_extents(claim->extents, &sighting.extents);
+	int error = copy_extents(claim->extents, &event.extents);
 
 	if (!error)
-		error = tell(change, sighting);
+		error = tell(change, event);
 	if (error)
-		free(sighting.extents);
+		free(event.extents);
 	return error;
 }
 
@@ -132,11 +132,11 @@ static int compare_claim(struct change *change, struct claim *claim, struct repo
 	if (is_at(*old, behind, claim->slot)) {
 		entry->number = (*old)->number;
 		if (!told_same(*old, claim))
-			error = tell_claim(change, claim, SIGHTING_CHANGED, entry->number);
+			error = tell_claim(change, claim, SCAN_EVENT_CHANGED, entry->number);
 		++*old;
 	} else {
 		entry->number = ++change->sight->numbers;
-		error = tell_claim(change, claim, SIGHTING_NEW, entry->number);
+		error = tell_claim(change, claim, SCAN_EVENT_NEW, entry->number);
 	}
 	if (error)
 		return error;
@@ -183,24 +183,24 @@ static int compare_runs(struct change *change)
 		return -ENOMEM;
 	for (size_t i = 0; !error && i < runs->count; i++) {
 		const struct run *run = &runs->list[i];
-		struct sighting sighting = {.kind = SIGHTING_NEW, .origin = ORIGIN_OBSERVED};
+		struct scan_event event = {.kind = SCAN_EVENT_NEW, .origin = ORIGIN_OBSERVED};
 		struct reported_mapping entry = {.place = run->begin, .identity = run->identity};
 
 		error = pass(change, &old, behind, run->begin, run->identity, ORIGIN_OBSERVED);
 		if (error)
 			break;
-		runs_record(run, change->claims, &sighting.record);
-		entry.digest = claims_digest(change->sight->seed, &sighting.record);
+		runs_record(run, change->claims, &event.record);
+		entry.digest = claims_digest(change->sight->seed, &event.record);
 		if (is_at(old, behind, run->begin)) {
-			sighting.kind = SIGHTING_CHANGED;
+			event.kind = SCAN_EVENT_CHANGED;
 			entry.number = old->number;
 		} else {
 			entry.number = ++change->sight->numbers;
 		}
-		sighting.number = entry.number;
-		if (sighting.kind == SIGHTING_NEW || old->digest != entry.digest)
-			error = tell(change, sighting);
-		if (sighting.kind == SIGHTING_CHANGED)
+		event.number = entry.number;
+		if (event.kind == SCAN_EVENT_NEW || old->digest != entry.digest)
+			error = tell(change, event);
+		if (event.kind == SCAN_EVENT_CHANGED)
 			old++;
 		now->list[now->count++] = entry;
 	}

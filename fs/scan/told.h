@@ -20,7 +20,7 @@ struct change {
 	const struct runs *runs;
 	struct reported_mappings tables[SCANNED_TABLES_MAX], observed;
 	size_t count, room;
-	struct sighting *list;
+	struct scan_event *list;
 };
 
 /* Fills in the rest of a change. What is remembered of claims is taken from them. */

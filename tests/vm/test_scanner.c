@@ -75,27 +75,27 @@ static void step(const struct child *child)
 	assert_int_equal(read(child->from, &byte, 1), 1);
 }
 
-static struct news *scan(enum scan_kind kind, pid_t pid)
+static struct scan_report *scan(enum scan_kind kind, pid_t pid)
 {
 	struct scan scan = {.kind = kind, .pid = pid};
 
 	scanner_scan(scanner, &scan);
 	assert_true(scan.complete);
-	assert_true(!scan.news || !scan.news->next);
-	return scan.news;
+	assert_true(!scan.report || !scan.report->next);
+	return scan.report;
 }
 
 static void stop(const struct child *child)
 {
-	struct news *news;
+	struct scan_report *report;
 
 	assert_int_equal(kill(child->pid, SIGKILL), 0);
 	assert_int_equal(waitpid(child->pid, NULL, 0), child->pid);
 	close(child->to);
 	close(child->from);
-	news = scan(SCAN_KNOWN, 0);
-	assert_true(news && news->gone);
-	news_free(news);
+	report = scan(SCAN_KNOWN, 0);
+	assert_true(report && report->gone);
+	scan_report_free(report);
 }
 
 static void must(bool ok)
@@ -144,7 +144,7 @@ static void files(void **state)
 {
 	void (*const steps[])(unsigned char *) = {map_files, shorten};
 	struct child child;
-	struct news *news;
+	struct scan_report *report;
 	struct stat st;
 	char path[256];
 
@@ -152,20 +152,20 @@ static void files(void **state)
 	start(&child, steps, 2);
 	assert_null(scan(SCAN_ALL, 0));
 	step(&child);
-	news = scan(SCAN_ALL, 0);
-	assert_non_null(news);
-	assert_int_equal(news->pid, child.pid);
-	assert_true(news->born && !news->gone && news->pidfd >= 0);
-	assert_int_equal(news->count, 2);
+	report = scan(SCAN_ALL, 0);
+	assert_non_null(report);
+	assert_int_equal(report->pid, child.pid);
+	assert_true(report->born && !report->gone && report->pidfd >= 0);
+	assert_int_equal(report->count, 2);
 	snprintf(path, sizeof(path), "%s/file", getenv("PMEM2FS_TEST_FSDAX"));
 	assert_int_equal(stat(path, &st), 0);
 	for (size_t i = 0; i < 2; i++) {
-		const struct sighting *sighting = &news->list[i];
-		const struct pmem2fs_record *record = &sighting->record;
+		const struct scan_event *event = &report->list[i];
+		const struct pmem2fs_record *record = &event->record;
 
-		assert_int_equal(sighting->kind, SIGHTING_NEW);
-		assert_int_equal(sighting->origin, ORIGIN_OBSERVED);
-		assert_null(sighting->extents);
+		assert_int_equal(event->kind, SCAN_EVENT_NEW);
+		assert_int_equal(event->origin, ORIGIN_OBSERVED);
+		assert_null(event->extents);
 		assert_int_equal(record->address, (uintptr_t)child.base + (i ? 8 * MIB : 0));
 		assert_int_equal(record->length, i ? MIB : 4 * MIB);
 		assert_int_equal(record->offset, i ? 0 : PAGE);
@@ -179,22 +179,22 @@ static void files(void **state)
 		assert_int_equal(record->protection, i ? 1 : 3);
 		assert_int_equal(record->created, 0);
 	}
-	news_free(news);
+	scan_report_free(report);
 	assert_null(scan(SCAN_ALL, 0));
 	assert_null(scan(SCAN_KNOWN, 0));
 
 	/* Shorter is changed; what begins elsewhere is another one. */
 	step(&child);
-	news = scan(SCAN_KNOWN, 0);
-	assert_non_null(news);
-	assert_true(!news->born && news->pidfd < 0);
-	assert_int_equal(news->count, 3);
-	assert_int_equal(news->list[0].kind, SIGHTING_CHANGED);
-	assert_int_equal(news->list[0].record.length, 3 * MIB);
-	assert_int_equal(news->list[1].kind, SIGHTING_GONE);
-	assert_int_equal(news->list[2].kind, SIGHTING_NEW);
-	assert_int_equal(news->list[2].record.offset, PAGE);
-	news_free(news);
+	report = scan(SCAN_KNOWN, 0);
+	assert_non_null(report);
+	assert_true(!report->born && report->pidfd < 0);
+	assert_int_equal(report->count, 3);
+	assert_int_equal(report->list[0].kind, SCAN_EVENT_CHANGED);
+	assert_int_equal(report->list[0].record.length, 3 * MIB);
+	assert_int_equal(report->list[1].kind, SCAN_EVENT_GONE);
+	assert_int_equal(report->list[2].kind, SCAN_EVENT_NEW);
+	assert_int_equal(report->list[2].record.offset, PAGE);
+	scan_report_free(report);
 	stop(&child);
 }
 
@@ -218,17 +218,17 @@ static void nodes(void **state)
 	void (*const steps[])(unsigned char *) = {map_node, unmap_node};
 	const struct pmem2fs_record *record;
 	struct child child;
-	struct news *news;
+	struct scan_report *report;
 	struct stat st;
 
 	(void)state;
 	assert_int_equal(stat(getenv("PMEM2FS_TEST_DEVDAX"), &st), 0);
 	start(&child, steps, 2);
 	step(&child);
-	news = scan(SCAN_ONE, child.pid);
-	assert_non_null(news);
-	assert_int_equal(news->count, 1);
-	record = &news->list[0].record;
+	report = scan(SCAN_ONE, child.pid);
+	assert_non_null(report);
+	assert_int_equal(report->count, 1);
+	record = &report->list[0].record;
 	assert_int_equal(record->source_type, PMEM2FS_SOURCE_DEVDAX);
 	assert_int_equal(record->source_dev, st.st_dev);
 	assert_int_equal(record->source_inode, st.st_ino);
@@ -237,11 +237,11 @@ static void nodes(void **state)
 	assert_int_equal(record->alignment, 2 * MIB);
 	assert_int_equal(record->offset, 2 * MIB);
 	assert_int_equal(record->length, 4 * MIB);
-	news_free(news);
+	scan_report_free(report);
 	step(&child);
-	news = scan(SCAN_ONE, child.pid);
-	assert_true(news && news->gone); /* nothing else is known of it */
-	news_free(news);
+	report = scan(SCAN_ONE, child.pid);
+	assert_true(report && report->gone); /* nothing else is known of it */
+	scan_report_free(report);
 	assert_null(scan(SCAN_ALL, 0));
 	assert_int_equal(kill(child.pid, SIGKILL), 0);
 	assert_int_equal(waitpid(child.pid, NULL, 0), child.pid);
@@ -270,21 +270,21 @@ static void published(void **state)
 {
 	void (*const steps[])(unsigned char *) = {map_and_publish};
 	struct child child;
-	struct news *news;
+	struct scan_report *report;
 
 	(void)state;
 	start(&child, steps, 1);
 	step(&child);
-	news = scan(SCAN_ALL, 0);
-	assert_non_null(news);
-	assert_int_equal(news->count, 2);
-	assert_int_equal(news->list[0].origin, ORIGIN_PUBLISHED);
-	assert_int_equal(news->list[0].record.source_type, PMEM2FS_SOURCE_FSDAX);
-	assert_int_equal(news->list[0].record.length, 2 * MIB);
-	assert_int_equal(news->list[1].origin, ORIGIN_OBSERVED);
-	assert_int_equal(news->list[1].record.address, (uintptr_t)child.base);
-	assert_int_equal(news->list[1].record.length, MIB);
-	news_free(news);
+	report = scan(SCAN_ALL, 0);
+	assert_non_null(report);
+	assert_int_equal(report->count, 2);
+	assert_int_equal(report->list[0].origin, ORIGIN_PUBLISHED);
+	assert_int_equal(report->list[0].record.source_type, PMEM2FS_SOURCE_FSDAX);
+	assert_int_equal(report->list[0].record.length, 2 * MIB);
+	assert_int_equal(report->list[1].origin, ORIGIN_OBSERVED);
+	assert_int_equal(report->list[1].record.address, (uintptr_t)child.base);
+	assert_int_equal(report->list[1].record.length, MIB);
+	scan_report_free(report);
 	assert_null(scan(SCAN_ALL, 0));
 	stop(&child);
 }

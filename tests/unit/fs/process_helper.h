@@ -64,30 +64,30 @@ static inline void start(void (*step)(unsigned number))
 
 static inline void stop(void)
 {
-	struct news *news;
+	struct scan_report *report;
 
 	publisher_stop(&publisher);
-	assert_int_equal(scanned_process_scan(process, &sight, &news), -ESRCH);
-	assert_null(news);
+	assert_int_equal(scanned_process_scan(process, &sight, &report), -ESRCH);
+	assert_null(report);
 	scanned_process_free(process);
 }
 
 /* The next look, which finds that many things to tell. */
-static inline struct news *scan(size_t count)
+static inline struct scan_report *scan(size_t count)
 {
-	struct news *news;
+	struct scan_report *report;
 
-	assert_int_equal(scanned_process_scan(process, &sight, &news), 0);
+	assert_int_equal(scanned_process_scan(process, &sight, &report), 0);
 	if (!count) {
-		assert_null(news);
+		assert_null(report);
 		return NULL;
 	}
-	assert_non_null(news);
-	assert_int_equal(news->count, count);
-	assert_int_equal(news->process, 77);
-	assert_int_equal(news->uid, 12);
-	assert_int_equal(news->gid, 34);
-	return news;
+	assert_non_null(report);
+	assert_int_equal(report->count, count);
+	assert_int_equal(report->process, 77);
+	assert_int_equal(report->uid, 12);
+	assert_int_equal(report->gid, 34);
+	return report;
 }
 
 static inline void step(void)
@@ -95,25 +95,27 @@ static inline void step(void)
 	publisher_step(&publisher);
 }
 
-static inline void assert_told(const struct news *news, size_t i, enum sighting_kind kind,
-			       enum origin origin, size_t page, size_t pages)
+static inline void assert_told(const struct scan_report *report, size_t i,
+			       enum scan_event_kind kind, enum origin origin, size_t page,
+			       size_t pages)
 {
-	const struct sighting *sighting = &news->list[i];
+	const struct scan_event *event = &report->list[i];
 
-	assert_int_equal(sighting->kind, kind);
-	assert_int_equal(sighting->origin, origin);
-	if (kind == SIGHTING_GONE)
+	assert_int_equal(event->kind, kind);
+	assert_int_equal(event->origin, origin);
+	if (kind == SCAN_EVENT_GONE)
 		return;
-	assert_int_equal(sighting->record.address, (uintptr_t)place + page * PAGE);
-	assert_int_equal(sighting->record.length, pages * PAGE);
-	assert_int_equal(sighting->record.uid, 12);
-	assert_int_equal(sighting->record.gid, 34);
+	assert_int_equal(event->record.address, (uintptr_t)place + page * PAGE);
+	assert_int_equal(event->record.length, pages * PAGE);
+	assert_int_equal(event->record.uid, 12);
+	assert_int_equal(event->record.gid, 34);
 }
 
-#define NEW(news, i, page, pages) assert_told(news, i, SIGHTING_NEW, ORIGIN_PUBLISHED, page, pages)
-#define CHANGED(news, i, page, pages)                                                              \
-	assert_told(news, i, SIGHTING_CHANGED, ORIGIN_PUBLISHED, page, pages)
-#define GONE(news, i) assert_told(news, i, SIGHTING_GONE, ORIGIN_PUBLISHED, 0, 0)
+#define NEW(report, i, page, pages)                                                                \
+	assert_told(report, i, SCAN_EVENT_NEW, ORIGIN_PUBLISHED, page, pages)
+#define CHANGED(report, i, page, pages)                                                            \
+	assert_told(report, i, SCAN_EVENT_CHANGED, ORIGIN_PUBLISHED, page, pages)
+#define GONE(report, i) assert_told(report, i, SCAN_EVENT_GONE, ORIGIN_PUBLISHED, 0, 0)
 
 static struct table_header *table;
 

@@ -38,7 +38,7 @@ static struct {
 	unsigned alive, scan_queue[3];
 	pid_t last_pid;
 	size_t tables;
-	struct news *next;
+	struct scan_report *next;
 	bool incomplete;
 } told;
 
@@ -80,7 +80,7 @@ void scanner_scan(struct scanner *scanner, struct scan *scan)
 		free(table);
 		told.tables++;
 	}
-	scan->news = told.next;
+	scan->report = told.next;
 	told.next = NULL;
 	scan->complete = !told.incomplete;
 }
@@ -151,21 +151,21 @@ static int end(void **state)
 }
 
 /* News of the child. */
-static struct news *news_new(struct fixture *fixture, uint64_t process, size_t count)
+static struct scan_report *news_new(struct fixture *fixture, uint64_t process, size_t count)
 {
-	struct news *news = calloc(1, sizeof(*news));
+	struct scan_report *report = calloc(1, sizeof(*report));
 
-	news->process = process;
-	news->pid = fixture->child;
-	news->born = true;
-	news->pidfd = (int)syscall(SYS_pidfd_open, fixture->child, 0);
-	assert_true(news->pidfd >= 0);
-	strcpy(news->comm, "a.out");
-	news->count = count;
-	news->list = calloc(count ? count : 1, sizeof(*news->list));
+	report->process = process;
+	report->pid = fixture->child;
+	report->born = true;
+	report->pidfd = (int)syscall(SYS_pidfd_open, fixture->child, 0);
+	assert_true(report->pidfd >= 0);
+	strcpy(report->comm, "a.out");
+	report->count = count;
+	report->list = calloc(count ? count : 1, sizeof(*report->list));
 	for (size_t i = 0; i < count; i++)
-		news->list[i] = (struct sighting){
-			.kind = SIGHTING_NEW,
+		report->list[i] = (struct scan_event){
+			.kind = SCAN_EVENT_NEW,
 			.origin = ORIGIN_PUBLISHED,
 			.number = ++fixture->numbers,
 			.record = {.address = 0x10000 * fixture->numbers,
@@ -174,32 +174,32 @@ static struct news *news_new(struct fixture *fixture, uint64_t process, size_t c
 				   .uid = 7,
 				   .source_type = PMEM2FS_SOURCE_ANONYMOUS},
 		};
-	return news;
+	return report;
 }
 
-static void label(struct sighting *sighting, const char *text)
+static void label(struct scan_event *event, const char *text)
 {
-	sighting->record.label_length = (uint8_t)strlen(text);
-	memcpy(sighting->record.label, text, strlen(text));
+	event->record.label_length = (uint8_t)strlen(text);
+	memcpy(event->record.label, text, strlen(text));
 }
 
 /* News of a process that was told of before. */
-static struct news *more_news(struct fixture *fixture, uint64_t process, size_t count)
+static struct scan_report *more_news(struct fixture *fixture, uint64_t process, size_t count)
 {
-	struct news *news = news_new(fixture, process, count);
+	struct scan_report *report = news_new(fixture, process, count);
 
-	news->born = false;
-	close(news->pidfd);
-	news->pidfd = -1;
-	return news;
+	report->born = false;
+	close(report->pidfd);
+	report->pidfd = -1;
+	return report;
 }
 
 /* A look at all, now. */
-static void scan(struct fixture *fixture, struct news *news)
+static void scan(struct fixture *fixture, struct scan_report *report)
 {
 	struct wait wait = {.waiter.wake = wake};
 
-	told.next = news;
+	told.next = report;
 	assert_int_equal(process_table_scan(fixture->process_table, true, &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
 }
@@ -291,16 +291,16 @@ static void many_who_wait_share_a_look(void **state)
 static void enters_what_is_new(void **state)
 {
 	struct fixture *fixture = *state;
-	struct news *news = news_new(fixture, 1, 4);
+	struct scan_report *report = news_new(fixture, 1, 4);
 	struct mapping *mapping;
 
-	label(&news->list[0], "wal");
-	label(&news->list[1], "wal");
-	news->list[2].origin = ORIGIN_OBSERVED;
+	label(&report->list[0], "wal");
+	label(&report->list[1], "wal");
+	report->list[2].origin = ORIGIN_OBSERVED;
 	/* Its address is taken by a label. */
-	label(&news->list[3], "0x30000");
-	news->list[2].record.address = 0x30000;
-	scan(fixture, news);
+	label(&report->list[3], "0x30000");
+	report->list[2].record.address = 0x30000;
+	scan(fixture, report);
 	assert_int_equal(shown(fixture), 4);
 	mapping = find(fixture, "a_out.%d.wal");
 	assert_non_null(mapping);
@@ -337,7 +337,7 @@ static void finds_a_name_when_both_are_taken(void **state)
 static void follows_changes(void **state)
 {
 	struct fixture *fixture = *state;
-	struct news *news;
+	struct scan_report *report;
 	struct mapping *mapping;
 	uint64_t number;
 
@@ -346,32 +346,32 @@ static void follows_changes(void **state)
 	number = mapping->number;
 	mapping->checked = clock_now();
 
-	news = more_news(fixture, 1, 3);
-	news->list[0].kind = SIGHTING_CHANGED;
-	news->list[0].number = 1;
-	news->list[0].record.length = 8192;
-	news->list[0].extents = extents_new();
-	assert_int_equal(extents_append(&news->list[0].extents, 4096, 8192), 0);
+	report = more_news(fixture, 1, 3);
+	report->list[0].kind = SCAN_EVENT_CHANGED;
+	report->list[0].number = 1;
+	report->list[0].record.length = 8192;
+	report->list[0].extents = extents_new();
+	assert_int_equal(extents_append(&report->list[0].extents, 4096, 8192), 0);
 	/* What takes the place of one that goes gets its name, in whatever order they are told. */
-	news->list[1].record.address = 0x20000;
-	news->list[2].kind = SIGHTING_GONE;
-	news->list[2].number = 2;
-	scan(fixture, news);
+	report->list[1].record.address = 0x20000;
+	report->list[2].kind = SCAN_EVENT_GONE;
+	report->list[2].number = 2;
+	scan(fixture, report);
 	assert_int_equal(shown(fixture), 2);
 	assert_ptr_equal(find(fixture, "a_out.%d.0x10000"), mapping);
 	assert_int_equal(mapping->number, number);
 	assert_int_equal(version_mapped(mapping->version), 4096);
 	assert_int_equal(mapping->checked, 0);
 	mapping = find(fixture, "a_out.%d.0x20000");
-	assert_int_equal(mapping->foreign.sighting, news ? 4 : 0);
+	assert_int_equal(mapping->foreign.event, report ? 4 : 0);
 
-	news = more_news(fixture, 1, 0);
-	news->gone = true;
-	scan(fixture, news);
+	report = more_news(fixture, 1, 0);
+	report->gone = true;
+	scan(fixture, report);
 	assert_int_equal(shown(fixture), 0);
 	/* Of one that is not known any more. */
-	news = more_news(fixture, 1, 1);
-	scan(fixture, news);
+	report = more_news(fixture, 1, 1);
+	scan(fixture, report);
 	assert_int_equal(shown(fixture), 0);
 }
 
@@ -440,13 +440,13 @@ static void observe_off_shows_what_is_published(void **state)
 {
 	struct fixture *fixture = *state;
 	struct wait wait = {.waiter.wake = wake};
-	struct news *news = news_new(fixture, 1, 2);
+	struct scan_report *report = news_new(fixture, 1, 2);
 
 	fixture->rig->options.observe = false;
 	assert_int_equal(process_table_scan(fixture->process_table, true, &wait.waiter), 1);
 	assert_int_equal(process_table_scan_name(fixture->process_table, "x.1.y", &wait.waiter), 1);
-	news->list[1].origin = ORIGIN_OBSERVED;
-	told.next = news;
+	report->list[1].origin = ORIGIN_OBSERVED;
+	told.next = report;
 	process_table_pass_table(fixture->process_table, fixture->child, -1,
 				 open("/dev/null", O_RDONLY));
 	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 0);
@@ -498,12 +498,12 @@ static void what_was_missed_is_told_again(void **state)
 {
 	struct fixture *fixture = *state;
 	struct scanner *first = told.newest;
-	struct news *news = news_new(fixture, 1, 1);
+	struct scan_report *report = news_new(fixture, 1, 1);
 
 	/* That one cannot be watched. */
-	close(news->pidfd);
-	news->pidfd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	scan(fixture, news);
+	close(report->pidfd);
+	report->pidfd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	scan(fixture, report);
 	assert_int_equal(shown(fixture), 0);
 	assert_false(process_table_complete(fixture->process_table));
 	scan(fixture, news_new(fixture, 1, 1));

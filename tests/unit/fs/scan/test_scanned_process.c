@@ -40,66 +40,66 @@ static void publishing(unsigned number)
 static void tells_what_is_published_and_what_changes(void **state)
 {
 	uint64_t first, second;
-	struct news *news;
+	struct scan_report *report;
 
 	(void)state;
 	start(publishing);
-	news = scan(2);
-	assert_true(news->born && !news->gone && news->pidfd >= 0);
-	assert_int_equal(news->pid, publisher.pid);
-	assert_string_equal(news->comm, program_invocation_short_name);
-	NEW(news, 0, 0, 4);
-	NEW(news, 1, 8, 2);
-	assert_int_equal(news->list[0].record.source_type, PMEM2FS_SOURCE_FILE);
-	assert_int_equal(news->list[0].slot, 0);
-	assert_int_equal(news->list[1].slot, 7);
-	assert_int_equal(news->list[0].generation, 2);
-	assert_int_not_equal(news->list[0].table, 0);
-	assert_null(news->list[0].extents);
-	assert_int_equal(news->list[1].record.sharing, PMEM2_PRIVATE);
-	first = news->list[0].number;
-	second = news->list[1].number;
+	report = scan(2);
+	assert_true(report->born && !report->gone && report->pidfd >= 0);
+	assert_int_equal(report->pid, publisher.pid);
+	assert_string_equal(report->comm, program_invocation_short_name);
+	NEW(report, 0, 0, 4);
+	NEW(report, 1, 8, 2);
+	assert_int_equal(report->list[0].record.source_type, PMEM2FS_SOURCE_FILE);
+	assert_int_equal(report->list[0].slot, 0);
+	assert_int_equal(report->list[1].slot, 7);
+	assert_int_equal(report->list[0].generation, 2);
+	assert_int_not_equal(report->list[0].table, 0);
+	assert_null(report->list[0].extents);
+	assert_int_equal(report->list[1].record.sharing, PMEM2_PRIVATE);
+	first = report->list[0].number;
+	second = report->list[1].number;
 	assert_int_not_equal(first, second);
-	news_free(news);
+	scan_report_free(report);
 	scan(0);
 
 	step();
-	news = scan(1);
-	assert_true(!news->born && news->pidfd < 0);
-	CHANGED(news, 0, 0, 4);
-	assert_int_equal(news->list[0].number, first);
-	assert_int_equal(news->list[0].extents->count, 2);
-	assert_int_equal(news->list[0].extents->list[1].offset, 2 * PAGE);
-	news_free(news);
+	report = scan(1);
+	assert_true(!report->born && report->pidfd < 0);
+	CHANGED(report, 0, 0, 4);
+	assert_int_equal(report->list[0].number, first);
+	assert_int_equal(report->list[0].extents->count, 2);
+	assert_int_equal(report->list[0].extents->list[1].offset, 2 * PAGE);
+	scan_report_free(report);
 	scan(0);
 
 	step();
-	news = scan(1);
-	CHANGED(news, 0, 8, 2);
-	assert_int_equal(news->list[0].number, second);
-	assert_int_equal(news->list[0].record.protection, 1);
-	news_free(news);
+	report = scan(1);
+	CHANGED(report, 0, 8, 2);
+	assert_int_equal(report->list[0].number, second);
+	assert_int_equal(report->list[0].record.protection, 1);
+	scan_report_free(report);
 	scan(0);
 
 	step();
-	news = scan(2);
-	GONE(news, 0);
-	assert_int_equal(news->list[0].number, first);
-	NEW(news, 1, 0, 1);
-	assert_true(news->list[1].number > second);
-	assert_int_equal(news->list[1].generation, 4);
-	news_free(news);
+	report = scan(2);
+	GONE(report, 0);
+	assert_int_equal(report->list[0].number, first);
+	NEW(report, 1, 0, 1);
+	assert_true(report->list[1].number > second);
+	assert_int_equal(report->list[1].generation, 4);
+	scan_report_free(report);
 
 	step();
-	news = scan(1);
-	GONE(news, 0);
-	assert_int_equal(news->list[0].number, second);
-	news_free(news);
+	report = scan(1);
+	GONE(report, 0);
+	assert_int_equal(report->list[0].number, second);
+	scan_report_free(report);
 
 	step();
-	news = scan(1);
-	GONE(news, 0);
-	news_free(news);
+	report = scan(1);
+	GONE(report, 0);
+	scan_report_free(report);
 	scan(0);
 	assert_int_equal(process->table_count, 1);
 	assert_int_equal(scanned_process_count(process), 0);
@@ -109,25 +109,25 @@ static void tells_what_is_published_and_what_changes(void **state)
 /* Who runs the process now decides whose its mappings are. */
 static void another_user_is_a_change(void **state)
 {
-	struct news *news;
+	struct scan_report *report;
 
 	(void)state;
 	start(publishing);
-	news_free(scan(2));
+	scan_report_free(scan(2));
 	sight.uid = 13;
-	assert_int_equal(scanned_process_scan(process, &sight, &news), 0);
-	assert_int_equal(news->count, 2);
-	assert_int_equal(news->list[0].kind, SIGHTING_CHANGED);
-	assert_int_equal(news->list[0].record.uid, 13);
+	assert_int_equal(scanned_process_scan(process, &sight, &report), 0);
+	assert_int_equal(report->count, 2);
+	assert_int_equal(report->list[0].kind, SCAN_EVENT_CHANGED);
+	assert_int_equal(report->list[0].record.uid, 13);
 	assert_int_equal(process->uid, 13);
-	news_free(news);
+	scan_report_free(report);
 	stop();
 }
 
 /* --- what is observed --- */
 
-#define OBSERVED(news, i, kind, page, pages)                                                       \
-	assert_told(news, i, SIGHTING_##kind, ORIGIN_OBSERVED, page, pages)
+#define OBSERVED(report, i, kind, page, pages)                                                     \
+	assert_told(report, i, SCAN_EVENT_##kind, ORIGIN_OBSERVED, page, pages)
 
 static void mapping_dax(unsigned number)
 {
@@ -157,55 +157,55 @@ static void mapping_dax(unsigned number)
 
 static void tells_what_is_observed_and_what_changes(void **state)
 {
-	struct news *news;
+	struct scan_report *report;
 	uint64_t first;
 	struct stat st;
 
 	(void)state;
 	assert_int_equal(fstat(dax_file, &st), 0);
 	start(mapping_dax);
-	news = scan(3);
-	OBSERVED(news, 0, NEW, 0, 10);
-	assert_int_equal(news->list[0].record.protection, 3);
-	assert_int_equal(news->list[0].record.offset, 2 * PAGE);
-	assert_int_equal(news->list[0].record.source_dev, st.st_dev);
-	assert_int_equal(news->list[0].record.source_inode, st.st_ino);
-	assert_int_equal(news->list[0].record.source_size, FILE_PAGES * PAGE);
-	assert_int_equal(news->list[0].record.source_type, PMEM2FS_SOURCE_FSDAX);
-	assert_int_equal(news->list[0].record.granularity, 0);
-	assert_int_equal(news->list[0].record.created, 0);
-	OBSERVED(news, 1, NEW, 10, 2);
-	OBSERVED(news, 2, NEW, 12, 2);
-	assert_int_equal(news->list[2].record.sharing, PMEM2_PRIVATE);
-	first = news->list[0].number;
-	news_free(news);
+	report = scan(3);
+	OBSERVED(report, 0, NEW, 0, 10);
+	assert_int_equal(report->list[0].record.protection, 3);
+	assert_int_equal(report->list[0].record.offset, 2 * PAGE);
+	assert_int_equal(report->list[0].record.source_dev, st.st_dev);
+	assert_int_equal(report->list[0].record.source_inode, st.st_ino);
+	assert_int_equal(report->list[0].record.source_size, FILE_PAGES * PAGE);
+	assert_int_equal(report->list[0].record.source_type, PMEM2FS_SOURCE_FSDAX);
+	assert_int_equal(report->list[0].record.granularity, 0);
+	assert_int_equal(report->list[0].record.created, 0);
+	OBSERVED(report, 1, NEW, 10, 2);
+	OBSERVED(report, 2, NEW, 12, 2);
+	assert_int_equal(report->list[2].record.sharing, PMEM2_PRIVATE);
+	first = report->list[0].number;
+	scan_report_free(report);
 	scan(0);
 
 	step();
-	news = scan(1);
-	OBSERVED(news, 0, CHANGED, 0, 9);
-	assert_int_equal(news->list[0].number, first);
-	news_free(news);
+	report = scan(1);
+	OBSERVED(report, 0, CHANGED, 0, 9);
+	assert_int_equal(report->list[0].number, first);
+	scan_report_free(report);
 
 	step();
-	news = scan(2);
-	OBSERVED(news, 0, GONE, 0, 0);
-	OBSERVED(news, 1, NEW, 1, 8);
-	assert_true(news->list[1].number > first);
-	news_free(news);
+	report = scan(2);
+	OBSERVED(report, 0, GONE, 0, 0);
+	OBSERVED(report, 1, NEW, 1, 8);
+	assert_true(report->list[1].number > first);
+	scan_report_free(report);
 
 	step();
-	news = scan(2);
-	OBSERVED(news, 0, GONE, 0, 0);
-	OBSERVED(news, 1, NEW, 10, 2);
-	assert_int_equal(news->list[1].record.offset, 30 * PAGE);
-	news_free(news);
+	report = scan(2);
+	OBSERVED(report, 0, GONE, 0, 0);
+	OBSERVED(report, 1, NEW, 10, 2);
+	assert_int_equal(report->list[1].record.offset, 30 * PAGE);
+	scan_report_free(report);
 
 	step();
-	news = scan(1);
-	OBSERVED(news, 0, CHANGED, 12, 2);
-	assert_int_equal(news->list[0].record.protection, 1);
-	news_free(news);
+	report = scan(1);
+	OBSERVED(report, 0, CHANGED, 12, 2);
+	assert_int_equal(report->list[0].record.protection, 1);
+	scan_report_free(report);
 	scan(0);
 	stop();
 }
@@ -234,36 +234,36 @@ static void publishing_some(unsigned number)
 
 static void what_is_published_is_not_observed(void **state)
 {
-	struct news *news;
+	struct scan_report *report;
 
 	(void)state;
 	start(publishing_some);
-	news = scan(6);
-	NEW(news, 0, 4, 4);
-	assert_int_equal(news->list[0].record.source_type, PMEM2FS_SOURCE_FSDAX);
-	NEW(news, 1, 8, 2);
-	NEW(news, 2, 14, 2);
-	OBSERVED(news, 3, NEW, 0, 4);
-	OBSERVED(news, 4, NEW, 10, 4);
-	OBSERVED(news, 5, NEW, 16, 4);
-	news_free(news);
+	report = scan(6);
+	NEW(report, 0, 4, 4);
+	assert_int_equal(report->list[0].record.source_type, PMEM2FS_SOURCE_FSDAX);
+	NEW(report, 1, 8, 2);
+	NEW(report, 2, 14, 2);
+	OBSERVED(report, 3, NEW, 0, 4);
+	OBSERVED(report, 4, NEW, 10, 4);
+	OBSERVED(report, 5, NEW, 16, 4);
+	scan_report_free(report);
 	scan(0);
 
 	step();
-	news = scan(3);
-	GONE(news, 0);
-	OBSERVED(news, 1, NEW, 8, 6);
-	OBSERVED(news, 2, GONE, 0, 0);
-	news_free(news);
+	report = scan(3);
+	GONE(report, 0);
+	OBSERVED(report, 1, NEW, 8, 6);
+	OBSERVED(report, 2, GONE, 0, 0);
+	scan_report_free(report);
 
 	step();
-	news = scan(6);
-	NEW(news, 0, 0, 4);
-	NEW(news, 1, 8, 6);
-	NEW(news, 2, 16, 4);
+	report = scan(6);
+	NEW(report, 0, 0, 4);
+	NEW(report, 1, 8, 6);
+	NEW(report, 2, 16, 4);
 	for (size_t i = 3; i < 6; i++)
-		OBSERVED(news, i, GONE, 0, 0);
-	news_free(news);
+		OBSERVED(report, i, GONE, 0, 0);
+	scan_report_free(report);
 	scan(0);
 	stop();
 }
@@ -286,15 +286,15 @@ static void unmapping_meanwhile(unsigned number)
 
 static void what_goes_while_we_look_is_not_observed(void **state)
 {
-	struct news *news;
+	struct scan_report *report;
 
 	(void)state;
 	start(unmapping_meanwhile);
 	/* The first claim is looked at before the areas without one. */
 	while_looking = step;
-	news = scan(1);
-	OBSERVED(news, 0, NEW, 4, 2);
-	news_free(news);
+	report = scan(1);
+	OBSERVED(report, 0, NEW, 4, 2);
+	scan_report_free(report);
 	scan(0);
 	stop();
 }
@@ -342,7 +342,7 @@ static void the_first_thread_may_end(void **state)
 
 	(void)state;
 	start(leaving_a_thread);
-	news_free(scan(2));
+	scan_report_free(scan(2));
 	assert_int_equal(write(publisher.to, &byte, 1), 1);
 	while (!first_has_ended())
 		usleep(1000);
@@ -352,33 +352,33 @@ static void the_first_thread_may_end(void **state)
 				      (int)syscall(SYS_pidfd_open, publisher.pid, 0));
 	sight.numbers = 0;
 	{
-		struct news *news;
+		struct scan_report *report;
 
-		assert_int_equal(scanned_process_scan(process, &sight, &news), 0);
-		assert_int_equal(news->count, 2);
-		news_free(news);
+		assert_int_equal(scanned_process_scan(process, &sight, &report), 0);
+		assert_int_equal(report->count, 2);
+		scan_report_free(report);
 	}
 	stop();
 }
 
 static void what_ended_is_gone(void **state)
 {
-	struct news *news;
+	struct scan_report *report;
 
 	(void)state;
 	start(publishing);
 	assert_null(scanned_process_gone(process));
-	news_free(scan(2));
+	scan_report_free(scan(2));
 	assert_true(scanned_process_is_alive(process));
 	assert_int_equal(kill(publisher.pid, SIGKILL), 0);
 	while (scanned_process_is_alive(process))
 		usleep(1000);
 	/* Nobody has waited for it yet. */
-	assert_int_equal(scanned_process_scan(process, &sight, &news), -ESRCH);
+	assert_int_equal(scanned_process_scan(process, &sight, &report), -ESRCH);
 	assert_int_equal(scanned_process_count(process), 2);
-	news = scanned_process_gone(process);
-	assert_true(news->gone && news->process == 77 && !news->count && news->pidfd < 0);
-	news_free(news);
+	report = scanned_process_gone(process);
+	assert_true(report->gone && report->process == 77 && !report->count && report->pidfd < 0);
+	scan_report_free(report);
 	stop();
 }
 

@@ -61,20 +61,20 @@ static void lying(unsigned number)
 
 static void shows_only_what_the_kernel_confirms(void **state)
 {
-	struct news *news;
+	struct scan_report *report;
 
 	(void)state;
 	start(lying);
-	news = scan(3);
-	NEW(news, 0, 0, 4);
-	assert_int_equal(news->list[0].slot, 500);
-	assert_int_equal(news->list[0].record.source_type, PMEM2FS_SOURCE_FILE);
-	assert_int_equal(news->list[0].record.source_rdev, 0);
-	assert_int_equal(news->list[0].record.protection, 1);
-	assert_int_equal(news->list[0].record.sharing, PMEM2_PRIVATE);
-	NEW(news, 1, 32, 4);
-	NEW(news, 2, 8, 4);
-	news_free(news);
+	report = scan(3);
+	NEW(report, 0, 0, 4);
+	assert_int_equal(report->list[0].slot, 500);
+	assert_int_equal(report->list[0].record.source_type, PMEM2FS_SOURCE_FILE);
+	assert_int_equal(report->list[0].record.source_rdev, 0);
+	assert_int_equal(report->list[0].record.protection, 1);
+	assert_int_equal(report->list[0].record.sharing, PMEM2_PRIVATE);
+	NEW(report, 1, 32, 4);
+	NEW(report, 2, 8, 4);
+	scan_report_free(report);
 	stop();
 }
 
@@ -111,27 +111,27 @@ static void overlapping(unsigned number)
 
 static void what_overlaps_is_told_once(void **state)
 {
-	struct news *news;
+	struct scan_report *report;
 
 	(void)state;
 	start(overlapping);
-	news = scan(4);
-	NEW(news, 0, 4, 4);
-	NEW(news, 1, 8, 4);
-	NEW(news, 2, 0, 4);
-	NEW(news, 3, 12, 2);
-	assert_int_not_equal(news->list[2].table, news->list[3].table);
-	news_free(news);
+	report = scan(4);
+	NEW(report, 0, 4, 4);
+	NEW(report, 1, 8, 4);
+	NEW(report, 2, 0, 4);
+	NEW(report, 3, 12, 2);
+	assert_int_not_equal(report->list[2].table, report->list[3].table);
+	scan_report_free(report);
 	scan(0);
 	step(); /* slots 4 and 6 take its place, which refuses 7, and so on */
-	news = scan(6);
-	GONE(news, 0);
-	NEW(news, 1, 7, 4);
-	NEW(news, 2, 5, 1);
-	GONE(news, 3);
-	NEW(news, 4, 11, 2);
-	GONE(news, 5);
-	news_free(news);
+	report = scan(6);
+	GONE(report, 0);
+	NEW(report, 1, 7, 4);
+	NEW(report, 2, 5, 1);
+	GONE(report, 3);
+	NEW(report, 4, 11, 2);
+	GONE(report, 5);
+	scan_report_free(report);
 	scan(0);
 	stop();
 }
@@ -151,16 +151,16 @@ static void in_a_hole(unsigned number)
 
 static void a_hole_is_free(void **state)
 {
-	struct news *news;
+	struct scan_report *report;
 
 	(void)state;
 	start(in_a_hole);
-	news = scan(2);
-	NEW(news, 0, 0, 10);
-	assert_int_equal(news->list[0].extents->count, 2);
-	NEW(news, 1, 3, 2);
-	assert_null(news->list[1].extents);
-	news_free(news);
+	report = scan(2);
+	NEW(report, 0, 0, 10);
+	assert_int_equal(report->list[0].extents->count, 2);
+	NEW(report, 1, 3, 2);
+	assert_null(report->list[1].extents);
+	scan_report_free(report);
 	stop();
 }
 
@@ -181,14 +181,14 @@ static void piling_up(unsigned number)
 
 static void a_heap_of_claims_is_one(void **state)
 {
-	struct news *news;
+	struct scan_report *report;
 
 	(void)state;
 	start(piling_up);
-	news = scan(1);
-	NEW(news, 0, 0, FILE_PAGES);
-	assert_int_equal(news->list[0].extents->count, FILE_PAGES / 2);
-	news_free(news);
+	report = scan(1);
+	NEW(report, 0, 0, FILE_PAGES);
+	assert_int_equal(report->list[0].extents->count, FILE_PAGES / 2);
+	scan_report_free(report);
 	scan(0);
 	stop();
 }
@@ -209,16 +209,16 @@ static void no_more_than_there_is_room_for(void **state)
 	(void)state;
 	start(true_heap);
 	sight.room = 100;
-	news_free(scan(100));
+	scan_report_free(scan(100));
 	assert_true(sight.left_out);
 	assert_int_equal(scanned_process_count(process), 100);
 	scan(0);
 	sight.room = 1000;
 	sight.left_out = false;
-	news_free(scan(400));
+	scan_report_free(scan(400));
 	assert_false(sight.left_out);
 	sight.room = 0;
-	news_free(scan(500));
+	scan_report_free(scan(500));
 	assert_int_equal(scanned_process_count(process), 0);
 	stop();
 }
@@ -252,21 +252,21 @@ static void flipping(unsigned number)
 /* Nothing is told that is half of one and half of another. */
 static void slots_that_change_all_the_time(void **state)
 {
-	struct news *news;
+	struct scan_report *report;
 
 	(void)state;
 	start(flipping);
 	for (int i = 0; i < 200; i++) {
-		assert_int_equal(scanned_process_scan(process, &sight, &news), 0);
-		for (size_t j = 0; news && j < news->count; j++) {
-			const struct sighting *sighting = &news->list[j];
+		assert_int_equal(scanned_process_scan(process, &sight, &report), 0);
+		for (size_t j = 0; report && j < report->count; j++) {
+			const struct scan_event *event = &report->list[j];
 
-			if (sighting->kind == SIGHTING_GONE)
+			if (event->kind == SCAN_EVENT_GONE)
 				continue;
-			assert_int_equal(sighting->record.length == 4 * PAGE,
-					 sighting->record.label_length == 0);
+			assert_int_equal(event->record.length == 4 * PAGE,
+					 event->record.label_length == 0);
 		}
-		news_free(news);
+		scan_report_free(report);
 		assert_true(scanned_process_count(process) <= 1);
 	}
 	stop();
@@ -325,13 +325,13 @@ static void four_tables_are_enough(void **state)
 
 	(void)state;
 	start(seven_tables);
-	news_free(scan(4));
+	scan_report_free(scan(4));
 	assert_int_equal(process->table_count, 4);
 	scan(0);
 	/* exec: the pipe's end tells that it is done. */
 	assert_int_equal(write(publisher.to, &byte, 1), 1);
 	assert_int_equal(read(publisher.from, &byte, 1), 0);
-	news_free(scan(4));
+	scan_report_free(scan(4));
 	assert_int_equal(process->table_count, 0);
 	stop();
 }
@@ -358,7 +358,7 @@ static void what_is_handed_over(void **state)
 	assert_int_equal(process->table_count, 1);
 	scanned_process_pass_table(process, fd);
 	assert_int_equal(process->table_count, 1);
-	news_free(scan(1)); /* its own only */
+	scan_report_free(scan(1)); /* its own only */
 	assert_int_equal(process->table_count, 1);
 	close(fd);
 	munmap(ours, ours->header_size);

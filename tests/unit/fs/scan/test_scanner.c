@@ -46,51 +46,51 @@ static int end(void **state)
 	return 0;
 }
 
-static struct news *look_with(enum scan_kind kind, pid_t pid, struct passed_table *tables)
+static struct scan_report *look_with(enum scan_kind kind, pid_t pid, struct passed_table *tables)
 {
 	struct scan scan = {.kind = kind, .pid = pid, .tables = tables};
 
 	scanner_scan(scanner, &scan);
 	assert_null(scan.tables);
 	assert_int_equal(scanner_current_process(scanner), 0);
-	return scan.news;
+	return scan.report;
 }
 
 /* The news of one process; those of others are none of the test's business. */
-static struct news *of(struct news *news, pid_t pid)
+static struct scan_report *of(struct scan_report *report, pid_t pid)
 {
-	struct news *found = NULL;
+	struct scan_report *found = NULL;
 
-	while (news) {
-		struct news *next = news->next;
+	while (report) {
+		struct scan_report *next = report->next;
 
-		news->next = NULL;
-		if (news->pid == pid && !news->gone) {
+		report->next = NULL;
+		if (report->pid == pid && !report->gone) {
 			assert_null(found);
-			found = news;
+			found = report;
 		} else {
-			news_free(news);
+			scan_report_free(report);
 		}
-		news = next;
+		report = next;
 	}
 	return found;
 }
 
 /* The news, which must be of one process's end. */
-static void assert_gone(struct news *news, uint64_t process)
+static void assert_gone(struct scan_report *report, uint64_t process)
 {
 	bool found = false;
 
-	while (news) {
-		struct news *next = news->next;
+	while (report) {
+		struct scan_report *next = report->next;
 
-		if (news->gone && news->process == process) {
+		if (report->gone && report->process == process) {
 			assert_false(found);
 			found = true;
-			assert_int_equal(news->count, 0);
+			assert_int_equal(report->count, 0);
 		}
-		news_free(news);
-		news = next;
+		scan_report_free(report);
+		report = next;
 	}
 	assert_true(found);
 }
@@ -128,7 +128,7 @@ static void publishing(unsigned number)
 static void finds_who_publishes(void **state)
 {
 	struct publisher one, two;
-	struct news *first, *second;
+	struct scan_report *first, *second;
 	uint64_t process, number;
 
 	(void)state;
@@ -142,7 +142,7 @@ static void finds_who_publishes(void **state)
 	assert_int_equal(first->uid, geteuid());
 	process = first->process;
 	number = first->list[0].number;
-	news_free(first);
+	scan_report_free(first);
 	assert_null(of(look_with(SCAN_ALL, 0, NULL), one.pid));
 
 	publisher_stop(&two);
@@ -151,14 +151,14 @@ static void finds_who_publishes(void **state)
 	assert_non_null(second);
 	assert_int_not_equal(second->process, process);
 	assert_int_not_equal(second->list[0].number, number);
-	news_free(second);
+	scan_report_free(second);
 
 	publisher_step(&one);
 	first = of(look_with(SCAN_KNOWN, 0, NULL), one.pid);
 	assert_non_null(first);
-	assert_int_equal(first->list[0].kind, SIGHTING_GONE);
+	assert_int_equal(first->list[0].kind, SCAN_EVENT_GONE);
 	assert_int_equal(first->list[0].number, number);
-	news_free(first);
+	scan_report_free(first);
 	assert_null(of(look_with(SCAN_KNOWN, 0, NULL), one.pid));
 	publisher_step(&one); /* without a table it is forgotten */
 	assert_gone(look_with(SCAN_KNOWN, 0, NULL), process);
@@ -170,16 +170,16 @@ static void an_end_shows_at_every_kind_of_look(void **state)
 {
 	static const enum scan_kind kinds[] = {SCAN_ONE, SCAN_KNOWN, SCAN_ALL};
 	struct publisher publisher;
-	struct news *news;
+	struct scan_report *report;
 	uint64_t process;
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
 		publisher_start(&publisher, publishing);
-		news = look_with(SCAN_ONE, publisher.pid, NULL);
-		assert_true(news && news->born && !news->next);
-		process = news->process;
-		news_free(news);
+		report = look_with(SCAN_ONE, publisher.pid, NULL);
+		assert_true(report && report->born && !report->next);
+		process = report->process;
+		scan_report_free(report);
 		assert_null(look_with(SCAN_ONE, publisher.pid, NULL));
 		publisher_stop(&publisher);
 		assert_gone(look_with(kinds[i], publisher.pid, NULL), process);
@@ -210,13 +210,13 @@ static void without_one_in_which_others_are_stuck_nothing_is_complete(void **sta
 {
 	struct publisher publisher;
 	struct scan scan = {.kind = SCAN_KNOWN};
-	struct news *news;
+	struct scan_report *report;
 
 	(void)state;
 	publisher_start(&publisher, publishing);
-	news = of(look_with(SCAN_ALL, 0, NULL), publisher.pid);
-	assert_non_null(news);
-	news_free(news);
+	report = of(look_with(SCAN_ALL, 0, NULL), publisher.pid);
+	assert_non_null(report);
+	scan_report_free(report);
 	scanner_scan(scanner, &scan);
 	assert_true(scan.complete);
 	skip.lanes.stuck[LANES_MAX - 1] = publisher.pid;
@@ -287,7 +287,7 @@ static struct passed_table *given(pid_t pid, int pidfd, int fd, struct passed_ta
 static void a_table_may_be_handed_over(void **state)
 {
 	struct publisher publisher;
-	struct news *news;
+	struct scan_report *report;
 	uint64_t process;
 	int fd;
 
@@ -297,14 +297,14 @@ static void a_table_may_be_handed_over(void **state)
 		fd = take_over();
 		assert_null(look_with(SCAN_ONE, publisher.pid, NULL));
 		/* Whatever is looked at, who has handed something over is. */
-		news = look_with(SCAN_ONE, getpid(),
-				 given(publisher.pid, with_pidfd ? pidfd_of(publisher.pid) : -1, fd,
-				       given(publisher.pid, -1, dup(fd), NULL)));
-		assert_non_null(news);
-		assert_int_equal(news->pid, publisher.pid);
-		assert_int_equal(news->count, 1);
-		process = news->process;
-		news_free(news);
+		report = look_with(SCAN_ONE, getpid(),
+				   given(publisher.pid, with_pidfd ? pidfd_of(publisher.pid) : -1,
+					 fd, given(publisher.pid, -1, dup(fd), NULL)));
+		assert_non_null(report);
+		assert_int_equal(report->pid, publisher.pid);
+		assert_int_equal(report->count, 1);
+		process = report->process;
+		scan_report_free(report);
 		assert_null(look_with(SCAN_KNOWN, 0, NULL));
 		publisher_stop(&publisher);
 		assert_gone(look_with(SCAN_KNOWN, 0, NULL), process);
@@ -355,26 +355,26 @@ static void who_takes_too_long_waits(void **state)
 {
 	struct publisher publisher;
 	bool complete = true;
-	struct news *news;
+	struct scan_report *report;
 
 	(void)state;
 	publisher_start(&publisher, heavy);
-	news = look_with(SCAN_ONE, publisher.pid, NULL);
-	assert_int_equal(news->count, 10000);
-	news_free(news);
+	report = look_with(SCAN_ONE, publisher.pid, NULL);
+	assert_int_equal(report->count, 10000);
+	scan_report_free(report);
 	for (int i = 0; complete && i < 10000; i++) {
 		struct scan scan = {.kind = SCAN_KNOWN};
 
 		scanner_scan(scanner, &scan);
-		assert_null(scan.news);
+		assert_null(scan.report);
 		complete = scan.complete;
 	}
 	assert_false(complete);
 	publisher_step(&publisher);
 	/* Who asks for it alone gets it. */
-	news = look_with(SCAN_ONE, publisher.pid, NULL);
-	assert_int_equal(news->count, 10000);
-	news_free(news);
+	report = look_with(SCAN_ONE, publisher.pid, NULL);
+	assert_int_equal(report->count, 10000);
+	scan_report_free(report);
 	publisher_stop(&publisher);
 }
 
@@ -389,16 +389,16 @@ static void as_another(unsigned number)
 static void the_effective_user_is_the_owner(void **state)
 {
 	struct publisher publisher;
-	struct news *news;
+	struct scan_report *report;
 
 	(void)state;
 	publisher_start(&publisher, as_another);
-	news = look_with(SCAN_ONE, publisher.pid, NULL);
-	assert_non_null(news);
-	assert_int_equal(news->uid, 4712);
-	assert_int_equal(news->gid, 4712);
-	assert_int_equal(news->list[0].record.uid, 4712);
-	news_free(news);
+	report = look_with(SCAN_ONE, publisher.pid, NULL);
+	assert_non_null(report);
+	assert_int_equal(report->uid, 4712);
+	assert_int_equal(report->gid, 4712);
+	assert_int_equal(report->list[0].record.uid, 4712);
+	scan_report_free(report);
 	publisher_stop(&publisher);
 }
 
@@ -414,7 +414,7 @@ static void looking_without_rights(unsigned number)
 	scanner = scanner_new(&nobody);
 	must(scanner != NULL);
 	scanner_scan(scanner, &scan);
-	must(!scan.news && !scan.complete);
+	must(!scan.report && !scan.complete);
 	scanner_free(scanner);
 }
 

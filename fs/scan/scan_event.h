@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * sighting.h - the mappings of other processes, as a look found them
+ * scan_event.h - the mappings of other processes, as a look found them
  *
  * What the scanner, in a thread, tells the holders, in the loop: who has come, who has gone, and of
  * each process only what has changed since the look before.
  */
-#ifndef PMEM2FS_SIGHTING_H
-#define PMEM2FS_SIGHTING_H
+#ifndef PMEM2FS_SCAN_EVENT_H
+#define PMEM2FS_SCAN_EVENT_H
 
 #include "base/extents.h"
 #include "libpmem2fs.h"
@@ -16,10 +16,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum sighting_kind { SIGHTING_NEW, SIGHTING_CHANGED, SIGHTING_GONE };
+enum scan_event_kind { SCAN_EVENT_NEW, SCAN_EVENT_CHANGED, SCAN_EVENT_GONE };
 
-struct sighting {
-	enum sighting_kind kind;
+struct scan_event {
+	enum scan_event_kind kind;
 	enum origin origin; /* published or observed; never changes */
 	/* Of this mapping, unique among all that a scanner tells, never used again. */
 	uint64_t number;
@@ -37,8 +37,8 @@ struct sighting {
 };
 
 /* A process of which something has changed. */
-struct news {
-	struct news *next;
+struct scan_report {
+	struct scan_report *next;
 	uint64_t process; /* number of the process, unique, never used again */
 	bool born;        /* told of for the first time */
 	bool gone;        /* with all its mappings; the rest is then not filled in */
@@ -48,10 +48,10 @@ struct news {
 	int pidfd;     /* when born: for who gets the news, else -1 */
 	char comm[17]; /* when this look was made, terminated */
 	size_t count;
-	struct sighting *list;
+	struct scan_event *list;
 	size_t heard; /* for who hears them: how far that is */
 };
 
-void news_free(struct news *news);
+void scan_report_free(struct scan_report *report);
 
 #endif
