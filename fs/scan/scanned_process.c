@@ -11,7 +11,7 @@
 #include "host/tables.h"
 #include "scan/claims.h"
 #include "scan/runs.h"
-#include "scan/told.h"
+#include "scan/scan_diff.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -228,7 +228,7 @@ static int read_table(struct scanned_process *process, struct scan_context *sigh
 		claim->table = number;
 		while (old < behind && old->place < slot)
 			old++;
-		if (old < behind && told_same(old, claim))
+		if (old < behind && scan_diff_is_same(old, claim))
 			continue;
 		error = claims_keep(claims, claim, &record);
 		if (error)
@@ -274,7 +274,7 @@ static int scan(struct scanned_process *process, struct scan_context *sight, str
 	return error;
 }
 
-static int make_news(struct change *change, struct scan_report **news_ptr)
+static int make_news(struct scan_diff *change, struct scan_report **news_ptr)
 {
 	const struct scanned_process *process = change->process;
 	struct scan_report *report;
@@ -306,7 +306,7 @@ static int make_news(struct change *change, struct scan_report **news_ptr)
 }
 
 /* Nothing can fail any more. */
-static void remember(struct change *change, struct scan_report *report)
+static void remember(struct scan_diff *change, struct scan_report *report)
 {
 	struct scanned_process *process = change->process;
 	size_t kept = 0;
@@ -352,7 +352,7 @@ static void keep_steady(const struct scanned_process *process, const struct runs
 
 		while (i < before->count && before->list[i].begin < run->begin)
 			i++;
-		if (told_observed(process, run) ||
+		if (scan_diff_find_observed(process, run) ||
 		    (i < before->count && before->list[i].begin == run->begin &&
 		     before->list[i].identity == run->identity))
 			runs->list[kept++] = *run;
@@ -375,7 +375,7 @@ static int look_twice(struct scanned_process *process, struct scan_context *sigh
 	for (size_t i = 0; i < process->table_count; i++)
 		publishes |= process->tables[i].mapped;
 	for (size_t i = 0; publishes && !unknown && i < view->runs.count; i++)
-		unknown = !told_observed(process, &view->runs.list[i]);
+		unknown = !scan_diff_find_observed(process, &view->runs.list[i]);
 	if (!unknown)
 		return 0;
 	error = scan(process, sight, &second);
@@ -391,7 +391,7 @@ int scanned_process_scan(struct scanned_process *process, struct scan_context *s
 			 struct scan_report **report)
 {
 	struct view view;
-	struct change change = {
+	struct scan_diff change = {
 		.process = process, .sight = sight, .claims = &view.claims, .runs = &view.runs};
 	int error = scan(process, sight, &view);
 
@@ -407,12 +407,12 @@ int scanned_process_scan(struct scanned_process *process, struct scan_context *s
 	if (!error && !scanned_process_is_alive(process))
 		error = -ESRCH;
 	if (!error)
-		error = told_compare(&change);
+		error = scan_diff_compute(&change);
 	if (!error)
 		error = make_news(&change, report);
 	if (!error)
 		remember(&change, *report);
-	told_clear(&change);
+	scan_diff_clear(&change);
 	clear_view(&view);
 end:
 	return error && !scanned_process_is_alive(process) ? -ESRCH : error;

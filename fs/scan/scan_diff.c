@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * told.c - see told.h
+ * scan_diff.c - see scan_diff.h
  */
-#include "scan/told.h"
+#include "scan/scan_diff.h"
 #include "scan/claims.h"
 #include "scan/runs.h"
 #include <errno.h>
@@ -16,14 +16,14 @@ void reported_mappings_clear(struct reported_mappings *entries)
 	*entries = (struct reported_mappings){0};
 }
 
-bool told_same(const struct reported_mapping *old, const struct claim *claim)
+bool scan_diff_is_same(const struct reported_mapping *old, const struct claim *claim)
 {
 	return old->place == claim->slot && old->identity == claim->generation &&
 	       old->digest == claim->digest && extents_equal(old->extents, claim->extents);
 }
 
-const struct reported_mapping *told_observed(const struct scanned_process *process,
-					     const struct run *run)
+const struct reported_mapping *scan_diff_find_observed(const struct scanned_process *process,
+						       const struct run *run)
 {
 	size_t low = 0, high = process->observed.count;
 
@@ -41,7 +41,7 @@ const struct reported_mapping *told_observed(const struct scanned_process *proce
 	return NULL;
 }
 
-static int tell(struct change *change, struct scan_event event)
+static int tell(struct scan_diff *change, struct scan_event event)
 {
 	if (change->count == change->room) {
 		size_t larger = change->room ? change->room * 2 : 4;
@@ -56,7 +56,8 @@ static int tell(struct change *change, struct scan_event event)
 	return 0;
 }
 
-static int tell_gone(struct change *change, const struct reported_mapping *old, enum origin origin)
+static int tell_gone(struct scan_diff *change, const struct reported_mapping *old,
+		     enum origin origin)
 {
 	return tell(change, (struct scan_event){
 				    .kind = SCAN_EVENT_GONE,
@@ -72,7 +73,7 @@ static int copy_extents(const struct extents *extents, struct extents **copy)
 }
 
 /* Of the entries before, passes over those that are gone by now. */
-static int pass(struct change *change, const struct reported_mapping **old,
+static int pass(struct scan_diff *change, const struct reported_mapping **old,
 		const struct reported_mapping *behind, uint64_t place, uint64_t identity,
 		enum origin origin)
 {
@@ -95,8 +96,8 @@ static bool is_at(const struct reported_mapping *old, const struct reported_mapp
 	return old < behind && old->place == place;
 }
 
-static int tell_claim(struct change *change, const struct claim *claim, enum scan_event_kind kind,
-		      uint64_t number)
+static int tell_claim(struct scan_diff *change, const struct claim *claim,
+		      enum scan_event_kind kind, uint64_t number)
 {
 	struct scan_event event = {
 		.kind = kind,
@@ -116,8 +117,9 @@ static int tell_claim(struct change *change, const struct claim *claim, enum sca
 	return error;
 }
 
-static int compare_claim(struct change *change, struct claim *claim, struct reported_mappings *now,
-			 const struct reported_mapping **old, const struct reported_mapping *behind)
+static int compare_claim(struct scan_diff *change, struct claim *claim,
+			 struct reported_mappings *now, const struct reported_mapping **old,
+			 const struct reported_mapping *behind)
 {
 	struct reported_mapping *entry = &now->list[now->count];
 	int error = pass(change, old, behind, claim->slot, claim->generation, ORIGIN_PUBLISHED);
@@ -131,7 +133,7 @@ static int compare_claim(struct change *change, struct claim *claim, struct repo
 	};
 	if (is_at(*old, behind, claim->slot)) {
 		entry->number = (*old)->number;
-		if (!told_same(*old, claim))
+		if (!scan_diff_is_same(*old, claim))
 			error = tell_claim(change, claim, SCAN_EVENT_CHANGED, entry->number);
 		++*old;
 	} else {
@@ -147,7 +149,7 @@ static int compare_claim(struct change *change, struct claim *claim, struct repo
 }
 
 /* Those of one table; *next is its first claim, and then that of the next table. */
-static int compare_table(struct change *change, uint32_t number, size_t *next)
+static int compare_table(struct scan_diff *change, uint32_t number, size_t *next)
 {
 	const struct scanned_table *table = &change->process->tables[number];
 	const struct reported_mapping *old = table->told.list;
@@ -170,7 +172,7 @@ static int compare_table(struct change *change, uint32_t number, size_t *next)
 	return error;
 }
 
-static int compare_runs(struct change *change)
+static int compare_runs(struct scan_diff *change)
 {
 	const struct reported_mapping *old = change->process->observed.list;
 	const struct reported_mapping *behind = old ? old + change->process->observed.count : NULL;
@@ -209,7 +211,7 @@ static int compare_runs(struct change *change)
 	return error;
 }
 
-int told_compare(struct change *change)
+int scan_diff_compute(struct scan_diff *change)
 {
 	size_t next = 0;
 	int error = 0;
@@ -219,7 +221,7 @@ int told_compare(struct change *change)
 	return error ? error : compare_runs(change);
 }
 
-void told_clear(struct change *change)
+void scan_diff_clear(struct scan_diff *change)
 {
 	for (size_t i = 0; i < change->count; i++)
 		free(change->list[i].extents);

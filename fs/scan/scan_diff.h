@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * told.h - what is there of a process, compared with what was told of it
+ * scan_diff.h - what is there of a process, compared with what was told of it
  */
-#ifndef PMEM2FS_TOLD_H
-#define PMEM2FS_TOLD_H
+#ifndef PMEM2FS_SCAN_DIFF_H
+#define PMEM2FS_SCAN_DIFF_H
 
 #include "scan/scanned_process.h"
 
@@ -13,7 +13,7 @@ struct run;
 struct runs;
 
 /* What is to be told, and to be remembered when it has been. */
-struct change {
+struct scan_diff {
 	struct scanned_process *process;
 	struct scan_context *sight;
 	struct claims *claims; /* what is there: of the tables, one after the other */
@@ -24,16 +24,16 @@ struct change {
 };
 
 /* Fills in the rest of a change. What is remembered of claims is taken from them. */
-int told_compare(struct change *change);
-void told_clear(struct change *change);
+int scan_diff_compute(struct scan_diff *change);
+void scan_diff_clear(struct scan_diff *change);
 
 void reported_mappings_clear(struct reported_mappings *entries);
 
 /* Whether nothing is to be told of a claim. */
-bool told_same(const struct reported_mapping *old, const struct claim *claim);
+bool scan_diff_is_same(const struct reported_mapping *old, const struct claim *claim);
 
 /* What was told of a run, or NULL. */
-const struct reported_mapping *told_observed(const struct scanned_process *process,
-					     const struct run *run);
+const struct reported_mapping *scan_diff_find_observed(const struct scanned_process *process,
+						       const struct run *run);
 
 #endif
