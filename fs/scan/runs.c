@@ -28,8 +28,9 @@ static uint64_t identity(uint64_t seed, const struct run *run)
 }
 
 /* [begin, end) of an area that nobody claims. */
-static int add(struct runs *runs, const struct claims *claims, const struct maps_area *area,
-	       uint64_t begin, uint64_t end, const struct dax_file *file)
+static int add(struct runs *runs, const struct published_ranges *claims,
+	       const struct maps_area *area, uint64_t begin, uint64_t end,
+	       const struct dax_file *file)
 {
 	uint64_t offset = area->offset + (begin - area->begin);
 	struct run *last = runs->count ? &runs->list[runs->count - 1] : NULL;
@@ -60,9 +61,9 @@ static int add(struct runs *runs, const struct claims *claims, const struct maps
 	return 0;
 }
 
-int runs_find(struct runs *runs, const struct claims *claims)
+int runs_find(struct runs *runs, const struct published_ranges *claims)
 {
-	const struct claim_part *part = claims->parts, *behind = part + claims->part_count;
+	const struct published_part *part = claims->parts, *behind = part + claims->part_count;
 	const struct maps *maps = claims->maps;
 	int error = 0;
 
@@ -101,7 +102,8 @@ void runs_clear(struct runs *runs)
 	*runs = (struct runs){0};
 }
 
-void runs_record(const struct run *run, const struct claims *claims, struct pmem2fs_record *record)
+void runs_record(const struct run *run, const struct published_ranges *claims,
+		 struct pmem2fs_record *record)
 {
 	*record = (struct pmem2fs_record){
 		.address = run->begin,

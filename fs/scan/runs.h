@@ -9,7 +9,7 @@
 #ifndef PMEM2FS_RUNS_H
 #define PMEM2FS_RUNS_H
 
-#include "scan/claims.h"
+#include "scan/published_ranges.h"
 
 struct run {
 	uint64_t begin, end;
@@ -27,10 +27,11 @@ struct runs {
 };
 
 /* Among the areas that the claims are compared with, once those are settled. -ENOMEM. */
-int runs_find(struct runs *runs, const struct claims *claims);
+int runs_find(struct runs *runs, const struct published_ranges *claims);
 void runs_clear(struct runs *runs);
 
 /* What is known of a run, as a record. */
-void runs_record(const struct run *run, const struct claims *claims, struct pmem2fs_record *record);
+void runs_record(const struct run *run, const struct published_ranges *claims,
+		 struct pmem2fs_record *record);
 
 #endif

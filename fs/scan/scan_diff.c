@@ -3,7 +3,7 @@
  * scan_diff.c - see scan_diff.h
  */
 #include "scan/scan_diff.h"
-#include "scan/claims.h"
+#include "scan/published_ranges.h"
 #include "scan/runs.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@ void reported_mappings_clear(struct reported_mappings *entries)
 	*entries = (struct reported_mappings){0};
 }
 
-bool scan_diff_is_same(const struct reported_mapping *old, const struct claim *claim)
+bool scan_diff_is_same(const struct reported_mapping *old, const struct published_range *claim)
 {
 	return old->place == claim->slot && old->identity == claim->generation &&
 	       old->digest == claim->digest && extents_equal(old->extents, claim->extents);
@@ -96,7 +96,7 @@ static bool is_at(const struct reported_mapping *old, const struct reported_mapp
 	return old < behind && old->place == place;
 }
 
-static int tell_claim(struct scan_diff *change, const struct claim *claim,
+static int tell_claim(struct scan_diff *change, const struct published_range *claim,
 		      enum scan_event_kind kind, uint64_t number)
 {
 	struct scan_event event = {
@@ -117,7 +117,7 @@ static int tell_claim(struct scan_diff *change, const struct claim *claim,
 	return error;
 }
 
-static int compare_claim(struct scan_diff *change, struct claim *claim,
+static int compare_claim(struct scan_diff *change, struct published_range *claim,
 			 struct reported_mappings *now, const struct reported_mapping **old,
 			 const struct reported_mapping *behind)
 {
@@ -154,7 +154,7 @@ static int compare_table(struct scan_diff *change, uint32_t number, size_t *next
 	const struct scanned_table *table = &change->process->tables[number];
 	const struct reported_mapping *old = table->told.list;
 	const struct reported_mapping *behind = old ? old + table->told.count : NULL;
-	struct claims *claims = change->claims;
+	struct published_ranges *claims = change->claims;
 	struct reported_mappings *now = &change->tables[number];
 	size_t end = *next;
 	int error = 0;
@@ -192,7 +192,7 @@ static int compare_runs(struct scan_diff *change)
 		if (error)
 			break;
 		runs_record(run, change->claims, &event.record);
-		entry.digest = claims_digest(change->sight->seed, &event.record);
+		entry.digest = published_ranges_digest(change->sight->seed, &event.record);
 		if (is_at(old, behind, run->begin)) {
 			event.kind = SCAN_EVENT_CHANGED;
 			entry.number = old->number;

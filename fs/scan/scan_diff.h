@@ -7,8 +7,8 @@
 
 #include "scan/scanned_process.h"
 
-struct claim;
-struct claims;
+struct published_range;
+struct published_ranges;
 struct run;
 struct runs;
 
@@ -16,7 +16,7 @@ struct runs;
 struct scan_diff {
 	struct scanned_process *process;
 	struct scan_context *sight;
-	struct claims *claims; /* what is there: of the tables, one after the other */
+	struct published_ranges *claims; /* what is there: of the tables, one after the other */
 	const struct runs *runs;
 	struct reported_mappings tables[SCANNED_TABLES_MAX], observed;
 	size_t count, room;
@@ -30,7 +30,7 @@ void scan_diff_clear(struct scan_diff *change);
 void reported_mappings_clear(struct reported_mappings *entries);
 
 /* Whether nothing is to be told of a claim. */
-bool scan_diff_is_same(const struct reported_mapping *old, const struct claim *claim);
+bool scan_diff_is_same(const struct reported_mapping *old, const struct published_range *claim);
 
 /* What was told of a run, or NULL. */
 const struct reported_mapping *scan_diff_find_observed(const struct scanned_process *process,

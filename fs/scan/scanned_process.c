@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "host/maps.h"
 #include "host/tables.h"
-#include "scan/claims.h"
+#include "scan/published_ranges.h"
 #include "scan/runs.h"
 #include "scan/scan_diff.h"
 #include <errno.h>
@@ -29,7 +29,7 @@
 /* What is there at one moment. */
 struct view {
 	struct maps maps;
-	struct claims claims; /* of the tables, one after the other */
+	struct published_ranges claims; /* of the tables, one after the other */
 	struct runs runs;
 };
 
@@ -200,7 +200,7 @@ static void find_tables(struct scanned_process *process, const struct maps *maps
 
 /* Records are kept only where there is something to tell. */
 static int read_table(struct scanned_process *process, struct scan_context *sight,
-		      struct claims *claims, uint32_t number)
+		      struct published_ranges *claims, uint32_t number)
 {
 	const struct scanned_table *table = &process->tables[number];
 	const struct reported_mapping *old = table->told.list;
@@ -209,7 +209,7 @@ static int read_table(struct scanned_process *process, struct scan_context *sigh
 	uint64_t generation;
 
 	for (uint32_t slot = 0;; slot++) {
-		struct claim *claim;
+		struct published_range *claim;
 		int error = pmem2fs_table_next(table->reader, &slot, &generation, &record, NULL);
 
 		if (error)
@@ -218,7 +218,7 @@ static int read_table(struct scanned_process *process, struct scan_context *sigh
 			sight->left_out = true;
 			return 0;
 		}
-		error = claims_add(claims, &record, &claim);
+		error = published_ranges_add(claims, &record, &claim);
 		if (error)
 			return error;
 		if (!claim)
@@ -230,7 +230,7 @@ static int read_table(struct scanned_process *process, struct scan_context *sigh
 			old++;
 		if (old < behind && scan_diff_is_same(old, claim))
 			continue;
-		error = claims_keep(claims, claim, &record);
+		error = published_ranges_keep_record(claims, claim, &record);
 		if (error)
 			return error;
 	}
@@ -241,20 +241,20 @@ static int read_table(struct scanned_process *process, struct scan_context *sigh
 static void clear_view(struct view *view)
 {
 	runs_clear(&view->runs);
-	claims_clear(&view->claims);
+	published_ranges_clear(&view->claims);
 	maps_clear(&view->maps);
 }
 
 static int scan(struct scanned_process *process, struct scan_context *sight, struct view *view)
 {
-	struct claims *claims = &view->claims;
+	struct published_ranges *claims = &view->claims;
 	int error;
 
 	*view = (struct view){0};
 	error = maps_read(&view->maps, process->pid);
 	if (error)
 		return error;
-	*claims = (struct claims){
+	*claims = (struct published_ranges){
 		.maps = &view->maps,
 		.dax = sight->dax,
 		.uid = sight->uid,
@@ -266,7 +266,7 @@ static int scan(struct scanned_process *process, struct scan_context *sight, str
 		if (process->tables[i].mapped)
 			error = read_table(process, sight, claims, i);
 	if (!error)
-		error = claims_settle(claims);
+		error = published_ranges_settle(claims);
 	if (!error)
 		error = runs_find(&view->runs, claims);
 	if (error)

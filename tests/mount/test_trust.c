@@ -23,7 +23,7 @@
 
 #define FILE_SIZE (16 * LIAR_PAGE)
 
-struct claim {
+struct published_range {
 	void (*make)(const struct publisher *me, struct lie *lie);
 	unsigned shown; /* how many of its claims are true */
 	void (*check)(const struct fs *fs, const struct publisher *p);
@@ -298,7 +298,7 @@ static void turns_bad_later(const struct publisher *me, struct lie *lie)
 
 static void lying_script(struct publisher *me)
 {
-	const struct claim *claim = me->data;
+	const struct published_range *claim = me->data;
 	struct lie lie;
 
 	lie_make(&lie, 16, 0);
@@ -313,7 +313,7 @@ static void lying_script(struct publisher *me)
 
 static void told_by_a_liar(struct fs *fs)
 {
-	const struct claim *claim = fs->test->data;
+	const struct published_range *claim = fs->test->data;
 	pid_t worker = daemon_worker(&fs->daemon);
 	struct publisher p = {.data = claim}, honest;
 
@@ -518,7 +518,8 @@ static void what_changes_all_the_time_is_never_false(struct fs *fs)
 
 #define CLAIM(name_, ...)                                                                          \
 	{                                                                                          \
-		.name = #name_, .function = told_by_a_liar, .data = &(const struct claim)          \
+		.name = #name_, .function = told_by_a_liar,                                        \
+		.data = &(const struct published_range)                                            \
 		{                                                                                  \
 			.make = name_, __VA_ARGS__                                                 \
 		}                                                                                  \
@@ -545,7 +546,7 @@ static const struct fs_test tests[] = {
 	CLAIM(turns_bad_later, .shown = 0, .unsealed = true),
 	{.name = "unsealed",
 	 .function = told_by_a_liar,
-	 .data = &(const struct claim){.make = tell_the_truth, .unsealed = true}},
+	 .data = &(const struct published_range){.make = tell_the_truth, .unsealed = true}},
 	FS_TEST(a_table_of_huge_pages_is_none),
 	FS_TEST(a_file_with_the_name_of_a_table_is_none),
 	FS_TEST(strange_descriptors_are_no_tables),

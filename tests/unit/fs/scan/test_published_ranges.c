@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_scanned_process_claims.c - what a process publishes is told only as far as it is true, and
+ * test_published_ranges.c - what a process publishes is told only as far as it is true, and
  * read only from what is a table
  */
 #include "process_helper.h"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * claims.c - see claims.h
+ * published_ranges.c - see published_ranges.h
  *
  * Whoever publishes may claim anything: all work here is bounded by the number of claims and areas,
  * whatever they are, but for a logarithm.
  */
-#include "scan/claims.h"
+#include "scan/published_ranges.h"
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 /* Areas that are compared for each claim and each area, on average. True claims need one or two. */
 #define STEPS 8
 
-uint64_t claims_digest(uint64_t seed, const struct pmem2fs_record *record)
+uint64_t published_ranges_digest(uint64_t seed, const struct pmem2fs_record *record)
 {
 	uint64_t words[sizeof(*record) / sizeof(uint64_t)], hash = seed;
 
@@ -28,7 +28,7 @@ uint64_t claims_digest(uint64_t seed, const struct pmem2fs_record *record)
 	return hash;
 }
 
-void claims_clear(struct claims *claims)
+void published_ranges_clear(struct published_ranges *claims)
 {
 	for (size_t i = 0; i < claims->count; i++)
 		free(claims->list[i].extents);
@@ -47,7 +47,7 @@ void claims_clear(struct claims *claims)
 static int is_of_source(void *arg, const struct maps_area *area, uint64_t start,
 			const struct pmem2fs_record *record)
 {
-	struct claims *claims = arg;
+	struct published_ranges *claims = arg;
 
 	if (claims->steps++ > STEPS * (claims->maps->count + claims->count + 1))
 		return -E2BIG;
@@ -66,7 +66,7 @@ static int is_of_source(void *arg, const struct maps_area *area, uint64_t start,
 }
 
 /* The kernel's word in place of the owner's. */
-static void correct(const struct claims *claims, struct pmem2fs_record *record,
+static void correct(const struct published_ranges *claims, struct pmem2fs_record *record,
 		    const struct maps_area *area)
 {
 	const struct dax_file *file;
@@ -82,11 +82,11 @@ static void correct(const struct claims *claims, struct pmem2fs_record *record,
 	record->source_rdev = file ? file->rdev : 0;
 }
 
-static struct claim *next_claim(struct claims *claims)
+static struct published_range *next_claim(struct published_ranges *claims)
 {
 	if (claims->count == claims->room) {
 		size_t larger = claims->room ? claims->room * 2 : 64;
-		struct claim *list = realloc(claims->list, larger * sizeof(*list));
+		struct published_range *list = realloc(claims->list, larger * sizeof(*list));
 
 		if (!list)
 			return NULL;
@@ -96,10 +96,11 @@ static struct claim *next_claim(struct claims *claims)
 	return &claims->list[claims->count];
 }
 
-int claims_add(struct claims *claims, struct pmem2fs_record *record, struct claim **claim_ptr)
+int published_ranges_add(struct published_ranges *claims, struct pmem2fs_record *record,
+			 struct published_range **claim_ptr)
 {
 	uint64_t end = record->address + extents_whole(record->length);
-	struct claim *claim = next_claim(claims);
+	struct published_range *claim = next_claim(claims);
 	const struct maps_area *first;
 	struct extents *extents;
 	int error;
@@ -118,18 +119,19 @@ int claims_add(struct claims *claims, struct pmem2fs_record *record, struct clai
 		return 0;
 	}
 	correct(claims, record, first);
-	*claim = (struct claim){
+	*claim = (struct published_range){
 		.begin = record->address,
 		.end = end,
 		.extents = extents,
-		.digest = claims_digest(claims->seed, record),
+		.digest = published_ranges_digest(claims->seed, record),
 	};
 	claims->count++;
 	*claim_ptr = claim;
 	return 0;
 }
 
-int claims_keep(struct claims *claims, struct claim *claim, const struct pmem2fs_record *record)
+int published_ranges_keep_record(struct published_ranges *claims, struct published_range *claim,
+				 const struct pmem2fs_record *record)
 {
 	if (claims->record_count == claims->record_room) {
 		size_t larger = claims->record_room ? claims->record_room * 2 : 16;
@@ -145,15 +147,15 @@ int claims_keep(struct claims *claims, struct claim *claim, const struct pmem2fs
 	return 0;
 }
 
-static size_t parts_of(const struct claim *claim)
+static size_t parts_of(const struct published_range *claim)
 {
 	return claim->extents ? claim->extents->count : 1;
 }
 
-static struct claim_part part_of(const struct claims *claims, size_t number, size_t i)
+static struct published_part part_of(const struct published_ranges *claims, size_t number, size_t i)
 {
-	const struct claim *claim = &claims->list[number];
-	struct claim_part part = {.begin = claim->begin, .end = claim->end, .claim = number};
+	const struct published_range *claim = &claims->list[number];
+	struct published_part part = {.begin = claim->begin, .end = claim->end, .claim = number};
 
 	if (claim->extents) {
 		part.begin = claim->begin + claim->extents->list[i].offset;
@@ -164,7 +166,7 @@ static struct claim_part part_of(const struct claims *claims, size_t number, siz
 
 static int by_address(const void *a, const void *b)
 {
-	const struct claim_part *x = a, *y = b;
+	const struct published_part *x = a, *y = b;
 
 	if (x->begin != y->begin)
 		return x->begin < y->begin ? -1 : 1;
@@ -174,14 +176,14 @@ static int by_address(const void *a, const void *b)
 /* Parts that share an address count as one: as an order it holds among parts that do not. */
 static int by_place(const void *a, const void *b)
 {
-	const struct claim_part *x = a, *y = b;
+	const struct published_part *x = a, *y = b;
 
 	if (x->end <= y->begin)
 		return -1;
 	return x->begin >= y->end;
 }
 
-static bool in_order(const struct claims *claims)
+static bool in_order(const struct published_ranges *claims)
 {
 	for (size_t i = 1; i < claims->part_count; i++)
 		if (claims->parts[i - 1].begin > claims->parts[i].begin)
@@ -189,7 +191,7 @@ static bool in_order(const struct claims *claims)
 	return true;
 }
 
-static bool overlapping(const struct claims *claims)
+static bool overlapping(const struct published_ranges *claims)
 {
 	for (size_t i = 1; i < claims->part_count; i++)
 		if (claims->parts[i - 1].end > claims->parts[i].begin)
@@ -197,10 +199,10 @@ static bool overlapping(const struct claims *claims)
 	return false;
 }
 
-static bool is_free(void *const *taken, const struct claims *claims, size_t number)
+static bool is_free(void *const *taken, const struct published_ranges *claims, size_t number)
 {
 	for (size_t i = 0; i < parts_of(&claims->list[number]); i++) {
-		struct claim_part part = part_of(claims, number, i);
+		struct published_part part = part_of(claims, number, i);
 
 		if (tfind(&part, taken, by_place))
 			return false;
@@ -214,14 +216,14 @@ static void nothing(void *unused)
 }
 
 /* First come, first served. `store` has room for all parts. */
-static int refuse(struct claims *claims, struct claim_part *store)
+static int refuse(struct published_ranges *claims, struct published_part *store)
 {
 	void *taken = NULL;
 	size_t used = 0;
 	int error = 0;
 
 	for (size_t number = 0; !error && number < claims->count; number++) {
-		struct claim *claim = &claims->list[number];
+		struct published_range *claim = &claims->list[number];
 
 		claim->refused = !is_free(&taken, claims, number);
 		for (size_t i = 0; !error && !claim->refused && i < parts_of(claim); i++) {
@@ -235,7 +237,7 @@ static int refuse(struct claims *claims, struct claim_part *store)
 }
 
 /* Parts of claims that hold, in the order of the claims. */
-static void fill(struct claims *claims)
+static void fill(struct published_ranges *claims)
 {
 	claims->part_count = 0;
 	for (size_t number = 0; number < claims->count; number++)
@@ -246,7 +248,7 @@ static void fill(struct claims *claims)
 		qsort(claims->parts, claims->part_count, sizeof(*claims->parts), by_address);
 }
 
-int claims_settle(struct claims *claims)
+int published_ranges_settle(struct published_ranges *claims)
 {
 	size_t total = 0;
 	int error;
