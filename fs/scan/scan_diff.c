@@ -3,8 +3,8 @@
  * scan_diff.c - see scan_diff.h
  */
 #include "scan/scan_diff.h"
+#include "scan/observed_ranges.h"
 #include "scan/published_ranges.h"
-#include "scan/runs.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -23,7 +23,7 @@ bool scan_diff_is_same(const struct reported_mapping *old, const struct publishe
 }
 
 const struct reported_mapping *scan_diff_find_observed(const struct scanned_process *process,
-						       const struct run *run)
+						       const struct observed_range *run)
 {
 	size_t low = 0, high = process->observed.count;
 
@@ -176,7 +176,7 @@ static int compare_runs(struct scan_diff *change)
 {
 	const struct reported_mapping *old = change->process->observed.list;
 	const struct reported_mapping *behind = old ? old + change->process->observed.count : NULL;
-	const struct runs *runs = change->runs;
+	const struct observed_ranges *runs = change->runs;
 	struct reported_mappings *now = &change->observed;
 	int error = 0;
 
@@ -184,14 +184,14 @@ static int compare_runs(struct scan_diff *change)
 	if (!now->list)
 		return -ENOMEM;
 	for (size_t i = 0; !error && i < runs->count; i++) {
-		const struct run *run = &runs->list[i];
+		const struct observed_range *run = &runs->list[i];
 		struct scan_event event = {.kind = SCAN_EVENT_NEW, .origin = ORIGIN_OBSERVED};
 		struct reported_mapping entry = {.place = run->begin, .identity = run->identity};
 
 		error = pass(change, &old, behind, run->begin, run->identity, ORIGIN_OBSERVED);
 		if (error)
 			break;
-		runs_record(run, change->claims, &event.record);
+		observed_ranges_record(run, change->claims, &event.record);
 		entry.digest = published_ranges_digest(change->sight->seed, &event.record);
 		if (is_at(old, behind, run->begin)) {
 			event.kind = SCAN_EVENT_CHANGED;

@@ -9,15 +9,15 @@
 
 struct published_range;
 struct published_ranges;
-struct run;
-struct runs;
+struct observed_range;
+struct observed_ranges;
 
 /* What is to be told, and to be remembered when it has been. */
 struct scan_diff {
 	struct scanned_process *process;
 	struct scan_context *sight;
 	struct published_ranges *claims; /* what is there: of the tables, one after the other */
-	const struct runs *runs;
+	const struct observed_ranges *runs;
 	struct reported_mappings tables[SCANNED_TABLES_MAX], observed;
 	size_t count, room;
 	struct scan_event *list;
@@ -34,6 +34,6 @@ bool scan_diff_is_same(const struct reported_mapping *old, const struct publishe
 
 /* What was told of a run, or NULL. */
 const struct reported_mapping *scan_diff_find_observed(const struct scanned_process *process,
-						       const struct run *run);
+						       const struct observed_range *run);
 
 #endif

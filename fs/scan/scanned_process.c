@@ -9,8 +9,8 @@
 #include "base/log.h"
 #include "host/maps.h"
 #include "host/tables.h"
+#include "scan/observed_ranges.h"
 #include "scan/published_ranges.h"
-#include "scan/runs.h"
 #include "scan/scan_diff.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +30,7 @@
 struct view {
 	struct maps maps;
 	struct published_ranges claims; /* of the tables, one after the other */
-	struct runs runs;
+	struct observed_ranges runs;
 };
 
 static ssize_t read_file(pid_t pid, const char *name, char *text, size_t size)
@@ -240,7 +240,7 @@ static int read_table(struct scanned_process *process, struct scan_context *sigh
 
 static void clear_view(struct view *view)
 {
-	runs_clear(&view->runs);
+	observed_ranges_clear(&view->runs);
 	published_ranges_clear(&view->claims);
 	maps_clear(&view->maps);
 }
@@ -268,7 +268,7 @@ static int scan(struct scanned_process *process, struct scan_context *sight, str
 	if (!error)
 		error = published_ranges_settle(claims);
 	if (!error)
-		error = runs_find(&view->runs, claims);
+		error = observed_ranges_find(&view->runs, claims);
 	if (error)
 		clear_view(view);
 	return error;
@@ -342,13 +342,13 @@ static void remember(struct scan_diff *change, struct scan_report *report)
 /* --- a look --- */
 
 /* Of what is observed, only what was told before or is in the view before as well. */
-static void keep_steady(const struct scanned_process *process, const struct runs *before,
-			struct runs *runs)
+static void keep_steady(const struct scanned_process *process, const struct observed_ranges *before,
+			struct observed_ranges *runs)
 {
 	size_t kept = 0, i = 0;
 
 	for (size_t j = 0; j < runs->count; j++) {
-		const struct run *run = &runs->list[j];
+		const struct observed_range *run = &runs->list[j];
 
 		while (i < before->count && before->list[i].begin < run->begin)
 			i++;

@@ -219,7 +219,7 @@ static void forced_umount_ends_it(struct fs *fs)
 	assert_int_equal(daemon_wait(&fs->daemon), 0);
 }
 
-struct run {
+struct observed_range {
 	const char *script; /* $P is the daemon, $S a socket, $M the mount point */
 	int status;         /* -1: anything but 0 */
 	const char *output;
@@ -234,7 +234,7 @@ static int shell_with_daemon(struct fs *fs, const char *script)
 
 static void run_of(struct fs *fs)
 {
-	const struct run *run = fs->test->data;
+	const struct observed_range *run = fs->test->data;
 	int status = shell_with_daemon(fs, run->script);
 
 	if (run->status < 0 ? status <= 0 || status > 2 : status != run->status)
@@ -416,7 +416,8 @@ static void as_an_ordinary_user_the_keeper_dies(struct fs *fs)
 
 #define RUN(n, s, o, ...)                                                                          \
 	{                                                                                          \
-		.name = n, .function = run_of, .no_daemon = true, .data = &(const struct run)      \
+		.name = n, .function = run_of, .no_daemon = true,                                  \
+		.data = &(const struct observed_range)                                             \
 		{                                                                                  \
 			.script = __VA_ARGS__, .status = s, .output = o                            \
 		}                                                                                  \

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * runs.c - see runs.h
+ * observed_ranges.c - see observed_ranges.h
  */
-#include "scan/runs.h"
+#include "scan/observed_ranges.h"
 #include <errno.h>
 #include <stdlib.h>
 
-static bool continues(const struct run *run, const struct maps_area *area, uint64_t begin,
-		      uint64_t offset, const struct dax_file *file)
+static bool continues(const struct observed_range *run, const struct maps_area *area,
+		      uint64_t begin, uint64_t offset, const struct dax_file *file)
 {
 	return run->end == begin && run->offset + (run->end - run->begin) == offset &&
 	       run->shared == area->shared && run->file.dev == file->dev &&
 	       run->file.inode == file->inode;
 }
 
-static uint64_t identity(uint64_t seed, const struct run *run)
+static uint64_t identity(uint64_t seed, const struct observed_range *run)
 {
 	const uint64_t words[] = {run->file.dev, run->file.inode, run->file.rdev, run->offset,
 				  run->shared};
@@ -28,12 +28,12 @@ static uint64_t identity(uint64_t seed, const struct run *run)
 }
 
 /* [begin, end) of an area that nobody claims. */
-static int add(struct runs *runs, const struct published_ranges *claims,
+static int add(struct observed_ranges *runs, const struct published_ranges *claims,
 	       const struct maps_area *area, uint64_t begin, uint64_t end,
 	       const struct dax_file *file)
 {
 	uint64_t offset = area->offset + (begin - area->begin);
-	struct run *last = runs->count ? &runs->list[runs->count - 1] : NULL;
+	struct observed_range *last = runs->count ? &runs->list[runs->count - 1] : NULL;
 
 	if (last && continues(last, area, begin, offset, file)) {
 		last->end = end;
@@ -41,7 +41,7 @@ static int add(struct runs *runs, const struct published_ranges *claims,
 	}
 	if (runs->count == runs->room) {
 		size_t larger = runs->room ? runs->room * 2 : 16;
-		struct run *list = realloc(runs->list, larger * sizeof(*list));
+		struct observed_range *list = realloc(runs->list, larger * sizeof(*list));
 
 		if (!list)
 			return -ENOMEM;
@@ -49,7 +49,7 @@ static int add(struct runs *runs, const struct published_ranges *claims,
 		runs->room = larger;
 	}
 	last = &runs->list[runs->count++];
-	*last = (struct run){
+	*last = (struct observed_range){
 		.begin = begin,
 		.end = end,
 		.offset = offset,
@@ -61,13 +61,13 @@ static int add(struct runs *runs, const struct published_ranges *claims,
 	return 0;
 }
 
-int runs_find(struct runs *runs, const struct published_ranges *claims)
+int observed_ranges_find(struct observed_ranges *runs, const struct published_ranges *claims)
 {
 	const struct published_part *part = claims->parts, *behind = part + claims->part_count;
 	const struct maps *maps = claims->maps;
 	int error = 0;
 
-	*runs = (struct runs){0};
+	*runs = (struct observed_ranges){0};
 	for (size_t i = 0; !error && i < maps->count; i++) {
 		const struct maps_area *area = &maps->list[i];
 		const struct dax_file *file = dax_find(claims->dax, maps, area);
@@ -92,18 +92,18 @@ int runs_find(struct runs *runs, const struct published_ranges *claims)
 		}
 	}
 	if (error)
-		runs_clear(runs);
+		observed_ranges_clear(runs);
 	return error;
 }
 
-void runs_clear(struct runs *runs)
+void observed_ranges_clear(struct observed_ranges *runs)
 {
 	free(runs->list);
-	*runs = (struct runs){0};
+	*runs = (struct observed_ranges){0};
 }
 
-void runs_record(const struct run *run, const struct published_ranges *claims,
-		 struct pmem2fs_record *record)
+void observed_ranges_record(const struct observed_range *run, const struct published_ranges *claims,
+			    struct pmem2fs_record *record)
 {
 	*record = (struct pmem2fs_record){
 		.address = run->begin,
