@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/dax.h"
+#include "scan/quota.h"
 #include "scan/scanned_process.h"
-#include "scan/users.h"
 #include <dirent.h>
 #include <errno.h>
 #include <linux/capability.h>
@@ -43,7 +43,7 @@ struct scanner {
 	uint64_t seed;
 	uint64_t processes, numbers; /* last ones given */
 	uint64_t scan_queue;
-	struct users users;
+	struct quota users;
 	size_t mappings;
 	size_t count, room;
 	struct scanned_process **list; /* by pid */
@@ -74,7 +74,7 @@ void scanner_free(struct scanner *scanner)
 	for (size_t i = 0; i < scanner->count; i++)
 		scanned_process_free(scanner->list[i]);
 	free(scanner->list);
-	users_clear(&scanner->users);
+	quota_clear(&scanner->users);
 	dax_free(scanner->dax);
 	free(scanner);
 }
@@ -159,7 +159,7 @@ static void append(struct scanner *scanner, struct scan_report *report)
 static bool forget(struct scanner *scanner, struct scanned_process *process)
 {
 	size_t i = place_of(scanner, process->pid), count = scanned_process_count(process);
-	struct user *user = users_get(&scanner->users, process->uid);
+	struct user_quota *user = quota_of(&scanner->users, process->uid);
 	struct scan_report *report = scanned_process_gone(process);
 
 	if (!user || (process->told && !report))
@@ -187,7 +187,7 @@ static size_t left(size_t max, size_t used)
 	return used < max ? max - used : 0;
 }
 
-static void tell_full(struct user *user, const struct scanned_process *process)
+static void tell_full(struct user_quota *user, const struct scanned_process *process)
 {
 	if (user->warned)
 		return;
@@ -201,7 +201,7 @@ static int look_known(struct scanner *scanner, struct scan *scan, struct scanned
 		      struct scan_report **report)
 {
 	size_t before = scanned_process_count(process), after;
-	struct user *old_user = users_get(&scanner->users, process->uid), *user;
+	struct user_quota *old_user = quota_of(&scanner->users, process->uid), *user;
 	struct scan_context sight = {
 		.dax = scanner->dax,
 		.seed = scanner->seed,
@@ -211,7 +211,7 @@ static int look_known(struct scanner *scanner, struct scan *scan, struct scanned
 
 	if (error)
 		return error;
-	user = users_get(&scanner->users, sight.uid);
+	user = quota_of(&scanner->users, sight.uid);
 	if (!user || !old_user)
 		return -ENOMEM;
 	old_user->mappings -= before;
@@ -271,18 +271,18 @@ static void look_at_known(struct scanner *scanner, struct scan *scan,
 /* True: his time is used up, and this has to wait. */
 static bool must_wait(struct scanner *scanner, uid_t uid)
 {
-	struct user *user = users_get(&scanner->users, uid);
+	struct user_quota *user = quota_of(&scanner->users, uid);
 
-	return user && !users_has_credit(user, clock_now());
+	return user && !quota_has_credit(user, clock_now());
 }
 
 static void charge(struct scanner *scanner, uid_t uid, uint64_t begun)
 {
-	struct user *user = users_get(&scanner->users, uid);
+	struct user_quota *user = quota_of(&scanner->users, uid);
 	uint64_t now = clock_now();
 
 	if (user)
-		users_charge(&scanner->users, user, now, now - begun);
+		quota_charge(&scanner->users, user, now, now - begun);
 }
 
 /* Of processes that are not known only few are worth more than a glance. True: it has to wait. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * users.c - see users.h
+ * quota.c - see quota.h
  */
-#include "scan/users.h"
+#include "scan/quota.h"
 #include "base/clock.h"
 #include <search.h>
 #include <stdlib.h>
@@ -12,24 +12,24 @@
 
 static int by_uid(const void *a, const void *b)
 {
-	const struct user *x = a, *y = b;
+	const struct user_quota *x = a, *y = b;
 
 	return (x->uid > y->uid) - (x->uid < y->uid);
 }
 
-void users_clear(struct users *users)
+void quota_clear(struct quota *users)
 {
 	tdestroy(users->tree, free);
-	*users = (struct users){0};
+	*users = (struct quota){0};
 }
 
-struct user *users_get(struct users *users, uid_t uid)
+struct user_quota *quota_of(struct quota *users, uid_t uid)
 {
-	struct user wanted = {.uid = uid}, *user;
+	struct user_quota wanted = {.uid = uid}, *user;
 	void *node = tfind(&wanted, &users->tree, by_uid);
 
 	if (node)
-		return *(struct user **)node;
+		return *(struct user_quota **)node;
 	user = calloc(1, sizeof(*user));
 	if (!user)
 		return NULL;
@@ -41,7 +41,7 @@ struct user *users_get(struct users *users, uid_t uid)
 	return NULL;
 }
 
-static void earn(struct user *user, uint64_t now)
+static void earn(struct user_quota *user, uint64_t now)
 {
 	uint64_t earned = (now - user->at) / SHARE;
 
@@ -52,13 +52,13 @@ static void earn(struct user *user, uint64_t now)
 	user->at = now;
 }
 
-bool users_has_credit(struct user *user, uint64_t now)
+bool quota_has_credit(struct user_quota *user, uint64_t now)
 {
 	earn(user, now);
 	return user->uid == 0 || user->credit > 0;
 }
 
-void users_charge(struct users *users, struct user *user, uint64_t now, uint64_t spent)
+void quota_charge(struct quota *users, struct user_quota *user, uint64_t now, uint64_t spent)
 {
 	uint64_t until;
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_users.c - the time that users have
+ * test_quota.c - the time that users have
  */
 #include "base/clock.h"
-#include "scan/users.h"
+#include "scan/quota.h"
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -11,46 +11,46 @@
 
 #define MS (CLOCK_SECOND / 1000)
 
-static struct users users;
+static struct quota users;
 
 static int end(void **state)
 {
 	(void)state;
-	users_clear(&users);
+	quota_clear(&users);
 	return 0;
 }
 
 static void who_uses_his_time_up_waits(void **state)
 {
-	struct user *user = users_get(&users, 5), *another = users_get(&users, 6);
+	struct user_quota *user = quota_of(&users, 5), *another = quota_of(&users, 6);
 	uint64_t now = 1000 * CLOCK_SECOND;
 
 	(void)state;
-	assert_ptr_equal(users_get(&users, 5), user);
+	assert_ptr_equal(quota_of(&users, 5), user);
 	assert_ptr_not_equal(another, user);
 	assert_int_equal(user->uid, 5);
-	assert_true(users_has_credit(user, now));
-	users_charge(&users, user, now, 249 * MS);
-	assert_true(users_has_credit(user, now));
+	assert_true(quota_has_credit(user, now));
+	quota_charge(&users, user, now, 249 * MS);
+	assert_true(quota_has_credit(user, now));
 	assert_true(users.debts_until <= now);
-	users_charge(&users, user, now, 11 * MS);
-	assert_false(users_has_credit(user, now));
-	assert_true(users_has_credit(another, now));
+	quota_charge(&users, user, now, 11 * MS);
+	assert_false(quota_has_credit(user, now));
+	assert_true(quota_has_credit(another, now));
 	assert_true(users.debts_until > now + 39 * MS && users.debts_until < now + 41 * MS);
-	assert_false(users_has_credit(user, now + 39 * MS));
-	assert_true(users_has_credit(user, now + 41 * MS));
+	assert_false(quota_has_credit(user, now + 39 * MS));
+	assert_true(quota_has_credit(user, now + 41 * MS));
 }
 
 /* More than a quarter of the time it is not in the long run, and saving up does not help. */
 static void a_quarter_of_the_time(void **state)
 {
-	struct user *user = users_get(&users, 5);
+	struct user_quota *user = quota_of(&users, 5);
 	uint64_t now = 1000 * CLOCK_SECOND, used = 0;
 
 	(void)state;
 	for (uint64_t end_at = now + 100 * CLOCK_SECOND; now < end_at; now += 10 * MS)
-		if (users_has_credit(user, now)) {
-			users_charge(&users, user, now, 10 * MS);
+		if (quota_has_credit(user, now)) {
+			quota_charge(&users, user, now, 10 * MS);
 			used += 10 * MS;
 		}
 	assert_true(used >= 25 * CLOCK_SECOND && used <= 26 * CLOCK_SECOND);
@@ -58,11 +58,11 @@ static void a_quarter_of_the_time(void **state)
 
 static void root_has_all_the_time(void **state)
 {
-	struct user *user = users_get(&users, 0);
+	struct user_quota *user = quota_of(&users, 0);
 
 	(void)state;
-	users_charge(&users, user, CLOCK_SECOND, 1000 * CLOCK_SECOND);
-	assert_true(users_has_credit(user, CLOCK_SECOND));
+	quota_charge(&users, user, CLOCK_SECOND, 1000 * CLOCK_SECOND);
+	assert_true(quota_has_credit(user, CLOCK_SECOND));
 	assert_int_equal(users.debts_until, 0);
 }
 
