@@ -17,7 +17,7 @@
 struct service {
 	const struct options *options;
 	struct name_space *names;
-	struct witness *witness;
+	struct facts_cache *facts_cache;
 	struct keeper_link *keeper;
 	struct pmem2fs_table *table; /* the keeper's */
 	struct pool *openers;        /* lane: the user */
@@ -43,8 +43,8 @@ enum helper_lane {
 	LANE_NOTIFY,
 	LANE_CAPACITY,
 	LANE_WATCHER,
-	LANE_WITNESS, /* and those behind it: lanes.h */
-	LANE_SCAN = LANE_WITNESS + LANES_MAX,
+	LANE_FACTS, /* and those behind it: lanes.h */
+	LANE_SCAN = LANE_FACTS + LANES_MAX,
 	LANES = LANE_SCAN + LANES_MAX,
 };
 

@@ -17,8 +17,8 @@
 #include "change/mapper.h"
 #include "change/release.h"
 #include "control/server.h"
+#include "facts/facts_cache.h"
 #include "facts/watcher.h"
-#include "facts/witness.h"
 #include "fuse/drafts.h"
 #include "fuse/operations.h"
 #include "fuse/pending.h"
@@ -135,9 +135,9 @@ static int begin_service(struct service *service, const struct options *options,
 	if (!service->names || !service->openers || !service->helpers || !service->drafts ||
 	    !service->events || !service->keeper)
 		return -ENOMEM;
-	service->witness =
-		witness_new(service->names, service->events, service->helpers, getppid());
-	if (!service->witness)
+	service->facts_cache =
+		facts_cache_new(service->names, service->events, service->helpers, getppid());
+	if (!service->facts_cache)
 		return -ENOMEM;
 	return mapper_load(service);
 }
@@ -211,7 +211,7 @@ static int do_timers(struct worker *worker)
 	other = process_table_expire(service->process_table, now);
 	if (other < next)
 		next = other;
-	other = witness_expire(service->witness, now);
+	other = facts_cache_expire(service->facts_cache, now);
 	if (other < next)
 		next = other;
 	other = releases_expire(service->releases, now);

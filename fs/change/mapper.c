@@ -13,7 +13,7 @@
 #include "base/pool.h"
 #include "catalog/events.h"
 #include "change/keeper_link.h"
-#include "facts/witness.h"
+#include "facts/facts_cache.h"
 #include "fuse/notify.h"
 #include "host/opener.h"
 #include <errno.h>
@@ -168,7 +168,7 @@ static void mapped(struct keeper_call *call, const struct command_reply *reply)
 			      : -ECANCELED;
 	if (!error)
 		error = namespace_show(service->names, job->reserved, reply->slot, &record,
-				       job->request.path, witness_owner(service->witness));
+				       job->request.path, facts_cache_keeper(service->facts_cache));
 	if (error) {
 		take_back(service, job->reserved, reply->slot);
 		job_end(job, errors_to_errno(error),
@@ -314,7 +314,7 @@ static int load(struct service *service, uint32_t slot, const struct pmem2fs_rec
 	if (error)
 		return error;
 	error = namespace_show(service->names, mapping, slot, record, NULL,
-			       witness_owner(service->witness));
+			       facts_cache_keeper(service->facts_cache));
 	if (error)
 		namespace_remove(service->names, mapping);
 	return error;

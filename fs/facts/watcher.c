@@ -16,7 +16,7 @@
 #include "base/watch.h"
 #include "catalog/events.h"
 #include "catalog/namespace.h"
-#include "facts/witness.h"
+#include "facts/facts_cache.h"
 #include "libpmem2fs.h"
 #include "scan/process_table.h"
 #include <errno.h>
@@ -324,7 +324,7 @@ static void look_at_changed(struct watcher *watcher)
 			continue;
 		watched->pending = true;
 		if (!mapping->asked)
-			witness_ask(service->witness, mapping, 0, NULL);
+			facts_cache_request(service->facts_cache, mapping, 0, NULL);
 	}
 	for (watched = watcher->devices; watched; watched = watched->next)
 		if (!watched->pending)

@@ -5,7 +5,7 @@
 #define FUSE_USE_VERSION 314
 #include "fuse/attributes.h"
 #include "base/clock.h"
-#include "facts/witness.h"
+#include "facts/facts_cache.h"
 #include <errno.h>
 #include <fuse_lowlevel.h>
 #include <unistd.h>
@@ -72,8 +72,8 @@ static double validity(const struct service *service, const struct mapping *mapp
 
 	if (mapping->foreign.process) /* it changes without our doing */
 		return 0;
-	if (witness_is_fresh(mapping, now))
-		left = (double)(WITNESS_FRESH - (now - mapping->checked)) / CLOCK_SECOND;
+	if (facts_cache_is_fresh(mapping, now))
+		left = (double)(FACTS_CACHE_FRESH - (now - mapping->checked)) / CLOCK_SECOND;
 	return left < service->options->timeout ? left : service->options->timeout;
 }
 

@@ -6,7 +6,7 @@
 #include "fuse/listing.h"
 #include "base/clock.h"
 #include "catalog/namespace.h"
-#include "facts/witness.h"
+#include "facts/facts_cache.h"
 #include "fuse/attributes.h"
 #include "scan/process_table.h"
 #include "service.h"
@@ -63,7 +63,7 @@ static bool listing_add_mapping(struct listing *listing, struct mapping *mapping
 	struct fuse_entry_param param;
 
 	/* One without attributes is fine too: the kernel then looks it up when they are wanted. */
-	if (!listing->plus || !witness_is_fresh(mapping, now) ||
+	if (!listing->plus || !facts_cache_is_fresh(mapping, now) ||
 	    attributes_entry(service, mapping, now, &param))
 		return listing_add_plain(listing, mapping_name(mapping), mapping->number,
 					 mapping->number, S_IFREG);
@@ -117,10 +117,11 @@ static void listing_fill(struct listing *listing)
 		goto reply;
 	for (mapping = namespace_after(service->names, listing->cookie, &place); mapping;
 	     mapping = namespace_next(service->names, &place)) {
-		if (listing->plus && !listing->checked && !witness_is_fresh(mapping, now)) {
+		if (listing->plus && !listing->checked && !facts_cache_is_fresh(mapping, now)) {
 			if (listing->used)
 				break; /* the next call begins with it */
-			if (!witness_ask(service->witness, mapping, AHEAD, &listing->waiter))
+			if (!facts_cache_request(service->facts_cache, mapping, AHEAD,
+						 &listing->waiter))
 				return;
 		}
 		if (!listing_add_mapping(listing, mapping, now))

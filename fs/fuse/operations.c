@@ -14,7 +14,7 @@
 #include "base/pool.h"
 #include "catalog/namespace.h"
 #include "change/mapper.h"
-#include "facts/witness.h"
+#include "facts/facts_cache.h"
 #include "fuse/attributes.h"
 #include "fuse/listing.h"
 #include "fuse/pending.h"
@@ -92,8 +92,8 @@ static void lookup_facts(struct waiter *waiter)
 	struct mapping *mapping = namespace_find(service->names, wait->name);
 
 	waiter->wake = lookup_end;
-	if (!mapping || witness_is_fresh(mapping, clock_now()) ||
-	    witness_ask(service->witness, mapping, LOOKUP_AHEAD, waiter))
+	if (!mapping || facts_cache_is_fresh(mapping, clock_now()) ||
+	    facts_cache_request(service->facts_cache, mapping, LOOKUP_AHEAD, waiter))
 		lookup_end(waiter);
 }
 
@@ -110,7 +110,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		return;
 	}
 	mapping = namespace_find(service->names, name);
-	if (mapping && !mapping->foreign.process && witness_is_fresh(mapping, clock_now())) {
+	if (mapping && !mapping->foreign.process && facts_cache_is_fresh(mapping, clock_now())) {
 		reply_lookup(req, mapping);
 		return;
 	}
@@ -357,7 +357,8 @@ static void op_statfs(fuse_req_t req, fuse_ino_t id)
 	struct capacity_task *capacity;
 
 	(void)id;
-	if (service->capacity_checked && clock_now() - service->capacity_checked < WITNESS_FRESH) {
+	if (service->capacity_checked &&
+	    clock_now() - service->capacity_checked < FACTS_CACHE_FRESH) {
 		reply_statfs(req);
 		return;
 	}

@@ -10,7 +10,7 @@
 #define PMEM2FS_PROCESS_TABLE_H
 
 #include "base/watch.h"
-#include "facts/witness.h"
+#include "facts/facts_cache.h"
 #include "host/facts.h"
 #include "service.h"
 #include <stdbool.h>

@@ -19,14 +19,14 @@
 #define PAGE  4096
 #define PAGES 16
 
-struct question {
+struct facts_query {
 	const struct fs *fs;
 	const char *arguments;
 };
 
 static int run_ctl(void *argument)
 {
-	const struct question *question = argument;
+	const struct facts_query *question = argument;
 	int out = open(format("%s/output", question->fs->data),
 		       O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 
@@ -48,7 +48,7 @@ static int ctl_as(const struct user *user, const struct fs *fs, const char *argu
 						  "chmod 666 $D/output",
 						  getenv("PMEM2FS_CTL"), copy, copy)),
 				 0);
-	return run_as(user, run_ctl, &(struct question){fs, arguments});
+	return run_as(user, run_ctl, &(struct facts_query){fs, arguments});
 }
 
 static void ctl(const struct fs *fs, const char *arguments)
@@ -384,7 +384,7 @@ static int take_and_take(void *argument)
 
 	for (int i = 0; i < 150; i++) {
 		const char *arguments = format("unmap -t 2 -o %dK -l 8K a", 4 * (i * 5 % 14));
-		int status = finish(start_as(NULL, run_ctl, &(struct question){fs, arguments}));
+		int status = finish(start_as(NULL, run_ctl, &(struct facts_query){fs, arguments}));
 
 		if (status != 0 && status != 1)
 			return 1;

@@ -7,7 +7,7 @@
 #include "catalog/events.h"
 #include "catalog/namespace.h"
 #include "change/keeper_link.h"
-#include "facts/witness.h"
+#include "facts/facts_cache.h"
 #include "fuse/drafts.h"
 #include "libpmem2fs.h"
 #include <dirent.h>
@@ -91,7 +91,8 @@ struct rig *rig_new(void)
 	service->drafts = drafts_new();
 	service->events = events_new();
 	service->keeper = keeper_link_new(ends[0]);
-	service->witness = witness_new(service->names, service->events, service->helpers, getpid());
+	service->facts_cache =
+		facts_cache_new(service->names, service->events, service->helpers, getpid());
 	watch_begin(rig, &rig->pools, rig->wake, pools_ready);
 	watch_begin(rig, &rig->keeper, ends[0], keeper_ready);
 	return rig;
@@ -127,7 +128,7 @@ void rig_free(struct rig *rig)
 		pmem2_unmap(&maps[i]);
 	pool_close(service->openers);
 	pool_close(service->helpers);
-	witness_free(service->witness);
+	facts_cache_free(service->facts_cache);
 	keeper_link_free(service->keeper);
 	events_free(service->events);
 	drafts_free(service->drafts);

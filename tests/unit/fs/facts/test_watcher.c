@@ -10,8 +10,8 @@
 #include "catalog/events.h"
 #include "catalog/namespace.h"
 #include "change/mapper.h"
+#include "facts/facts_cache.h"
 #include "facts/watcher.h"
-#include "facts/witness.h"
 #include "host/devices.h"
 #include "rig.h"
 #include "scan/process_table.h"
@@ -146,7 +146,7 @@ static struct mapping *map(struct scene *scene, const char *name, dev_t dev, boo
 	}
 	assert_int_equal(namespace_reserve(service->names, name, record.uid, &mapping), 0);
 	assert_int_equal(namespace_show(service->names, mapping, slot, &record, NULL,
-					witness_owner(service->witness)),
+					facts_cache_keeper(service->facts_cache)),
 			 0);
 	service->changed.tv_nsec++;
 	json_decref(next(scene)); /* of that it was mapped */
@@ -236,7 +236,7 @@ static void subscribe(struct scene *scene)
 
 static void scan(struct scene *scene, struct mapping *mapping)
 {
-	assert_int_equal(witness_ask(scene->rig->service.witness, mapping, 0, NULL), 0);
+	assert_int_equal(facts_cache_request(scene->rig->service.facts_cache, mapping, 0, NULL), 0);
 	while (mapping->asked)
 		wait_a_moment(scene);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * examine.h - what the kernel says of one mapping
+ * facts_reader.h - what the kernel says of one mapping
  *
  * Reads /proc and sysfs, and the file itself only where that cannot hang. Used by one thread at
  * a time.
  */
-#ifndef PMEM2FS_EXAMINE_H
-#define PMEM2FS_EXAMINE_H
+#ifndef PMEM2FS_FACTS_READER_H
+#define PMEM2FS_FACTS_READER_H
 
 #include "host/facts.h"
 #include "libpmem2fs.h"
@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct question {
+struct facts_query {
 	uint64_t number; /* of the mapping */
 	pid_t pid;       /* of who has it */
 	bool foreign;    /* not our own keeper: neither its files nor its mounts are trusted */
@@ -25,17 +25,17 @@ struct question {
 	struct facts facts; /* the answer, but for the owner */
 };
 
-struct examiner;
+struct facts_reader;
 
-struct examiner *examiner_new(void);
-void examiner_free(struct examiner *examiner);
+struct facts_reader *facts_reader_new(void);
+void facts_reader_free(struct facts_reader *facts_reader);
 
 /*
  * Begins a row of questions about mappings that were all there at this moment: those up to the
  * number `newest`.
  */
-void examiner_begin(struct examiner *examiner, uint64_t newest);
+void facts_reader_begin(struct facts_reader *facts_reader, uint64_t newest);
 
-void examine(struct examiner *examiner, struct question *question);
+void facts_reader_read(struct facts_reader *facts_reader, struct facts_query *query);
 
 #endif

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * witness.c - see witness.h
+ * facts_cache.c - see facts_cache.h
  *
  * Two batches of questions exist at most: the one that the thread works on and the one that
  * collects. The thread sees its batch and the examiner; the name space, the holders and their
  * owners are the loop's. A batch that gets stuck in a process is left behind with its examiner.
  */
-#include "facts/witness.h"
+#include "facts/facts_cache.h"
 #include "base/lanes.h"
 #include "base/log.h"
-#include "facts/examine.h"
+#include "facts/facts_reader.h"
 #include "host/proc.h"
 #include "scan/process_table.h"
 #include "service.h"
@@ -32,8 +32,8 @@ struct party {
 
 struct batch {
 	struct task task; /* first */
-	struct witness *witness;
-	struct examiner *examiner;
+	struct facts_cache *facts_cache;
+	struct facts_reader *facts_reader;
 	struct progress progress;
 	_Atomic pid_t at; /* the process that is being looked at just now */
 	unsigned lane;
@@ -41,13 +41,13 @@ struct batch {
 	uint64_t begun;
 	uint64_t newest; /* number of a mapping; all up to it were there when this was begun */
 	size_t count, room;
-	struct question *questions;
+	struct facts_query *questions;
 	size_t party_count, party_room;
 	struct party *parties;
 	struct waiter *waiters, **waiters_end;
 };
 
-struct witness {
+struct facts_cache {
 	struct name_space *names;
 	struct events *events;
 	struct pool *pool;
@@ -56,7 +56,7 @@ struct witness {
 	struct batch *working, *collecting;
 	struct process_info *owner;
 	uint64_t owner_checked;
-	struct examiner *examiner;
+	struct facts_reader *facts_reader;
 };
 
 /* Where the questions of a party end. */
@@ -77,7 +77,7 @@ static void look_at_party(struct batch *batch, size_t i)
 		party->owner = owner;
 	}
 	for (size_t q = party->first; q < party_end(batch, i); q++) {
-		examine(batch->examiner, &batch->questions[q]);
+		facts_reader_read(batch->facts_reader, &batch->questions[q]);
 		batch->questions[q].facts.owner = process_info_get(party->owner);
 	}
 	party->changed = party->foreign && !proc_is(party->pid, party->owner);
@@ -88,7 +88,7 @@ static void run_batch(struct task *task)
 	struct batch *batch = (struct batch *)task;
 
 	batch->begun = clock_now();
-	examiner_begin(batch->examiner, batch->newest);
+	facts_reader_begin(batch->facts_reader, batch->newest);
 	for (size_t i = 0; i < batch->party_count; i++)
 		look_at_party(batch, i);
 }
@@ -107,36 +107,36 @@ static void batch_free(struct batch *batch)
 }
 
 /* Where the owner of a mapping is kept. */
-static struct process_info **owner_of(struct witness *witness, const struct mapping *mapping,
-				      uint64_t **checked)
+static struct process_info **owner_of(struct facts_cache *facts_cache,
+				      const struct mapping *mapping, uint64_t **checked)
 {
 	struct process *process = mapping->foreign.process;
 
-	*checked = process ? &process->owner_checked : &witness->owner_checked;
-	return process ? &process->owner : &witness->owner;
+	*checked = process ? &process->owner_checked : &facts_cache->owner_checked;
+	return process ? &process->owner : &facts_cache->owner;
 }
 
 /* What was found out about the mappings of a party. */
 static void learn(struct batch *batch, size_t i)
 {
-	struct witness *witness = batch->witness;
+	struct facts_cache *facts_cache = batch->facts_cache;
 	const struct party *party = &batch->parties[i];
 	struct mapping *mapping;
 	struct process_info **owner;
 	uint64_t *checked;
 
 	for (size_t q = party->first; q < party_end(batch, i); q++) {
-		struct question *question = &batch->questions[q];
+		struct facts_query *query = &batch->questions[q];
 
-		mapping = namespace_find_number(witness->names, question->number);
+		mapping = namespace_find_number(facts_cache->names, query->number);
 		if (!mapping)
 			continue;
 		mapping->asked = false;
 		if (party->changed)
 			continue;
-		if (namespace_learn(witness->names, mapping, &question->facts, question->looked))
-			events_changed(witness->events, mapping);
-		owner = owner_of(witness, mapping, &checked);
+		if (namespace_learn(facts_cache->names, mapping, &query->facts, query->looked))
+			events_changed(facts_cache->events, mapping);
+		owner = owner_of(facts_cache, mapping, &checked);
 		if (party->stale && *checked != batch->begun) {
 			process_info_put(*owner);
 			*owner = process_info_get(party->owner);
@@ -145,7 +145,7 @@ static void learn(struct batch *batch, size_t i)
 	}
 }
 
-static int start(struct witness *witness);
+static int start(struct facts_cache *facts_cache);
 
 static void wake_all(struct waiter *waiter)
 {
@@ -169,52 +169,52 @@ static struct waiter *take_waiters(struct batch *batch)
 static void batch_done(struct task *task)
 {
 	struct batch *batch = (struct batch *)task;
-	struct witness *witness = batch->witness;
+	struct facts_cache *facts_cache = batch->facts_cache;
 	struct waiter *waiters = take_waiters(batch);
 
 	if (batch->abandoned) {
-		lanes_return(&witness->lanes, batch->lane);
-		examiner_free(batch->examiner);
+		lanes_return(&facts_cache->lanes, batch->lane);
+		facts_reader_free(batch->facts_reader);
 		batch_free(batch);
 		return;
 	}
-	witness->working = NULL;
+	facts_cache->working = NULL;
 	for (size_t i = 0; i < batch->party_count; i++)
 		learn(batch, i);
 	batch_free(batch);
-	if (start(witness)) { /* better old facts than none */
-		*witness->collecting->waiters_end = waiters;
-		waiters = take_waiters(witness->collecting);
+	if (start(facts_cache)) { /* better old facts than none */
+		*facts_cache->collecting->waiters_end = waiters;
+		waiters = take_waiters(facts_cache->collecting);
 	}
 	wake_all(waiters);
 }
 
 /* Has the batch that was collected worked on, unless one is. */
-static int start(struct witness *witness)
+static int start(struct facts_cache *facts_cache)
 {
-	struct batch *batch = witness->collecting;
+	struct batch *batch = facts_cache->collecting;
 	int error;
 
-	if (witness->working || !batch)
+	if (facts_cache->working || !batch)
 		return 0;
-	batch->newest = namespace_newest(witness->names);
-	batch->examiner = witness->examiner;
-	batch->lane = witness->lanes.now;
-	batch->task.lane = LANE_WITNESS + batch->lane;
+	batch->newest = namespace_newest(facts_cache->names);
+	batch->facts_reader = facts_cache->facts_reader;
+	batch->lane = facts_cache->lanes.now;
+	batch->task.lane = LANE_FACTS + batch->lane;
 	progress_begin(&batch->progress, clock_now());
-	error = pool_submit(witness->pool, &batch->task);
+	error = pool_submit(facts_cache->pool, &batch->task);
 	if (error) {
 		log_error("no thread to look at the mappings with");
 		return error;
 	}
-	witness->working = batch;
-	witness->collecting = NULL;
+	facts_cache->working = batch;
+	facts_cache->collecting = NULL;
 	return 0;
 }
 
-static struct batch *collecting(struct witness *witness)
+static struct batch *collecting(struct facts_cache *facts_cache)
 {
-	struct batch *batch = witness->collecting;
+	struct batch *batch = facts_cache->collecting;
 
 	if (batch)
 		return batch;
@@ -223,18 +223,18 @@ static struct batch *collecting(struct witness *witness)
 		return NULL;
 	batch->task.run = run_batch;
 	batch->task.done = batch_done;
-	batch->witness = witness;
+	batch->facts_cache = facts_cache;
 	batch->waiters_end = &batch->waiters;
-	witness->collecting = batch;
+	facts_cache->collecting = batch;
 	return batch;
 }
 
 /* The party that the next question is of: neighbours mostly have one holder. -ENOMEM. */
 static int add_party(struct batch *batch, const struct mapping *mapping)
 {
-	struct witness *witness = batch->witness;
+	struct facts_cache *facts_cache = batch->facts_cache;
 	const struct process *process = mapping->foreign.process;
-	pid_t pid = process ? process->pid : witness->keeper;
+	pid_t pid = process ? process->pid : facts_cache->keeper;
 	struct party *party = batch->parties ? batch->parties + batch->party_count : NULL;
 	uint64_t *checked;
 
@@ -251,8 +251,8 @@ static int add_party(struct batch *batch, const struct mapping *mapping)
 	}
 	party = &batch->parties[batch->party_count++];
 	*party = (struct party){.pid = pid, .foreign = process, .first = batch->count};
-	party->owner = process_info_get(*owner_of(witness, mapping, &checked));
-	party->stale = clock_now() - *checked >= WITNESS_FRESH;
+	party->owner = process_info_get(*owner_of(facts_cache, mapping, &checked));
+	party->stale = clock_now() - *checked >= FACTS_CACHE_FRESH;
 	return 0;
 }
 
@@ -260,14 +260,14 @@ static int add_party(struct batch *batch, const struct mapping *mapping)
 static int add_question(struct batch *batch, struct mapping *mapping)
 {
 	const struct process *process = mapping->foreign.process;
-	struct question *question;
+	struct facts_query *query;
 
-	if (process && lanes_is_stuck(&batch->witness->lanes, process->pid))
+	if (process && lanes_is_stuck(&batch->facts_cache->lanes, process->pid))
 		return -EBUSY;
 
 	if (batch->count == batch->room) {
 		size_t room = batch->room ? batch->room * 2 : 64;
-		struct question *larger = realloc(batch->questions, room * sizeof(*larger));
+		struct facts_query *larger = realloc(batch->questions, room * sizeof(*larger));
 
 		if (!larger)
 			return -ENOMEM;
@@ -276,22 +276,22 @@ static int add_question(struct batch *batch, struct mapping *mapping)
 	}
 	if (add_party(batch, mapping))
 		return -ENOMEM;
-	question = &batch->questions[batch->count++];
-	*question = (struct question){
+	query = &batch->questions[batch->count++];
+	*query = (struct facts_query){
 		.number = mapping->number,
 		.pid = batch->parties[batch->party_count - 1].pid,
 		.foreign = mapping->foreign.process,
 		.device = device_get(mapping->version->device),
 	};
-	version_record(mapping->version, &question->record);
+	version_record(mapping->version, &query->record);
 	mapping->asked = true;
 	return 0;
 }
 
-int witness_ask(struct witness *witness, struct mapping *mapping, unsigned more,
-		struct waiter *waiter)
+int facts_cache_request(struct facts_cache *facts_cache, struct mapping *mapping, unsigned more,
+			struct waiter *waiter)
 {
-	struct batch *batch = collecting(witness);
+	struct batch *batch = collecting(facts_cache);
 	uint64_t now = clock_now();
 	size_t place;
 	int error = 0;
@@ -306,12 +306,12 @@ int witness_ask(struct witness *witness, struct mapping *mapping, unsigned more,
 		error = add_question(batch, mapping);
 	if (error)
 		return error;
-	namespace_after(witness->names, mapping->number - 1, &place); /* the mapping itself */
-	while (more-- && (mapping = namespace_next(witness->names, &place)))
-		if (!mapping->asked && !witness_is_fresh(mapping, now) &&
+	namespace_after(facts_cache->names, mapping->number - 1, &place); /* the mapping itself */
+	while (more-- && (mapping = namespace_next(facts_cache->names, &place)))
+		if (!mapping->asked && !facts_cache_is_fresh(mapping, now) &&
 		    add_question(batch, mapping) == -ENOMEM)
 			break;
-	error = start(witness);
+	error = start(facts_cache);
 	if (error || !waiter)
 		return error;
 	waiter->next = NULL; /* the thread does not look at the waiters */
@@ -321,32 +321,32 @@ int witness_ask(struct witness *witness, struct mapping *mapping, unsigned more,
 }
 
 /* Leaves the batch behind that is stuck. Its mappings can be asked about again. */
-static void abandon(struct witness *witness)
+static void abandon(struct facts_cache *facts_cache)
 {
-	struct examiner *examiner = examiner_new();
-	struct batch *batch = witness->working;
+	struct facts_reader *facts_reader = facts_reader_new();
+	struct batch *batch = facts_cache->working;
 	struct mapping *mapping;
 
-	if (!examiner || !lanes_leave(&witness->lanes, batch->progress.at)) {
-		examiner_free(examiner);
+	if (!facts_reader || !lanes_leave(&facts_cache->lanes, batch->progress.at)) {
+		facts_reader_free(facts_reader);
 		return;
 	}
 	log_error("process %d cannot be looked at: what is shown of it may be out of date",
 		  (int)batch->progress.at);
-	witness->examiner = examiner;
+	facts_cache->facts_reader = facts_reader;
 	batch->abandoned = true;
-	witness->working = NULL;
+	facts_cache->working = NULL;
 	for (size_t i = 0; i < batch->count; i++) {
-		mapping = namespace_find_number(witness->names, batch->questions[i].number);
+		mapping = namespace_find_number(facts_cache->names, batch->questions[i].number);
 		if (mapping)
 			mapping->asked = false;
 	}
-	start(witness);
+	start(facts_cache);
 }
 
-uint64_t witness_expire(struct witness *witness, uint64_t now)
+uint64_t facts_cache_expire(struct facts_cache *facts_cache, uint64_t now)
 {
-	struct batch *batch = witness->working;
+	struct batch *batch = facts_cache->working;
 	struct progress *progress;
 	struct waiter *waiters;
 
@@ -360,48 +360,48 @@ uint64_t witness_expire(struct witness *witness, uint64_t now)
 		return now + CHECK;
 	/* Better what is known than nothing. */
 	waiters = take_waiters(batch);
-	if (progress->at && progress->at != witness->keeper &&
+	if (progress->at && progress->at != facts_cache->keeper &&
 	    now - progress->at_since >= STUCK_AFTER)
-		abandon(witness);
+		abandon(facts_cache);
 	wake_all(waiters);
-	if (witness->collecting)
-		wake_all(take_waiters(witness->collecting));
+	if (facts_cache->collecting)
+		wake_all(take_waiters(facts_cache->collecting));
 	return now + CHECK;
 }
 
-struct process_info *witness_owner(const struct witness *witness)
+struct process_info *facts_cache_keeper(const struct facts_cache *facts_cache)
 {
-	return witness->owner;
+	return facts_cache->owner;
 }
 
-void witness_free(struct witness *witness)
+void facts_cache_free(struct facts_cache *facts_cache)
 {
-	if (!witness)
+	if (!facts_cache)
 		return;
-	if (witness->collecting)
-		batch_free(witness->collecting);
-	examiner_free(witness->examiner);
-	process_info_put(witness->owner);
-	free(witness);
+	if (facts_cache->collecting)
+		batch_free(facts_cache->collecting);
+	facts_reader_free(facts_cache->facts_reader);
+	process_info_put(facts_cache->owner);
+	free(facts_cache);
 }
 
-struct witness *witness_new(struct name_space *names, struct events *events, struct pool *pool,
-			    pid_t keeper)
+struct facts_cache *facts_cache_new(struct name_space *names, struct events *events,
+				    struct pool *pool, pid_t keeper)
 {
-	struct witness *witness = calloc(1, sizeof(*witness));
+	struct facts_cache *facts_cache = calloc(1, sizeof(*facts_cache));
 
-	if (!witness)
+	if (!facts_cache)
 		return NULL;
-	witness->names = names;
-	witness->events = events;
-	witness->pool = pool;
-	witness->keeper = keeper;
-	witness->owner = proc_process_info(keeper, NULL);
-	witness->owner_checked = clock_now();
-	witness->examiner = examiner_new();
-	if (!witness->owner || !witness->examiner) {
-		witness_free(witness);
+	facts_cache->names = names;
+	facts_cache->events = events;
+	facts_cache->pool = pool;
+	facts_cache->keeper = keeper;
+	facts_cache->owner = proc_process_info(keeper, NULL);
+	facts_cache->owner_checked = clock_now();
+	facts_cache->facts_reader = facts_reader_new();
+	if (!facts_cache->owner || !facts_cache->facts_reader) {
+		facts_cache_free(facts_cache);
 		return NULL;
 	}
-	return witness;
+	return facts_cache;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_witness.c - what the kernel says of mapped files
+ * test_facts_cache.c - what the kernel says of mapped files
  *
  * This process is the keeper: it has the files mapped.
  */
@@ -8,7 +8,7 @@
 #include "capture.h"
 #include "catalog/namespace.h"
 #include "change/mapper.h"
-#include "facts/witness.h"
+#include "facts/facts_cache.h"
 #include "rig.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -104,11 +104,12 @@ static const struct version *ask(struct rig *rig, struct mapping *mapping, unsig
 {
 	struct test_waiter waiter = new_waiter();
 
-	assert_int_equal(witness_ask(rig->service.witness, mapping, more, &waiter.waiter), 0);
+	assert_int_equal(
+		facts_cache_request(rig->service.facts_cache, mapping, more, &waiter.waiter), 0);
 	assert_false(waiter.woken); /* never at once */
 	rig_run(rig, &waiter.woken);
 	assert_int_equal(waiter.times, 1);
-	assert_true(clock_now() - mapping->checked < WITNESS_FRESH);
+	assert_true(clock_now() - mapping->checked < FACTS_CACHE_FRESH);
 	assert_false(mapping->asked);
 	return mapping->version;
 }
@@ -131,7 +132,7 @@ static void knows_the_file(void **state)
 	struct mapping *mapping = map(rig, "x", path);
 	const struct version *version;
 
-	assert_false(witness_is_fresh(mapping, clock_now()));
+	assert_false(facts_cache_is_fresh(mapping, clock_now()));
 	version = scan(rig, mapping, 0);
 	assert_string_equal(version->path, path);
 	assert_false(version->deleted);
@@ -375,7 +376,7 @@ static void a_new_mapping_is_no_part(void **state)
 static void knows_the_owner(void **state)
 {
 	struct rig *rig = *state;
-	const struct process_info *owner = witness_owner(rig->service.witness);
+	const struct process_info *owner = facts_cache_keeper(rig->service.facts_cache);
 	struct mapping *mapping = map(rig, "x", NULL);
 	char exe[256] = "", comm[32] = "";
 	struct timespec now;
@@ -424,8 +425,8 @@ static void each_waiter_is_woken_once(void **state)
 	wakes = 0;
 	for (int i = 0; i < COUNT; i++) {
 		waiters[i] = new_waiter();
-		assert_int_equal(witness_ask(rig->service.witness, i % 2 ? one : two, i % 3,
-					     &waiters[i].waiter),
+		assert_int_equal(facts_cache_request(rig->service.facts_cache, i % 2 ? one : two,
+						     i % 3, &waiters[i].waiter),
 				 0);
 	}
 	assert_true(one->asked && two->asked);
@@ -449,8 +450,8 @@ static void wake_and_ask(struct waiter *waiter)
 	struct asking_waiter *asking = (struct asking_waiter *)waiter;
 
 	wake(waiter);
-	assert_int_equal(witness_ask(asking->rig->service.witness, asking->mapping, 0,
-				     &asking->then->waiter),
+	assert_int_equal(facts_cache_request(asking->rig->service.facts_cache, asking->mapping, 0,
+					     &asking->then->waiter),
 			 0);
 }
 
@@ -465,7 +466,8 @@ static void whoever_is_woken_may_ask_again(void **state)
 		.then = &then,
 	};
 
-	assert_int_equal(witness_ask(rig->service.witness, asking.mapping, 0, &asking.test.waiter),
+	assert_int_equal(facts_cache_request(rig->service.facts_cache, asking.mapping, 0,
+					     &asking.test.waiter),
 			 0);
 	rig_run(rig, &then.woken);
 	assert_int_equal(asking.test.times, 1);
@@ -482,7 +484,7 @@ static void what_changes_meanwhile(void **state)
 	char *path = rig_new_file();
 
 	moved = map(rig, "moved", path);
-	assert_int_equal(witness_ask(rig->service.witness, gone, 1, &waiter.waiter), 0);
+	assert_int_equal(facts_cache_request(rig->service.facts_cache, gone, 1, &waiter.waiter), 0);
 	namespace_remove(names, gone);
 	assert_int_equal(namespace_reserve(names, "new", 0, &reserved), 0);
 	assert_int_equal(namespace_rename(names, moved, reserved), 0);
@@ -499,10 +501,10 @@ static void a_second_is_fresh(void **state)
 	const struct mapping never = {0}, once = {.checked = 5};
 
 	(void)state;
-	assert_false(witness_is_fresh(&never, 1));
-	assert_true(witness_is_fresh(&once, 5));
-	assert_true(witness_is_fresh(&once, 5 + WITNESS_FRESH - 1));
-	assert_false(witness_is_fresh(&once, 5 + WITNESS_FRESH));
+	assert_false(facts_cache_is_fresh(&never, 1));
+	assert_true(facts_cache_is_fresh(&once, 5));
+	assert_true(facts_cache_is_fresh(&once, 5 + FACTS_CACHE_FRESH - 1));
+	assert_false(facts_cache_is_fresh(&once, 5 + FACTS_CACHE_FRESH));
 }
 
 int main(void)

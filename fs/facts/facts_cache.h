@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * witness.h - what the kernel says of our mappings, at most a second old
+ * facts_cache.h - what the kernel says of our mappings, at most a second old
  *
  * Nothing is looked at while nobody asks. Questions are collected while a thread is busy with
  * the ones before, and the neighbours of a mapping are looked at along with it, since whoever
  * reads one document will often read the next.
  */
-#ifndef PMEM2FS_WITNESS_H
-#define PMEM2FS_WITNESS_H
+#ifndef PMEM2FS_FACTS_CACHE_H
+#define PMEM2FS_FACTS_CACHE_H
 
 #include "base/clock.h"
 #include "base/pool.h"
@@ -17,7 +17,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define WITNESS_FRESH CLOCK_SECOND /* facts older than this are looked at again */
+#define FACTS_CACHE_FRESH CLOCK_SECOND /* facts older than this are looked at again */
 
 /* Whoever waits for an answer. `wake` is called once, in the loop. */
 struct waiter {
@@ -25,22 +25,22 @@ struct waiter {
 	void (*wake)(struct waiter *waiter);
 };
 
-struct witness;
+struct facts_cache;
 
 /*
  * `keeper` holds the mappings. `pool` runs the looking, one task at a time. Whoever listens to
  * events hears of what has changed. NULL when memory runs out.
  */
-struct witness *witness_new(struct name_space *names, struct events *events, struct pool *pool,
-			    pid_t keeper);
-void witness_free(struct witness *witness);
+struct facts_cache *facts_cache_new(struct name_space *names, struct events *events,
+				    struct pool *pool, pid_t keeper);
+void facts_cache_free(struct facts_cache *facts_cache);
 
 /* The process that holds the mappings, as it was last seen; borrowed. */
-struct process_info *witness_owner(const struct witness *witness);
+struct process_info *facts_cache_keeper(const struct facts_cache *facts_cache);
 
-static inline bool witness_is_fresh(const struct mapping *mapping, uint64_t now)
+static inline bool facts_cache_is_fresh(const struct mapping *mapping, uint64_t now)
 {
-	return mapping->checked && now - mapping->checked < WITNESS_FRESH;
+	return mapping->checked && now - mapping->checked < FACTS_CACHE_FRESH;
 }
 
 /*
@@ -48,10 +48,10 @@ static inline bool witness_is_fresh(const struct mapping *mapping, uint64_t now)
  * (NULL: nobody waits) when that is done or takes too long. Returns 0, or a negative errno when it
  * cannot be asked (the waiter is not woken then).
  */
-int witness_ask(struct witness *witness, struct mapping *mapping, unsigned more,
-		struct waiter *waiter);
+int facts_cache_request(struct facts_cache *facts_cache, struct mapping *mapping, unsigned more,
+			struct waiter *waiter);
 
 /* What takes too long. Returns when something is due next, UINT64_MAX for never. */
-uint64_t witness_expire(struct witness *witness, uint64_t now);
+uint64_t facts_cache_expire(struct facts_cache *facts_cache, uint64_t now);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * examine.c - see examine.h
+ * facts_reader.c - see facts_reader.h
  */
-#include "facts/examine.h"
+#include "facts/facts_reader.h"
 #include "base/clock.h"
 #include "host/devices.h"
 #include "host/maps.h"
@@ -22,7 +22,7 @@
 
 #define LINK_SIZE 96
 
-struct examiner {
+struct facts_reader {
 	struct devices *devices;
 	uint64_t begun, newest; /* of the row */
 	/* Whether a file system with that number is mounted where that process sees it. */
@@ -40,10 +40,10 @@ struct examiner {
 };
 
 /* The mapped file, opened for looking at its extents; -1 where that is not possible. */
-static int open_source(const struct question *question, const char *link)
+static int open_source(const struct facts_query *query, const char *link)
 {
-	bool by_path = !question->facts.deleted && !question->foreign;
-	const char *ways[] = {link, by_path ? question->facts.path : NULL};
+	bool by_path = !query->facts.deleted && !query->foreign;
+	const char *ways[] = {link, by_path ? query->facts.path : NULL};
 	struct stat st;
 
 	for (size_t i = 0; i < 2; i++) {
@@ -51,8 +51,8 @@ static int open_source(const struct question *question, const char *link)
 
 		if (fd < 0)
 			continue;
-		if (!fstat(fd, &st) && st.st_ino == question->record.source_inode &&
-		    st.st_dev == question->record.source_dev)
+		if (!fstat(fd, &st) && st.st_ino == query->record.source_inode &&
+		    st.st_dev == query->record.source_dev)
 			return fd;
 		close(fd);
 	}
@@ -73,10 +73,10 @@ static int add_badblock(struct facts *facts, uint64_t offset, uint64_t length)
 }
 
 /* Adds what of a bad range of the source is in one part of the mapping. */
-static int add_badblock_within(struct question *question, const struct pmem2_badblock *bad,
+static int add_badblock_within(struct facts_query *query, const struct pmem2_badblock *bad,
 			       const struct extent *part)
 {
-	uint64_t source = question->record.offset, length = question->record.length;
+	uint64_t source = query->record.offset, length = query->record.length;
 	uint64_t from = source + part->offset, to = from + part->length;
 
 	if (to > source + length) /* the last page reaches further */
@@ -85,14 +85,14 @@ static int add_badblock_within(struct question *question, const struct pmem2_bad
 		from = bad->offset;
 	if (to > bad->offset + bad->length)
 		to = bad->offset + bad->length;
-	return from < to ? add_badblock(&question->facts, from - source, to - from) : 0;
+	return from < to ? add_badblock(&query->facts, from - source, to - from) : 0;
 }
 
 /* The bad ranges of the source that are within what is mapped, relative to the mapping. */
-static int look_at_badblocks(struct question *question, int fd)
+static int look_at_badblocks(struct facts_query *query, int fd)
 {
-	const struct extent whole = {.length = question->record.length};
-	const struct extents *extents = question->facts.extents;
+	const struct extent whole = {.length = query->record.length};
+	const struct extents *extents = query->facts.extents;
 	struct pmem2_badblock_context *context = NULL;
 	struct pmem2_source *source = NULL;
 	struct pmem2_badblock bad;
@@ -104,7 +104,7 @@ static int look_at_badblocks(struct question *question, int fd)
 	while (!error) {
 		error = pmem2_badblock_next(context, &bad);
 		for (size_t i = 0; !error && i < (extents ? extents->count : 1); i++)
-			error = add_badblock_within(question, &bad,
+			error = add_badblock_within(query, &bad,
 						    extents ? &extents->list[i] : &whole);
 	}
 	pmem2_badblock_context_delete(&context);
@@ -118,22 +118,23 @@ static bool is_gone(const struct facts *facts)
 	return facts->extents && !facts->extents->count;
 }
 
-static void look_below(struct examiner *examiner, struct question *question, const char *link)
+static void look_below(struct facts_reader *facts_reader, struct facts_query *query,
+		       const char *link)
 {
-	bool block = question->record.source_type != PMEM2FS_SOURCE_DEVDAX;
-	dev_t dev = block ? question->record.source_dev : question->record.source_rdev;
-	struct facts *facts = &question->facts;
+	bool block = query->record.source_type != PMEM2FS_SOURCE_DEVDAX;
+	dev_t dev = block ? query->record.source_dev : query->record.source_rdev;
+	struct facts *facts = &query->facts;
 	const struct known_device *known;
 	int fd;
 
 	if (!major(dev))
 		return; /* no device below this file system */
-	known = devices_look(examiner->devices, dev, block, examiner->begun);
+	known = devices_look(facts_reader->devices, dev, block, facts_reader->begun);
 	if (!known)
 		return;
-	facts->lost = known_device_is_lost(known, question->device);
+	facts->lost = known_device_is_lost(known, query->device);
 	if (facts->lost) {
-		facts->device = device_get(question->device);
+		facts->device = device_get(query->device);
 		facts->size_known &= block; /* a file system knows that by heart */
 		return;
 	}
@@ -144,8 +145,8 @@ static void look_below(struct examiner *examiner, struct question *question, con
 	facts->device_badblocks = (uint32_t)known->badblock_count;
 	if (!known->badblocks_known || !known->badblock_count || is_gone(facts))
 		return;
-	fd = open_source(question, link);
-	facts->badblocks_known = fd >= 0 && !look_at_badblocks(question, fd);
+	fd = open_source(query, link);
+	facts->badblocks_known = fd >= 0 && !look_at_badblocks(query, fd);
 	if (fd >= 0)
 		close(fd);
 }
@@ -169,21 +170,22 @@ static bool devdax_size(dev_t dev, uint64_t *size)
  * Whether the file behind a link may be asked. Of our own mappings it may: what could hang was
  * refused when they were made.
  */
-static bool may_ask(struct examiner *examiner, const struct question *question, const char *link)
+static bool may_ask(struct facts_reader *facts_reader, const struct facts_query *query,
+		    const char *link)
 {
 	struct statx st;
 
-	if (!question->foreign)
+	if (!query->foreign)
 		return true;
 	if (statx(AT_FDCWD, link, AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) ||
 	    !(st.stx_mask & STATX_MNT_ID))
 		return false;
-	if (examiner->mount != st.stx_mnt_id || examiner->mount_pid != question->pid) {
-		examiner->mount_safe = opener_is_safe((int)st.stx_mnt_id, question->pid);
-		examiner->mount = st.stx_mnt_id;
-		examiner->mount_pid = question->pid;
+	if (facts_reader->mount != st.stx_mnt_id || facts_reader->mount_pid != query->pid) {
+		facts_reader->mount_safe = opener_is_safe((int)st.stx_mnt_id, query->pid);
+		facts_reader->mount = st.stx_mnt_id;
+		facts_reader->mount_pid = query->pid;
 	}
-	return examiner->mount_safe;
+	return facts_reader->mount_safe;
 }
 
 /*
@@ -191,11 +193,12 @@ static bool may_ask(struct examiner *examiner, const struct question *question, 
  * is at its path, if it is the same file. Root never follows the path: its owner may have put a
  * file system there that hangs. True: there is such an area, and it is of the mapping's file.
  */
-static bool look_at_file(struct examiner *examiner, struct question *question, const char *link)
+static bool look_at_file(struct facts_reader *facts_reader, struct facts_query *query,
+			 const char *link)
 {
 	static const char mark[] = " (deleted)";
-	const struct pmem2fs_record *record = &question->record;
-	struct facts *facts = &question->facts;
+	const struct pmem2fs_record *record = &query->record;
+	struct facts *facts = &query->facts;
 	struct statx st;
 	bool marked, seen;
 	size_t length;
@@ -204,7 +207,7 @@ static bool look_at_file(struct examiner *examiner, struct question *question, c
 	facts->path = proc_link(link);
 	length = facts->path ? strlen(facts->path) : 0;
 	marked = length >= sizeof(mark) && !strcmp(facts->path + length - sizeof(mark) + 1, mark);
-	seen = may_ask(examiner, question, link) &&
+	seen = may_ask(facts_reader, query, link) &&
 	       !statx(AT_FDCWD, link, AT_STATX_DONT_SYNC, STATX_SIZE | STATX_NLINK | STATX_INO,
 		      &st);
 	facts->deleted = seen ? !st.stx_nlink : marked;
@@ -219,23 +222,24 @@ static bool look_at_file(struct examiner *examiner, struct question *question, c
 }
 
 /* The path on a file system that is mounted nowhere any more leads nowhere, or somewhere else. */
-static void check_mounted(struct examiner *examiner, struct question *question)
+static void check_mounted(struct facts_reader *facts_reader, struct facts_query *query)
 {
-	dev_t dev = question->record.source_dev;
+	dev_t dev = query->record.source_dev;
 
-	if (!major(dev) || !question->facts.path)
+	if (!major(dev) || !query->facts.path)
 		return; /* file systems without a device may show another number in files */
-	if (examiner->looked_for != dev || examiner->looked_for_pid != question->pid) {
-		examiner->mounted = mountinfo_by_device(0, dev, &examiner->line) != -ENOENT ||
-				    (question->foreign &&
-				     !mountinfo_by_device(question->pid, dev, &examiner->line));
-		examiner->looked_for = dev;
-		examiner->looked_for_pid = question->pid;
+	if (facts_reader->looked_for != dev || facts_reader->looked_for_pid != query->pid) {
+		facts_reader->mounted =
+			mountinfo_by_device(0, dev, &facts_reader->line) != -ENOENT ||
+			(query->foreign &&
+			 !mountinfo_by_device(query->pid, dev, &facts_reader->line));
+		facts_reader->looked_for = dev;
+		facts_reader->looked_for_pid = query->pid;
 	}
-	if (examiner->mounted)
+	if (facts_reader->mounted)
 		return;
-	free(question->facts.path);
-	question->facts.path = NULL;
+	free(query->facts.path);
+	query->facts.path = NULL;
 }
 
 static void name_link(char link[LINK_SIZE], pid_t pid, uint64_t begin, uint64_t end)
@@ -244,120 +248,121 @@ static void name_link(char link[LINK_SIZE], pid_t pid, uint64_t begin, uint64_t 
 }
 
 /* The areas of the process, not older than the question's mapping. NULL: they cannot be had. */
-static const struct maps *look_at_maps(struct examiner *examiner, const struct question *question)
+static const struct maps *look_at_maps(struct facts_reader *facts_reader,
+				       const struct facts_query *query)
 {
 	uint64_t now = clock_now();
 
-	if (examiner->maps_pid == question->pid && now - examiner->maps_read < MAPS_FRESH &&
-	    question->number <= examiner->maps_newest)
-		return &examiner->maps;
-	maps_clear(&examiner->maps);
-	examiner->maps_read = 0;
-	if (maps_read(&examiner->maps, question->pid))
+	if (facts_reader->maps_pid == query->pid && now - facts_reader->maps_read < MAPS_FRESH &&
+	    query->number <= facts_reader->maps_newest)
+		return &facts_reader->maps;
+	maps_clear(&facts_reader->maps);
+	facts_reader->maps_read = 0;
+	if (maps_read(&facts_reader->maps, query->pid))
 		return NULL;
-	examiner->maps_pid = question->pid;
-	examiner->maps_read = now;
-	examiner->maps_newest = examiner->newest;
-	return &examiner->maps;
+	facts_reader->maps_pid = query->pid;
+	facts_reader->maps_read = now;
+	facts_reader->maps_newest = facts_reader->newest;
+	return &facts_reader->maps;
 }
 
 /*
  * For a mapping that is not one area of its own: what is left of it. Its neighbour may have been
  * joined with it, too. Where the areas cannot be had it counts as whole.
  */
-static void look_at_parts(struct examiner *examiner, struct question *question,
+static void look_at_parts(struct facts_reader *facts_reader, struct facts_query *query,
 			  char link[LINK_SIZE])
 {
-	const struct maps *maps = look_at_maps(examiner, question);
-	struct facts *facts = &question->facts;
+	const struct maps *maps = look_at_maps(facts_reader, query);
+	struct facts *facts = &query->facts;
 	const struct maps_area *first;
 
 	free(facts->extents);
 	facts->extents = NULL;
-	if (!maps || maps_find(maps, &question->record, &facts->extents, &first))
+	if (!maps || maps_find(maps, &query->record, &facts->extents, &first))
 		return;
-	question->looked = examiner->maps_read;
+	query->looked = facts_reader->maps_read;
 	if (first)
 		name_link(link, maps->task, first->begin, first->end);
 	else
 		link[0] = '\0'; /* whatever is there is another mapping's */
 }
 
-static void look_at_file_in_parts(struct examiner *examiner, struct question *question,
+static void look_at_file_in_parts(struct facts_reader *facts_reader, struct facts_query *query,
 				  char link[LINK_SIZE])
 {
-	const struct facts *facts = &question->facts;
+	const struct facts *facts = &query->facts;
 
-	look_at_parts(examiner, question, link);
-	if (look_at_file(examiner, question, link) || facts->path || is_gone(facts) ||
-	    examiner->maps_read >= examiner->begun)
+	look_at_parts(facts_reader, query, link);
+	if (look_at_file(facts_reader, query, link) || facts->path || is_gone(facts) ||
+	    facts_reader->maps_read >= facts_reader->begun)
 		return;
-	examiner->maps_read = 0; /* the areas have changed since */
-	look_at_parts(examiner, question, link);
-	look_at_file(examiner, question, link);
+	facts_reader->maps_read = 0; /* the areas have changed since */
+	look_at_parts(facts_reader, query, link);
+	look_at_file(facts_reader, query, link);
 }
 
 /* The kernel has such a link for each area that is of a file or shared. */
-static bool is_one_area(const struct question *question, const char *link)
+static bool is_one_area(const struct facts_query *query, const char *link)
 {
 	struct stat st;
 
-	return question->record.sharing == PMEM2_SHARED && !lstat(link, &st);
+	return query->record.sharing == PMEM2_SHARED && !lstat(link, &st);
 }
 
-void examine(struct examiner *examiner, struct question *question)
+void facts_reader_read(struct facts_reader *facts_reader, struct facts_query *query)
 {
-	const struct pmem2fs_record *record = &question->record;
-	struct facts *facts = &question->facts;
+	const struct pmem2fs_record *record = &query->record;
+	struct facts *facts = &query->facts;
 	char link[LINK_SIZE];
 
-	question->looked = examiner->begun;
-	name_link(link, question->pid, record->address,
+	query->looked = facts_reader->begun;
+	name_link(link, query->pid, record->address,
 		  record->address + extents_whole(record->length));
 	if (record->source_type == PMEM2FS_SOURCE_ANONYMOUS) {
 		facts->size = record->source_size;
 		facts->size_known = true;
-		if (!is_one_area(question, link))
-			look_at_parts(examiner, question, link);
+		if (!is_one_area(query, link))
+			look_at_parts(facts_reader, query, link);
 		return;
 	}
-	if (!look_at_file(examiner, question, link))
-		look_at_file_in_parts(examiner, question, link);
-	check_mounted(examiner, question);
+	if (!look_at_file(facts_reader, query, link))
+		look_at_file_in_parts(facts_reader, query, link);
+	check_mounted(facts_reader, query);
 	if (record->source_type == PMEM2FS_SOURCE_DEVDAX && !is_gone(facts))
 		facts->size_known = devdax_size(record->source_rdev, &facts->size);
-	look_below(examiner, question, link);
+	look_below(facts_reader, query, link);
 }
 
-struct examiner *examiner_new(void)
+struct facts_reader *facts_reader_new(void)
 {
-	struct examiner *examiner = calloc(1, sizeof(*examiner));
+	struct facts_reader *facts_reader = calloc(1, sizeof(*facts_reader));
 
-	if (!examiner)
+	if (!facts_reader)
 		return NULL;
-	examiner->devices = devices_new();
-	if (!examiner->devices) {
-		free(examiner);
+	facts_reader->devices = devices_new();
+	if (!facts_reader->devices) {
+		free(facts_reader);
 		return NULL;
 	}
-	return examiner;
+	return facts_reader;
 }
 
-void examiner_free(struct examiner *examiner)
+void facts_reader_free(struct facts_reader *facts_reader)
 {
-	if (!examiner)
+	if (!facts_reader)
 		return;
-	devices_free(examiner->devices);
-	maps_clear(&examiner->maps);
-	free(examiner);
+	devices_free(facts_reader->devices);
+	maps_clear(&facts_reader->maps);
+	free(facts_reader);
 }
 
 /* File systems may have been mounted and unmounted since. */
-void examiner_begin(struct examiner *examiner, uint64_t newest)
+void facts_reader_begin(struct facts_reader *facts_reader, uint64_t newest)
 {
-	examiner->begun = clock_now();
-	examiner->newest = newest;
-	examiner->looked_for = 0;
-	examiner->mount = 0;
-	examiner->mount_pid = 0;
+	facts_reader->begun = clock_now();
+	facts_reader->newest = newest;
+	facts_reader->looked_for = 0;
+	facts_reader->mount = 0;
+	facts_reader->mount_pid = 0;
 }
