@@ -26,7 +26,7 @@ struct service {
 	struct events *events;
 	struct process_table *process_table;
 	struct releases *releases;
-	struct watcher *watcher;
+	struct device_monitor *device_monitor;
 	struct fuse_session *session;
 	uint64_t capacity;         /* bytes of pmem of this host */
 	uint64_t capacity_checked; /* clock_now(), 0: never */
@@ -42,7 +42,7 @@ struct service {
 enum helper_lane {
 	LANE_NOTIFY,
 	LANE_CAPACITY,
-	LANE_WATCHER,
+	LANE_DEVICE_MONITOR,
 	LANE_FACTS, /* and those behind it: lanes.h */
 	LANE_SCAN = LANE_FACTS + LANES_MAX,
 	LANES = LANE_SCAN + LANES_MAX,

@@ -17,8 +17,8 @@
 #include "change/mapper.h"
 #include "change/release.h"
 #include "control/server.h"
+#include "facts/device_monitor.h"
 #include "facts/facts_cache.h"
-#include "facts/watcher.h"
 #include "fuse/drafts.h"
 #include "fuse/operations.h"
 #include "fuse/pending.h"
@@ -180,8 +180,9 @@ static int begin(struct worker *worker, const struct options *options, unsigned 
 		return error;
 	worker->service.process_table = process_table_new(&worker->service, worker->epoll);
 	worker->service.releases = releases_new(&worker->service, worker->epoll);
-	worker->service.watcher = watcher_new(&worker->service, worker->epoll);
-	if (!worker->service.process_table || !worker->service.releases || !worker->service.watcher)
+	worker->service.device_monitor = device_monitor_new(&worker->service, worker->epoll);
+	if (!worker->service.process_table || !worker->service.releases ||
+	    !worker->service.device_monitor)
 		return -ENOMEM;
 	worker->server = server_new(&worker->service, worker->epoll, WORKER_FD_LISTENER);
 	return worker->server ? 0 : -ENOMEM;
@@ -205,7 +206,7 @@ static int do_timers(struct worker *worker)
 	uint64_t now = clock_now(), next, other;
 
 	next = keeper_link_expire(service->keeper, now);
-	other = watcher_expire(service->watcher, now); /* may have the holders look */
+	other = device_monitor_expire(service->device_monitor, now); /* may have the holders look */
 	if (other < next)
 		next = other;
 	other = process_table_expire(service->process_table, now);

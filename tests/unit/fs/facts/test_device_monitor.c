@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * test_watcher.c - what changes while somebody listens
+ * test_device_monitor.c - what changes while somebody listens
  *
  * The devices are made up, and so are the numbers that the mappings' sources have; the mappings are
  * real. The time is the test's.
@@ -10,8 +10,8 @@
 #include "catalog/events.h"
 #include "catalog/namespace.h"
 #include "change/mapper.h"
+#include "facts/device_monitor.h"
 #include "facts/facts_cache.h"
-#include "facts/watcher.h"
 #include "host/devices.h"
 #include "rig.h"
 #include "scan/process_table.h"
@@ -90,7 +90,7 @@ ssize_t __wrap_pread64(int fd, void *buffer, size_t size, off_t offset)
 
 struct scene {
 	struct rig *rig;
-	struct watcher *watcher;
+	struct device_monitor *device_monitor;
 	struct mapping *mappings[DISKS];
 	uint64_t now;
 	int near, far;
@@ -163,7 +163,7 @@ static int begin(void **state)
 	scene->rig = rig_new();
 	scene->rig->service.process_table =
 		process_table_new(&scene->rig->service, scene->rig->epoll);
-	scene->watcher = watcher_new(&scene->rig->service, scene->rig->epoll);
+	scene->device_monitor = device_monitor_new(&scene->rig->service, scene->rig->epoll);
 	scene->path = rig_new_file();
 	scene->now = clock_now();
 	strcpy(list_path, "/tmp/pmem2fs-list-XXXXXX");
@@ -195,7 +195,7 @@ static int end(void **state)
 	rmdir(disk_path);
 	unlink(scene->path);
 	free(scene->path);
-	watcher_free(scene->watcher);
+	device_monitor_free(scene->device_monitor);
 	process_table_free(scene->rig->service.process_table);
 	rig_free(scene->rig);
 	close(scene->near);
@@ -219,8 +219,9 @@ static void check(struct scene *scene)
 	size_t place;
 
 	scene->now += 2 * CLOCK_SECOND;
-	watcher_expire(scene->watcher, scene->now);
-	while (watcher_expire(scene->watcher, 0) == UINT64_MAX && events_wanted(service->events))
+	device_monitor_expire(scene->device_monitor, scene->now);
+	while (device_monitor_expire(scene->device_monitor, 0) == UINT64_MAX &&
+	       events_wanted(service->events))
 		wait_a_moment(scene);
 	mapping = namespace_after(service->names, 0, &place);
 	for (; mapping; mapping = namespace_next(service->names, &place))
@@ -272,7 +273,7 @@ static void looks_at_nothing_while_nobody_listens(void **state)
 	struct scene *scene = *state;
 	unsigned before = rig_descriptors();
 
-	assert_true(watcher_expire(scene->watcher, scene->now) == UINT64_MAX);
+	assert_true(device_monitor_expire(scene->device_monitor, scene->now) == UINT64_MAX);
 	assert_int_equal(asked, 0);
 	subscribe(scene);
 	assert_true(asked > 0);
@@ -290,12 +291,12 @@ static void looks_once_a_second(void **state)
 	uint64_t due;
 
 	subscribe(scene);
-	due = watcher_expire(scene->watcher, scene->now);
+	due = device_monitor_expire(scene->device_monitor, scene->now);
 	assert_true(due >= scene->now + CLOCK_SECOND);
 	asked = 0;
-	assert_true(watcher_expire(scene->watcher, due - 1) == due);
+	assert_true(device_monitor_expire(scene->device_monitor, due - 1) == due);
 	assert_int_equal(asked, 0);
-	assert_true(watcher_expire(scene->watcher, due) == UINT64_MAX);
+	assert_true(device_monitor_expire(scene->device_monitor, due) == UINT64_MAX);
 	check(scene);
 	assert_true(asked > 0);
 }
@@ -461,8 +462,8 @@ static void looks_until_the_look_is_newer(void **state)
 	identities[0] = 0;
 	scene->mappings[0]->asked = true; /* by somebody who has looked already */
 	scene->now += 2 * CLOCK_SECOND;
-	watcher_expire(scene->watcher, scene->now);
-	while (watcher_expire(scene->watcher, 0) == UINT64_MAX)
+	device_monitor_expire(scene->device_monitor, scene->now);
+	while (device_monitor_expire(scene->device_monitor, 0) == UINT64_MAX)
 		wait_a_moment(scene);
 	changed = clock_now();
 	expect_nothing(scene);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * watcher.c - see watcher.h
+ * device_monitor.c - see device_monitor.h
  *
  * The list of devices is the thread's while a check runs, and the loop's at all other times. A
  * device costs one stat and one read of a small file a second, however many mappings are on it.
@@ -10,7 +10,7 @@
  * list by hand), and uevents do not reach every container, so the check once a second finds the
  * rest.
  */
-#include "facts/watcher.h"
+#include "facts/device_monitor.h"
 #include "base/clock.h"
 #include "base/pool.h"
 #include "base/watch.h"
@@ -50,7 +50,7 @@ struct watched {
 	char text[LIST_SIZE];
 };
 
-struct watcher {
+struct device_monitor {
 	struct service *service;
 	int epoll;
 	struct watch uevents; /* fd -1: not listening */
@@ -63,9 +63,9 @@ struct watcher {
 	struct watched *devices;
 };
 
-static struct watcher *watcher_of(void *part, size_t offset)
+static struct device_monitor *watcher_of(void *part, size_t offset)
 {
-	return (struct watcher *)((char *)part - offset);
+	return (struct device_monitor *)((char *)part - offset);
 }
 
 /* --- in a thread --- */
@@ -129,27 +129,28 @@ static void check_device(struct watched *watched)
 
 static void run_check(struct task *task)
 {
-	struct watcher *watcher = watcher_of(task, offsetof(struct watcher, check));
+	struct device_monitor *device_monitor =
+		watcher_of(task, offsetof(struct device_monitor, check));
 
-	for (struct watched *watched = watcher->devices; watched; watched = watched->next)
+	for (struct watched *watched = device_monitor->devices; watched; watched = watched->next)
 		check_device(watched);
 }
 
 /* --- in the loop --- */
 
 /* Has a check made soon; what happens until then is one with it. */
-static void hurry(struct watcher *watcher)
+static void hurry(struct device_monitor *device_monitor)
 {
 	uint64_t soon = clock_now() + SETTLE;
 
-	if (soon < watcher->due)
-		watcher->due = soon;
+	if (soon < device_monitor->due)
+		device_monitor->due = soon;
 }
 
 static void list_ready(struct watch *watch, uint32_t events)
 {
 	(void)events;
-	hurry(watcher_of(watch, offsetof(struct watcher, lists)));
+	hurry(watcher_of(watch, offsetof(struct device_monitor, lists)));
 }
 
 static bool is_of_a_device(const char *text, size_t length)
@@ -167,7 +168,8 @@ static bool is_of_a_device(const char *text, size_t length)
 
 static void uevents_ready(struct watch *watch, uint32_t events)
 {
-	struct watcher *watcher = watcher_of(watch, offsetof(struct watcher, uevents));
+	struct device_monitor *device_monitor =
+		watcher_of(watch, offsetof(struct device_monitor, uevents));
 	char text[8192];
 	ssize_t n;
 
@@ -175,34 +177,34 @@ static void uevents_ready(struct watch *watch, uint32_t events)
 	n = recv(watch->fd, text, sizeof(text) - 1, MSG_DONTWAIT);
 	if (n < 0) {
 		if (errno == ENOBUFS) /* some are lost */
-			hurry(watcher);
+			hurry(device_monitor);
 		return;
 	}
 	text[n] = '\0';
 	if (is_of_a_device(text, (size_t)n))
-		hurry(watcher);
+		hurry(device_monitor);
 }
 
-static void listen_to_uevents(struct watcher *watcher)
+static void listen_to_uevents(struct device_monitor *device_monitor)
 {
 	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1}; /* the kernel's */
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = &watcher->uevents};
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = &device_monitor->uevents};
 	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
 			NETLINK_KOBJECT_UEVENT);
 
 	if (fd < 0)
 		return;
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) ||
-	    epoll_ctl(watcher->epoll, EPOLL_CTL_ADD, fd, &event)) {
+	    epoll_ctl(device_monitor->epoll, EPOLL_CTL_ADD, fd, &event)) {
 		close(fd);
 		return;
 	}
-	watcher->uevents.fd = fd;
+	device_monitor->uevents.fd = fd;
 }
 
-static void drop_devices(struct watcher *watcher, bool unused_only)
+static void drop_devices(struct device_monitor *device_monitor, bool unused_only)
 {
-	struct watched **at = &watcher->devices, *watched;
+	struct watched **at = &device_monitor->devices, *watched;
 
 	while ((watched = *at)) {
 		if (unused_only && watched->used) {
@@ -216,15 +218,15 @@ static void drop_devices(struct watcher *watcher, bool unused_only)
 }
 
 /* Until somebody listens again. */
-static void rest(struct watcher *watcher)
+static void rest(struct device_monitor *device_monitor)
 {
-	if (watcher->uevents.fd >= 0)
-		close(watcher->uevents.fd);
-	watcher->uevents.fd = -1;
-	drop_devices(watcher, false);
-	watcher->gathered = (struct timespec){0};
-	watcher->due = 0;
-	watcher->active = false;
+	if (device_monitor->uevents.fd >= 0)
+		close(device_monitor->uevents.fd);
+	device_monitor->uevents.fd = -1;
+	drop_devices(device_monitor, false);
+	device_monitor->gathered = (struct timespec){0};
+	device_monitor->due = 0;
+	device_monitor->active = false;
 }
 
 /* What a mapping is on. False: on nothing that could go. */
@@ -239,21 +241,21 @@ static bool device_of(const struct mapping *mapping, dev_t *dev, bool *block)
 }
 
 /* The one that was found goes to the front: its neighbours are mostly on the same. */
-static struct watched *find(struct watcher *watcher, dev_t dev, bool block)
+static struct watched *find(struct device_monitor *device_monitor, dev_t dev, bool block)
 {
-	struct watched **at = &watcher->devices, *watched;
+	struct watched **at = &device_monitor->devices, *watched;
 
 	while ((watched = *at) && (watched->dev != dev || watched->block != block))
 		at = &watched->next;
 	if (watched) {
 		*at = watched->next;
-		watched->next = watcher->devices;
-		watcher->devices = watched;
+		watched->next = device_monitor->devices;
+		device_monitor->devices = watched;
 	}
 	return watched;
 }
 
-static struct watched *add(struct watcher *watcher, dev_t dev, bool block)
+static struct watched *add(struct device_monitor *device_monitor, dev_t dev, bool block)
 {
 	struct watched *watched = calloc(1, sizeof(*watched));
 
@@ -262,15 +264,15 @@ static struct watched *add(struct watcher *watcher, dev_t dev, bool block)
 	watched->dev = dev;
 	watched->block = block;
 	watched->list = -1;
-	watched->next = watcher->devices;
-	watcher->devices = watched;
+	watched->next = device_monitor->devices;
+	device_monitor->devices = watched;
 	return watched;
 }
 
 /* The devices that there are something on. One that memory runs out for is left out until later. */
-static void gather(struct watcher *watcher)
+static void gather(struct device_monitor *device_monitor)
 {
-	struct service *service = watcher->service;
+	struct service *service = device_monitor->service;
 	struct timespec changed = service->changed;
 	struct watched *watched;
 	struct mapping *mapping;
@@ -278,40 +280,40 @@ static void gather(struct watcher *watcher)
 	dev_t dev;
 	bool block;
 
-	if (!memcmp(&changed, &watcher->gathered, sizeof(changed)))
+	if (!memcmp(&changed, &device_monitor->gathered, sizeof(changed)))
 		return;
-	watcher->gathered = changed;
-	for (watched = watcher->devices; watched; watched = watched->next)
+	device_monitor->gathered = changed;
+	for (watched = device_monitor->devices; watched; watched = watched->next)
 		watched->used = false;
 	mapping = namespace_after(service->names, 0, &place);
 	for (; mapping; mapping = namespace_next(service->names, &place)) {
 		if (!device_of(mapping, &dev, &block))
 			continue;
-		watched = find(watcher, dev, block);
+		watched = find(device_monitor, dev, block);
 		if (!watched)
-			watched = add(watcher, dev, block);
+			watched = add(device_monitor, dev, block);
 		if (watched)
 			watched->used = true;
 		else
-			watcher->gathered = (struct timespec){0};
+			device_monitor->gathered = (struct timespec){0};
 	}
-	drop_devices(watcher, true);
+	drop_devices(device_monitor, true);
 }
 
 /*
  * A look that was under way when the device changed does not count: what is on it is asked about
  * until each was looked at later than that.
  */
-static void look_at_changed(struct watcher *watcher)
+static void look_at_changed(struct device_monitor *device_monitor)
 {
-	struct service *service = watcher->service;
+	struct service *service = device_monitor->service;
 	struct watched *watched;
 	struct mapping *mapping;
 	bool any = false, block;
 	size_t place;
 	dev_t dev;
 
-	for (watched = watcher->devices; watched; watched = watched->next) {
+	for (watched = device_monitor->devices; watched; watched = watched->next) {
 		watched->pending = false;
 		any |= watched->changed != 0;
 	}
@@ -319,83 +321,88 @@ static void look_at_changed(struct watcher *watcher)
 		return;
 	mapping = namespace_after(service->names, 0, &place);
 	for (; mapping; mapping = namespace_next(service->names, &place)) {
-		watched = device_of(mapping, &dev, &block) ? find(watcher, dev, block) : NULL;
+		watched =
+			device_of(mapping, &dev, &block) ? find(device_monitor, dev, block) : NULL;
 		if (!watched || mapping->checked >= watched->changed)
 			continue;
 		watched->pending = true;
 		if (!mapping->asked)
 			facts_cache_request(service->facts_cache, mapping, 0, NULL);
 	}
-	for (watched = watcher->devices; watched; watched = watched->next)
+	for (watched = device_monitor->devices; watched; watched = watched->next)
 		if (!watched->pending)
 			watched->changed = 0;
 }
 
 /* Edge-triggered: it stays ready until the next check reads it. */
-static void poll_lists(struct watcher *watcher)
+static void poll_lists(struct device_monitor *device_monitor)
 {
-	struct epoll_event event = {.events = EPOLLPRI | EPOLLET, .data.ptr = &watcher->lists};
+	struct epoll_event event = {.events = EPOLLPRI | EPOLLET,
+				    .data.ptr = &device_monitor->lists};
 
-	for (struct watched *watched = watcher->devices; watched; watched = watched->next) {
+	for (struct watched *watched = device_monitor->devices; watched; watched = watched->next) {
 		if (watched->polled || watched->list < 0)
 			continue;
-		epoll_ctl(watcher->epoll, EPOLL_CTL_ADD, watched->list, &event);
+		epoll_ctl(device_monitor->epoll, EPOLL_CTL_ADD, watched->list, &event);
 		watched->polled = true;
 	}
 }
 
 static void check_done(struct task *task)
 {
-	struct watcher *watcher = watcher_of(task, offsetof(struct watcher, check));
+	struct device_monitor *device_monitor =
+		watcher_of(task, offsetof(struct device_monitor, check));
 
-	watcher->checking = false;
-	poll_lists(watcher);
-	look_at_changed(watcher);
+	device_monitor->checking = false;
+	poll_lists(device_monitor);
+	look_at_changed(device_monitor);
 }
 
-static void begin_check(struct watcher *watcher, uint64_t now)
+static void begin_check(struct device_monitor *device_monitor, uint64_t now)
 {
-	watcher->due = now + PERIOD;
-	if (!watcher->active)
-		listen_to_uevents(watcher);
-	watcher->active = true;
-	process_table_scan(watcher->service->process_table, false, NULL);
-	gather(watcher);
-	watcher->checking =
-		watcher->devices && !pool_submit(watcher->service->helpers, &watcher->check);
+	device_monitor->due = now + PERIOD;
+	if (!device_monitor->active)
+		listen_to_uevents(device_monitor);
+	device_monitor->active = true;
+	process_table_scan(device_monitor->service->process_table, false, NULL);
+	gather(device_monitor);
+	device_monitor->checking =
+		device_monitor->devices &&
+		!pool_submit(device_monitor->service->helpers, &device_monitor->check);
 }
 
-uint64_t watcher_expire(struct watcher *watcher, uint64_t now)
+uint64_t device_monitor_expire(struct device_monitor *device_monitor, uint64_t now)
 {
-	if (watcher->checking)
+	if (device_monitor->checking)
 		return UINT64_MAX; /* its end comes back here */
-	if (!events_wanted(watcher->service->events)) {
-		if (watcher->active)
-			rest(watcher);
+	if (!events_wanted(device_monitor->service->events)) {
+		if (device_monitor->active)
+			rest(device_monitor);
 		return UINT64_MAX;
 	}
-	if (now >= watcher->due)
-		begin_check(watcher, now);
-	return watcher->checking ? UINT64_MAX : watcher->due;
+	if (now >= device_monitor->due)
+		begin_check(device_monitor, now);
+	return device_monitor->checking ? UINT64_MAX : device_monitor->due;
 }
 
-struct watcher *watcher_new(struct service *service, int epoll)
+struct device_monitor *device_monitor_new(struct service *service, int epoll)
 {
-	struct watcher *watcher = calloc(1, sizeof(*watcher));
+	struct device_monitor *device_monitor = calloc(1, sizeof(*device_monitor));
 
-	if (!watcher)
+	if (!device_monitor)
 		return NULL;
-	watcher->service = service;
-	watcher->epoll = epoll;
-	watcher->uevents = (struct watch){.fd = -1, .ready = uevents_ready};
-	watcher->lists = (struct watch){.fd = -1, .ready = list_ready};
-	watcher->check = (struct task){.lane = LANE_WATCHER, .run = run_check, .done = check_done};
-	return watcher;
+	device_monitor->service = service;
+	device_monitor->epoll = epoll;
+	device_monitor->uevents = (struct watch){.fd = -1, .ready = uevents_ready};
+	device_monitor->lists = (struct watch){.fd = -1, .ready = list_ready};
+	device_monitor->check =
+		(struct task){.lane = LANE_DEVICE_MONITOR, .run = run_check, .done = check_done};
+	return device_monitor;
 }
 
-void watcher_free(struct watcher *watcher)
+void device_monitor_free(struct device_monitor *device_monitor)
 {
-	if (watcher)
-		rest(watcher);
-	free(watcher);
+	if (device_monitor)
+		rest(device_monitor);
+	free(device_monitor);
 }
