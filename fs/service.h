@@ -7,7 +7,7 @@
 #ifndef PMEM2FS_SERVICE_H
 #define PMEM2FS_SERVICE_H
 
-#include "base/lanes.h"
+#include "base/stuck_threads.h"
 #include "options.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,9 +43,9 @@ enum helper_lane {
 	LANE_NOTIFY,
 	LANE_CAPACITY,
 	LANE_DEVICE_MONITOR,
-	LANE_FACTS, /* and those behind it: lanes.h */
-	LANE_SCAN = LANE_FACTS + LANES_MAX,
-	LANES = LANE_SCAN + LANES_MAX,
+	LANE_FACTS, /* and those behind it: stuck_threads.h */
+	LANE_SCAN = LANE_FACTS + STUCK_THREADS_MAX,
+	LANES = LANE_SCAN + STUCK_THREADS_MAX,
 };
 
 #endif

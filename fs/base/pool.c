@@ -28,7 +28,7 @@ struct pool {
 	unsigned per_lane, max_threads, max_queued;
 	unsigned threads, idle, queued;
 	bool closed;
-	struct lane *lanes; /* those with a task running or waiting */
+	struct lane *stuck_threads; /* those with a task running or waiting */
 	struct task *waiting, **waiting_end;
 	struct task *run, **run_end;
 };
@@ -37,21 +37,21 @@ static struct lane *lane_get(struct pool *pool, uint32_t id, bool make)
 {
 	struct lane *lane;
 
-	for (lane = pool->lanes; lane; lane = lane->next)
+	for (lane = pool->stuck_threads; lane; lane = lane->next)
 		if (lane->id == id)
 			return lane;
 	lane = make ? calloc(1, sizeof(*lane)) : NULL;
 	if (lane) {
 		lane->id = id;
-		lane->next = pool->lanes;
-		pool->lanes = lane;
+		lane->next = pool->stuck_threads;
+		pool->stuck_threads = lane;
 	}
 	return lane;
 }
 
 static void lane_put(struct pool *pool, struct lane *lane)
 {
-	struct lane **link = &pool->lanes;
+	struct lane **link = &pool->stuck_threads;
 
 	if (lane->running || lane->waiting)
 		return;

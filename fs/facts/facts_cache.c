@@ -7,8 +7,8 @@
  * owners are the loop's. A batch that gets stuck in a process is left behind with its examiner.
  */
 #include "facts/facts_cache.h"
-#include "base/lanes.h"
 #include "base/log.h"
+#include "base/stuck_threads.h"
 #include "facts/facts_reader.h"
 #include "host/proc.h"
 #include "scan/process_table.h"
@@ -52,7 +52,7 @@ struct facts_cache {
 	struct events *events;
 	struct pool *pool;
 	pid_t keeper;
-	struct lanes lanes;
+	struct stuck_threads stuck_threads;
 	struct batch *working, *collecting;
 	struct process_info *owner;
 	uint64_t owner_checked;
@@ -173,7 +173,7 @@ static void batch_done(struct task *task)
 	struct waiter *waiters = take_waiters(batch);
 
 	if (batch->abandoned) {
-		lanes_return(&facts_cache->lanes, batch->lane);
+		stuck_threads_return(&facts_cache->stuck_threads, batch->lane);
 		facts_reader_free(batch->facts_reader);
 		batch_free(batch);
 		return;
@@ -199,7 +199,7 @@ static int start(struct facts_cache *facts_cache)
 		return 0;
 	batch->newest = namespace_newest(facts_cache->names);
 	batch->facts_reader = facts_cache->facts_reader;
-	batch->lane = facts_cache->lanes.now;
+	batch->lane = facts_cache->stuck_threads.now;
 	batch->task.lane = LANE_FACTS + batch->lane;
 	progress_begin(&batch->progress, clock_now());
 	error = pool_submit(facts_cache->pool, &batch->task);
@@ -262,7 +262,7 @@ static int add_question(struct batch *batch, struct mapping *mapping)
 	const struct process *process = mapping->foreign.process;
 	struct facts_query *query;
 
-	if (process && lanes_is_stuck(&batch->facts_cache->lanes, process->pid))
+	if (process && stuck_threads_has(&batch->facts_cache->stuck_threads, process->pid))
 		return -EBUSY;
 
 	if (batch->count == batch->room) {
@@ -327,7 +327,8 @@ static void abandon(struct facts_cache *facts_cache)
 	struct batch *batch = facts_cache->working;
 	struct mapping *mapping;
 
-	if (!facts_reader || !lanes_leave(&facts_cache->lanes, batch->progress.at)) {
+	if (!facts_reader ||
+	    !stuck_threads_leave(&facts_cache->stuck_threads, batch->progress.at)) {
 		facts_reader_free(facts_reader);
 		return;
 	}

@@ -134,7 +134,7 @@ static void look_done(struct task *task)
 		return;
 	}
 	/* It is not stuck any more, nor will be whoever gets the pid. */
-	lanes_return(&job->scan_queue->skip.lanes, job->lane);
+	stuck_threads_return(&job->scan_queue->skip.stuck_threads, job->lane);
 	while (job->scan.report)
 		drop_news(job);
 	scanner_free(job->scanner);
@@ -153,11 +153,11 @@ static void start(struct scan_queue *scan_queue)
 	scan_queue->queue = wanted->next;
 	job = calloc(1, sizeof(*job));
 	if (job) {
-		job->task = (struct task){.lane = LANE_SCAN + scan_queue->skip.lanes.now,
+		job->task = (struct task){.lane = LANE_SCAN + scan_queue->skip.stuck_threads.now,
 					  .run = run_look,
 					  .done = look_done};
 		job->scan_queue = scan_queue;
-		job->lane = scan_queue->skip.lanes.now;
+		job->lane = scan_queue->skip.stuck_threads.now;
 		job->scanner = scan_queue->scanner;
 		progress_begin(&job->progress, clock_now());
 		job->scan = (struct scan){
@@ -294,7 +294,7 @@ static void abandon(struct scan_queue *scan_queue)
 	struct scanner *scanner = scanner_new(&scan_queue->skip);
 	struct job *job = scan_queue->job;
 
-	if (!scanner || !lanes_leave(&scan_queue->skip.lanes, job->progress.at)) {
+	if (!scanner || !stuck_threads_leave(&scan_queue->skip.stuck_threads, job->progress.at)) {
 		scanner_free(scanner);
 		return; /* what is known stays as it is */
 	}

@@ -320,7 +320,7 @@ static bool look_at(struct scanner *scanner, struct scan *scan, pid_t pid)
 
 	if (is_own(scanner, pid))
 		return true;
-	if (lanes_is_stuck(&scanner->skip->lanes, pid)) {
+	if (stuck_threads_has(&scanner->skip->stuck_threads, pid)) {
 		scan->complete = false;
 		return true;
 	}
@@ -359,7 +359,7 @@ static void take_table(struct scanner *scanner, struct scan *scan, struct passed
 	struct scanned_process *process = find(scanner, given->pid);
 
 	if (given->pid <= 0 || is_own(scanner, given->pid) ||
-	    lanes_is_stuck(&scanner->skip->lanes, given->pid))
+	    stuck_threads_has(&scanner->skip->stuck_threads, given->pid))
 		return;
 	if (given->pidfd >= 0 && has_ended(given->pidfd))
 		return;

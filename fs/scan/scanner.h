@@ -9,7 +9,7 @@
 #ifndef PMEM2FS_SCANNER_H
 #define PMEM2FS_SCANNER_H
 
-#include "base/lanes.h"
+#include "base/stuck_threads.h"
 #include "scan/scan_event.h"
 
 enum scan_kind {
@@ -41,7 +41,8 @@ struct scanner;
 /* Processes that are not looked at. 0: none. */
 struct scan_exclusions {
 	pid_t own[2];
-	struct lanes lanes; /* without those in which others are stuck no look is complete */
+	struct stuck_threads
+		stuck_threads; /* without those in which others are stuck no look is complete */
 };
 
 /* `skip` is borrowed, and may change. NULL when memory runs out. */

@@ -539,8 +539,8 @@ static void survives_a_scanner_that_is_stuck(void **state)
 	assert_ptr_not_equal(told.newest, stuck);
 	assert_int_equal(told.newest->skip->own[0], getppid());
 	assert_int_equal(told.newest->skip->own[1], getpid());
-	assert_int_equal(told.newest->skip->lanes.stuck[0], 4711);
-	assert_int_equal(told.newest->skip->lanes.stuck[1], 0);
+	assert_int_equal(told.newest->skip->stuck_threads.stuck[0], 4711);
+	assert_int_equal(told.newest->skip->stuck_threads.stuck[1], 0);
 	assert_int_equal(shown(fixture), 0);
 	second.woken = false; /* the look that waited has ended when the next one has */
 	assert_int_equal(process_table_scan_pid(fixture->process_table, 1, &second.waiter), 0);
@@ -554,7 +554,7 @@ static void survives_a_scanner_that_is_stuck(void **state)
 	while (told.alive > 1)
 		rig_poll(fixture->rig);
 	assert_int_equal(shown(fixture), 1);
-	assert_int_equal(told.newest->skip->lanes.stuck[0], 0);
+	assert_int_equal(told.newest->skip->stuck_threads.stuck[0], 0);
 }
 
 int main(void)

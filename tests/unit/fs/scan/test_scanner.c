@@ -219,11 +219,11 @@ static void without_one_in_which_others_are_stuck_nothing_is_complete(void **sta
 	scan_report_free(report);
 	scanner_scan(scanner, &scan);
 	assert_true(scan.complete);
-	skip.lanes.stuck[LANES_MAX - 1] = publisher.pid;
+	skip.stuck_threads.stuck[STUCK_THREADS_MAX - 1] = publisher.pid;
 	scan = (struct scan){.kind = SCAN_KNOWN};
 	scanner_scan(scanner, &scan);
 	assert_false(scan.complete);
-	skip.lanes.stuck[LANES_MAX - 1] = 0;
+	skip.stuck_threads.stuck[STUCK_THREADS_MAX - 1] = 0;
 	publisher_stop(&publisher);
 }
 

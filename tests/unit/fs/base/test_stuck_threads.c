@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_stuck_threads.c - threads that are left behind, and how long one has been at a process
+ */
+#include "base/clock.h"
+#include "base/stuck_threads.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static void nobody_is_stuck(void **state)
+{
+	struct stuck_threads stuck_threads = {0};
+
+	(void)state;
+	assert_false(stuck_threads_has(&stuck_threads, 5));
+}
+
+static void another_lane_goes_on(void **state)
+{
+	struct stuck_threads stuck_threads = {0};
+	unsigned left;
+
+	(void)state;
+	left = stuck_threads.now;
+	assert_true(stuck_threads_leave(&stuck_threads, 5));
+	assert_int_not_equal(stuck_threads.now, left);
+	assert_true(stuck_threads.now < STUCK_THREADS_MAX);
+	assert_true(stuck_threads_has(&stuck_threads, 5));
+	assert_false(stuck_threads_has(&stuck_threads, 6));
+	stuck_threads_return(&stuck_threads, left);
+	assert_false(stuck_threads_has(&stuck_threads, 5));
+}
+
+/* One that was left is not used again before its thread is back. */
+static void all_but_one_can_be_left(void **state)
+{
+	struct stuck_threads stuck_threads = {0};
+	bool used[STUCK_THREADS_MAX] = {false};
+	unsigned last;
+
+	(void)state;
+	for (pid_t pid = 1; pid < STUCK_THREADS_MAX; pid++) {
+		assert_false(used[stuck_threads.now]);
+		used[stuck_threads.now] = true;
+		assert_true(stuck_threads_leave(&stuck_threads, pid));
+	}
+	last = stuck_threads.now;
+	assert_false(used[last]);
+	assert_false(stuck_threads_leave(&stuck_threads, STUCK_THREADS_MAX));
+	/* Everything is as it was. */
+	assert_int_equal(stuck_threads.now, last);
+	assert_false(stuck_threads_has(&stuck_threads, STUCK_THREADS_MAX));
+	for (pid_t pid = 1; pid < STUCK_THREADS_MAX; pid++)
+		assert_true(stuck_threads_has(&stuck_threads, pid));
+}
+
+static void one_that_is_back_is_used_again(void **state)
+{
+	struct stuck_threads stuck_threads = {0};
+	unsigned lane_of[STUCK_THREADS_MAX + 1];
+
+	(void)state;
+	for (pid_t pid = 1; pid < STUCK_THREADS_MAX; pid++) {
+		lane_of[pid] = stuck_threads.now;
+		assert_true(stuck_threads_leave(&stuck_threads, pid));
+	}
+	lane_of[STUCK_THREADS_MAX] = stuck_threads.now;
+	stuck_threads_return(&stuck_threads, lane_of[3]);
+	assert_int_equal(stuck_threads.now,
+			 lane_of[STUCK_THREADS_MAX]); /* nothing is wrong with that one */
+	assert_false(stuck_threads_has(&stuck_threads, 3));
+	assert_true(stuck_threads_has(&stuck_threads, 4));
+	assert_true(stuck_threads_leave(&stuck_threads, STUCK_THREADS_MAX));
+	assert_int_equal(stuck_threads.now, lane_of[3]);
+	assert_true(stuck_threads_has(&stuck_threads, STUCK_THREADS_MAX));
+	assert_false(stuck_threads_leave(&stuck_threads, 3));
+}
+
+/* Two threads may be stuck in one process: it is so until both are back. */
+static void two_in_one_process(void **state)
+{
+	struct stuck_threads stuck_threads = {0};
+	unsigned first = stuck_threads.now, second;
+
+	(void)state;
+	assert_true(stuck_threads_leave(&stuck_threads, 5));
+	second = stuck_threads.now;
+	assert_true(stuck_threads_leave(&stuck_threads, 5));
+	stuck_threads_return(&stuck_threads, first);
+	assert_true(stuck_threads_has(&stuck_threads, 5));
+	stuck_threads_return(&stuck_threads, second);
+	assert_false(stuck_threads_has(&stuck_threads, 5));
+}
+
+static void time_at_one_process(void **state)
+{
+	uint64_t now = 1000 * CLOCK_SECOND;
+	struct progress progress = {.at = 9};
+
+	(void)state;
+	progress_begin(&progress, now);
+	assert_true(progress.since == now && progress.checked == now && progress.at_since == now);
+	assert_int_equal(progress.at, 0);
+	/* Where it is counts from when it was seen there. */
+	progress_see(&progress, 5, now + 10);
+	assert_true(progress.at == 5 && progress.at_since == now + 10);
+	progress_see(&progress, 5, now + 20);
+	assert_true(progress.at_since == now + 10 && progress.checked == now + 20);
+	progress_see(&progress, 6, now + 30);
+	assert_true(progress.at == 6 && progress.at_since == now + 30);
+	progress_see(&progress, 0, now + 40);
+	assert_true(progress.at == 0 && progress.at_since == now + 40);
+	progress_see(&progress, 6, now + 50);
+	assert_true(progress.at_since == now + 50 && progress.checked == now + 50);
+	assert_true(progress.since == now);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nobody_is_stuck),
+		cmocka_unit_test(another_lane_goes_on),
+		cmocka_unit_test(all_but_one_can_be_left),
+		cmocka_unit_test(one_that_is_back_is_used_again),
+		cmocka_unit_test(two_in_one_process),
+		cmocka_unit_test(time_at_one_process),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
