@@ -16,7 +16,7 @@
 
 struct service {
 	const struct options *options;
-	struct name_space *names;
+	struct catalog *catalog;
 	struct facts_cache *facts_cache;
 	struct keeper_link *keeper;
 	struct pmem2fs_table *table; /* the keeper's */

@@ -11,8 +11,8 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/watch.h"
+#include "catalog/catalog.h"
 #include "catalog/events.h"
-#include "catalog/namespace.h"
 #include "change/keeper_link.h"
 #include "change/mapper.h"
 #include "change/release.h"
@@ -126,17 +126,17 @@ static int begin_service(struct service *service, const struct options *options,
 		log_error("the keeper's table: %s", pmem2_errormsg());
 		return error;
 	}
-	service->names = namespace_new((uint64_t)number << NUMBERS_BITS);
+	service->catalog = catalog_new((uint64_t)number << NUMBERS_BITS);
 	service->openers = pool_new(wake, OPENS_PER_USER, OPENS, OPENS_WAITING);
 	service->helpers = pool_new(wake, 1, LANES, HELPERS_WAITING);
 	service->drafts = drafts_new();
 	service->events = events_new();
 	service->keeper = keeper_link_new(WORKER_FD_COMMANDS);
-	if (!service->names || !service->openers || !service->helpers || !service->drafts ||
+	if (!service->catalog || !service->openers || !service->helpers || !service->drafts ||
 	    !service->events || !service->keeper)
 		return -ENOMEM;
 	service->facts_cache =
-		facts_cache_new(service->names, service->events, service->helpers, getppid());
+		facts_cache_new(service->catalog, service->events, service->helpers, getppid());
 	if (!service->facts_cache)
 		return -ENOMEM;
 	return mapper_load(service);

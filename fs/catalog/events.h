@@ -7,7 +7,7 @@
 #ifndef PMEM2FS_EVENTS_H
 #define PMEM2FS_EVENTS_H
 
-#include "catalog/namespace.h"
+#include "catalog/catalog.h"
 #include <stdbool.h>
 #include <sys/types.h>
 

@@ -47,7 +47,7 @@ static const struct change_words {
 static __attribute__((__format__(__printf__, 3, 4))) void
 change_answer(struct change_job *job, int error, const char *format, ...)
 {
-	struct mapping *mapping = namespace_find_number(job->service->names, job->number);
+	struct mapping *mapping = catalog_find_number(job->service->catalog, job->number);
 	const char *name = mapping ? mapping_name(mapping) : "";
 	const struct change_words *words = &change_words[job->call.command.op];
 	char reason[400], why[MAPPER_WHY_LENGTH] = "";
@@ -82,7 +82,7 @@ static void unmapped(struct change_job *job, struct mapping *mapping)
 	if (late)
 		notify_name(service, mapping_name(mapping));
 	log_debug("%s: unmapped%s", mapping_name(mapping), late ? ", late" : "");
-	namespace_remove(service->names, mapping);
+	catalog_remove(service->catalog, mapping);
 	change_answer(job, 0, "%s", "");
 }
 
@@ -131,7 +131,7 @@ static void unmapped_range(struct change_job *job, struct mapping *mapping)
 	uint64_t end = range_end(mapping, command);
 
 	mapping->busy = false;
-	if (namespace_cut(service->names, mapping, command->offset, end)) {
+	if (catalog_cut(service->catalog, mapping, command->offset, end)) {
 		log_error("%s: out of memory: what was unmapped shows late", mapping_name(mapping));
 		mapping->checked = 0;
 	}
@@ -148,8 +148,8 @@ static void renamed(struct change_job *job, struct mapping *mapping)
 	char *old_name = strdup(mapping_name(mapping));
 
 	mapping->busy = false;
-	if (!old_name || namespace_rename(service->names, mapping, job->reserved)) {
-		namespace_remove(service->names, job->reserved);
+	if (!old_name || catalog_rename(service->catalog, mapping, job->reserved)) {
+		catalog_remove(service->catalog, job->reserved);
 		change_answer(job, ENOMEM, "out of memory");
 	} else {
 		clock_gettime(CLOCK_REALTIME, &service->changed);
@@ -166,14 +166,14 @@ static void renamed(struct change_job *job, struct mapping *mapping)
 static void changed(struct keeper_call *call, const struct command_reply *reply)
 {
 	struct change_job *job = (struct change_job *)call;
-	struct mapping *mapping = namespace_find_number(job->service->names, job->number);
+	struct mapping *mapping = catalog_find_number(job->service->catalog, job->number);
 
 	if (reply->error) {
 		mapping->busy = false;
 		if (call->command.op == COMMAND_UNMAP_RANGE)
 			mapping->checked = 0; /* some pieces of it may be gone */
 		if (job->reserved)
-			namespace_remove(job->service->names, job->reserved);
+			catalog_remove(job->service->catalog, job->reserved);
 		if (reply->error == -ETIMEDOUT)
 			change_answer(job, EBUSY, "the keeper was busy");
 		else
@@ -273,13 +273,13 @@ static void change(struct service *service, struct mapping *mapping, const struc
 		   ((error = check_parts(mapping, why)) ||
 		    (error = mapper_check_room(service, uid, why)))) {
 		change_answer(job, error, "%s", why);
-	} else if (new_name && (error = namespace_reserve(service->names, new_name, record.uid,
-							  &job->reserved))) {
+	} else if (new_name && (error = catalog_reserve(service->catalog, new_name, record.uid,
+							&job->reserved))) {
 		change_answer(job, -error, "%s: %s", new_name,
 			      error == -EEXIST ? "the name is taken" : strerror(-error));
 	} else if (mapping->busy || keeper_link_stuck(service->keeper)) {
 		if (job->reserved)
-			namespace_remove(service->names, job->reserved);
+			catalog_remove(service->catalog, job->reserved);
 		change_answer(job, EBUSY, "%s",
 			      mapping->busy ? "another change of it is under way"
 					    : "the keeper does not answer");

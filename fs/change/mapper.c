@@ -129,7 +129,7 @@ static void taken_back(struct keeper_call *call, const struct command_reply *rep
 	if (reply->error)
 		log_error("%s: cannot take back a mapping that nobody waited for: %s",
 			  mapping_name(job->reserved), reply->message);
-	namespace_remove(job->service->names, job->reserved);
+	catalog_remove(job->service->catalog, job->reserved);
 	free(job);
 }
 
@@ -160,15 +160,15 @@ static void mapped(struct keeper_call *call, const struct command_reply *reply)
 	int error;
 
 	if (reply->error) {
-		namespace_remove(service->names, job->reserved);
+		catalog_remove(service->catalog, job->reserved);
 		job_end(job, errors_to_errno(reply->error), "%s", reply->message);
 		return;
 	}
 	error = job->finished ? pmem2fs_table_read(service->table, reply->slot, NULL, &record)
 			      : -ECANCELED;
 	if (!error)
-		error = namespace_show(service->names, job->reserved, reply->slot, &record,
-				       job->request.path, facts_cache_keeper(service->facts_cache));
+		error = catalog_show(service->catalog, job->reserved, reply->slot, &record,
+				     job->request.path, facts_cache_keeper(service->facts_cache));
 	if (error) {
 		take_back(service, job->reserved, reply->slot);
 		job_end(job, errors_to_errno(error),
@@ -185,14 +185,14 @@ static void mapped(struct keeper_call *call, const struct command_reply *reply)
 int mapper_check_room(struct service *service, uid_t uid, char why[MAPPER_WHY_LENGTH])
 {
 	const struct options *options = service->options;
-	struct namespace_totals totals = namespace_totals(service->names);
+	struct catalog_totals totals = catalog_totals(service->catalog);
 
 	if (totals.entries + totals.reserved + totals.gaps >= options->max) {
 		snprintf(why, MAPPER_WHY_LENGTH,
 			 "all %u mappings are in use, gaps counted (option max=)", options->max);
 		return ENOSPC;
 	}
-	if (uid && namespace_count_of(service->names, uid) >= options->max_user) {
+	if (uid && catalog_count_of(service->catalog, uid) >= options->max_user) {
 		snprintf(why, MAPPER_WHY_LENGTH,
 			 "user %u has %u mappings already, gaps counted (option max_user=)", uid,
 			 options->max_user);
@@ -213,7 +213,7 @@ static void ask_keeper(struct map_job *job)
 		job_end(job, error, "%s", why);
 		return;
 	}
-	error = namespace_reserve(service->names, job->name, job->uid, &job->reserved);
+	error = catalog_reserve(service->catalog, job->name, job->uid, &job->reserved);
 	if (error) {
 		job_end(job, -error, "%s",
 			error == -EEXIST ? "the name is taken" : strerror(-error));
@@ -278,7 +278,7 @@ void mapper_map(struct service *service, const char *name, struct request *reque
 	job->task = (struct task){.lane = uid, .run = open_source, .done = opened};
 	if (handle)
 		*handle = job;
-	if (namespace_find(service->names, name))
+	if (catalog_find(service->catalog, name))
 		job_end(job, EEXIST, "the name is taken");
 	else if (job->request.anonymous)
 		ask_keeper(job);
@@ -305,18 +305,18 @@ static int load(struct service *service, uint32_t slot, const struct pmem2fs_rec
 	name[record->label_length] = '\0';
 	if (!name[0])
 		snprintf(name, sizeof(name), "slot.%u", slot);
-	error = namespace_reserve(service->names, name, record->uid, &mapping);
+	error = catalog_reserve(service->catalog, name, record->uid, &mapping);
 	if (error == -EEXIST) { /* one of the two was on its way back, or got a name half */
 		snprintf(name, sizeof(name), "slot.%u.%llu", slot,
 			 (unsigned long long)record->created);
-		error = namespace_reserve(service->names, name, record->uid, &mapping);
+		error = catalog_reserve(service->catalog, name, record->uid, &mapping);
 	}
 	if (error)
 		return error;
-	error = namespace_show(service->names, mapping, slot, record, NULL,
-			       facts_cache_keeper(service->facts_cache));
+	error = catalog_show(service->catalog, mapping, slot, record, NULL,
+			     facts_cache_keeper(service->facts_cache));
 	if (error)
-		namespace_remove(service->names, mapping);
+		catalog_remove(service->catalog, mapping);
 	return error;
 }
 

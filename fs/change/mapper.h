@@ -9,7 +9,7 @@
 #define PMEM2FS_MAPPER_H
 
 #include "base/clock.h"
-#include "catalog/namespace.h"
+#include "catalog/catalog.h"
 #include "host/identity.h"
 #include "protocol/request.h"
 #include "service.h"

@@ -15,7 +15,7 @@
 #include "base/errors.h"
 #include "base/log.h"
 #include "base/watch.h"
-#include "catalog/namespace.h"
+#include "catalog/catalog.h"
 #include "format/wire.h"
 #include "scan/process_table.h"
 #include <errno.h>
@@ -175,7 +175,7 @@ static void leave_peer(struct release *release)
 
 static struct mapping *find_mapping(const struct release *release)
 {
-	return namespace_find_number(release->releases->service->names, release->mapping);
+	return catalog_find_number(release->releases->service->catalog, release->mapping);
 }
 
 /* It has ended; its mapping can be asked for again. */

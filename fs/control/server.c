@@ -15,8 +15,8 @@
 #include "base/json_fields.h"
 #include "base/log.h"
 #include "base/watch.h"
+#include "catalog/catalog.h"
 #include "catalog/events.h"
-#include "catalog/namespace.h"
 #include "change/mapper.h"
 #include "change/release.h"
 #include "format/wire.h"
@@ -237,7 +237,7 @@ static struct mapping *get_mapping(struct connection *connection, const json_t *
 	    !(seconds >= 0 && seconds <= TIMEOUT_MAX)) {
 		answer_result(connection, EINVAL, "bad request: no name or no sensible timeout");
 	} else {
-		mapping = namespace_find(connection->server->service->names, name);
+		mapping = catalog_find(connection->server->service->catalog, name);
 		snprintf(why, sizeof(why), "%s: no such mapping", name);
 		if (!mapping)
 			answer_result(connection, ENOENT, why);

@@ -14,8 +14,8 @@
 #include "base/clock.h"
 #include "base/pool.h"
 #include "base/watch.h"
+#include "catalog/catalog.h"
 #include "catalog/events.h"
-#include "catalog/namespace.h"
 #include "facts/facts_cache.h"
 #include "libpmem2fs.h"
 #include "scan/process_table.h"
@@ -285,8 +285,8 @@ static void gather(struct device_monitor *device_monitor)
 	device_monitor->gathered = changed;
 	for (watched = device_monitor->devices; watched; watched = watched->next)
 		watched->used = false;
-	mapping = namespace_after(service->names, 0, &place);
-	for (; mapping; mapping = namespace_next(service->names, &place)) {
+	mapping = catalog_after(service->catalog, 0, &place);
+	for (; mapping; mapping = catalog_next(service->catalog, &place)) {
 		if (!device_of(mapping, &dev, &block))
 			continue;
 		watched = find(device_monitor, dev, block);
@@ -319,8 +319,8 @@ static void look_at_changed(struct device_monitor *device_monitor)
 	}
 	if (!any)
 		return;
-	mapping = namespace_after(service->names, 0, &place);
-	for (; mapping; mapping = namespace_next(service->names, &place)) {
+	mapping = catalog_after(service->catalog, 0, &place);
+	for (; mapping; mapping = catalog_next(service->catalog, &place)) {
 		watched =
 			device_of(mapping, &dev, &block) ? find(device_monitor, dev, block) : NULL;
 		if (!watched || mapping->checked >= watched->changed)

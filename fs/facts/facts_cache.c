@@ -48,7 +48,7 @@ struct batch {
 };
 
 struct facts_cache {
-	struct name_space *names;
+	struct catalog *catalog;
 	struct events *events;
 	struct pool *pool;
 	pid_t keeper;
@@ -128,13 +128,13 @@ static void learn(struct batch *batch, size_t i)
 	for (size_t q = party->first; q < party_end(batch, i); q++) {
 		struct facts_query *query = &batch->questions[q];
 
-		mapping = namespace_find_number(facts_cache->names, query->number);
+		mapping = catalog_find_number(facts_cache->catalog, query->number);
 		if (!mapping)
 			continue;
 		mapping->asked = false;
 		if (party->changed)
 			continue;
-		if (namespace_learn(facts_cache->names, mapping, &query->facts, query->looked))
+		if (catalog_learn(facts_cache->catalog, mapping, &query->facts, query->looked))
 			events_changed(facts_cache->events, mapping);
 		owner = owner_of(facts_cache, mapping, &checked);
 		if (party->stale && *checked != batch->begun) {
@@ -197,7 +197,7 @@ static int start(struct facts_cache *facts_cache)
 
 	if (facts_cache->working || !batch)
 		return 0;
-	batch->newest = namespace_newest(facts_cache->names);
+	batch->newest = catalog_newest(facts_cache->catalog);
 	batch->facts_reader = facts_cache->facts_reader;
 	batch->lane = facts_cache->stuck_threads.now;
 	batch->task.lane = LANE_FACTS + batch->lane;
@@ -306,8 +306,8 @@ int facts_cache_request(struct facts_cache *facts_cache, struct mapping *mapping
 		error = add_question(batch, mapping);
 	if (error)
 		return error;
-	namespace_after(facts_cache->names, mapping->number - 1, &place); /* the mapping itself */
-	while (more-- && (mapping = namespace_next(facts_cache->names, &place)))
+	catalog_after(facts_cache->catalog, mapping->number - 1, &place); /* the mapping itself */
+	while (more-- && (mapping = catalog_next(facts_cache->catalog, &place)))
 		if (!mapping->asked && !facts_cache_is_fresh(mapping, now) &&
 		    add_question(batch, mapping) == -ENOMEM)
 			break;
@@ -338,7 +338,7 @@ static void abandon(struct facts_cache *facts_cache)
 	batch->abandoned = true;
 	facts_cache->working = NULL;
 	for (size_t i = 0; i < batch->count; i++) {
-		mapping = namespace_find_number(facts_cache->names, batch->questions[i].number);
+		mapping = catalog_find_number(facts_cache->catalog, batch->questions[i].number);
 		if (mapping)
 			mapping->asked = false;
 	}
@@ -386,14 +386,14 @@ void facts_cache_free(struct facts_cache *facts_cache)
 	free(facts_cache);
 }
 
-struct facts_cache *facts_cache_new(struct name_space *names, struct events *events,
+struct facts_cache *facts_cache_new(struct catalog *catalog, struct events *events,
 				    struct pool *pool, pid_t keeper)
 {
 	struct facts_cache *facts_cache = calloc(1, sizeof(*facts_cache));
 
 	if (!facts_cache)
 		return NULL;
-	facts_cache->names = names;
+	facts_cache->catalog = catalog;
 	facts_cache->events = events;
 	facts_cache->pool = pool;
 	facts_cache->keeper = keeper;

@@ -11,8 +11,8 @@
 
 #include "base/clock.h"
 #include "base/pool.h"
+#include "catalog/catalog.h"
 #include "catalog/events.h"
-#include "catalog/namespace.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -31,7 +31,7 @@ struct facts_cache;
  * `keeper` holds the mappings. `pool` runs the looking, one task at a time. Whoever listens to
  * events hears of what has changed. NULL when memory runs out.
  */
-struct facts_cache *facts_cache_new(struct name_space *names, struct events *events,
+struct facts_cache *facts_cache_new(struct catalog *catalog, struct events *events,
 				    struct pool *pool, pid_t keeper);
 void facts_cache_free(struct facts_cache *facts_cache);
 

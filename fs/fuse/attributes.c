@@ -16,7 +16,7 @@
 void attributes_root(const struct service *service, struct stat *st)
 {
 	*st = (struct stat){
-		.st_ino = NAMESPACE_ROOT,
+		.st_ino = CATALOG_ROOT,
 		.st_mode = S_IFDIR | service->options->rootmode,
 		.st_nlink = 2,
 		.st_uid = geteuid(),
@@ -42,7 +42,7 @@ void attributes_version(struct service *service, struct version *version, struct
 		.st_nlink = 1,
 		.st_uid = record.uid,
 		.st_gid = record.gid,
-		.st_size = (off_t)version_document_size(service->names, version),
+		.st_size = (off_t)version_document_size(service->catalog, version),
 		.st_blocks = (blkcnt_t)((version_mapped(version) + BLOCK - 1) / BLOCK),
 		.st_blksize = IO_BLOCK,
 		.st_atim = created,
@@ -84,7 +84,7 @@ int attributes_entry(struct service *service, struct mapping *mapping, uint64_t 
 	*param = (struct fuse_entry_param){0};
 	attributes_version(service, mapping->version, &param->attr);
 	if (!param->attr.st_size ||
-	    nodes_lookup(namespace_nodes(service->names), &mapping->version->node))
+	    nodes_lookup(catalog_nodes(service->catalog), &mapping->version->node))
 		return -ENOMEM;
 	param->ino = mapping->version->node.id;
 	param->entry_timeout = validity(service, mapping, now);
@@ -94,12 +94,12 @@ int attributes_entry(struct service *service, struct mapping *mapping, uint64_t 
 
 void attributes_forget(struct service *service, uint64_t id, uint64_t count)
 {
-	struct node *node = nodes_find(namespace_nodes(service->names), id);
+	struct node *node = nodes_find(catalog_nodes(service->catalog), id);
 
-	if (!node || !nodes_forget(namespace_nodes(service->names), node, count))
+	if (!node || !nodes_forget(catalog_nodes(service->catalog), node, count))
 		return;
 	if (node->kind == NODE_VERSION)
-		version_free(service->names, (struct version *)node);
+		version_free(service->catalog, (struct version *)node);
 	else
 		draft_free(service->drafts, (struct draft *)node);
 }

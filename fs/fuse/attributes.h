@@ -5,7 +5,7 @@
 #ifndef PMEM2FS_ATTRIBUTES_H
 #define PMEM2FS_ATTRIBUTES_H
 
-#include "catalog/namespace.h"
+#include "catalog/catalog.h"
 #include "fuse/drafts.h"
 #include "service.h"
 #include <stdint.h>

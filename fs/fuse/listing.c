@@ -5,7 +5,7 @@
 #define FUSE_USE_VERSION 314
 #include "fuse/listing.h"
 #include "base/clock.h"
-#include "catalog/namespace.h"
+#include "catalog/catalog.h"
 #include "facts/facts_cache.h"
 #include "fuse/attributes.h"
 #include "scan/process_table.h"
@@ -110,13 +110,13 @@ static void listing_fill(struct listing *listing)
 	}
 	listing->buffer = service->listing_buffer;
 	if (listing->cookie < COOKIE_DOT &&
-	    !listing_add_plain(listing, ".", COOKIE_DOT, NAMESPACE_ROOT, S_IFDIR))
+	    !listing_add_plain(listing, ".", COOKIE_DOT, CATALOG_ROOT, S_IFDIR))
 		goto reply;
 	if (listing->cookie < COOKIE_DOT_DOT &&
-	    !listing_add_plain(listing, "..", COOKIE_DOT_DOT, NAMESPACE_ROOT, S_IFDIR))
+	    !listing_add_plain(listing, "..", COOKIE_DOT_DOT, CATALOG_ROOT, S_IFDIR))
 		goto reply;
-	for (mapping = namespace_after(service->names, listing->cookie, &place); mapping;
-	     mapping = namespace_next(service->names, &place)) {
+	for (mapping = catalog_after(service->catalog, listing->cookie, &place); mapping;
+	     mapping = catalog_next(service->catalog, &place)) {
 		if (listing->plus && !listing->checked && !facts_cache_is_fresh(mapping, now)) {
 			if (listing->used)
 				break; /* the next call begins with it */

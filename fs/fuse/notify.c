@@ -6,7 +6,7 @@
 #include "fuse/notify.h"
 #include "base/log.h"
 #include "base/pool.h"
-#include "catalog/namespace.h"
+#include "catalog/catalog.h"
 #include <fuse_lowlevel.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,7 @@ static void send_notice(struct task *task)
 	struct notice *notice = (struct notice *)task;
 
 	/* A name that the kernel does not know gives an error, which is as good. */
-	fuse_lowlevel_notify_inval_entry(notice->session, NAMESPACE_ROOT, notice->name,
+	fuse_lowlevel_notify_inval_entry(notice->session, CATALOG_ROOT, notice->name,
 					 notice->length);
 }
 

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/pool.h"
-#include "catalog/namespace.h"
+#include "catalog/catalog.h"
 #include "change/mapper.h"
 #include "facts/facts_cache.h"
 #include "fuse/attributes.h"
@@ -38,7 +38,7 @@ static struct service *service_of(fuse_req_t req)
 
 static struct node *find_node(fuse_req_t req, fuse_ino_t id)
 {
-	return nodes_find(namespace_nodes(service_of(req)->names), id);
+	return nodes_find(catalog_nodes(service_of(req)->catalog), id);
 }
 
 static void op_init(void *data, struct fuse_conn_info *conn)
@@ -75,7 +75,7 @@ struct lookup_wait {
 static void lookup_end(struct waiter *waiter)
 {
 	struct lookup_wait *wait = (struct lookup_wait *)waiter;
-	struct mapping *mapping = namespace_find(service_of(wait->req)->names, wait->name);
+	struct mapping *mapping = catalog_find(service_of(wait->req)->catalog, wait->name);
 
 	if (mapping)
 		reply_lookup(wait->req, mapping);
@@ -89,7 +89,7 @@ static void lookup_facts(struct waiter *waiter)
 {
 	struct lookup_wait *wait = (struct lookup_wait *)waiter;
 	struct service *service = service_of(wait->req);
-	struct mapping *mapping = namespace_find(service->names, wait->name);
+	struct mapping *mapping = catalog_find(service->catalog, wait->name);
 
 	waiter->wake = lookup_end;
 	if (!mapping || facts_cache_is_fresh(mapping, clock_now()) ||
@@ -103,13 +103,13 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct lookup_wait *wait;
 	struct mapping *mapping;
 
-	if (parent != NAMESPACE_ROOT || strlen(name) > NAME_LENGTH_MAX) {
-		if (parent == NAMESPACE_ROOT)
+	if (parent != CATALOG_ROOT || strlen(name) > NAME_LENGTH_MAX) {
+		if (parent == CATALOG_ROOT)
 			log_info("%.40s...: a name of %zu bytes is too long", name, strlen(name));
-		fuse_reply_err(req, parent != NAMESPACE_ROOT ? ENOTDIR : ENAMETOOLONG);
+		fuse_reply_err(req, parent != CATALOG_ROOT ? ENOTDIR : ENAMETOOLONG);
 		return;
 	}
-	mapping = namespace_find(service->names, name);
+	mapping = catalog_find(service->catalog, name);
 	if (mapping && !mapping->foreign.process && facts_cache_is_fresh(mapping, clock_now())) {
 		reply_lookup(req, mapping);
 		return;
@@ -147,7 +147,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 	struct stat st;
 
 	(void)fi;
-	if (id == NAMESPACE_ROOT)
+	if (id == CATALOG_ROOT)
 		attributes_root(service, &st);
 	else if (!node) {
 		fuse_reply_err(req, ESTALE);
@@ -209,7 +209,7 @@ static void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 		fuse_reply_buf(req, NULL, 0);
 		return;
 	}
-	text = version_document(service_of(req)->names, (struct version *)node, &length);
+	text = version_document(service_of(req)->catalog, (struct version *)node, &length);
 	if (!text)
 		fuse_reply_err(req, ENOMEM);
 	else if ((size_t)offset >= length)
@@ -251,7 +251,7 @@ static void unlink_give_up(struct pending *pending)
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct service *service = service_of(req);
-	struct mapping *mapping = namespace_find(service->names, name);
+	struct mapping *mapping = catalog_find(service->catalog, name);
 	struct pending_unlink *unlink;
 
 	(void)parent;
@@ -281,7 +281,7 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 		      const char *new_name, unsigned flags)
 {
 	struct service *service = service_of(req);
-	struct mapping *mapping = namespace_find(service->names, name);
+	struct mapping *mapping = catalog_find(service->catalog, name);
 
 	(void)parent;
 	(void)new_parent;
@@ -301,7 +301,7 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 /* Answered, since a kernel that need not ask caches listings and never sees what is new. */
 static void op_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
-	if (id == NAMESPACE_ROOT)
+	if (id == CATALOG_ROOT)
 		fuse_reply_open(req, fi);
 	else
 		fuse_reply_err(req, ENOTDIR);
@@ -310,7 +310,7 @@ static void op_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 static void reply_statfs(fuse_req_t req)
 {
 	struct service *service = service_of(req);
-	struct namespace_totals totals = namespace_totals(service->names);
+	struct catalog_totals totals = catalog_totals(service->catalog);
 	uint64_t mapped = totals.pmem_bytes;
 	struct statvfs st = {
 		.f_bsize = STATFS_BLOCK,

@@ -41,11 +41,11 @@ void writing_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t 
 	int error;
 
 	(void)mode;
-	if (parent != NAMESPACE_ROOT || strlen(name) > NAME_LENGTH_MAX) {
-		fuse_reply_err(req, parent != NAMESPACE_ROOT ? ENOTDIR : ENAMETOOLONG);
+	if (parent != CATALOG_ROOT || strlen(name) > NAME_LENGTH_MAX) {
+		fuse_reply_err(req, parent != CATALOG_ROOT ? ENOTDIR : ENAMETOOLONG);
 		return;
 	}
-	if (namespace_find(service->names, name)) {
+	if (catalog_find(service->catalog, name)) {
 		fuse_reply_err(req, EEXIST);
 		return;
 	}
@@ -57,7 +57,7 @@ void writing_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t 
 		fuse_reply_err(req, -error);
 		return;
 	}
-	if (nodes_lookup(namespace_nodes(service->names), &draft->node)) {
+	if (nodes_lookup(catalog_nodes(service->catalog), &draft->node)) {
 		draft_free(service->drafts, draft);
 		fuse_reply_err(req, ENOMEM);
 		return;
@@ -168,7 +168,7 @@ void writing_write(fuse_req_t req, fuse_ino_t id, const char *text, size_t size,
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	struct service *service = service_of(req);
-	struct node *node = nodes_find(namespace_nodes(service->names), id);
+	struct node *node = nodes_find(catalog_nodes(service->catalog), id);
 	struct draft *draft = (struct draft *)node;
 	char why[REQUEST_WHY_LENGTH];
 	bool open;

@@ -6,7 +6,7 @@
 #ifndef PMEM2FS_WRITING_H
 #define PMEM2FS_WRITING_H
 
-#include "catalog/namespace.h"
+#include "catalog/catalog.h"
 #include "fuse/drafts.h"
 #include "service.h"
 #include <fuse_lowlevel.h>

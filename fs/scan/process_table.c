@@ -7,8 +7,8 @@
 #include "scan/process_table.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "catalog/catalog.h"
 #include "catalog/events.h"
-#include "catalog/namespace.h"
 #include "change/release.h"
 #include "protocol/entry_name.h"
 #include "scan/scan_queue.h"
@@ -81,7 +81,7 @@ static void forget_mapping(struct mapping *mapping)
 	events_unmapped(service->events, mapping);
 	clock_gettime(CLOCK_REALTIME, &service->changed);
 	release_gone(mapping);
-	namespace_remove(service->names, mapping);
+	catalog_remove(service->catalog, mapping);
 }
 
 static void end_holder(struct process *process)
@@ -177,7 +177,7 @@ close_pidfd:
 static int enter(struct process *process, struct scan_event *event, struct mapping **mapping)
 {
 	const struct pmem2fs_record *record = &event->record;
-	struct name_space *names = process->all->service->names;
+	struct catalog *catalog = process->all->service->catalog;
 	const struct foreign foreign = {
 		.process = process,
 		.event = event->number,
@@ -192,16 +192,16 @@ static int enter(struct process *process, struct scan_event *event, struct mappi
 	if (record->label_length) {
 		entry_name_of_label(name, process->comm, process->pid, record->label,
 				    record->label_length);
-		error = namespace_enter(names, name, event->origin, record, &event->extents,
-					&foreign, process->owner, mapping);
+		error = catalog_enter(catalog, name, event->origin, record, &event->extents,
+				      &foreign, process->owner, mapping);
 	}
 	/* Whoever would take all these names beforehand cannot guess them. */
 	for (int i = 0; error == -EEXIST && i < NAME_TRIES; i++) {
 		if (i && getrandom(&more, sizeof(more), 0) < 0)
 			break;
 		entry_name_of_address(name, process->comm, process->pid, record->address, more);
-		error = namespace_enter(names, name, event->origin, record, &event->extents,
-					&foreign, process->owner, mapping);
+		error = catalog_enter(catalog, name, event->origin, record, &event->extents,
+				      &foreign, process->owner, mapping);
 	}
 	return error;
 }
@@ -219,7 +219,7 @@ static void see_new(struct process *process, struct scan_event *event)
 		return;
 	}
 	if (!tsearch(mapping, &process_table->events, compare_sightings)) {
-		namespace_remove(service->names, mapping);
+		catalog_remove(service->catalog, mapping);
 		miss(process_table, process->pid);
 		return;
 	}
@@ -249,7 +249,7 @@ static void see(struct process *process, struct scan_event *event)
 		return;
 	}
 	state = version_state(mapping->version);
-	if (namespace_see(process_table->service->names, mapping, &event->record, &event->extents))
+	if (catalog_see(process_table->service->catalog, mapping, &event->record, &event->extents))
 		miss(process_table, process->pid);
 	else if (strcmp(state, version_state(mapping->version)))
 		events_changed(process_table->service->events, mapping);

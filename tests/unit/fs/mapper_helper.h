@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "capture.h"
-#include "catalog/namespace.h"
+#include "catalog/catalog.h"
 #include "change/mapper.h"
 #include "rig.h"
 #include <errno.h>
@@ -104,7 +104,7 @@ static inline struct mapping *mapped(struct rig *rig, const char *name, uid_t ui
 	map(rig, name, anonymous(), uid, &result, NULL);
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, 0);
-	mapping = namespace_find(rig->service.names, name);
+	mapping = catalog_find(rig->service.catalog, name);
 	assert_non_null(mapping);
 	return mapping;
 }

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "capture.h"
-#include "catalog/namespace.h"
+#include "catalog/catalog.h"
 #include "change/mapper.h"
 #include "change/release.h"
 #include "format/wire.h"
@@ -121,8 +121,8 @@ static inline struct mapping *enter(struct place *place, uint32_t slot, enum ori
 	char name[32];
 
 	snprintf(name, sizeof(name), "prog.%d.%u", PID, slot);
-	assert_int_equal(namespace_enter(place->rig->service.names, name, origin, &record, &extents,
-					 &foreign, NULL, &mapping),
+	assert_int_equal(catalog_enter(place->rig->service.catalog, name, origin, &record, &extents,
+				       &foreign, NULL, &mapping),
 			 0);
 	return mapping;
 }
@@ -136,7 +136,7 @@ static inline struct mapping *publish(struct place *place, uint32_t slot)
 static inline void vanish(struct place *place, struct mapping *mapping)
 {
 	release_gone(mapping);
-	namespace_remove(place->rig->service.names, mapping);
+	catalog_remove(place->rig->service.catalog, mapping);
 }
 
 /*

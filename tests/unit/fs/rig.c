@@ -4,8 +4,8 @@
  */
 #include "rig.h"
 #include "base/pool.h"
+#include "catalog/catalog.h"
 #include "catalog/events.h"
-#include "catalog/namespace.h"
 #include "change/keeper_link.h"
 #include "facts/facts_cache.h"
 #include "fuse/drafts.h"
@@ -85,14 +85,14 @@ struct rig *rig_new(void)
 	rig->far = ends[1];
 	service->options = &rig->options;
 	assert_int_equal(pmem2fs_table_open(&service->table, table_descriptor()), 0);
-	service->names = namespace_new(0);
+	service->catalog = catalog_new(0);
 	service->openers = pool_new(rig->wake, 4, 16, 100);
 	service->helpers = pool_new(rig->wake, 1, 3, 1000);
 	service->drafts = drafts_new();
 	service->events = events_new();
 	service->keeper = keeper_link_new(ends[0]);
 	service->facts_cache =
-		facts_cache_new(service->names, service->events, service->helpers, getpid());
+		facts_cache_new(service->catalog, service->events, service->helpers, getpid());
 	watch_begin(rig, &rig->pools, rig->wake, pools_ready);
 	watch_begin(rig, &rig->keeper, ends[0], keeper_ready);
 	return rig;
@@ -122,8 +122,8 @@ void rig_free(struct rig *rig)
 	assert_int_equal(pool_submit(service->helpers, &last), 0);
 	rig_run(rig, &drained);
 
-	while ((mapping = namespace_after(service->names, 0, &place)))
-		namespace_remove(service->names, mapping);
+	while ((mapping = catalog_after(service->catalog, 0, &place)))
+		catalog_remove(service->catalog, mapping);
 	for (uint32_t i = 0; i < SLOTS_MAX; i++)
 		pmem2_unmap(&maps[i]);
 	pool_close(service->openers);
@@ -132,7 +132,7 @@ void rig_free(struct rig *rig)
 	keeper_link_free(service->keeper);
 	events_free(service->events);
 	drafts_free(service->drafts);
-	namespace_free(service->names);
+	catalog_free(service->catalog);
 	pmem2fs_table_close(&service->table);
 	close(rig->keeper.fd);
 	close(rig->far);

@@ -8,7 +8,7 @@
 #define PMEM2FS_TEST_SERVER_HELPER_H
 
 #include "capture.h"
-#include "catalog/namespace.h"
+#include "catalog/catalog.h"
 #include "change/release.h"
 #include "control/server.h"
 #include "keeper/listen.h"

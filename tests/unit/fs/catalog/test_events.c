@@ -2,8 +2,8 @@
 /*
  * test_events.c - what subscribers hear
  */
+#include "catalog/catalog.h"
 #include "catalog/events.h"
-#include "catalog/namespace.h"
 #include "packet.h"
 #include <errno.h>
 #include <setjmp.h>
@@ -20,7 +20,7 @@
 
 struct rig {
 	struct events *events;
-	struct name_space *names;
+	struct catalog *catalog;
 	int near, far;
 };
 
@@ -35,8 +35,8 @@ static int begin(void **state)
 	rig->near = ends[0];
 	rig->far = ends[1];
 	rig->events = events_new();
-	rig->names = namespace_new(0);
-	return !rig->events || !rig->names;
+	rig->catalog = catalog_new(0);
+	return !rig->events || !rig->catalog;
 }
 
 static int end(void **state)
@@ -44,7 +44,7 @@ static int end(void **state)
 	struct rig *rig = *state;
 
 	events_free(rig->events);
-	namespace_free(rig->names);
+	catalog_free(rig->catalog);
 	close(rig->near);
 	close(rig->far);
 	free(rig);
@@ -61,8 +61,8 @@ static struct mapping *add(struct rig *rig, const char *name, uid_t uid)
 	};
 	struct mapping *mapping = NULL;
 
-	assert_int_equal(namespace_reserve(rig->names, name, uid, &mapping), 0);
-	assert_int_equal(namespace_show(rig->names, mapping, 0, &record, NULL, NULL), 0);
+	assert_int_equal(catalog_reserve(rig->catalog, name, uid, &mapping), 0);
+	assert_int_equal(catalog_show(rig->catalog, mapping, 0, &record, NULL, NULL), 0);
 	return mapping;
 }
 
@@ -123,7 +123,7 @@ static void learn(struct rig *rig, struct mapping *mapping, bool lost, uint32_t 
 		facts.badblocks = calloc(bad, sizeof(*facts.badblocks));
 	for (uint32_t i = 0; i < bad; i++)
 		facts.badblocks[i] = (struct pmem2_badblock){i * 8192ull, 4096};
-	namespace_learn(rig->names, mapping, &facts, 1);
+	catalog_learn(rig->catalog, mapping, &facts, 1);
 	events_changed(rig->events, mapping);
 }
 

@@ -19,12 +19,12 @@ static void maps_a_file(void **state)
 
 	map(rig, "file", of_path(path), UID, &result, &job);
 	assert_non_null(job);
-	assert_null(namespace_find(rig->service.names, "file"));
+	assert_null(catalog_find(rig->service.catalog, "file"));
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, 0);
 	assert_string_equal(result.why, "");
 	assert_null(job);
-	mapping = namespace_find(rig->service.names, "file");
+	mapping = catalog_find(rig->service.catalog, "file");
 	version_record(mapping->version, &record);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(record.source_inode, st.st_ino);
@@ -34,7 +34,7 @@ static void maps_a_file(void **state)
 	assert_int_equal(rig_mapped(rig), 1);
 
 	removed(rig, mapping, UID);
-	assert_null(namespace_find(rig->service.names, "file"));
+	assert_null(catalog_find(rig->service.catalog, "file"));
 	assert_int_equal(rig_mapped(rig), 0);
 	assert_int_equal(rig_descriptors(), descriptors);
 	unlink(path);
@@ -79,7 +79,7 @@ static void what_cannot_be_opened_takes_no_name(void **state)
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, ENOENT);
 	assert_string_equal(result.why, "x: cannot map /nowhere/at/all: No such file or directory");
-	assert_int_equal(namespace_totals(rig->service.names).reserved, 0);
+	assert_int_equal(catalog_totals(rig->service.catalog).reserved, 0);
 	mapped(rig, "x", UID);
 }
 
@@ -131,7 +131,7 @@ static void the_keepers_refusal_is_told(void **state)
 		assert_int_equal(result.error, errors[i].number);
 		assert_string_equal(result.why,
 				    "x: cannot map anonymous memory: as the keeper says");
-		assert_int_equal(namespace_totals(rig->service.names).reserved, 0);
+		assert_int_equal(catalog_totals(rig->service.catalog).reserved, 0);
 	}
 }
 
@@ -148,7 +148,7 @@ static void a_slot_that_is_empty_is_no_mapping(void **state)
 	taken.command.slot = 3000;
 	rig_answer(rig, &taken, 0);
 	assert_int_equal(result.error, ENOENT);
-	assert_null(namespace_find(rig->service.names, "x"));
+	assert_null(catalog_find(rig->service.catalog, "x"));
 	assert_true(rig_take(rig, &taken)); /* and is told to take it back */
 	assert_int_equal(taken.command.op, COMMAND_UNMAP);
 	rig_answer(rig, &taken, PMEM2_E_MAPPING_NOT_FOUND);
@@ -228,7 +228,7 @@ static void abandoned_before_the_keeper_knows(void **state)
 		rig_poll(rig);
 	assert_false(rig_take(rig, &taken));
 	assert_int_equal(result.calls, 0);
-	assert_int_equal(namespace_totals(rig->service.names).reserved, 0);
+	assert_int_equal(catalog_totals(rig->service.catalog).reserved, 0);
 	unlink(path);
 	free(path);
 }
@@ -250,13 +250,13 @@ static void abandoned_while_the_keeper_maps(void **state)
 	assert_int_equal(other.error, EEXIST); /* the name is not free yet */
 	rig_carry_out(rig, &taken);
 	assert_int_equal(result.calls, 0);
-	assert_null(namespace_find(rig->service.names, "x"));
+	assert_null(catalog_find(rig->service.catalog, "x"));
 	assert_int_equal(rig_mapped(rig), 1);
 	assert_true(rig_take(rig, &taken));
 	assert_int_equal(taken.command.op, COMMAND_UNMAP);
 	rig_carry_out(rig, &taken);
 	assert_int_equal(rig_mapped(rig), 0);
-	assert_int_equal(namespace_totals(rig->service.names).reserved, 0);
+	assert_int_equal(catalog_totals(rig->service.catalog).reserved, 0);
 }
 
 static void abandoned_and_then_refused(void **state)
@@ -292,17 +292,17 @@ static void a_new_worker_shows_the_same(void **state)
 	longest[NAME_LENGTH_MAX] = '\0';
 	mapped(rig, "a", UID);
 	slot = mapped(rig, longest, 0)->slot;
-	while ((mapping = namespace_after(service->names, 0, &place)))
-		namespace_remove(service->names, mapping);
+	while ((mapping = catalog_after(service->catalog, 0, &place)))
+		catalog_remove(service->catalog, mapping);
 	assert_int_equal(mapper_load(service), 0);
-	assert_int_equal(namespace_totals(service->names).entries, 2);
-	assert_int_equal(namespace_count_of(service->names, UID), 1);
-	mapping = namespace_find(service->names, longest);
+	assert_int_equal(catalog_totals(service->catalog).entries, 2);
+	assert_int_equal(catalog_count_of(service->catalog, UID), 1);
+	mapping = catalog_find(service->catalog, longest);
 	assert_non_null(mapping);
 	assert_int_equal(mapping->slot, slot);
 	version_record(mapping->version, &record);
 	assert_int_equal(record.length, 4096);
-	assert_non_null(namespace_find(service->names, "a"));
+	assert_non_null(catalog_find(service->catalog, "a"));
 }
 
 /* A mapping that could not be taken back leaves two with one label; neither is lost for that. */
@@ -327,12 +327,12 @@ static void a_new_worker_shows_two_of_one_label(void **state)
 	rig_answer(rig, &taken, -ENOMEM);
 	rig->keeper_off = false;
 	mapped(rig, "x", UID);
-	while ((mapping = namespace_after(service->names, 0, &place)))
-		namespace_remove(service->names, mapping);
+	while ((mapping = catalog_after(service->catalog, 0, &place)))
+		catalog_remove(service->catalog, mapping);
 	assert_int_equal(mapper_load(service), 0);
-	assert_int_equal(namespace_totals(service->names).entries, 2);
-	assert_int_equal(namespace_count_of(service->names, UID), 2);
-	assert_non_null(namespace_find(service->names, "x"));
+	assert_int_equal(catalog_totals(service->catalog).entries, 2);
+	assert_int_equal(catalog_count_of(service->catalog, UID), 2);
+	assert_non_null(catalog_find(service->catalog, "x"));
 }
 
 int main(void)

@@ -18,7 +18,7 @@ static void only_the_owner_and_root_remove(void **state)
 	assert_string_equal(result.why, "x: cannot unmap: it belongs to user 1000");
 	mapper_rename(&rig->service, mapping, "y", UID + 1, CLOCK_SECOND, finished, &result);
 	assert_int_equal(result.error, EPERM);
-	assert_int_equal(namespace_totals(rig->service.names).reserved, 0);
+	assert_int_equal(catalog_totals(rig->service.catalog).reserved, 0);
 	removed(rig, mapping, 0);
 }
 
@@ -34,7 +34,7 @@ static void unmap_part(struct rig *rig, struct mapping *mapping, uint64_t offset
 static void expect_extents(struct rig *rig, const struct mapping *mapping, const char *expected)
 {
 	size_t length;
-	const char *text = version_document(rig->service.names, mapping->version, &length);
+	const char *text = version_document(rig->service.catalog, mapping->version, &length);
 	json_t *document = json_loadb(text, length, 0, NULL),
 	       *wanted = json_loads(expected, 0, NULL);
 
@@ -52,7 +52,7 @@ static struct mapping *mapped_file(struct rig *rig, const char *name, char **pat
 	map(rig, name, of_path(*path), UID, &result, NULL);
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, 0);
-	return namespace_find(rig->service.names, name);
+	return catalog_find(rig->service.catalog, name);
 }
 
 static void unmaps_parts(void **state)
@@ -67,8 +67,8 @@ static void unmaps_parts(void **state)
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, 0);
 	assert_false(mapping->busy);
-	assert_ptr_equal(namespace_find(rig->service.names, "x"), mapping);
-	assert_int_equal(namespace_totals(rig->service.names).bytes, 3 * 4096);
+	assert_ptr_equal(catalog_find(rig->service.catalog, "x"), mapping);
+	assert_int_equal(catalog_totals(rig->service.catalog).bytes, 3 * 4096);
 	expect_extents(rig, mapping,
 		       "[{\"offset\":0,\"length\":4096},"
 		       "{\"offset\":8192,\"length\":8192}]");
@@ -133,7 +133,7 @@ static void gaps_count_as_mappings(void **state)
 	unmap_part(rig, mapping, 4096, 4096, UID, &result);
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, 0);
-	assert_int_equal(namespace_count_of(rig->service.names, UID), 2);
+	assert_int_equal(catalog_count_of(rig->service.catalog, UID), 2);
 	map(rig, "y", anonymous(), UID, &result, NULL);
 	assert_int_equal(result.error, EDQUOT);
 	unmap_part(rig, mapping, 8192, 4096, UID, &result); /* makes none more */
@@ -141,11 +141,11 @@ static void gaps_count_as_mappings(void **state)
 	assert_int_equal(result.error, 0);
 	unmap_part(rig, mapping, 0, 4096, UID, &result); /* one less */
 	rig_run(rig, &result.done);
-	assert_int_equal(namespace_count_of(rig->service.names, UID), 1);
+	assert_int_equal(catalog_count_of(rig->service.catalog, UID), 1);
 	remove_it(rig, mapping, UID, &result);
 	rig_run(rig, &result.done);
-	assert_int_equal(namespace_totals(rig->service.names).gaps, 0);
-	assert_int_equal(namespace_count_of(rig->service.names, UID), 0);
+	assert_int_equal(catalog_totals(rig->service.catalog).gaps, 0);
+	assert_int_equal(catalog_count_of(rig->service.catalog, UID), 0);
 	unlink(path);
 	free(path);
 
@@ -210,7 +210,7 @@ static void a_refused_unmap_changes_nothing(void **state)
 		assert_true(rig_take(rig, &taken));
 		rig_answer(rig, &taken, i ? -ETIMEDOUT : -ENOMEM);
 		assert_int_equal(result.error, i ? EBUSY : ENOMEM);
-		assert_ptr_equal(namespace_find(rig->service.names, "x"), mapping);
+		assert_ptr_equal(catalog_find(rig->service.catalog, "x"), mapping);
 	}
 	rig->keeper_off = false;
 	removed(rig, mapping, UID);
@@ -258,7 +258,7 @@ static void an_overdue_unmap_is_finished_later(void **state)
 	keeper_link_expire(rig->service.keeper, clock_now() + CLOCK_SECOND);
 	assert_int_equal(result.calls, 1);
 	assert_int_equal(result.error, EBUSY);
-	assert_ptr_equal(namespace_find(rig->service.names, "x"), mapping);
+	assert_ptr_equal(catalog_find(rig->service.catalog, "x"), mapping);
 	remove_it(rig, mapping, UID, &stuck);
 	assert_int_equal(stuck.error, EBUSY);
 	remove_it(rig, other, UID, &stuck); /* for the next seconds at once */
@@ -266,7 +266,7 @@ static void an_overdue_unmap_is_finished_later(void **state)
 
 	rig_carry_out(rig, &taken);
 	assert_int_equal(result.calls, 1);
-	assert_null(namespace_find(rig->service.names, "x"));
+	assert_null(catalog_find(rig->service.catalog, "x"));
 	assert_int_equal(rig_mapped(rig), 1);
 	rig->keeper_off = false;
 	removed(rig, other, UID);
@@ -285,7 +285,7 @@ static void an_overdue_unmap_may_fail_later(void **state)
 	keeper_link_expire(rig->service.keeper, clock_now() + CLOCK_SECOND);
 	rig_answer(rig, &taken, -ETIMEDOUT);
 	assert_int_equal(result.calls, 1);
-	assert_ptr_equal(namespace_find(rig->service.names, "x"), mapping);
+	assert_ptr_equal(catalog_find(rig->service.catalog, "x"), mapping);
 	rig->keeper_off = false;
 	removed(rig, mapping, UID);
 }
@@ -299,11 +299,11 @@ static void renames(void **state)
 	struct result result = {0};
 
 	mapper_rename(&rig->service, mapping, "y", UID, CLOCK_SECOND, finished, &result);
-	assert_non_null(namespace_find(rig->service.names, "x")); /* not before the keeper has */
+	assert_non_null(catalog_find(rig->service.catalog, "x")); /* not before the keeper has */
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, 0);
-	assert_null(namespace_find(rig->service.names, "x"));
-	assert_ptr_equal(namespace_find(rig->service.names, "y"), mapping);
+	assert_null(catalog_find(rig->service.catalog, "x"));
+	assert_ptr_equal(catalog_find(rig->service.catalog, "y"), mapping);
 	assert_int_equal(mapping->number, number);
 	assert_int_equal(pmem2fs_table_read(rig->service.table, mapping->slot, NULL, &record), 0);
 	assert_int_equal(record.label_length, 1);
@@ -342,7 +342,7 @@ static void renames_onto_no_other(void **state)
 	assert_true(rig_take(rig, &taken));
 	rig_carry_out(rig, &taken);
 	assert_int_equal(result.error, 0);
-	assert_ptr_equal(namespace_find(rig->service.names, "z"), x);
+	assert_ptr_equal(catalog_find(rig->service.catalog, "z"), x);
 }
 
 static void a_refused_rename_changes_nothing(void **state)
@@ -357,8 +357,8 @@ static void a_refused_rename_changes_nothing(void **state)
 	assert_true(rig_take(rig, &taken));
 	rig_answer(rig, &taken, -ETIMEDOUT);
 	assert_int_equal(result.error, EBUSY);
-	assert_ptr_equal(namespace_find(rig->service.names, "x"), mapping);
-	assert_int_equal(namespace_totals(rig->service.names).reserved, 0);
+	assert_ptr_equal(catalog_find(rig->service.catalog, "x"), mapping);
+	assert_int_equal(catalog_totals(rig->service.catalog).reserved, 0);
 	rig->keeper_off = false;
 	mapped(rig, "y", UID);
 }
@@ -377,8 +377,8 @@ static void an_overdue_rename_is_finished_later(void **state)
 	assert_int_equal(result.error, EBUSY);
 	rig_carry_out(rig, &taken);
 	assert_int_equal(result.calls, 1);
-	assert_ptr_equal(namespace_find(rig->service.names, "y"), mapping);
-	assert_null(namespace_find(rig->service.names, "x"));
+	assert_ptr_equal(catalog_find(rig->service.catalog, "y"), mapping);
+	assert_null(catalog_find(rig->service.catalog, "x"));
 }
 
 int main(void)

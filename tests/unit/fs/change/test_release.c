@@ -29,7 +29,7 @@ static void a_mapping_is_released(void **state)
 	expect_result(&result, 0, NULL);
 	holders_fake_wake(&place->process_table);
 	expect_result(&result, 0, NULL);
-	assert_null(namespace_find_number(place->rig->service.names, number));
+	assert_null(catalog_find_number(place->rig->service.catalog, number));
 	assert_int_equal(releases_expire(place->releases, clock_now()), UINT64_MAX);
 	expect(place, fd, 0);
 	close(fd);
@@ -68,7 +68,7 @@ static void only_the_look_decides(void **state)
 	mapping = publish(place, 5);
 	request = go(place, fd, mapping, &result);
 	say(place, fd, WIRE_DONE, request, -EPERM);
-	namespace_remove(place->rig->service.names, mapping);
+	catalog_remove(place->rig->service.catalog, mapping);
 	holders_fake_wake(&place->process_table);
 	expect_result(&result, 0, NULL);
 	close(fd);

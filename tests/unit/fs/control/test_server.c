@@ -37,7 +37,7 @@ static void says_hello(void **state)
 static void maps_what_is_passed(void **state)
 {
 	struct place *place = *state;
-	struct name_space *names = place->rig->service.names;
+	struct catalog *catalog = place->rig->service.catalog;
 	int fd = reach(place, 0), file;
 	struct pmem2fs_record record;
 	char *path = rig_new_file();
@@ -50,7 +50,7 @@ static void maps_what_is_passed(void **state)
 	put_bytes(fd, "{\"map\":{},\"name\":\"x\"}", 21, file, 1);
 	assert_int_equal(answered(place, fd, NULL), 0);
 	assert_int_equal(rig_descriptors(), descriptors);
-	version_record(namespace_find(names, "x")->version, &record);
+	version_record(catalog_find(catalog, "x")->version, &record);
 	assert_int_equal(fstat(file, &st), 0);
 	assert_int_equal(record.source_inode, st.st_ino);
 	assert_int_equal(record.length, 16384);
@@ -79,7 +79,7 @@ static void maps_anonymous_memory_without(void **state)
 	int fd = reach(place, 0);
 
 	assert_int_equal(ask(place, fd, "{\"map\":" ANONYMOUS ",\"name\":\"x\"}", NULL), 0);
-	assert_non_null(namespace_find(place->rig->service.names, "x"));
+	assert_non_null(catalog_find(place->rig->service.catalog, "x"));
 	assert_int_equal(ask(place, fd, "{\"map\":{\"source\":{\"type\":\"file\"}},\"name\":\"y\"}",
 			     "y: bad request: "),
 			 EINVAL);
@@ -92,7 +92,7 @@ static void maps_anonymous_memory_without(void **state)
 			     ",\"name\":\"\\\\xff\",\"name_encoding\":\"escaped\"}",
 			     NULL),
 			 0);
-	assert_non_null(namespace_find(place->rig->service.names, "\xff"));
+	assert_non_null(catalog_find(place->rig->service.catalog, "\xff"));
 	close(fd);
 }
 
@@ -212,7 +212,7 @@ static void unmaps(void **state)
 	assert_int_equal(ask(place, fd, "{\"map\":" ANONYMOUS ",\"name\":\"x\"}", NULL), 0);
 	assert_int_equal(ask(place, fd, "{\"unmap\":\"y\"}", "y: no such mapping"), ENOENT);
 	assert_int_equal(ask(place, fd, "{\"unmap\":\"x\"}", NULL), 0);
-	assert_null(namespace_find(place->rig->service.names, "x"));
+	assert_null(catalog_find(place->rig->service.catalog, "x"));
 	assert_int_equal(rig_mapped(place->rig), 0);
 	assert_int_equal(ask(place, fd, "{\"unmap\":\"x\"}", "x: no such mapping"), ENOENT);
 	close(fd);
@@ -228,7 +228,7 @@ static void unmaps_a_part(void **state)
 	struct mapping *mapping;
 
 	assert_int_equal(ask(place, fd, request, NULL), 0);
-	mapping = namespace_find(place->rig->service.names, "x");
+	mapping = catalog_find(place->rig->service.catalog, "x");
 	assert_int_equal(ask(place, fd, "{\"unmap_range\":\"y\",\"offset\":0,\"length\":1}",
 			     "y: no such mapping"),
 			 ENOENT);
@@ -265,9 +265,9 @@ static void an_unmap_waits_as_long_as_it_is_told(void **state)
 	assert_null(packet_next(fd));
 	keeper_link_expire(rig->service.keeper, clock_now() + 21 * CLOCK_SECOND);
 	assert_int_equal(answered(place, fd, "x: cannot unmap: "), EBUSY);
-	assert_non_null(namespace_find(rig->service.names, "x"));
+	assert_non_null(catalog_find(rig->service.catalog, "x"));
 	rig_carry_out(rig, &taken);
-	assert_null(namespace_find(rig->service.names, "x"));
+	assert_null(catalog_find(rig->service.catalog, "x"));
 	rig->keeper_off = false;
 	assert_int_equal(ask(place, fd, "{\"hello\":1}", NULL), 0); /* no second answer */
 	close(fd);
@@ -286,7 +286,7 @@ static void users_unmap_their_own(void **state)
 	other = reach(place, UID + 1);
 	assert_int_equal(ask(place, root, "{\"map\":" ANONYMOUS ",\"name\":\"roots\"}", NULL), 0);
 	assert_int_equal(ask(place, user, "{\"map\":" ANONYMOUS ",\"name\":\"users\"}", NULL), 0);
-	assert_int_equal(namespace_count_of(place->rig->service.names, UID), 1);
+	assert_int_equal(catalog_count_of(place->rig->service.catalog, UID), 1);
 	assert_int_equal(ask(place, user, "{\"unmap\":\"roots\"}", "belongs to user 0"), EPERM);
 	assert_int_equal(ask(place, other, "{\"unmap\":\"users\"}", "belongs to user 12345"),
 			 EPERM);
@@ -344,7 +344,7 @@ static void hang_up_while_a_map_is_under_way(void **state)
 	close(fd);
 	rig_poll(rig);
 	rig_carry_out(rig, &taken);
-	assert_null(namespace_find(rig->service.names, "x"));
+	assert_null(catalog_find(rig->service.catalog, "x"));
 	assert_true(rig_take(rig, &taken));
 	assert_int_equal(taken.command.op, COMMAND_UNMAP);
 	rig_carry_out(rig, &taken);
@@ -366,7 +366,7 @@ static void hang_up_while_an_unmap_is_under_way(void **state)
 	close(fd);
 	rig_poll(rig);
 	rig_carry_out(rig, &taken); /* it had begun */
-	assert_null(namespace_find(rig->service.names, "x"));
+	assert_null(catalog_find(rig->service.catalog, "x"));
 	assert_int_equal(rig_mapped(rig), 0);
 }
 
@@ -390,7 +390,7 @@ static void one_question_at_a_time(void **state)
 	assert_int_equal(answered(place, fd, NULL), 0);
 	rig->keeper_off = false;
 	assert_int_equal(answered(place, fd, NULL), 0);
-	assert_null(namespace_find(rig->service.names, "x"));
+	assert_null(catalog_find(rig->service.catalog, "x"));
 	close(fd);
 	close(other);
 }

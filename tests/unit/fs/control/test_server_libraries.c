@@ -150,8 +150,8 @@ static struct mapping *publish(struct place *place, struct process *process)
 	struct extents *extents = NULL;
 	struct mapping *mapping;
 
-	assert_int_equal(namespace_enter(place->rig->service.names, "x", ORIGIN_PUBLISHED, &record,
-					 &extents, &foreign, NULL, &mapping),
+	assert_int_equal(catalog_enter(place->rig->service.catalog, "x", ORIGIN_PUBLISHED, &record,
+				       &extents, &foreign, NULL, &mapping),
 			 0);
 	return mapping;
 }

@@ -7,8 +7,8 @@
  */
 #include "base/clock.h"
 #include "capture.h"
+#include "catalog/catalog.h"
 #include "catalog/events.h"
-#include "catalog/namespace.h"
 #include "change/mapper.h"
 #include "facts/device_monitor.h"
 #include "facts/facts_cache.h"
@@ -134,19 +134,19 @@ static struct mapping *map(struct scene *scene, const char *name, dev_t dev, boo
 	identity->capabilities = ~0ull;
 	mapper_map(service, "real", &request, 0, 0, identity, -1, 0, finished, &done, NULL);
 	rig_run(scene->rig, &done);
-	mapping = namespace_find(service->names, "real");
+	mapping = catalog_find(service->catalog, "real");
 	slot = mapping->slot;
 	version_record(mapping->version, &record);
-	namespace_remove(service->names, mapping);
+	catalog_remove(service->catalog, mapping);
 	if (block) {
 		record.source_dev = dev;
 	} else {
 		record.source_rdev = dev;
 		record.source_type = PMEM2FS_SOURCE_DEVDAX;
 	}
-	assert_int_equal(namespace_reserve(service->names, name, record.uid, &mapping), 0);
-	assert_int_equal(namespace_show(service->names, mapping, slot, &record, NULL,
-					facts_cache_keeper(service->facts_cache)),
+	assert_int_equal(catalog_reserve(service->catalog, name, record.uid, &mapping), 0);
+	assert_int_equal(catalog_show(service->catalog, mapping, slot, &record, NULL,
+				      facts_cache_keeper(service->facts_cache)),
 			 0);
 	service->changed.tv_nsec++;
 	json_decref(next(scene)); /* of that it was mapped */
@@ -156,7 +156,7 @@ static struct mapping *map(struct scene *scene, const char *name, dev_t dev, boo
 static int begin(void **state)
 {
 	struct scene *scene = calloc(1, sizeof(*scene));
-	const char *names[DISKS] = {"first", "second"};
+	const char *catalog[DISKS] = {"first", "second"};
 	int ends[2], fd;
 
 	capture_begin(&capture, STDERR_FILENO);
@@ -179,7 +179,7 @@ static int begin(void **state)
 	scene->far = ends[1];
 	for (unsigned i = 0; i < DISKS; i++) {
 		identities[i] = 100 + i;
-		scene->mappings[i] = map(scene, names[i], makedev(major(DISK), i), true);
+		scene->mappings[i] = map(scene, catalog[i], makedev(major(DISK), i), true);
 	}
 	node = 200;
 	asked = 0;
@@ -223,8 +223,8 @@ static void check(struct scene *scene)
 	while (device_monitor_expire(scene->device_monitor, 0) == UINT64_MAX &&
 	       events_wanted(service->events))
 		wait_a_moment(scene);
-	mapping = namespace_after(service->names, 0, &place);
-	for (; mapping; mapping = namespace_next(service->names, &place))
+	mapping = catalog_after(service->catalog, 0, &place);
+	for (; mapping; mapping = catalog_next(service->catalog, &place))
 		while (mapping->asked)
 			wait_a_moment(scene);
 }

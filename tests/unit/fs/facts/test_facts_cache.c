@@ -6,7 +6,7 @@
  */
 #include "base/clock.h"
 #include "capture.h"
-#include "catalog/namespace.h"
+#include "catalog/catalog.h"
 #include "change/mapper.h"
 #include "facts/facts_cache.h"
 #include "rig.h"
@@ -69,7 +69,7 @@ static struct mapping *map_range(struct rig *rig, const char *name, const char *
 	identity->capabilities = ~0ull;
 	mapper_map(&rig->service, name, &request, 0, 0, identity, -1, 0, finished, &done, NULL);
 	rig_run(rig, &done);
-	return namespace_find(rig->service.names, name);
+	return catalog_find(rig->service.catalog, name);
 }
 
 static struct mapping *map(struct rig *rig, const char *name, const char *path)
@@ -333,7 +333,7 @@ static void sees_what_is_left_of_memory(void **state)
 
 	mapper_map(&rig->service, "p", &request, 0, 0, NULL, -1, 0, finished, &done, NULL);
 	rig_run(rig, &done);
-	private = namespace_find(rig->service.names, "p");
+	private = catalog_find(rig->service.catalog, "p");
 	scan(rig, shared, 1);
 	assert_null(shared->version->extents);
 	assert_null(private->version->extents);
@@ -368,7 +368,7 @@ static void a_new_mapping_is_no_part(void **state)
 		snprintf(name, sizeof(name), "m%d", i);
 		mapper_map(&rig->service, name, &again, 0, 0, NULL, -1, 0, finished, &done, NULL);
 		rig_run(rig, &done);
-		mapping = namespace_find(rig->service.names, name);
+		mapping = catalog_find(rig->service.catalog, name);
 		assert_null(ask(rig, mapping, 0)->extents);
 	}
 }
@@ -478,18 +478,18 @@ static void whoever_is_woken_may_ask_again(void **state)
 static void what_changes_meanwhile(void **state)
 {
 	struct rig *rig = *state;
-	struct name_space *names = rig->service.names;
+	struct catalog *catalog = rig->service.catalog;
 	struct mapping *gone = map(rig, "gone", NULL), *moved, *reserved;
 	struct test_waiter waiter = new_waiter();
 	char *path = rig_new_file();
 
 	moved = map(rig, "moved", path);
 	assert_int_equal(facts_cache_request(rig->service.facts_cache, gone, 1, &waiter.waiter), 0);
-	namespace_remove(names, gone);
-	assert_int_equal(namespace_reserve(names, "new", 0, &reserved), 0);
-	assert_int_equal(namespace_rename(names, moved, reserved), 0);
+	catalog_remove(catalog, gone);
+	assert_int_equal(catalog_reserve(catalog, "new", 0, &reserved), 0);
+	assert_int_equal(catalog_rename(catalog, moved, reserved), 0);
 	rig_run(rig, &waiter.woken);
-	assert_null(namespace_find(names, "gone"));
+	assert_null(catalog_find(catalog, "gone"));
 	assert_string_equal(mapping_name(moved), "new");
 	assert_string_equal(moved->version->path, path);
 	unlink(path);

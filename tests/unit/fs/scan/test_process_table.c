@@ -5,7 +5,7 @@
  * The scanner is played here: it tells what the test has prepared, and waits where it is told to.
  */
 #include "base/clock.h"
-#include "catalog/namespace.h"
+#include "catalog/catalog.h"
 #include "change/release.h"
 #include "rig.h"
 #include "scan/process_table.h"
@@ -209,12 +209,12 @@ static struct mapping *find(struct fixture *fixture, const char *format)
 	char name[300];
 
 	snprintf(name, sizeof(name), format, (int)fixture->child);
-	return namespace_find(fixture->rig->service.names, name);
+	return catalog_find(fixture->rig->service.catalog, name);
 }
 
 static uint64_t shown(struct fixture *fixture)
 {
-	return namespace_totals(fixture->rig->service.names).foreign;
+	return catalog_totals(fixture->rig->service.catalog).foreign;
 }
 
 static void looks_only_when_somebody_looks(void **state)
@@ -312,26 +312,26 @@ static void enters_what_is_new(void **state)
 	assert_int_equal(mapping->version->origin, ORIGIN_OBSERVED);
 	assert_non_null(find(fixture, "a_out.%d.0x40000"));
 	/* They are nobody's share of what can be made through the file system. */
-	assert_int_equal(namespace_count_of(fixture->rig->service.names, 7), 0);
-	assert_int_equal(namespace_totals(fixture->rig->service.names).entries, 0);
+	assert_int_equal(catalog_count_of(fixture->rig->service.catalog, 7), 0);
+	assert_int_equal(catalog_totals(fixture->rig->service.catalog).entries, 0);
 }
 
 static void finds_a_name_when_both_are_taken(void **state)
 {
 	struct fixture *fixture = *state;
-	struct name_space *names = fixture->rig->service.names;
+	struct catalog *catalog = fixture->rig->service.catalog;
 	struct mapping *reserved;
 	char name[64];
 
 	size_t place;
 
 	snprintf(name, sizeof(name), "a_out.%d.0x10000", (int)fixture->child);
-	assert_int_equal(namespace_reserve(names, name, 0, &reserved), 0);
+	assert_int_equal(catalog_reserve(catalog, name, 0, &reserved), 0);
 	scan(fixture, news_new(fixture, 1, 1));
 	assert_int_equal(shown(fixture), 1);
 	strcat(name, ".");
-	assert_memory_equal(mapping_name(namespace_after(names, 0, &place)), name, strlen(name));
-	namespace_remove(names, reserved);
+	assert_memory_equal(mapping_name(catalog_after(catalog, 0, &place)), name, strlen(name));
+	catalog_remove(catalog, reserved);
 }
 
 static void follows_changes(void **state)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * namespace.h - which mapping has which name, and the versions of its document
+ * catalog.h - which mapping has which name, and the versions of its document
  *
  * Knows nothing of FUSE, sockets or the keeper, and decides nothing about rights. Used by the
  * request loop alone.
@@ -11,8 +11,8 @@
  * not current any more and the kernel has forgotten it (nodes.h), so that whoever has it open can
  * go on reading.
  */
-#ifndef PMEM2FS_NAMESPACE_H
-#define PMEM2FS_NAMESPACE_H
+#ifndef PMEM2FS_CATALOG_H
+#define PMEM2FS_CATALOG_H
 
 #include "catalog/version.h"
 #include "libpmem2fs.h"
@@ -21,8 +21,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define NAMESPACE_ROOT 1 /* inode number and node id of the root directory */
-#define NAMESPACE_FIRST                                                                            \
+#define CATALOG_ROOT 1 /* inode number and node id of the root directory */
+#define CATALOG_FIRST                                                                              \
 	16 /* the first number of a mapping; those below are cookies of . and ..                   \
 	    */
 #define NAME_LENGTH_MAX 255
@@ -51,102 +51,100 @@ struct mapping {
 	struct release *release; /* another process is being asked for it: release.c's */
 };
 
-struct name_space;
+struct catalog;
 
 /* Numbers begin above `base`. */
-struct name_space *namespace_new(uint64_t base);
-void namespace_free(struct name_space *names);
-struct nodes *namespace_nodes(struct name_space *names);
+struct catalog *catalog_new(uint64_t base);
+void catalog_free(struct catalog *catalog);
+struct nodes *catalog_nodes(struct catalog *catalog);
 
 const char *mapping_name(const struct mapping *mapping);
 
 /* The mapping that shows under this name, or NULL. */
-struct mapping *namespace_find(const struct name_space *names, const char *name);
-struct mapping *namespace_find_number(const struct name_space *names, uint64_t number);
+struct mapping *catalog_find(const struct catalog *catalog, const char *name);
+struct mapping *catalog_find_number(const struct catalog *catalog, uint64_t number);
 
 /*
  * Takes a name for a mapping of that user that is being made: nobody sees it, nobody else gets it.
  * Returns 0, -EEXIST (shown or taken) or -ENOMEM.
  */
-int namespace_reserve(struct name_space *names, const char *name, uid_t uid,
-		      struct mapping **mapping);
+int catalog_reserve(struct catalog *catalog, const char *name, uid_t uid, struct mapping **mapping);
 
 /*
  * Shows a reserved mapping, as the mapping in that slot. `path` (may be NULL) is what its source is
  * expected to be called, until somebody looks. Returns 0 or -ENOMEM, then nothing
  * changed.
  */
-int namespace_show(struct name_space *names, struct mapping *mapping, uint32_t slot,
-		   const struct pmem2fs_record *record, const char *path,
-		   struct process_info *owner);
+int catalog_show(struct catalog *catalog, struct mapping *mapping, uint32_t slot,
+		 const struct pmem2fs_record *record, const char *path, struct process_info *owner);
 
 /*
  * Shows a mapping of another process. `*extents` is used up unless the name is taken. Returns 0,
  * -EEXIST (shown or taken) or -ENOMEM.
  */
-int namespace_enter(struct name_space *names, const char *name, enum origin origin,
-		    const struct pmem2fs_record *record, struct extents **extents,
-		    const struct foreign *foreign, struct process_info *owner,
-		    struct mapping **mapping);
+int catalog_enter(struct catalog *catalog, const char *name, enum origin origin,
+		  const struct pmem2fs_record *record, struct extents **extents,
+		  const struct foreign *foreign, struct process_info *owner,
+		  struct mapping **mapping);
 
 /* That one was seen again, and differs. `*extents` is used up. Returns 0 or -ENOMEM. */
-int namespace_see(struct name_space *names, struct mapping *mapping,
-		  const struct pmem2fs_record *record, struct extents **extents);
+int catalog_see(struct catalog *catalog, struct mapping *mapping,
+		const struct pmem2fs_record *record, struct extents **extents);
 
 /* Gives `mapping` the name of `reserved`, which is gone then. Returns 0 or -ENOMEM, then nothing
  * changed. */
-int namespace_rename(struct name_space *names, struct mapping *mapping, struct mapping *reserved);
+int catalog_rename(struct catalog *catalog, struct mapping *mapping, struct mapping *reserved);
 
 /* Forgets an mapping, shown or reserved. */
-void namespace_remove(struct name_space *names, struct mapping *mapping);
+void catalog_remove(struct catalog *catalog, struct mapping *mapping);
 
 /*
  * Takes in facts of the time `checked`, making a new version if they differ. The facts are used
  * up. While a change of the mapping is under way, what is mapped of it stays as it was. Returns
  * whether its state or its bad blocks have changed.
  */
-bool namespace_learn(struct name_space *names, struct mapping *mapping, struct facts *facts,
-		     uint64_t checked);
+bool catalog_learn(struct catalog *catalog, struct mapping *mapping, struct facts *facts,
+		   uint64_t checked);
 
 /*
  * The pages of [begin, end), in bytes from its start, are not the mapping's any more, whatever the
  * kernel has there from now on. Returns 0 or -ENOMEM, then nothing changed.
  */
-int namespace_cut(struct name_space *names, struct mapping *mapping, uint64_t begin, uint64_t end);
+int catalog_cut(struct catalog *catalog, struct mapping *mapping, uint64_t begin, uint64_t end);
 
 /* The highest number there is. */
-uint64_t namespace_newest(const struct name_space *names);
+uint64_t catalog_newest(const struct catalog *catalog);
 
 /*
  * A walk in order of numbers: the first mapping with a number above this one, or NULL, and those
  * that follow it. `place` is the walk's, and good until the name space is changed.
  */
-struct mapping *namespace_after(const struct name_space *names, uint64_t number, size_t *place);
-struct mapping *namespace_next(const struct name_space *names, size_t *place);
+struct mapping *catalog_after(const struct catalog *catalog, uint64_t number, size_t *place);
+struct mapping *catalog_next(const struct catalog *catalog, size_t *place);
 
 /* Frees a version that nodes_forget has said nobody needs. */
-void version_free(struct name_space *names, struct version *version);
+void version_free(struct catalog *catalog, struct version *version);
 
 /*
  * The document of a version. The text belongs to the name space and is good until the next call.
  * NULL when memory runs out.
  */
-const char *version_document(struct name_space *names, struct version *version, size_t *length);
+const char *version_document(struct catalog *catalog, struct version *version, size_t *length);
 /* Its length in bytes, 0 when memory runs out. */
-size_t version_document_size(struct name_space *names, struct version *version);
+size_t version_document_size(struct catalog *catalog, struct version *version);
 
 /*
  * How many mappings the keeper has for that user, reserved ones included. Each gap in one counts as
  * one more: the kernel's limit is on areas.
  */
-unsigned namespace_count_of(const struct name_space *names, uid_t uid);
+unsigned catalog_count_of(const struct catalog *catalog, uid_t uid);
 
-struct namespace_totals {
+struct catalog_totals {
 	uint64_t entries, reserved; /* of the keeper */
 	uint64_t gaps;              /* within what is mapped of them */
 	uint64_t foreign;           /* of other processes */
 	uint64_t bytes, pmem_bytes; /* mapped by any of them; of that, of DAX sources */
 };
-struct namespace_totals namespace_totals(const struct name_space *names);
+struct catalog_totals catalog_totals(const struct catalog *catalog);
 
 #endif

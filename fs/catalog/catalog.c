@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * namespace.c - see namespace.h
+ * catalog.c - see catalog.h
  *
  * Mappings are found by name in a balanced tree (tsearch), so that no choice of names makes it
  * slow, and by number in an array that is sorted because numbers only grow; removed ones leave
  * holes there, which are closed when they are the half.
  */
-#include "catalog/namespace.h"
+#include "catalog/catalog.h"
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>
@@ -18,14 +18,14 @@ struct user {
 	unsigned count, gaps;
 };
 
-struct name_space {
+struct catalog {
 	struct nodes *nodes;
 	void *by_name;
 	struct mapping **order; /* by number; NULL: removed */
 	uint64_t *numbers;      /* of order, holes included */
 	size_t used, room;
 	uint64_t last_number;
-	struct namespace_totals totals;
+	struct catalog_totals totals;
 	struct user *users; /* those with a mapping */
 	/* The document that was rendered last, since sizes and contents are asked for in turn. */
 	char *document;
@@ -43,74 +43,74 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(mapping_name(a), mapping_name(b));
 }
 
-struct name_space *namespace_new(uint64_t base)
+struct catalog *catalog_new(uint64_t base)
 {
-	struct name_space *names = calloc(1, sizeof(*names));
+	struct catalog *catalog = calloc(1, sizeof(*catalog));
 
-	if (!names)
+	if (!catalog)
 		return NULL;
-	names->last_number = base + NAMESPACE_FIRST - 1;
-	names->nodes = nodes_new();
-	if (!names->nodes) {
-		free(names);
+	catalog->last_number = base + CATALOG_FIRST - 1;
+	catalog->nodes = nodes_new();
+	if (!catalog->nodes) {
+		free(catalog);
 		return NULL;
 	}
-	return names;
+	return catalog;
 }
 
-struct nodes *namespace_nodes(struct name_space *names)
+struct nodes *catalog_nodes(struct catalog *catalog)
 {
-	return names->nodes;
+	return catalog->nodes;
 }
 
-void version_free(struct name_space *names, struct version *version)
+void version_free(struct catalog *catalog, struct version *version)
 {
-	if (names->document_of == version)
-		names->document_of = NULL;
+	if (catalog->document_of == version)
+		catalog->document_of = NULL;
 	version_drop(version);
 }
 
 /* A version that is not current any more stays only for the kernel. */
-static void let_go(struct name_space *names, struct version *version)
+static void let_go(struct catalog *catalog, struct version *version)
 {
 	version->node.held = false;
 	if (!version->node.lookups)
-		version_free(names, version);
+		version_free(catalog, version);
 }
 
-void namespace_free(struct name_space *names)
+void catalog_free(struct catalog *catalog)
 {
 	struct mapping *mapping;
 	size_t place;
 
-	if (!names)
+	if (!catalog)
 		return;
-	while ((mapping = namespace_after(names, 0, &place))) /* the array moves meanwhile */
-		namespace_remove(names, mapping);
-	free(names->order);
-	free(names->numbers);
-	free(names->document);
-	nodes_free(names->nodes);
-	free(names);
+	while ((mapping = catalog_after(catalog, 0, &place))) /* the array moves meanwhile */
+		catalog_remove(catalog, mapping);
+	free(catalog->order);
+	free(catalog->numbers);
+	free(catalog->document);
+	nodes_free(catalog->nodes);
+	free(catalog);
 }
 
-struct mapping *namespace_find(const struct name_space *names, const char *name)
+struct mapping *catalog_find(const struct catalog *catalog, const char *name)
 {
 	struct mapping key = {.reserved = (char *)name};
-	struct mapping **found = tfind(&key, (void *const *)&names->by_name, compare_names);
+	struct mapping **found = tfind(&key, (void *const *)&catalog->by_name, compare_names);
 
 	return found && (*found)->version ? *found : NULL;
 }
 
 /* The place of the first number above this one. */
-static size_t place_after(const struct name_space *names, uint64_t number)
+static size_t place_after(const struct catalog *catalog, uint64_t number)
 {
-	size_t low = 0, high = names->used;
+	size_t low = 0, high = catalog->used;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (names->numbers[middle] > number)
+		if (catalog->numbers[middle] > number)
 			high = middle;
 		else
 			low = middle + 1;
@@ -118,10 +118,10 @@ static size_t place_after(const struct name_space *names, uint64_t number)
 	return low;
 }
 
-struct mapping *namespace_next(const struct name_space *names, size_t *place)
+struct mapping *catalog_next(const struct catalog *catalog, size_t *place)
 {
-	while (*place < names->used) {
-		struct mapping *mapping = names->order[(*place)++];
+	while (*place < catalog->used) {
+		struct mapping *mapping = catalog->order[(*place)++];
 
 		if (mapping)
 			return mapping;
@@ -129,30 +129,30 @@ struct mapping *namespace_next(const struct name_space *names, size_t *place)
 	return NULL;
 }
 
-struct mapping *namespace_after(const struct name_space *names, uint64_t number, size_t *place)
+struct mapping *catalog_after(const struct catalog *catalog, uint64_t number, size_t *place)
 {
-	*place = place_after(names, number);
-	return namespace_next(names, place);
+	*place = place_after(catalog, number);
+	return catalog_next(catalog, place);
 }
 
-struct mapping *namespace_find_number(const struct name_space *names, uint64_t number)
+struct mapping *catalog_find_number(const struct catalog *catalog, uint64_t number)
 {
-	size_t i = place_after(names, number);
+	size_t i = place_after(catalog, number);
 
-	return i && names->numbers[i - 1] == number ? names->order[i - 1] : NULL;
+	return i && catalog->numbers[i - 1] == number ? catalog->order[i - 1] : NULL;
 }
 
-unsigned namespace_count_of(const struct name_space *names, uid_t uid)
+unsigned catalog_count_of(const struct catalog *catalog, uid_t uid)
 {
-	for (const struct user *user = names->users; user; user = user->next)
+	for (const struct user *user = catalog->users; user; user = user->next)
 		if (user->uid == uid)
 			return user->count + user->gaps;
 	return 0;
 }
 
-static int count_user(struct name_space *names, uid_t uid)
+static int count_user(struct catalog *catalog, uid_t uid)
 {
-	struct user *user = names->users;
+	struct user *user = catalog->users;
 
 	while (user && user->uid != uid)
 		user = user->next;
@@ -161,16 +161,16 @@ static int count_user(struct name_space *names, uid_t uid)
 		if (!user)
 			return -ENOMEM;
 		user->uid = uid;
-		user->next = names->users;
-		names->users = user;
+		user->next = catalog->users;
+		catalog->users = user;
 	}
 	user->count++;
 	return 0;
 }
 
-static void discount_user(struct name_space *names, uid_t uid)
+static void discount_user(struct catalog *catalog, uid_t uid)
 {
-	struct user **at = &names->users, *user;
+	struct user **at = &catalog->users, *user;
 
 	while ((*at)->uid != uid)
 		at = &(*at)->next;
@@ -182,7 +182,7 @@ static void discount_user(struct name_space *names, uid_t uid)
 }
 
 /* A mapping that only has a name yet: with `foreign`, of another process. */
-static int take_name(struct name_space *names, const char *name, uid_t uid,
+static int take_name(struct catalog *catalog, const char *name, uid_t uid,
 		     const struct foreign *foreign, struct mapping **mapping_ptr)
 {
 	struct mapping *mapping = calloc(1, sizeof(*mapping));
@@ -197,18 +197,18 @@ static int take_name(struct name_space *names, const char *name, uid_t uid,
 	mapping->reserved = strdup(name);
 	if (!mapping->reserved)
 		goto free_mapping;
-	found = tsearch(mapping, &names->by_name, compare_names);
+	found = tsearch(mapping, &catalog->by_name, compare_names);
 	if (!found)
 		goto free_mapping;
 	error = -EEXIST;
 	if (*found != mapping)
 		goto free_mapping;
-	error = foreign ? 0 : count_user(names, uid);
+	error = foreign ? 0 : count_user(catalog, uid);
 	if (error) {
-		tdelete(mapping, &names->by_name, compare_names);
+		tdelete(mapping, &catalog->by_name, compare_names);
 		goto free_mapping;
 	}
-	names->totals.reserved++;
+	catalog->totals.reserved++;
 	*mapping_ptr = mapping;
 	return 0;
 free_mapping:
@@ -217,57 +217,57 @@ free_mapping:
 	return error;
 }
 
-int namespace_reserve(struct name_space *names, const char *name, uid_t uid,
-		      struct mapping **mapping)
+int catalog_reserve(struct catalog *catalog, const char *name, uid_t uid, struct mapping **mapping)
 {
-	return take_name(names, name, uid, NULL, mapping);
+	return take_name(catalog, name, uid, NULL, mapping);
 }
 
-static int order_append(struct name_space *names, struct mapping *mapping)
+static int order_append(struct catalog *catalog, struct mapping *mapping)
 {
-	if (names->used == names->room) {
-		size_t room = names->room ? names->room * 2 : 64;
-		struct mapping **order = realloc(names->order, room * sizeof(*order));
+	if (catalog->used == catalog->room) {
+		size_t room = catalog->room ? catalog->room * 2 : 64;
+		struct mapping **order = realloc(catalog->order, room * sizeof(*order));
 		uint64_t *numbers;
 
 		if (!order)
 			return -ENOMEM;
-		names->order = order;
-		numbers = realloc(names->numbers, room * sizeof(*numbers));
+		catalog->order = order;
+		numbers = realloc(catalog->numbers, room * sizeof(*numbers));
 		if (!numbers)
 			return -ENOMEM;
-		names->numbers = numbers;
-		names->room = room;
+		catalog->numbers = numbers;
+		catalog->room = room;
 	}
-	mapping->number = ++names->last_number;
-	names->order[names->used] = mapping;
-	names->numbers[names->used++] = mapping->number;
+	mapping->number = ++catalog->last_number;
+	catalog->order[catalog->used] = mapping;
+	catalog->numbers[catalog->used++] = mapping->number;
 	return 0;
 }
 
-static void order_remove(struct name_space *names, const struct mapping *mapping)
+static void order_remove(struct catalog *catalog, const struct mapping *mapping)
 {
 	size_t kept = 0;
 
-	names->order[place_after(names, mapping->number) - 1] = NULL;
-	if (names->used < 64 || names->totals.entries + names->totals.foreign > names->used / 2)
+	catalog->order[place_after(catalog, mapping->number) - 1] = NULL;
+	if (catalog->used < 64 ||
+	    catalog->totals.entries + catalog->totals.foreign > catalog->used / 2)
 		return;
-	for (size_t i = 0; i < names->used; i++) {
-		if (!names->order[i])
+	for (size_t i = 0; i < catalog->used; i++) {
+		if (!catalog->order[i])
 			continue;
-		names->order[kept] = names->order[i];
-		names->numbers[kept++] = names->numbers[i];
+		catalog->order[kept] = catalog->order[i];
+		catalog->numbers[kept++] = catalog->numbers[i];
 	}
-	names->used = kept;
+	catalog->used = kept;
 }
 
 /* The totals after a version came (sign 1) or went (-1). */
-static void add_up(struct name_space *names, const struct mapping *mapping,
+static void add_up(struct catalog *catalog, const struct mapping *mapping,
 		   const struct version *version, int sign)
 {
 	uint64_t bytes = version_mapped(version);
 	size_t gaps = version->extents && version->extents->count ? version->extents->count - 1 : 0;
-	struct user *user = names->users;
+	struct user *user = catalog->users;
 	struct pmem2fs_record record;
 
 	if (sign < 0) {
@@ -275,45 +275,44 @@ static void add_up(struct name_space *names, const struct mapping *mapping,
 		gaps = -gaps;
 	}
 	version_record(version, &record);
-	names->totals.bytes += bytes;
+	catalog->totals.bytes += bytes;
 	if (record.source_type == PMEM2FS_SOURCE_FSDAX ||
 	    record.source_type == PMEM2FS_SOURCE_DEVDAX)
-		names->totals.pmem_bytes += bytes;
+		catalog->totals.pmem_bytes += bytes;
 	if (mapping->foreign.process) {
-		names->totals.foreign += (uint64_t)sign;
+		catalog->totals.foreign += (uint64_t)sign;
 		return;
 	}
 	while (user->uid != mapping->uid)
 		user = user->next;
 	user->gaps += (unsigned)gaps;
-	names->totals.gaps += gaps;
-	names->totals.entries += (uint64_t)sign;
+	catalog->totals.gaps += gaps;
+	catalog->totals.entries += (uint64_t)sign;
 }
 
 /* Shows a mapping that has a name only. The facts are used up. -ENOMEM. */
-static int show(struct name_space *names, struct mapping *mapping, enum origin origin,
+static int show(struct catalog *catalog, struct mapping *mapping, enum origin origin,
 		const struct pmem2fs_record *record, struct facts *facts)
 {
 	struct version *version =
-		version_new(mapping->reserved, names->last_number + 1, origin, record, facts);
+		version_new(mapping->reserved, catalog->last_number + 1, origin, record, facts);
 
 	if (!version)
 		return -ENOMEM;
-	if (order_append(names, mapping)) {
-		version_free(names, version);
+	if (order_append(catalog, mapping)) {
+		version_free(catalog, version);
 		return -ENOMEM;
 	}
 	mapping->version = version;
 	free(mapping->reserved);
 	mapping->reserved = NULL;
-	names->totals.reserved--;
-	add_up(names, mapping, version, 1);
+	catalog->totals.reserved--;
+	add_up(catalog, mapping, version, 1);
 	return 0;
 }
 
-int namespace_show(struct name_space *names, struct mapping *mapping, uint32_t slot,
-		   const struct pmem2fs_record *record, const char *path,
-		   struct process_info *owner)
+int catalog_show(struct catalog *catalog, struct mapping *mapping, uint32_t slot,
+		 const struct pmem2fs_record *record, const char *path, struct process_info *owner)
 {
 	struct facts facts = {
 		.owner = process_info_get(owner),
@@ -323,29 +322,29 @@ int namespace_show(struct name_space *names, struct mapping *mapping, uint32_t s
 
 	facts.path = path ? strdup(path) : NULL;
 	mapping->slot = slot;
-	return show(names, mapping, ORIGIN_PMEM2FS, record, &facts);
+	return show(catalog, mapping, ORIGIN_PMEM2FS, record, &facts);
 }
 
-int namespace_enter(struct name_space *names, const char *name, enum origin origin,
-		    const struct pmem2fs_record *record, struct extents **extents,
-		    const struct foreign *foreign, struct process_info *owner,
-		    struct mapping **mapping)
+int catalog_enter(struct catalog *catalog, const char *name, enum origin origin,
+		  const struct pmem2fs_record *record, struct extents **extents,
+		  const struct foreign *foreign, struct process_info *owner,
+		  struct mapping **mapping)
 {
 	struct facts facts = {.owner = owner};
-	int error = take_name(names, name, record->uid, foreign, mapping);
+	int error = take_name(catalog, name, record->uid, foreign, mapping);
 
 	if (error)
 		return error;
 	process_info_get(owner);
 	facts.extents = *extents;
 	*extents = NULL;
-	error = show(names, *mapping, origin, record, &facts);
+	error = show(catalog, *mapping, origin, record, &facts);
 	if (error)
-		namespace_remove(names, *mapping);
+		catalog_remove(catalog, *mapping);
 	return error;
 }
 
-int namespace_rename(struct name_space *names, struct mapping *mapping, struct mapping *reserved)
+int catalog_rename(struct catalog *catalog, struct mapping *mapping, struct mapping *reserved)
 {
 	struct version *version, *old = mapping->version;
 	struct facts facts;
@@ -358,37 +357,37 @@ int namespace_rename(struct name_space *names, struct mapping *mapping, struct m
 	if (!version)
 		return -ENOMEM;
 	/* The place of the reserved one in the tree has the new name already. */
-	tdelete(mapping, &names->by_name, compare_names);
-	place = tfind(reserved, &names->by_name, compare_names);
+	tdelete(mapping, &catalog->by_name, compare_names);
+	place = tfind(reserved, &catalog->by_name, compare_names);
 	*place = mapping;
 	mapping->version = version;
-	let_go(names, old);
-	names->totals.reserved--;
-	discount_user(names, reserved->uid);
+	let_go(catalog, old);
+	catalog->totals.reserved--;
+	discount_user(catalog, reserved->uid);
 	free(reserved->reserved);
 	free(reserved);
 	return 0;
 }
 
-void namespace_remove(struct name_space *names, struct mapping *mapping)
+void catalog_remove(struct catalog *catalog, struct mapping *mapping)
 {
-	tdelete(mapping, &names->by_name, compare_names);
+	tdelete(mapping, &catalog->by_name, compare_names);
 	if (mapping->version) {
-		add_up(names, mapping, mapping->version, -1);
-		order_remove(names, mapping);
-		let_go(names, mapping->version);
+		add_up(catalog, mapping, mapping->version, -1);
+		order_remove(catalog, mapping);
+		let_go(catalog, mapping->version);
 	} else {
-		names->totals.reserved--;
+		catalog->totals.reserved--;
 	}
 	if (!mapping->foreign.process)
-		discount_user(names, mapping->uid);
+		discount_user(catalog, mapping->uid);
 	free(mapping->left);
 	free(mapping->reserved);
 	free(mapping);
 }
 
 /* `record` begins as a record. The facts are used up. On -ENOMEM the old version stays. */
-static int set_facts(struct name_space *names, struct mapping *mapping, const void *record,
+static int set_facts(struct catalog *catalog, struct mapping *mapping, const void *record,
 		     struct facts *facts)
 {
 	struct version *version, *old = mapping->version;
@@ -400,11 +399,11 @@ static int set_facts(struct name_space *names, struct mapping *mapping, const vo
 	version = version_new(old->text, mapping->number, (enum origin)old->origin, record, facts);
 	if (!version)
 		return -ENOMEM;
-	add_up(names, mapping, old, -1);
-	add_up(names, mapping, version, 1);
+	add_up(catalog, mapping, old, -1);
+	add_up(catalog, mapping, version, 1);
 	/* The tree compares through the version, and the name in it is the same. */
 	mapping->version = version;
-	let_go(names, old);
+	let_go(catalog, old);
 	return 0;
 }
 
@@ -436,8 +435,8 @@ static int keep_path(const struct version *version, struct facts *facts)
 	return facts->path ? 0 : -ENOMEM;
 }
 
-bool namespace_learn(struct name_space *names, struct mapping *mapping, struct facts *facts,
-		     uint64_t checked)
+bool catalog_learn(struct catalog *catalog, struct mapping *mapping, struct facts *facts,
+		   uint64_t checked)
 {
 	bool changed;
 
@@ -446,14 +445,14 @@ bool namespace_learn(struct name_space *names, struct mapping *mapping, struct f
 		return false; /* the old version stays, and stays out of date */
 	}
 	changed = !version_is_as_healthy(mapping->version, facts);
-	if (set_facts(names, mapping, mapping->version->record, facts))
+	if (set_facts(catalog, mapping, mapping->version->record, facts))
 		return false;
 	mapping->checked = checked;
 	return changed;
 }
 
-int namespace_see(struct name_space *names, struct mapping *mapping,
-		  const struct pmem2fs_record *record, struct extents **extents)
+int catalog_see(struct catalog *catalog, struct mapping *mapping,
+		const struct pmem2fs_record *record, struct extents **extents)
 {
 	struct facts facts;
 
@@ -463,10 +462,10 @@ int namespace_see(struct name_space *names, struct mapping *mapping,
 	facts.extents = *extents;
 	*extents = NULL;
 	mapping->checked = 0; /* which bad blocks are in it is not known */
-	return set_facts(names, mapping, record, &facts);
+	return set_facts(catalog, mapping, record, &facts);
 }
 
-int namespace_cut(struct name_space *names, struct mapping *mapping, uint64_t begin, uint64_t end)
+int catalog_cut(struct catalog *catalog, struct mapping *mapping, uint64_t begin, uint64_t end)
 {
 	struct extents *left;
 	struct pmem2fs_record record;
@@ -483,7 +482,7 @@ int namespace_cut(struct name_space *names, struct mapping *mapping, uint64_t be
 		facts_clear(&facts);
 		goto free_left;
 	}
-	if (set_facts(names, mapping, mapping->version->record, &facts))
+	if (set_facts(catalog, mapping, mapping->version->record, &facts))
 		goto free_left;
 	free(mapping->left);
 	mapping->left = left;
@@ -494,36 +493,36 @@ free_left:
 	return -ENOMEM;
 }
 
-uint64_t namespace_newest(const struct name_space *names)
+uint64_t catalog_newest(const struct catalog *catalog)
 {
-	return names->last_number;
+	return catalog->last_number;
 }
 
-const char *version_document(struct name_space *names, struct version *version, size_t *length)
+const char *version_document(struct catalog *catalog, struct version *version, size_t *length)
 {
-	if (names->document_of != version) {
-		free(names->document);
-		names->document_of = NULL;
-		names->document = version_render(version, &names->document_length);
-		if (!names->document)
+	if (catalog->document_of != version) {
+		free(catalog->document);
+		catalog->document_of = NULL;
+		catalog->document = version_render(version, &catalog->document_length);
+		if (!catalog->document)
 			return NULL;
-		names->document_of = version;
-		version->document_size = (uint32_t)names->document_length;
+		catalog->document_of = version;
+		version->document_size = (uint32_t)catalog->document_length;
 	}
-	*length = names->document_length;
-	return names->document;
+	*length = catalog->document_length;
+	return catalog->document;
 }
 
-size_t version_document_size(struct name_space *names, struct version *version)
+size_t version_document_size(struct catalog *catalog, struct version *version)
 {
 	size_t length;
 
-	if (!version->document_size && !version_document(names, version, &length))
+	if (!version->document_size && !version_document(catalog, version, &length))
 		return 0;
 	return version->document_size;
 }
 
-struct namespace_totals namespace_totals(const struct name_space *names)
+struct catalog_totals catalog_totals(const struct catalog *catalog)
 {
-	return names->totals;
+	return catalog->totals;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_namespace.c - names, numbers and versions
+ * test_catalog.c - names, numbers and versions
  */
-#include "catalog/namespace.h"
+#include "catalog/catalog.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,23 +31,23 @@ static struct process_info owner = {.references = 1, .is = {.pid = 1}};
 
 static int begin(void **state)
 {
-	*state = namespace_new(0);
+	*state = catalog_new(0);
 	return !*state;
 }
 
 static int end(void **state)
 {
-	namespace_free(*state);
+	catalog_free(*state);
 	return 0;
 }
 
-static struct mapping *add(struct name_space *names, const char *name, uint32_t slot,
+static struct mapping *add(struct catalog *catalog, const char *name, uint32_t slot,
 			   const struct pmem2fs_record *shown)
 {
 	struct mapping *mapping = NULL;
 
-	assert_int_equal(namespace_reserve(names, name, shown->uid, &mapping), 0);
-	assert_int_equal(namespace_show(names, mapping, slot, shown, NULL, &owner), 0);
+	assert_int_equal(catalog_reserve(catalog, name, shown->uid, &mapping), 0);
+	assert_int_equal(catalog_show(catalog, mapping, slot, shown, NULL, &owner), 0);
 	return mapping;
 }
 
@@ -60,20 +60,20 @@ static struct extents *part(uint64_t begin, uint64_t end)
 	return extents;
 }
 
-static void learn_part(struct name_space *names, struct mapping *mapping, struct extents *extents)
+static void learn_part(struct catalog *catalog, struct mapping *mapping, struct extents *extents)
 {
 	struct facts facts = {.owner = process_info_get(&owner), .extents = extents};
 
-	namespace_learn(names, mapping, &facts, 1);
+	catalog_learn(catalog, mapping, &facts, 1);
 }
 
 /* The document says that of the two pages there is this, or (count 2) the whole. */
-static void expect_parts(struct name_space *names, const struct mapping *mapping, size_t count,
+static void expect_parts(struct catalog *catalog, const struct mapping *mapping, size_t count,
 			 uint64_t begin, uint64_t end)
 {
 	const struct extents *extents = mapping->version->extents;
 	size_t length;
-	const char *text = version_document(names, mapping->version, &length);
+	const char *text = version_document(catalog, mapping->version, &length);
 
 	if (count == 2) {
 		assert_null(extents);
@@ -92,44 +92,44 @@ static void expect_parts(struct name_space *names, const struct mapping *mapping
 
 static void a_reserved_name_is_taken_and_not_seen(void **state)
 {
-	struct name_space *names = *state;
-	struct mapping *mapping = NULL, *other = (struct mapping *)names;
+	struct catalog *catalog = *state;
+	struct mapping *mapping = NULL, *other = (struct mapping *)catalog;
 	size_t place;
 
-	assert_int_equal(namespace_reserve(names, "a", 7, &mapping), 0);
+	assert_int_equal(catalog_reserve(catalog, "a", 7, &mapping), 0);
 	assert_string_equal(mapping_name(mapping), "a");
-	assert_null(namespace_find(names, "a"));
-	assert_null(namespace_after(names, 0, &place));
-	assert_int_equal(namespace_reserve(names, "a", 8, &other), -EEXIST);
-	assert_ptr_equal(other, names);
-	assert_int_equal(namespace_totals(names).reserved, 1);
-	assert_int_equal(namespace_totals(names).entries, 0);
-	assert_int_equal(namespace_count_of(names, 7), 1);
-	assert_int_equal(namespace_count_of(names, 8), 0);
+	assert_null(catalog_find(catalog, "a"));
+	assert_null(catalog_after(catalog, 0, &place));
+	assert_int_equal(catalog_reserve(catalog, "a", 8, &other), -EEXIST);
+	assert_ptr_equal(other, catalog);
+	assert_int_equal(catalog_totals(catalog).reserved, 1);
+	assert_int_equal(catalog_totals(catalog).entries, 0);
+	assert_int_equal(catalog_count_of(catalog, 7), 1);
+	assert_int_equal(catalog_count_of(catalog, 8), 0);
 
-	namespace_remove(names, mapping);
-	assert_int_equal(namespace_totals(names).reserved, 0);
-	assert_int_equal(namespace_count_of(names, 7), 0);
-	assert_int_equal(namespace_reserve(names, "a", 7, &mapping), 0);
-	namespace_remove(names, mapping);
+	catalog_remove(catalog, mapping);
+	assert_int_equal(catalog_totals(catalog).reserved, 0);
+	assert_int_equal(catalog_count_of(catalog, 7), 0);
+	assert_int_equal(catalog_reserve(catalog, "a", 7, &mapping), 0);
+	catalog_remove(catalog, mapping);
 }
 
 static void shows_what_the_record_says(void **state)
 {
-	struct name_space *names = *state;
-	struct mapping *mapping = add(names, "log", 7, &record), *other;
+	struct catalog *catalog = *state;
+	struct mapping *mapping = add(catalog, "log", 7, &record), *other;
 	struct pmem2fs_record back;
 
-	assert_ptr_equal(namespace_find(names, "log"), mapping);
-	assert_null(namespace_find(names, "lo"));
-	assert_null(namespace_find(names, ""));
-	assert_ptr_equal(namespace_find_number(names, mapping->number), mapping);
-	assert_null(namespace_find_number(names, mapping->number + 1));
-	assert_null(namespace_find_number(names, 0));
-	assert_true(mapping->number >= NAMESPACE_FIRST);
+	assert_ptr_equal(catalog_find(catalog, "log"), mapping);
+	assert_null(catalog_find(catalog, "lo"));
+	assert_null(catalog_find(catalog, ""));
+	assert_ptr_equal(catalog_find_number(catalog, mapping->number), mapping);
+	assert_null(catalog_find_number(catalog, mapping->number + 1));
+	assert_null(catalog_find_number(catalog, 0));
+	assert_true(mapping->number >= CATALOG_FIRST);
 	assert_int_equal(mapping->slot, 7);
 	assert_int_equal(mapping->checked, 0);
-	assert_int_equal(namespace_reserve(names, "log", 8, &other), -EEXIST);
+	assert_int_equal(catalog_reserve(catalog, "log", 8, &other), -EEXIST);
 	version_record(mapping->version, &back);
 	assert_memory_equal(&back, &record, sizeof(record));
 }
@@ -137,25 +137,25 @@ static void shows_what_the_record_says(void **state)
 /* Another worker begins above another base. */
 static void numbers_begin_above_the_base(void **state)
 {
-	struct name_space *names = namespace_new(1ull << 40);
+	struct catalog *catalog = catalog_new(1ull << 40);
 
 	(void)state;
-	assert_true(add(names, "a", 0, &record)->number > 1ull << 40);
-	namespace_free(names);
+	assert_true(add(catalog, "a", 0, &record)->number > 1ull << 40);
+	catalog_free(catalog);
 }
 
 static void numbers_only_grow(void **state)
 {
-	struct name_space *names = *state;
+	struct catalog *catalog = *state;
 	uint64_t last = 0;
 
 	for (int i = 0; i < 300; i++) {
-		struct mapping *mapping = add(names, "again", 0, &record);
+		struct mapping *mapping = add(catalog, "again", 0, &record);
 
 		assert_true(mapping->number > last);
 		last = mapping->number;
-		namespace_remove(names, mapping);
-		assert_null(namespace_find_number(names, last));
+		catalog_remove(catalog, mapping);
+		assert_null(catalog_find_number(catalog, last));
 	}
 }
 
@@ -163,7 +163,7 @@ static void numbers_only_grow(void **state)
 static void walks_in_order_of_numbers(void **state)
 {
 	enum { COUNT = 1000 };
-	struct name_space *names = *state;
+	struct catalog *catalog = *state;
 	struct mapping *mapping;
 	uint64_t number = 0;
 	unsigned left = 0;
@@ -172,62 +172,62 @@ static void walks_in_order_of_numbers(void **state)
 
 	for (int i = 0; i < COUNT; i++) {
 		snprintf(name, sizeof(name), "m%d", i * 7919 % COUNT);
-		add(names, name, 0, &record);
+		add(catalog, name, 0, &record);
 	}
-	for (int i = 0; (mapping = namespace_after(names, number, &place)); i++) {
+	for (int i = 0; (mapping = catalog_after(catalog, number, &place)); i++) {
 		assert_true(mapping->number > number);
 		number = mapping->number;
 		if (i % 4)
-			namespace_remove(names, mapping);
+			catalog_remove(catalog, mapping);
 	}
 	number = 0;
-	mapping = namespace_after(names, number, &place);
-	for (; mapping; mapping = namespace_next(names, &place)) {
+	mapping = catalog_after(catalog, number, &place);
+	for (; mapping; mapping = catalog_next(catalog, &place)) {
 		assert_true(mapping->number > number);
 		number = mapping->number;
-		assert_ptr_equal(namespace_find(names, mapping_name(mapping)), mapping);
-		assert_ptr_equal(namespace_find_number(names, number), mapping);
+		assert_ptr_equal(catalog_find(catalog, mapping_name(mapping)), mapping);
+		assert_ptr_equal(catalog_find_number(catalog, number), mapping);
 		left++;
 	}
 	assert_int_equal(left, COUNT / 4);
-	assert_int_equal(namespace_totals(names).entries, left);
-	assert_null(namespace_after(names, UINT64_MAX, &place));
-	assert_null(namespace_next(names, &place));
+	assert_int_equal(catalog_totals(catalog).entries, left);
+	assert_null(catalog_after(catalog, UINT64_MAX, &place));
+	assert_null(catalog_next(catalog, &place));
 }
 
 static void counts_entries_bytes_and_users(void **state)
 {
-	struct name_space *names = *state;
+	struct catalog *catalog = *state;
 	struct pmem2fs_record plain = record;
 	struct mapping *a, *b, *c;
 
 	plain.source_type = PMEM2FS_SOURCE_FILE;
 	plain.uid = 0;
 	plain.length = 100;
-	a = add(names, "a", 0, &record);
-	b = add(names, "b", 1, &plain);
-	c = add(names, "c", 2, &record);
-	assert_int_equal(namespace_totals(names).entries, 3);
-	assert_int_equal(namespace_totals(names).bytes, 2 * 8192 + 100);
-	assert_int_equal(namespace_totals(names).pmem_bytes, 2 * 8192);
-	assert_int_equal(namespace_count_of(names, 1000), 2);
-	assert_int_equal(namespace_count_of(names, 0), 1);
-	assert_int_equal(namespace_count_of(names, 1), 0);
-	namespace_remove(names, b);
-	assert_int_equal(namespace_count_of(names, 0), 0);
-	namespace_remove(names, a);
-	assert_int_equal(namespace_count_of(names, 1000), 1);
-	namespace_remove(names, c);
-	assert_int_equal(namespace_totals(names).entries, 0);
-	assert_int_equal(namespace_totals(names).bytes, 0);
-	assert_int_equal(namespace_totals(names).pmem_bytes, 0);
-	assert_int_equal(namespace_count_of(names, 1000), 0);
+	a = add(catalog, "a", 0, &record);
+	b = add(catalog, "b", 1, &plain);
+	c = add(catalog, "c", 2, &record);
+	assert_int_equal(catalog_totals(catalog).entries, 3);
+	assert_int_equal(catalog_totals(catalog).bytes, 2 * 8192 + 100);
+	assert_int_equal(catalog_totals(catalog).pmem_bytes, 2 * 8192);
+	assert_int_equal(catalog_count_of(catalog, 1000), 2);
+	assert_int_equal(catalog_count_of(catalog, 0), 1);
+	assert_int_equal(catalog_count_of(catalog, 1), 0);
+	catalog_remove(catalog, b);
+	assert_int_equal(catalog_count_of(catalog, 0), 0);
+	catalog_remove(catalog, a);
+	assert_int_equal(catalog_count_of(catalog, 1000), 1);
+	catalog_remove(catalog, c);
+	assert_int_equal(catalog_totals(catalog).entries, 0);
+	assert_int_equal(catalog_totals(catalog).bytes, 0);
+	assert_int_equal(catalog_totals(catalog).pmem_bytes, 0);
+	assert_int_equal(catalog_count_of(catalog, 1000), 0);
 }
 
 static void renames_keep_number_and_facts(void **state)
 {
-	struct name_space *names = *state;
-	struct mapping *mapping = add(names, "old", 3, &record), *reserved;
+	struct catalog *catalog = *state;
+	struct mapping *mapping = add(catalog, "old", 3, &record), *reserved;
 	struct facts facts = {
 		.path = strdup("/x"),
 		.size = 1,
@@ -238,39 +238,39 @@ static void renames_keep_number_and_facts(void **state)
 	};
 	uint64_t number = mapping->number;
 
-	namespace_learn(names, mapping, &facts, 55);
-	assert_int_equal(namespace_reserve(names, "new", record.uid, &reserved), 0);
-	assert_int_equal(namespace_rename(names, mapping, reserved), 0);
-	assert_null(namespace_find(names, "old"));
-	assert_ptr_equal(namespace_find(names, "new"), mapping);
+	catalog_learn(catalog, mapping, &facts, 55);
+	assert_int_equal(catalog_reserve(catalog, "new", record.uid, &reserved), 0);
+	assert_int_equal(catalog_rename(catalog, mapping, reserved), 0);
+	assert_null(catalog_find(catalog, "old"));
+	assert_ptr_equal(catalog_find(catalog, "new"), mapping);
 	assert_int_equal(mapping->number, number);
 	assert_int_equal(mapping->slot, 3);
 	assert_int_equal(mapping->checked, 55);
 	assert_string_equal(mapping->version->path, "/x");
 	assert_int_equal(mapping->version->badblock_count, 1);
-	assert_int_equal(namespace_totals(names).reserved, 0);
-	assert_int_equal(namespace_totals(names).entries, 1);
-	assert_int_equal(namespace_count_of(names, record.uid), 1);
-	add(names, "old", 4, &record);
-	namespace_remove(names, mapping);
-	assert_null(namespace_find(names, "new"));
-	assert_non_null(namespace_find(names, "old"));
+	assert_int_equal(catalog_totals(catalog).reserved, 0);
+	assert_int_equal(catalog_totals(catalog).entries, 1);
+	assert_int_equal(catalog_count_of(catalog, record.uid), 1);
+	add(catalog, "old", 4, &record);
+	catalog_remove(catalog, mapping);
+	assert_null(catalog_find(catalog, "new"));
+	assert_non_null(catalog_find(catalog, "old"));
 }
 
 static void same_facts_make_no_new_version(void **state)
 {
-	struct name_space *names = *state;
-	struct mapping *mapping = add(names, "a", 0, &record);
+	struct catalog *catalog = *state;
+	struct mapping *mapping = add(catalog, "a", 0, &record);
 	struct version *version;
 	struct facts facts = {.path = strdup("/x"), .size = 10000, .size_known = true};
 
 	version = mapping->version;
-	namespace_learn(names, mapping, &facts, 10);
+	catalog_learn(catalog, mapping, &facts, 10);
 	assert_null(facts.path); /* used up */
 	assert_ptr_not_equal(mapping->version, version);
 	version = mapping->version;
 	facts = (struct facts){.path = strdup("/x"), .size = 10000, .size_known = true};
-	namespace_learn(names, mapping, &facts, 20);
+	catalog_learn(catalog, mapping, &facts, 20);
 	assert_ptr_equal(mapping->version, version);
 	assert_int_equal(mapping->checked, 20);
 }
@@ -278,8 +278,8 @@ static void same_facts_make_no_new_version(void **state)
 /* Whatever the document says must, when it changes, make another version. */
 static void each_fact_makes_a_new_version(void **state)
 {
-	struct name_space *names = *state;
-	struct mapping *mapping = add(names, "a", 0, &record);
+	struct catalog *catalog = *state;
+	struct mapping *mapping = add(catalog, "a", 0, &record);
 	struct process_info other = {.references = 1, .is = {.pid = 2}};
 	struct device device = {.references = 1};
 
@@ -305,20 +305,20 @@ static void each_fact_makes_a_new_version(void **state)
 		if (i > 9)
 			facts.extents = part(i > 10 ? 4096 : 0, 8192);
 		facts.lost = i > 11;
-		before = strdup(version_document(names, mapping->version, &length));
-		namespace_learn(names, mapping, &facts, 1);
+		before = strdup(version_document(catalog, mapping->version, &length));
+		catalog_learn(catalog, mapping, &facts, 1);
 		assert_int_equal(mapping->version->number, node_number);
-		after = strdup(version_document(names, mapping->version, &length));
+		after = strdup(version_document(catalog, mapping->version, &length));
 		assert_string_not_equal(before, after);
 		free(before);
 		free(after);
 	}
-	namespace_remove(names, mapping);
+	catalog_remove(catalog, mapping);
 	assert_int_equal(other.references, 1);
 	assert_int_equal(device.references, 1);
 }
 
-static bool learn_health(struct name_space *names, struct mapping *mapping, bool lost,
+static bool learn_health(struct catalog *catalog, struct mapping *mapping, bool lost,
 			 struct extents *extents, bool known, uint64_t bad)
 {
 	struct facts facts = {.owner = process_info_get(&owner),
@@ -332,184 +332,185 @@ static bool learn_health(struct name_space *names, struct mapping *mapping, bool
 		facts.badblocks->length = 4096;
 		facts.badblock_count = 1;
 	}
-	return namespace_learn(names, mapping, &facts, 1);
+	return catalog_learn(catalog, mapping, &facts, 1);
 }
 
 /* And is lost also when a part is all that was left. */
 static void says_when_state_or_bad_blocks_change(void **state)
 {
-	struct name_space *names = *state;
-	struct mapping *mapping = add(names, "a", 0, &record);
+	struct catalog *catalog = *state;
+	struct mapping *mapping = add(catalog, "a", 0, &record);
 	struct facts facts = {.path = strdup("/x"), .size = 1, .size_known = true};
 	size_t length;
 
-	assert_false(namespace_learn(names, mapping, &facts, 1));
+	assert_false(catalog_learn(catalog, mapping, &facts, 1));
 	assert_string_equal(version_state(mapping->version), "active");
 	assert_false(
-		learn_health(names, mapping, false, NULL, true, 0)); /* none, as far as known */
-	assert_true(learn_health(names, mapping, false, NULL, true, 4096));
-	assert_false(learn_health(names, mapping, false, NULL, true, 4096));
-	assert_true(learn_health(names, mapping, false, NULL, true, 8192));
-	assert_true(learn_health(names, mapping, false, part(0, 4096), true, 8192));
+		learn_health(catalog, mapping, false, NULL, true, 0)); /* none, as far as known */
+	assert_true(learn_health(catalog, mapping, false, NULL, true, 4096));
+	assert_false(learn_health(catalog, mapping, false, NULL, true, 4096));
+	assert_true(learn_health(catalog, mapping, false, NULL, true, 8192));
+	assert_true(learn_health(catalog, mapping, false, part(0, 4096), true, 8192));
 	assert_string_equal(version_state(mapping->version), "partial");
-	assert_true(learn_health(names, mapping, true, part(0, 4096), false, 0));
+	assert_true(learn_health(catalog, mapping, true, part(0, 4096), false, 0));
 	assert_string_equal(version_state(mapping->version), "lost");
-	assert_non_null(strstr(version_document(names, mapping->version, &length), "\"extents\""));
-	assert_false(learn_health(names, mapping, true, NULL, false, 0));
+	assert_non_null(
+		strstr(version_document(catalog, mapping->version, &length), "\"extents\""));
+	assert_false(learn_health(catalog, mapping, true, NULL, false, 0));
 	assert_string_equal(version_state(mapping->version), "lost");
-	assert_true(learn_health(names, mapping, false, NULL, false, 0));
+	assert_true(learn_health(catalog, mapping, false, NULL, false, 0));
 	assert_string_equal(version_state(mapping->version), "active");
 }
 
 /* Whoever has an old version open goes on reading the same bytes, also after the removal. */
 static void a_version_stays_while_the_kernel_knows_it(void **state)
 {
-	struct name_space *names = *state;
-	struct nodes *nodes = namespace_nodes(names);
-	struct mapping *mapping = add(names, "a", 0, &record);
+	struct catalog *catalog = *state;
+	struct nodes *nodes = catalog_nodes(catalog);
+	struct mapping *mapping = add(catalog, "a", 0, &record);
 	struct version *old = mapping->version;
 	struct facts facts = {.path = strdup("/x"), .owner = process_info_get(&owner)};
 	char *before;
 	size_t length;
 
 	assert_int_equal(nodes_lookup(nodes, &old->node), 0);
-	before = strdup(version_document(names, old, &length));
-	namespace_learn(names, mapping, &facts, 1);
+	before = strdup(version_document(catalog, old, &length));
+	catalog_learn(catalog, mapping, &facts, 1);
 	assert_ptr_not_equal(mapping->version, old);
-	version_document(names, mapping->version, &length);
-	assert_string_equal(version_document(names, old, &length), before);
-	assert_int_equal(version_document_size(names, old), strlen(before));
-	namespace_remove(names, mapping);
+	version_document(catalog, mapping->version, &length);
+	assert_string_equal(version_document(catalog, old, &length), before);
+	assert_int_equal(version_document_size(catalog, old), strlen(before));
+	catalog_remove(catalog, mapping);
 	assert_ptr_equal(nodes_find(nodes, old->node.id), &old->node);
-	assert_string_equal(version_document(names, old, &length), before);
+	assert_string_equal(version_document(catalog, old, &length), before);
 	assert_true(nodes_forget(nodes, &old->node, 1));
-	version_free(names, old);
+	version_free(catalog, old);
 	free(before);
 }
 
 static void what_is_left_counts(void **state)
 {
-	struct name_space *names = *state;
-	struct mapping *mapping = add(names, "a", 0, &record), *reserved;
+	struct catalog *catalog = *state;
+	struct mapping *mapping = add(catalog, "a", 0, &record), *reserved;
 
-	add(names, "b", 1, &record);
-	expect_parts(names, mapping, 2, 0, 0);
-	learn_part(names, mapping, part(4096, 8192));
-	expect_parts(names, mapping, 1, 4096, 8192);
+	add(catalog, "b", 1, &record);
+	expect_parts(catalog, mapping, 2, 0, 0);
+	learn_part(catalog, mapping, part(4096, 8192));
+	expect_parts(catalog, mapping, 1, 4096, 8192);
 	assert_int_equal(version_mapped(mapping->version), 4096);
-	assert_int_equal(namespace_totals(names).bytes, 8192 + 4096);
-	assert_int_equal(namespace_totals(names).pmem_bytes, 8192 + 4096);
-	assert_int_equal(namespace_totals(names).entries, 2);
-	assert_int_equal(namespace_reserve(names, "c", record.uid, &reserved), 0);
-	assert_int_equal(namespace_rename(names, mapping, reserved), 0);
-	expect_parts(names, mapping, 1, 4096, 8192);
-	assert_int_equal(namespace_totals(names).bytes, 8192 + 4096);
-	learn_part(names, mapping, part(0, 0));
-	expect_parts(names, mapping, 0, 0, 0);
-	assert_int_equal(namespace_totals(names).bytes, 8192);
-	namespace_remove(names, mapping);
-	assert_int_equal(namespace_totals(names).bytes, 8192);
-	assert_int_equal(namespace_totals(names).entries, 1);
+	assert_int_equal(catalog_totals(catalog).bytes, 8192 + 4096);
+	assert_int_equal(catalog_totals(catalog).pmem_bytes, 8192 + 4096);
+	assert_int_equal(catalog_totals(catalog).entries, 2);
+	assert_int_equal(catalog_reserve(catalog, "c", record.uid, &reserved), 0);
+	assert_int_equal(catalog_rename(catalog, mapping, reserved), 0);
+	expect_parts(catalog, mapping, 1, 4096, 8192);
+	assert_int_equal(catalog_totals(catalog).bytes, 8192 + 4096);
+	learn_part(catalog, mapping, part(0, 0));
+	expect_parts(catalog, mapping, 0, 0, 0);
+	assert_int_equal(catalog_totals(catalog).bytes, 8192);
+	catalog_remove(catalog, mapping);
+	assert_int_equal(catalog_totals(catalog).bytes, 8192);
+	assert_int_equal(catalog_totals(catalog).entries, 1);
 }
 
 /* The last page of a mapping of an odd length counts with the bytes that are in it. */
 static void the_last_page_counts_up_to_the_length(void **state)
 {
-	struct name_space *names = *state;
+	struct catalog *catalog = *state;
 	struct pmem2fs_record odd = record;
 	struct mapping *mapping;
 
 	odd.length = 5000;
-	mapping = add(names, "a", 0, &odd);
-	learn_part(names, mapping, part(4096, 8192));
+	mapping = add(catalog, "a", 0, &odd);
+	learn_part(catalog, mapping, part(4096, 8192));
 	assert_int_equal(version_mapped(mapping->version), 904);
-	assert_int_equal(namespace_cut(names, mapping, 4096, 8192), 0);
-	expect_parts(names, mapping, 0, 0, 0);
-	assert_int_equal(namespace_totals(names).bytes, 0);
+	assert_int_equal(catalog_cut(catalog, mapping, 4096, 8192), 0);
+	expect_parts(catalog, mapping, 0, 0, 0);
+	assert_int_equal(catalog_totals(catalog).bytes, 0);
 }
 
 /* What we unmapped stays so, whatever is at its addresses: here another mapping of the source. */
 static void a_cut_part_never_comes_back(void **state)
 {
-	struct name_space *names = *state;
-	struct mapping *mapping = add(names, "a", 0, &record);
+	struct catalog *catalog = *state;
+	struct mapping *mapping = add(catalog, "a", 0, &record);
 
-	learn_part(names, mapping, NULL);
+	learn_part(catalog, mapping, NULL);
 	assert_int_equal(mapping->checked, 1);
-	assert_int_equal(namespace_cut(names, mapping, 0, 4096), 0);
+	assert_int_equal(catalog_cut(catalog, mapping, 0, 4096), 0);
 	assert_int_equal(mapping->checked, 0); /* to be looked at */
-	expect_parts(names, mapping, 1, 4096, 8192);
-	assert_int_equal(namespace_totals(names).bytes, 4096);
-	learn_part(names, mapping, NULL);
-	expect_parts(names, mapping, 1, 4096, 8192);
-	assert_int_equal(namespace_cut(names, mapping, 0, 4096), 0);
-	expect_parts(names, mapping, 1, 4096, 8192);
-	assert_int_equal(namespace_cut(names, mapping, 0, 8192), 0);
-	learn_part(names, mapping, part(0, 4096));
-	expect_parts(names, mapping, 0, 0, 0);
-	assert_int_equal(namespace_totals(names).bytes, 0);
+	expect_parts(catalog, mapping, 1, 4096, 8192);
+	assert_int_equal(catalog_totals(catalog).bytes, 4096);
+	learn_part(catalog, mapping, NULL);
+	expect_parts(catalog, mapping, 1, 4096, 8192);
+	assert_int_equal(catalog_cut(catalog, mapping, 0, 4096), 0);
+	expect_parts(catalog, mapping, 1, 4096, 8192);
+	assert_int_equal(catalog_cut(catalog, mapping, 0, 8192), 0);
+	learn_part(catalog, mapping, part(0, 4096));
+	expect_parts(catalog, mapping, 0, 0, 0);
+	assert_int_equal(catalog_totals(catalog).bytes, 0);
 }
 
 /* What others unmapped, or a look that came too early, is what the next look says. */
 static void a_look_is_no_cut(void **state)
 {
-	struct name_space *names = *state;
-	struct mapping *mapping = add(names, "a", 0, &record);
+	struct catalog *catalog = *state;
+	struct mapping *mapping = add(catalog, "a", 0, &record);
 
-	learn_part(names, mapping, part(0, 4096));
-	expect_parts(names, mapping, 1, 0, 4096);
-	learn_part(names, mapping, NULL);
-	expect_parts(names, mapping, 2, 0, 0);
+	learn_part(catalog, mapping, part(0, 4096));
+	expect_parts(catalog, mapping, 1, 0, 4096);
+	learn_part(catalog, mapping, NULL);
+	expect_parts(catalog, mapping, 2, 0, 0);
 }
 
 /* While it is being unmapped, the document goes on to say what it said. */
 static void a_change_under_way_does_not_show(void **state)
 {
-	struct name_space *names = *state;
-	struct mapping *mapping = add(names, "a", 0, &record);
+	struct catalog *catalog = *state;
+	struct mapping *mapping = add(catalog, "a", 0, &record);
 
 	mapping->busy = true;
-	learn_part(names, mapping, part(0, 0));
-	expect_parts(names, mapping, 2, 0, 0);
+	learn_part(catalog, mapping, part(0, 0));
+	expect_parts(catalog, mapping, 2, 0, 0);
 	mapping->busy = false;
-	learn_part(names, mapping, part(0, 4096));
+	learn_part(catalog, mapping, part(0, 4096));
 	mapping->busy = true;
-	learn_part(names, mapping, part(0, 0));
-	expect_parts(names, mapping, 1, 0, 4096);
-	learn_part(names, mapping, NULL);
-	expect_parts(names, mapping, 1, 0, 4096);
+	learn_part(catalog, mapping, part(0, 0));
+	expect_parts(catalog, mapping, 1, 0, 4096);
+	learn_part(catalog, mapping, NULL);
+	expect_parts(catalog, mapping, 1, 0, 4096);
 }
 
 /* The kernel names the file no more when nothing of it is mapped. */
 static void the_last_path_is_kept(void **state)
 {
-	struct name_space *names = *state;
-	struct mapping *mapping = add(names, "a", 0, &record);
+	struct catalog *catalog = *state;
+	struct mapping *mapping = add(catalog, "a", 0, &record);
 	struct facts facts = {.path = strdup("/x"), .deleted = true};
 
-	namespace_learn(names, mapping, &facts, 1);
-	learn_part(names, mapping, part(0, 0));
+	catalog_learn(catalog, mapping, &facts, 1);
+	learn_part(catalog, mapping, part(0, 0));
 	assert_string_equal(mapping->version->path, "/x");
 	assert_true(mapping->version->deleted);
 	assert_false(mapping->version->size_known);
-	learn_part(names, mapping, part(0, 4096));
+	learn_part(catalog, mapping, part(0, 4096));
 	assert_null(mapping->version->path);
-	learn_part(names, mapping, NULL);
+	learn_part(catalog, mapping, NULL);
 	assert_null(mapping->version->path);
 }
 
 static void any_bytes_are_a_name(void **state)
 {
-	struct name_space *names = *state;
+	struct catalog *catalog = *state;
 	char longest[NAME_LENGTH_MAX + 1];
 	const char *all[] = {"\xff\xfe", "a\nb", " ", "-rf", "\\x41", longest};
 
 	memset(longest, 'n', NAME_LENGTH_MAX);
 	longest[NAME_LENGTH_MAX] = '\0';
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-		add(names, all[i], 0, &record);
+		add(catalog, all[i], 0, &record);
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-		assert_string_equal(mapping_name(namespace_find(names, all[i])), all[i]);
+		assert_string_equal(mapping_name(catalog_find(catalog, all[i])), all[i]);
 }
 
 int main(void)
