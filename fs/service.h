@@ -28,19 +28,19 @@ struct service {
 	struct releases *releases;
 	struct device_monitor *device_monitor;
 	struct fuse_session *session;
-	uint64_t capacity;         /* bytes of pmem of this host */
-	uint64_t capacity_checked; /* clock_now(), 0: never */
-	struct timespec changed;   /* CLOCK_REALTIME of the last change of the directory */
-	struct pending *pending;   /* of pending.c */
-	char *listing_buffer;      /* of listing.c */
-	size_t listing_room;       /* its bytes */
-	bool interrupted;          /* one of them is */
-	bool initialized;          /* the kernel has said hello */
+	uint64_t capacity;             /* bytes of pmem of this host */
+	uint64_t capacity_checked;     /* clock_now(), 0: never */
+	struct timespec changed;       /* CLOCK_REALTIME of the last change of the directory */
+	struct interruptible *pending; /* of interrupts.c */
+	char *readdir_buffer;          /* of readdir.c */
+	size_t readdir_room;           /* its bytes */
+	bool interrupted;              /* one of them is */
+	bool initialized;              /* the kernel has said hello */
 };
 
 /* One thread each. */
 enum helper_lane {
-	LANE_NOTIFY,
+	LANE_INVALIDATE,
 	LANE_CAPACITY,
 	LANE_DEVICE_MONITOR,
 	LANE_FACTS, /* and those behind it: stuck_threads.h */

@@ -19,10 +19,10 @@
 #include "control/server.h"
 #include "facts/device_monitor.h"
 #include "facts/facts_cache.h"
+#include "fuse/create.h"
 #include "fuse/drafts.h"
+#include "fuse/interrupts.h"
 #include "fuse/operations.h"
-#include "fuse/pending.h"
-#include "fuse/writing.h"
 #include "host/mount.h"
 #include "libpmem2fs.h"
 #include "scan/process_table.h"
@@ -77,7 +77,7 @@ static void fuse_ready(struct watch *watch, uint32_t events)
 		return;
 	if (n > 0) {
 		fuse_session_process_buf(session, &worker->request);
-		pending_interrupts(&worker->service);
+		interrupts_deliver(&worker->service);
 	}
 	if (n <= 0 || fuse_session_exited(session)) /* unmounted */
 		worker->ended = true;
@@ -218,7 +218,7 @@ static int do_timers(struct worker *worker)
 	other = releases_expire(service->releases, now);
 	if (other < next)
 		next = other;
-	other = drafts_expire(service->drafts, now, writing_expired, service);
+	other = drafts_expire(service->drafts, now, create_expired, service);
 	if (other < next)
 		next = other;
 	if (next == UINT64_MAX)

@@ -12,7 +12,7 @@
 #include "change/keeper_link.h"
 #include "change/mapper.h"
 #include "change/release.h"
-#include "fuse/notify.h"
+#include "fuse/invalidate.h"
 #include "scan/process_table.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -80,7 +80,7 @@ static void unmapped(struct change_job *job, struct mapping *mapping)
 	clock_gettime(CLOCK_REALTIME, &service->changed);
 	events_unmapped(service->events, mapping);
 	if (late)
-		notify_name(service, mapping_name(mapping));
+		invalidate_name(service, mapping_name(mapping));
 	log_debug("%s: unmapped%s", mapping_name(mapping), late ? ", late" : "");
 	catalog_remove(service->catalog, mapping);
 	change_answer(job, 0, "%s", "");
@@ -136,7 +136,7 @@ static void unmapped_range(struct change_job *job, struct mapping *mapping)
 		mapping->checked = 0;
 	}
 	events_unmapped_range(service->events, mapping, command->offset, end - command->offset);
-	notify_name(service, mapping_name(mapping));
+	invalidate_name(service, mapping_name(mapping));
 	log_debug("%s: unmapped %" PRIu64 " bytes at offset %" PRIu64, mapping_name(mapping),
 		  end - command->offset, command->offset);
 	change_answer(job, 0, "%s", "");
@@ -155,9 +155,9 @@ static void renamed(struct change_job *job, struct mapping *mapping)
 		clock_gettime(CLOCK_REALTIME, &service->changed);
 		events_renamed(service->events, mapping, old_name);
 		if (!job->finished) /* the kernel was told that nothing happens */
-			notify_name(service, old_name);
+			invalidate_name(service, old_name);
 		/* It keeps the old document under the new name otherwise, for a second. */
-		notify_name(service, mapping_name(mapping));
+		invalidate_name(service, mapping_name(mapping));
 		change_answer(job, 0, "%s", "");
 	}
 	free(old_name);

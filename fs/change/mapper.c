@@ -14,7 +14,7 @@
 #include "catalog/events.h"
 #include "change/keeper_link.h"
 #include "facts/facts_cache.h"
-#include "fuse/notify.h"
+#include "fuse/invalidate.h"
 #include "host/opener.h"
 #include <errno.h>
 #include <inttypes.h>

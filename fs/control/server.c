@@ -20,7 +20,7 @@
 #include "change/mapper.h"
 #include "change/release.h"
 #include "format/wire.h"
-#include "fuse/notify.h"
+#include "fuse/invalidate.h"
 #include "protocol/control.h"
 #include "scan/process_table.h"
 #include <errno.h>
@@ -214,7 +214,7 @@ static void unmap_finished(void *arg, int error, const char *why)
 	struct connection *connection = arg;
 
 	if (!error)
-		notify_name(connection->server->service, connection->name);
+		invalidate_name(connection->server->service, connection->name);
 	free(connection->name);
 	connection->name = NULL;
 	answer_result(connection, error, why);

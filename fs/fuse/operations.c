@@ -16,9 +16,9 @@
 #include "change/mapper.h"
 #include "facts/facts_cache.h"
 #include "fuse/attributes.h"
-#include "fuse/listing.h"
-#include "fuse/pending.h"
-#include "fuse/writing.h"
+#include "fuse/create.h"
+#include "fuse/interrupts.h"
+#include "fuse/readdir.h"
 #include "scan/process_table.h"
 #include <errno.h>
 #include <fuse_lowlevel.h>
@@ -173,7 +173,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int to_
 	}
 	/* To nothing and without a descriptor: that is how an open with O_TRUNC arrives. */
 	if (to_set & FUSE_SET_ATTR_SIZE && !attr->st_size && !fi && node) {
-		writing_refuse(req, (struct version *)node);
+		create_refuse_write(req, (struct version *)node);
 		return;
 	}
 	fuse_reply_err(req, EPERM);
@@ -220,13 +220,13 @@ static void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 }
 
 struct pending_unlink {
-	struct pending pending; /* first */
+	struct interruptible pending; /* first */
 	struct change_job *job;
 };
 
 static void unlink_end(struct pending_unlink *unlink, int error)
 {
-	pending_end(&unlink->pending);
+	interrupts_end(&unlink->pending);
 	fuse_reply_err(unlink->pending.req, error);
 	free(unlink);
 }
@@ -238,7 +238,7 @@ static void unlink_finished(void *arg, int error, const char *why)
 }
 
 /* A process that is being asked need not release it any more. The keeper is soon done. */
-static void unlink_give_up(struct pending *pending)
+static void unlink_give_up(struct interruptible *pending)
 {
 	struct pending_unlink *unlink = (struct pending_unlink *)pending;
 
@@ -266,7 +266,7 @@ static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	}
 	unlink->pending.req = req;
 	unlink->pending.give_up = unlink_give_up;
-	pending_begin(&unlink->pending);
+	interrupts_begin(&unlink->pending);
 	mapper_unmap(service, mapping, fuse_req_ctx(req)->uid, MAPPER_RESPITE, unlink_finished,
 		     unlink, &unlink->job);
 }
@@ -417,13 +417,13 @@ const struct fuse_lowlevel_ops operations = {
 	.open = op_open,
 	.flush = op_flush,
 	.read = op_read,
-	.write = writing_write,
-	.create = writing_create,
+	.write = create_write,
+	.create = create_file,
 	.unlink = op_unlink,
 	.rename = op_rename,
 	.opendir = op_opendir,
-	.readdir = listing_readdir,
-	.readdirplus = listing_readdirplus,
+	.readdir = readdir_plain,
+	.readdirplus = readdir_plus,
 	.statfs = op_statfs,
 	.mknod = op_mknod,
 	.mkdir = op_mkdir,

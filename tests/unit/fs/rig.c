@@ -113,7 +113,7 @@ static void drain_done(struct task *task)
 
 void rig_free(struct rig *rig)
 {
-	struct task last = {.lane = LANE_NOTIFY, .run = drain_run, .done = drain_done};
+	struct task last = {.lane = LANE_INVALIDATE, .run = drain_run, .done = drain_done};
 	struct service *service = &rig->service;
 	struct mapping *mapping;
 	size_t place;

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * pending.c - see pending.h
+ * interrupts.c - see interrupts.h
  */
 #define FUSE_USE_VERSION 314
-#include "fuse/pending.h"
+#include "fuse/interrupts.h"
 #include <fuse_lowlevel.h>
 
 /* libfuse holds locks here: only take note. */
 static void note(fuse_req_t req, void *data)
 {
-	struct pending *pending = data;
+	struct interruptible *pending = data;
 	struct service *service = fuse_req_userdata(req);
 
 	pending->interrupted = true;
 	service->interrupted = true;
 }
 
-void pending_begin(struct pending *pending)
+void interrupts_begin(struct interruptible *pending)
 {
 	struct service *service = fuse_req_userdata(pending->req);
 
@@ -28,16 +28,16 @@ void pending_begin(struct pending *pending)
 	fuse_req_interrupt_func(pending->req, note, pending);
 }
 
-void pending_end(struct pending *pending)
+void interrupts_end(struct interruptible *pending)
 {
 	*pending->link = pending->next;
 	if (pending->next)
 		pending->next->link = pending->link;
 }
 
-void pending_interrupts(struct service *service)
+void interrupts_deliver(struct service *service)
 {
-	struct pending *pending, *next;
+	struct interruptible *pending, *next;
 
 	if (!service->interrupted)
 		return;

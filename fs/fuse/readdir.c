@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * listing.c - see listing.h
+ * readdir.c - see readdir.h
  */
 #define FUSE_USE_VERSION 314
-#include "fuse/listing.h"
+#include "fuse/readdir.h"
 #include "base/clock.h"
 #include "catalog/catalog.h"
 #include "facts/facts_cache.h"
@@ -97,18 +97,18 @@ static void listing_fill(struct listing *listing)
 	size_t place;
 
 	/* One buffer serves all listings: it is filled and sent in one go. */
-	if (listing->size > service->listing_room) {
-		char *larger = realloc(service->listing_buffer, listing->size);
+	if (listing->size > service->readdir_room) {
+		char *larger = realloc(service->readdir_buffer, listing->size);
 
 		if (!larger) {
 			fuse_reply_err(listing->req, ENOMEM);
 			free(listing);
 			return;
 		}
-		service->listing_buffer = larger;
-		service->listing_room = listing->size;
+		service->readdir_buffer = larger;
+		service->readdir_room = listing->size;
 	}
-	listing->buffer = service->listing_buffer;
+	listing->buffer = service->readdir_buffer;
 	if (listing->cookie < COOKIE_DOT &&
 	    !listing_add_plain(listing, ".", COOKIE_DOT, CATALOG_ROOT, S_IFDIR))
 		goto reply;
@@ -155,16 +155,16 @@ static void list(fuse_req_t req, size_t size, off_t offset, bool plus)
 		listing_begin(&listing->waiter);
 }
 
-void listing_readdir(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
-		     struct fuse_file_info *fi)
+void readdir_plain(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
+		   struct fuse_file_info *fi)
 {
 	(void)id;
 	(void)fi;
 	list(req, size, offset, false);
 }
 
-void listing_readdirplus(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
-			 struct fuse_file_info *fi)
+void readdir_plus(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
+		  struct fuse_file_info *fi)
 {
 	(void)id;
 	(void)fi;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * pending.h - requests of the kernel that are answered later and may be interrupted before
+ * interrupts.h - requests of the kernel that are answered later and may be interrupted before
  */
-#ifndef PMEM2FS_PENDING_H
-#define PMEM2FS_PENDING_H
+#ifndef PMEM2FS_INTERRUPTS_H
+#define PMEM2FS_INTERRUPTS_H
 
 #include "service.h"
 #include <stdbool.h>
@@ -11,23 +11,23 @@
 struct fuse_req;
 
 /* Part of what its owner keeps for the request. */
-struct pending {
-	struct pending *next, **link; /* of the service */
+struct interruptible {
+	struct interruptible *next, **link; /* of the service */
 	struct fuse_req *req;
 	bool interrupted;
 	/* The caller wants to be gone: ends it and answers, or leaves it as it is. */
-	void (*give_up)(struct pending *pending);
+	void (*give_up)(struct interruptible *pending);
 };
 
 /* `req` and `give_up` are set. */
-void pending_begin(struct pending *pending);
+void interrupts_begin(struct interruptible *pending);
 /* Before the answer. */
-void pending_end(struct pending *pending);
+void interrupts_end(struct interruptible *pending);
 
 /*
  * Gives up what has been interrupted; to be called between two requests, since libfuse tells of an
  * interrupt while it holds locks.
  */
-void pending_interrupts(struct service *service);
+void interrupts_deliver(struct service *service);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * notify.c - see notify.h
+ * invalidate.c - see invalidate.h
  */
 #define FUSE_USE_VERSION 314
-#include "fuse/notify.h"
+#include "fuse/invalidate.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "catalog/catalog.h"
@@ -32,14 +32,14 @@ static void free_notice(struct task *task)
 	free(task);
 }
 
-void notify_name(struct service *service, const char *name)
+void invalidate_name(struct service *service, const char *name)
 {
 	size_t length = strlen(name);
 	struct notice *notice = malloc(sizeof(*notice) + length + 1);
 
 	if (notice) {
 		*notice = (struct notice){
-			.task = {.lane = LANE_NOTIFY, .run = send_notice, .done = free_notice},
+			.task = {.lane = LANE_INVALIDATE, .run = send_notice, .done = free_notice},
 			.session = service->session,
 			.length = length,
 		};

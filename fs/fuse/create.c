@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * writing.c - see writing.h
+ * create.c - see create.h
  *
  * A request is carried out by the write that completes it, which is answered when that is done.
  */
 #define FUSE_USE_VERSION 314
-#include "fuse/writing.h"
+#include "fuse/create.h"
 #include "change/mapper.h"
 #include "fuse/attributes.h"
-#include "fuse/notify.h"
-#include "fuse/pending.h"
+#include "fuse/interrupts.h"
+#include "fuse/invalidate.h"
 #include <errno.h>
 #include <fuse_lowlevel.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@ static struct service *service_of(fuse_req_t req)
 	return fuse_req_userdata(req);
 }
 
-void writing_refuse(fuse_req_t req, const struct version *version)
+void create_refuse_write(fuse_req_t req, const struct version *version)
 {
 	char why[MAPPER_WHY_LENGTH];
 
@@ -30,8 +30,8 @@ void writing_refuse(fuse_req_t req, const struct version *version)
 	fuse_reply_err(req, EEXIST);
 }
 
-void writing_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
-		    struct fuse_file_info *fi)
+void create_file(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+		 struct fuse_file_info *fi)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	struct service *service = service_of(req);
@@ -73,12 +73,12 @@ void writing_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t 
 static void end_draft(struct service *service, struct draft *draft, int error)
 {
 	draft_end(service->drafts, draft, error);
-	notify_name(service, draft->name);
+	invalidate_name(service, draft->name);
 }
 
 /* A WRITE whose answer waits for the request to be carried out. */
 struct pending_write {
-	struct pending pending; /* first */
+	struct interruptible pending; /* first */
 	struct draft *draft;
 	struct map_job *job;
 	size_t size;
@@ -88,7 +88,7 @@ static void write_end(struct pending_write *write, int error)
 {
 	fuse_req_t req = write->pending.req;
 
-	pending_end(&write->pending);
+	interrupts_end(&write->pending);
 	end_draft(service_of(req), write->draft, error);
 	if (error)
 		fuse_reply_err(req, error);
@@ -103,7 +103,7 @@ static void write_finished(void *arg, int error, const char *why)
 	write_end(arg, error);
 }
 
-static void write_give_up(struct pending *pending)
+static void write_give_up(struct interruptible *pending)
 {
 	struct pending_write *write = (struct pending_write *)pending;
 
@@ -120,13 +120,13 @@ static void report_request(struct service *service, const struct draft *draft, i
 	mapper_failed(service, "map", draft->name, draft->uid, error, why);
 }
 
-void writing_expired(void *arg, const struct draft *draft)
+void create_expired(void *arg, const struct draft *draft)
 {
 	struct service *service = arg;
 
 	report_request(service, draft, ETIMEDOUT,
 		       draft->scan.seen ? "it was never finished" : "nothing was ever written");
-	notify_name(service, draft->name);
+	invalidate_name(service, draft->name);
 }
 
 /* The request is complete: the reply waits for what comes of it. */
@@ -158,13 +158,13 @@ static void carry_out(fuse_req_t req, struct draft *draft, size_t size)
 	write->draft = draft;
 	write->size = size;
 	draft->identity = NULL;
-	pending_begin(&write->pending);
+	interrupts_begin(&write->pending);
 	mapper_map(service, draft->name, &request, draft->uid, draft->gid, identity, -1, 0,
 		   write_finished, write, &write->job);
 }
 
-void writing_write(fuse_req_t req, fuse_ino_t id, const char *text, size_t size, off_t offset,
-		   struct fuse_file_info *fi)
+void create_write(fuse_req_t req, fuse_ino_t id, const char *text, size_t size, off_t offset,
+		  struct fuse_file_info *fi)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	struct service *service = service_of(req);
@@ -180,7 +180,7 @@ void writing_write(fuse_req_t req, fuse_ino_t id, const char *text, size_t size,
 		return;
 	}
 	if (node->kind == NODE_VERSION) {
-		writing_refuse(req, (struct version *)node);
+		create_refuse_write(req, (struct version *)node);
 		return;
 	}
 	open = draft->state == DRAFT_OPEN;
@@ -191,7 +191,7 @@ void writing_write(fuse_req_t req, fuse_ino_t id, const char *text, size_t size,
 	} else if (result < 0) {
 		if (open) { /* once per request */
 			report_request(service, draft, -result, why);
-			notify_name(service, draft->name);
+			invalidate_name(service, draft->name);
 		}
 		fuse_reply_err(req, -result);
 	} else {

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * readdir.h - ls: READDIR and READDIRPLUS of the root directory
+ *
+ * The cookie of an entry is its number, so that a listing goes on rightly whatever comes and goes
+ * meanwhile.
+ */
+#ifndef PMEM2FS_READDIR_H
+#define PMEM2FS_READDIR_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct fuse_req;
+struct fuse_file_info;
+
+void readdir_plain(struct fuse_req *req, uint64_t id, size_t size, off_t offset,
+		   struct fuse_file_info *fi);
+void readdir_plus(struct fuse_req *req, uint64_t id, size_t size, off_t offset,
+		  struct fuse_file_info *fi);
+
+#endif
