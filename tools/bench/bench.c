@@ -5,8 +5,8 @@
  * Owns the command line, the order of things and the exit status.
  */
 #include "bench/bench.h"
-#include "bench/bench_cells.h"
-#include "bench/bench_library.h"
+#include "bench/cells.h"
+#include "bench/library.h"
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>

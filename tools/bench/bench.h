@@ -58,7 +58,7 @@ static inline bool bench_wants(const struct bench_options *options, enum bench_m
 
 void bench_error(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
 
-/* bench_engine.c: rounds and statistics */
+/* engine.c: rounds and statistics */
 
 /* Quartiles. */
 struct bench_spread {
@@ -135,7 +135,7 @@ bool bench_slower(const struct bench_spread *ratio, double noise);
 /* The geometric mean of `count` values (at least one). */
 double bench_geometric_mean(const double *values, size_t count);
 
-/* bench_report.c: what comes out */
+/* report.c: what comes out */
 
 #define BENCH_ROWS_MAX 64
 
@@ -158,7 +158,7 @@ struct bench_report {
 	bool skipped;            /* but for what needs the other library, which is not there */
 	struct bench_row rows[BENCH_ROWS_MAX];
 	size_t row_count;
-	struct bench_cells *cells; /* of bench_cells.h */
+	struct bench_cells *cells; /* of cells.h */
 	bool have_memory;
 	struct bench_memory keeper, worker;
 };
@@ -172,7 +172,7 @@ int bench_report_print(const struct bench_report *report);
 /* How many targets were missed. */
 unsigned bench_report_missed(const struct bench_report *report);
 
-/* bench_guard.c: an orderly end in all cases */
+/* guard.c: an orderly end in all cases */
 
 /* Set by a signal: stop measuring, clean up, leave. */
 extern volatile sig_atomic_t bench_interrupted;
@@ -190,7 +190,7 @@ struct bench_job {
  */
 int bench_guard(const struct bench_job *job);
 
-/* bench_side.c: a process for each side */
+/* side.c: a process for each side */
 
 struct bench_side {
 	pid_t pid; /* 0: none */
@@ -214,7 +214,7 @@ int bench_side_ask(const struct bench_side *side, unsigned order, struct bench_a
 
 void bench_side_stop(struct bench_side *side);
 
-/* bench_stage.c: where the file systems are compared */
+/* stage.c: where the file systems are compared */
 
 struct bench_stage {
 	char root[128];    /* a tmpfs of our own */
@@ -238,31 +238,31 @@ int bench_stage_stop(struct bench_stage *stage);
 /* Shows the end of the daemon's log on stderr. */
 void bench_stage_show_log(const struct bench_stage *stage);
 
-/* bench_fs.c: mappings as files, against files on tmpfs */
+/* fs.c: mappings as files, against files on tmpfs */
 int bench_fs(const struct bench_stage *stage, struct bench_report *report);
 
 struct bench_library;
 
-/* bench_crowd.c: a listing of the mappings of many processes, against a folder of tmpfs */
+/* crowd.c: a listing of the mappings of many processes, against a folder of tmpfs */
 int bench_crowd(const struct bench_stage *stage, const struct bench_library *ours,
 		struct bench_report *report);
 
 /*
- * bench_map.c: our library, against mmap and munmap and, if it is there, the other library. May use
+ * map.c: our library, against mmap and munmap and, if it is there, the other library. May use
  * all of `cpus`.
  */
 int bench_map(const struct bench_library *ours, const struct bench_library *other,
 	      const cpu_set_t *cpus, struct bench_report *report);
 
-/* bench_publish.c: our library, showing its mappings to a daemon or not */
+/* publish.c: our library, showing its mappings to a daemon or not */
 int bench_publish(const struct bench_library *ours, const cpu_set_t *cpus,
 		  struct bench_report *report);
 
-/* bench_copy.c: persist, memcpy, memmove and memset, against the other library */
+/* copy.c: persist, memcpy, memmove and memset, against the other library */
 int bench_copy(const struct bench_library *ours, const struct bench_library *other,
 	       struct bench_report *report);
 
-/* bench_memory.c: what the daemon's processes occupy */
+/* memory.c: what the daemon's processes occupy */
 
 /* Takes sample `when` (0..2) of the keeper and its worker. */
 int bench_memory_sample(pid_t keeper, unsigned when, struct bench_report *report);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * bench_engine.c - sides in turn, and what their times say
+ * engine.c - sides in turn, and what their times say
  *
  * Knows nothing of what is measured, and takes no time itself: the work says how long it took. The
  * result of a round is the ratio of two sides, which ran within milliseconds of each other; the

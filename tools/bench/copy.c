@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * bench_copy.c - persist, memcpy, memmove and memset of two libraries
+ * copy.c - persist, memcpy, memmove and memset of two libraries
  *
  * All sides map the same file in memory, so that they work on the same pages, and say that it has
  * each granularity in turn, because the environment says so. The other library has a second side,
@@ -10,8 +10,8 @@
  * again would measure how long a line that is being flushed cannot be written.
  */
 #include "bench/bench.h"
-#include "bench/bench_cells.h"
-#include "bench/bench_library.h"
+#include "bench/cells.h"
+#include "bench/library.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

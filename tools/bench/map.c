@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * bench_map.c - map and unmap: ours, mmap and munmap, the other library
+ * map.c - map and unmap: ours, mmap and munmap, the other library
  */
-#include "bench/bench_arena.h"
+#include "bench/arena.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * bench_arena.c - see bench_arena.h
+ * arena.c - see arena.h
  *
  * Each side has a process with as many live mappings as the others'. mmap asks the kernel for the
  * same as the libraries do: same file, offset, length, protection and flags. That it is the same is
  * not assumed: what the kernel says of each side's mappings is compared first, so a library that
  * maps differently one day fails here instead of comparing unequal things.
  */
-#include "bench/bench_arena.h"
+#include "bench/arena.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * bench_arena.h - sides that map and unmap, each in a process with live mappings of its own
+ * arena.h - sides that map and unmap, each in a process with live mappings of its own
  */
 #ifndef PMEM2FS_BENCH_ARENA_H
 #define PMEM2FS_BENCH_ARENA_H
 
 #include "bench/bench.h"
-#include "bench/bench_library.h"
+#include "bench/library.h"
 
 /* Untouched pages cost nothing, so the length does not matter; below a huge page to keep it so. */
 #define BENCH_ARENA_LENGTH (1024u * 1024)
 
-/* How a side is to map; bit 0 is bench_arena.c's. */
+/* How a side is to map; bit 0 is arena.c's. */
 enum {
 	BENCH_ORDER_FRESH = 1 << 1,  /* with a source and a configuration made for each pair */
 	BENCH_ORDER_TWO = 1 << 2,    /* by two threads at the same time */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * bench_cells.c - the tables of persist and the copy functions
+ * cells.c - the tables of persist and the copy functions
  *
  * People see ratios only, a line per size; programs get everything.
  */
-#include "bench/bench_cells.h"
+#include "bench/cells.h"
 #include <stdio.h>
 #include <string.h>
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * bench_library.c - opens the two libraries side by side
+ * library.c - opens the two libraries side by side
  *
  * Each is opened with its symbols kept to itself, and each symbol that is taken from it is checked
  * to be its own.
  */
-#include "bench/bench_library.h"
+#include "bench/library.h"
 #include "bench/bench.h"
 #include <dlfcn.h>
 #include <errno.h>

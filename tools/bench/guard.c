@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * bench_guard.c - the process that cleans up, whatever happens to the one that measures
+ * guard.c - the process that cleans up, whatever happens to the one that measures
  *
  * A caller of FUSE whose request the daemon has taken and never answers sleeps so deeply that no
  * signal handler runs in it and not even SIGKILL ends it; only the end of the daemon does. So the

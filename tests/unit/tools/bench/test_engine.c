@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * test_bench_engine.c - the arithmetic of bench, on times that are made up
+ * test_engine.c - the arithmetic of bench, on times that are made up
  *
  * No clock is involved: the work says how long it took.
  */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * bench_publish.c - what showing mappings to a daemon costs
+ * publish.c - what showing mappings to a daemon costs
  */
-#include "bench/bench_arena.h"
+#include "bench/arena.h"
 #include <unistd.h>
 
 #define PUBLISH_TARGET 1.05

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * bench_library.h - ours and the other libpmem2, both called the same way
+ * library.h - ours and the other libpmem2, both called the same way
  */
 #ifndef PMEM2FS_BENCH_LIBRARY_H
 #define PMEM2FS_BENCH_LIBRARY_H

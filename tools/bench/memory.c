@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * bench_memory.c - what the daemon's two processes occupy
+ * memory.c - what the daemon's two processes occupy
  *
  * Reads /proc only. The table is shared memory that the keeper maps: it counts in the keeper's Rss
  * and, because the worker reads it without mapping it, in nobody else's.

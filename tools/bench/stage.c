@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * bench_stage.c - where the file systems are compared
+ * stage.c - where the file systems are compared
  *
- * Everything lies on a tmpfs of our own in the name spaces that bench_guard.c makes, which go away
+ * Everything lies on a tmpfs of our own in the name spaces that guard.c makes, which go away
  * with the last process in them. The daemon gets a signal to end when its parent does.
  */
 #include "bench/bench.h"

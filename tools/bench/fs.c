@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * bench_fs.c - mappings as files, against files on tmpfs
+ * fs.c - mappings as files, against files on tmpfs
  *
  * Both sides hold the same names with the same bytes in them: each mapping's document is copied
  * into the file of tmpfs that has its name. Names are looked up relative to an open folder, so that

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * bench_cells.h - many small comparisons with the other library: for each function a table with a
+ * cells.h - many small comparisons with the other library: for each function a table with a
  * line per size and a column per way to call it
  */
 #ifndef PMEM2FS_BENCH_CELLS_H

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * bench_crowd.c - a listing of the mappings of many processes, against a folder of tmpfs
+ * crowd.c - a listing of the mappings of many processes, against a folder of tmpfs
  *
  * The processes map through our library and publish to the daemon of the stage. They end when bench
  * does.
  */
 #include "bench/bench.h"
-#include "bench/bench_library.h"
+#include "bench/library.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

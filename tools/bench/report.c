@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * bench_report.c - what was measured, as a table for people or as JSON for programs
+ * report.c - what was measured, as a table for people or as JSON for programs
  */
 #include "bench/bench.h"
-#include "bench/bench_cells.h"
+#include "bench/cells.h"
 #include <errno.h>
 #include <jansson.h>
 #include <stdarg.h>

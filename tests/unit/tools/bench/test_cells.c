@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * test_bench_cells.c - when bench says that a size is slower, on ratios that are made up
+ * test_cells.c - when bench says that a size is slower, on ratios that are made up
  */
-#include "bench/bench_cells.h"
+#include "bench/cells.h"
 #include <setjmp.h>
 #include <stdarg.h>
 

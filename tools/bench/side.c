@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * bench_side.c - a process for each side
+ * side.c - a process for each side
  *
  * 50,000 mappings of each of three sides are more than one process may have. So each side has a
  * process, which waits for an order, carries it out and answers; as only one has an order at any
