@@ -147,16 +147,6 @@ static void learn(struct batch *batch, size_t i)
 
 static int start(struct facts_cache *facts_cache);
 
-static void wake_all(struct waiter *waiter)
-{
-	struct waiter *next;
-
-	for (; waiter; waiter = next) {
-		next = waiter->next;
-		waiter->wake(waiter);
-	}
-}
-
 static struct waiter *take_waiters(struct batch *batch)
 {
 	struct waiter *waiters = batch->waiters;
@@ -186,7 +176,7 @@ static void batch_done(struct task *task)
 		*facts_cache->collecting->waiters_end = waiters;
 		waiters = take_waiters(facts_cache->collecting);
 	}
-	wake_all(waiters);
+	waiters_wake(&waiters);
 }
 
 /* Has the batch that was collected worked on, unless one is. */
@@ -364,9 +354,11 @@ uint64_t facts_cache_expire(struct facts_cache *facts_cache, uint64_t now)
 	if (progress->at && progress->at != facts_cache->keeper &&
 	    now - progress->at_since >= STUCK_AFTER)
 		abandon(facts_cache);
-	wake_all(waiters);
-	if (facts_cache->collecting)
-		wake_all(take_waiters(facts_cache->collecting));
+	waiters_wake(&waiters);
+	if (facts_cache->collecting) {
+		waiters = take_waiters(facts_cache->collecting);
+		waiters_wake(&waiters);
+	}
 	return now + CHECK;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/pool.h"
+#include "base/waiter.h"
 #include "catalog/catalog.h"
 #include "catalog/events.h"
 #include <stdbool.h>
@@ -18,12 +19,6 @@
 #include <sys/types.h>
 
 #define FACTS_CACHE_FRESH CLOCK_SECOND /* facts older than this are looked at again */
-
-/* Whoever waits for an answer. `wake` is called once, in the loop. */
-struct waiter {
-	struct waiter *next; /* the witness's */
-	void (*wake)(struct waiter *waiter);
-};
 
 struct facts_cache;
 

@@ -9,8 +9,8 @@
 #ifndef PMEM2FS_PROCESS_TABLE_H
 #define PMEM2FS_PROCESS_TABLE_H
 
+#include "base/waiter.h"
 #include "base/watch.h"
-#include "facts/facts_cache.h"
 #include "host/facts.h"
 #include "service.h"
 #include <stdbool.h>

@@ -55,17 +55,6 @@ struct scan_queue {
 	bool complete;
 };
 
-static void wake_all(struct waiter **waiters)
-{
-	struct waiter *waiter = *waiters, *next;
-
-	*waiters = NULL;
-	for (; waiter; waiter = next) {
-		next = waiter->next;
-		waiter->wake(waiter);
-	}
-}
-
 static void run_look(struct task *task)
 {
 	struct job *job = (struct job *)task;
@@ -121,7 +110,7 @@ static void hear(struct scan_queue *scan_queue)
 	scan_queue->job = NULL;
 	free(job);
 	start(scan_queue);
-	wake_all(&waiters);
+	waiters_wake(&waiters);
 }
 
 static void look_done(struct task *task)
@@ -168,7 +157,7 @@ static void start(struct scan_queue *scan_queue)
 	if (error) {
 		log_error("out of memory: other processes cannot be looked at");
 		free(job);
-		wake_all(&wanted->waiters);
+		waiters_wake(&wanted->waiters);
 	} else {
 		scan_queue->job = job;
 		scan_queue->given = NULL;
@@ -312,9 +301,9 @@ static void abandon(struct scan_queue *scan_queue)
 static void wake_everybody(struct scan_queue *scan_queue)
 {
 	scan_queue->complete = false;
-	wake_all(&scan_queue->job->waiters);
+	waiters_wake(&scan_queue->job->waiters);
 	for (struct wanted *wanted = scan_queue->queue; wanted; wanted = wanted->next)
-		wake_all(&wanted->waiters);
+		waiters_wake(&wanted->waiters);
 }
 
 uint64_t scan_queue_expire(struct scan_queue *scan_queue, uint64_t now)

@@ -13,7 +13,7 @@
 #define PMEM2FS_SCAN_QUEUE_H
 
 #include "base/pool.h"
-#include "facts/facts_cache.h"
+#include "base/waiter.h"
 #include "scan/scanner.h"
 #include <stdbool.h>
 #include <stdint.h>
