@@ -12,7 +12,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
 
 struct service {
 	const struct options *options;
@@ -30,7 +29,6 @@ struct service {
 	struct fuse_session *session;
 	uint64_t capacity;             /* bytes of pmem of this host */
 	uint64_t capacity_checked;     /* clock_now(), 0: never */
-	struct timespec changed;       /* CLOCK_REALTIME of the last change of the directory */
 	struct interruptible *pending; /* of interrupts.c */
 	char *readdir_buffer;          /* of readdir.c */
 	size_t readdir_room;           /* its bytes */

@@ -120,7 +120,6 @@ static int begin_service(struct service *service, const struct options *options,
 	int error;
 
 	service->options = options;
-	clock_gettime(CLOCK_REALTIME, &service->changed);
 	error = pmem2fs_table_open(&service->table, WORKER_FD_TABLE);
 	if (error) {
 		log_error("the keeper's table: %s", pmem2_errormsg());

@@ -25,6 +25,7 @@ struct catalog {
 	uint64_t *numbers;      /* of order, holes included */
 	size_t used, room;
 	uint64_t last_number;
+	struct timespec changed;
 	struct catalog_totals totals;
 	struct user *users; /* those with a mapping */
 	/* The document that was rendered last, since sizes and contents are asked for in turn. */
@@ -43,6 +44,11 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(mapping_name(a), mapping_name(b));
 }
 
+static void names_changed(struct catalog *catalog)
+{
+	clock_gettime(CLOCK_REALTIME, &catalog->changed);
+}
+
 struct catalog *catalog_new(uint64_t base)
 {
 	struct catalog *catalog = calloc(1, sizeof(*catalog));
@@ -50,6 +56,7 @@ struct catalog *catalog_new(uint64_t base)
 	if (!catalog)
 		return NULL;
 	catalog->last_number = base + CATALOG_FIRST - 1;
+	names_changed(catalog);
 	catalog->nodes = nodes_new();
 	if (!catalog->nodes) {
 		free(catalog);
@@ -307,6 +314,7 @@ static int show(struct catalog *catalog, struct mapping *mapping, enum origin or
 	free(mapping->reserved);
 	mapping->reserved = NULL;
 	catalog->totals.reserved--;
+	names_changed(catalog);
 	add_up(catalog, mapping, version, 1);
 	return 0;
 }
@@ -361,6 +369,7 @@ int catalog_rename(struct catalog *catalog, struct mapping *mapping, struct mapp
 	place = tfind(reserved, &catalog->by_name, compare_names);
 	*place = mapping;
 	mapping->version = version;
+	names_changed(catalog);
 	let_go(catalog, old);
 	catalog->totals.reserved--;
 	discount_user(catalog, reserved->uid);
@@ -375,6 +384,7 @@ void catalog_remove(struct catalog *catalog, struct mapping *mapping)
 	if (mapping->version) {
 		add_up(catalog, mapping, mapping->version, -1);
 		order_remove(catalog, mapping);
+		names_changed(catalog);
 		let_go(catalog, mapping->version);
 	} else {
 		catalog->totals.reserved--;
@@ -491,6 +501,11 @@ int catalog_cut(struct catalog *catalog, struct mapping *mapping, uint64_t begin
 free_left:
 	free(left);
 	return -ENOMEM;
+}
+
+struct timespec catalog_changed(const struct catalog *catalog)
+{
+	return catalog->changed;
 }
 
 uint64_t catalog_newest(const struct catalog *catalog)

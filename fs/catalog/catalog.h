@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #define CATALOG_ROOT 1 /* inode number and node id of the root directory */
 #define CATALOG_FIRST                                                                              \
@@ -111,6 +112,9 @@ bool catalog_learn(struct catalog *catalog, struct mapping *mapping, struct fact
  * kernel has there from now on. Returns 0 or -ENOMEM, then nothing changed.
  */
 int catalog_cut(struct catalog *catalog, struct mapping *mapping, uint64_t begin, uint64_t end);
+
+/* CLOCK_REALTIME of the last time that a name was shown, changed or removed. */
+struct timespec catalog_changed(const struct catalog *catalog);
 
 /* The highest number there is. */
 uint64_t catalog_newest(const struct catalog *catalog);

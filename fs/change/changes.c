@@ -77,7 +77,6 @@ static void unmapped(struct change_job *job, struct mapping *mapping)
 	struct service *service = job->service;
 	bool late = !job->finished;
 
-	clock_gettime(CLOCK_REALTIME, &service->changed);
 	events_unmapped(service->events, mapping);
 	if (late)
 		invalidate_name(service, mapping_name(mapping));
@@ -152,7 +151,6 @@ static void renamed(struct change_job *job, struct mapping *mapping)
 		catalog_remove(service->catalog, job->reserved);
 		change_answer(job, ENOMEM, "out of memory");
 	} else {
-		clock_gettime(CLOCK_REALTIME, &service->changed);
 		events_renamed(service->events, mapping, old_name);
 		if (!job->finished) /* the kernel was told that nothing happens */
 			invalidate_name(service, old_name);

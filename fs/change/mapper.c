@@ -176,7 +176,6 @@ static void mapped(struct keeper_call *call, const struct command_reply *reply)
 			strerror(errors_to_errno(error)));
 		return;
 	}
-	clock_gettime(CLOCK_REALTIME, &service->changed);
 	events_mapped(service->events, job->reserved);
 	log_debug("%s: mapped", job->name);
 	job_end(job, 0, "%s", "");

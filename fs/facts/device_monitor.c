@@ -59,7 +59,7 @@ struct device_monitor {
 	bool checking;
 	bool active;
 	uint64_t due;
-	struct timespec gathered; /* service->changed when the devices were gathered */
+	struct timespec gathered; /* catalog_changed when the devices were gathered */
 	struct watched *devices;
 };
 
@@ -273,7 +273,7 @@ static struct watched *add(struct device_monitor *device_monitor, dev_t dev, boo
 static void gather(struct device_monitor *device_monitor)
 {
 	struct service *service = device_monitor->service;
-	struct timespec changed = service->changed;
+	struct timespec changed = catalog_changed(service->catalog);
 	struct watched *watched;
 	struct mapping *mapping;
 	size_t place;

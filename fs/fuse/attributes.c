@@ -15,15 +15,17 @@
 
 void attributes_root(const struct service *service, struct stat *st)
 {
+	const struct timespec changed = catalog_changed(service->catalog);
+
 	*st = (struct stat){
 		.st_ino = CATALOG_ROOT,
 		.st_mode = S_IFDIR | service->options->rootmode,
 		.st_nlink = 2,
 		.st_uid = geteuid(),
 		.st_gid = getegid(),
-		.st_mtim = service->changed,
-		.st_ctim = service->changed,
-		.st_atim = service->changed,
+		.st_mtim = changed,
+		.st_ctim = changed,
+		.st_atim = changed,
 		.st_blksize = IO_BLOCK,
 	};
 }

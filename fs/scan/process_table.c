@@ -79,7 +79,6 @@ static void forget_mapping(struct mapping *mapping)
 	if (foreign->next)
 		foreign->next->foreign.previous = foreign->previous;
 	events_unmapped(service->events, mapping);
-	clock_gettime(CLOCK_REALTIME, &service->changed);
 	release_gone(mapping);
 	catalog_remove(service->catalog, mapping);
 }
@@ -227,7 +226,6 @@ static void see_new(struct process *process, struct scan_event *event)
 	if (process->mappings)
 		process->mappings->foreign.previous = mapping;
 	process->mappings = mapping;
-	clock_gettime(CLOCK_REALTIME, &service->changed);
 	events_mapped(service->events, mapping);
 }
 

@@ -148,7 +148,6 @@ static struct mapping *map(struct scene *scene, const char *name, dev_t dev, boo
 	assert_int_equal(catalog_show(service->catalog, mapping, slot, &record, NULL,
 				      facts_cache_keeper(service->facts_cache)),
 			 0);
-	service->changed.tv_nsec++;
 	json_decref(next(scene)); /* of that it was mapped */
 	return mapping;
 }
