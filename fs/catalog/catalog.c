@@ -7,6 +7,7 @@
  * holes there, which are closed when they are the half.
  */
 #include "catalog/catalog.h"
+#include "base/array.h"
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>
@@ -231,20 +232,12 @@ int catalog_reserve(struct catalog *catalog, const char *name, uid_t uid, struct
 
 static int order_append(struct catalog *catalog, struct mapping *mapping)
 {
-	if (catalog->used == catalog->room) {
-		size_t room = catalog->room ? catalog->room * 2 : 64;
-		struct mapping **order = realloc(catalog->order, room * sizeof(*order));
-		uint64_t *numbers;
+	size_t room = catalog->room;
 
-		if (!order)
-			return -ENOMEM;
-		catalog->order = order;
-		numbers = realloc(catalog->numbers, room * sizeof(*numbers));
-		if (!numbers)
-			return -ENOMEM;
-		catalog->numbers = numbers;
-		catalog->room = room;
-	}
+	/* Both arrays have the same room. */
+	if (array_reserve(catalog->order, &room, catalog->used + 1, 64) ||
+	    array_reserve(catalog->numbers, &catalog->room, catalog->used + 1, 64))
+		return -ENOMEM;
 	mapping->number = ++catalog->last_number;
 	catalog->order[catalog->used] = mapping;
 	catalog->numbers[catalog->used++] = mapping->number;

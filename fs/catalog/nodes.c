@@ -6,6 +6,7 @@
  * what was there. Free places are chained through the array itself.
  */
 #include "catalog/nodes.h"
+#include "base/array.h"
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -45,15 +46,8 @@ static int give_id(struct nodes *nodes, struct node *node)
 	} else {
 		if (nodes->used == UINT32_MAX - FIRST)
 			return -ENOMEM;
-		if (nodes->used == nodes->room) {
-			size_t room = nodes->room ? nodes->room * 2 : 64;
-			union place *places = realloc(nodes->places, room * sizeof(*places));
-
-			if (!places)
-				return -ENOMEM;
-			nodes->places = places;
-			nodes->room = room;
-		}
+		if (array_reserve(nodes->places, &nodes->room, nodes->used + 1, 64))
+			return -ENOMEM;
 		index = nodes->used++;
 	}
 	nodes->places[index].node = node;

@@ -7,6 +7,7 @@
  * owners are the loop's. A batch that gets stuck in a process is left behind with its examiner.
  */
 #include "facts/facts_cache.h"
+#include "base/array.h"
 #include "base/log.h"
 #include "base/stuck_threads.h"
 #include "facts/facts_reader.h"
@@ -230,15 +231,8 @@ static int add_party(struct batch *batch, const struct mapping *mapping)
 
 	if (batch->party_count && party[-1].pid == pid)
 		return 0;
-	if (batch->party_count == batch->party_room) {
-		size_t room = batch->party_room ? batch->party_room * 2 : 16;
-		struct party *larger = realloc(batch->parties, room * sizeof(*larger));
-
-		if (!larger)
-			return -ENOMEM;
-		batch->parties = larger;
-		batch->party_room = room;
-	}
+	if (array_reserve(batch->parties, &batch->party_room, batch->party_count + 1, 16))
+		return -ENOMEM;
 	party = &batch->parties[batch->party_count++];
 	*party = (struct party){.pid = pid, .foreign = process, .first = batch->count};
 	party->owner = process_info_get(*owner_of(facts_cache, mapping, &checked));
@@ -254,17 +248,8 @@ static int add_question(struct batch *batch, struct mapping *mapping)
 
 	if (process && stuck_threads_has(&batch->facts_cache->stuck_threads, process->pid))
 		return -EBUSY;
-
-	if (batch->count == batch->room) {
-		size_t room = batch->room ? batch->room * 2 : 64;
-		struct facts_query *larger = realloc(batch->questions, room * sizeof(*larger));
-
-		if (!larger)
-			return -ENOMEM;
-		batch->questions = larger;
-		batch->room = room;
-	}
-	if (add_party(batch, mapping))
+	if (array_reserve(batch->questions, &batch->room, batch->count + 1, 64) ||
+	    add_party(batch, mapping))
 		return -ENOMEM;
 	query = &batch->questions[batch->count++];
 	*query = (struct facts_query){

@@ -6,6 +6,7 @@
  * is the next to expire.
  */
 #include "fuse/drafts.h"
+#include "base/array.h"
 #include "base/clock.h"
 #include <errno.h>
 #include <stdio.h>
@@ -88,18 +89,8 @@ int drafts_add(struct drafts *drafts, const char *name, uid_t uid, gid_t gid,
 
 static int append(struct draft *draft, size_t at, const char *text, size_t length)
 {
-	if (at + length > draft->room) {
-		size_t room = draft->room ? draft->room : 1024;
-		char *larger;
-
-		while (room < at + length)
-			room *= 2;
-		larger = realloc(draft->text, room);
-		if (!larger)
-			return -ENOMEM;
-		draft->text = larger;
-		draft->room = room;
-	}
+	if (length && array_reserve(draft->text, &draft->room, at + length, 1024))
+		return -ENOMEM;
 	memcpy(draft->text + at, text, length);
 	return 0;
 }

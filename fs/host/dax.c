@@ -12,6 +12,7 @@
  * out again while something of the former one is mapped.
  */
 #include "host/dax.h"
+#include "base/array.h"
 #include "host/mountinfo.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -238,16 +239,9 @@ static struct filesystem *find_filesystem(const struct dax *dax, dev_t dev)
 
 static struct filesystem *remember_filesystem(struct dax *dax, dev_t dev)
 {
-	if (dax->filesystem_count == dax->filesystem_room) {
-		size_t larger = dax->filesystem_room ? dax->filesystem_room * 2 : 64;
-		struct filesystem *list = realloc(dax->filesystems, larger * sizeof(*list));
-
-		if (!list) {
-			dax->left_out = true;
-			return NULL;
-		}
-		dax->filesystems = list;
-		dax->filesystem_room = larger;
+	if (array_reserve(dax->filesystems, &dax->filesystem_room, dax->filesystem_count + 1, 64)) {
+		dax->left_out = true;
+		return NULL;
 	}
 	dax->filesystems[dax->filesystem_count] = (struct filesystem){.dev = dev};
 	return &dax->filesystems[dax->filesystem_count++];

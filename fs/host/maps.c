@@ -6,6 +6,7 @@
  * protection or locks it, and makes one of two neighbours that are alike.
  */
 #include "host/maps.h"
+#include "base/array.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -104,15 +105,8 @@ static bool parse(const char *at, struct maps_area *area)
 
 static struct maps_area *next_area(struct maps *maps, size_t *room)
 {
-	if (maps->count == *room) {
-		size_t larger = *room ? *room * 2 : 256;
-		struct maps_area *list = realloc(maps->list, larger * sizeof(*list));
-
-		if (!list)
-			return NULL;
-		maps->list = list;
-		*room = larger;
-	}
+	if (array_reserve(maps->list, room, maps->count + 1, 256))
+		return NULL;
 	return &maps->list[maps->count];
 }
 

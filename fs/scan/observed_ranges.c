@@ -3,6 +3,7 @@
  * observed_ranges.c - see observed_ranges.h
  */
 #include "scan/observed_ranges.h"
+#include "base/array.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -39,15 +40,8 @@ static int add(struct observed_ranges *runs, const struct published_ranges *clai
 		last->end = end;
 		return 0;
 	}
-	if (runs->count == runs->room) {
-		size_t larger = runs->room ? runs->room * 2 : 16;
-		struct observed_range *list = realloc(runs->list, larger * sizeof(*list));
-
-		if (!list)
-			return -ENOMEM;
-		runs->list = list;
-		runs->room = larger;
-	}
+	if (array_reserve(runs->list, &runs->room, runs->count + 1, 16))
+		return -ENOMEM;
 	last = &runs->list[runs->count++];
 	*last = (struct observed_range){
 		.begin = begin,

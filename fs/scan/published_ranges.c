@@ -6,6 +6,7 @@
  * whatever they are, but for a logarithm.
  */
 #include "scan/published_ranges.h"
+#include "base/array.h"
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>
@@ -84,15 +85,8 @@ static void correct(const struct published_ranges *claims, struct pmem2fs_record
 
 static struct published_range *next_claim(struct published_ranges *claims)
 {
-	if (claims->count == claims->room) {
-		size_t larger = claims->room ? claims->room * 2 : 64;
-		struct published_range *list = realloc(claims->list, larger * sizeof(*list));
-
-		if (!list)
-			return NULL;
-		claims->list = list;
-		claims->room = larger;
-	}
+	if (array_reserve(claims->list, &claims->room, claims->count + 1, 64))
+		return NULL;
 	return &claims->list[claims->count];
 }
 
@@ -133,15 +127,8 @@ int published_ranges_add(struct published_ranges *claims, struct pmem2fs_record 
 int published_ranges_keep_record(struct published_ranges *claims, struct published_range *claim,
 				 const struct pmem2fs_record *record)
 {
-	if (claims->record_count == claims->record_room) {
-		size_t larger = claims->record_room ? claims->record_room * 2 : 16;
-		struct pmem2fs_record *list = realloc(claims->records, larger * sizeof(*list));
-
-		if (!list)
-			return -ENOMEM;
-		claims->records = list;
-		claims->record_room = larger;
-	}
+	if (array_reserve(claims->records, &claims->record_room, claims->record_count + 1, 16))
+		return -ENOMEM;
 	claim->record = claims->record_count;
 	claims->records[claims->record_count++] = *record;
 	return 0;

@@ -3,6 +3,7 @@
  * scan_diff.c - see scan_diff.h
  */
 #include "scan/scan_diff.h"
+#include "base/array.h"
 #include "scan/observed_ranges.h"
 #include "scan/published_ranges.h"
 #include <errno.h>
@@ -43,15 +44,8 @@ const struct reported_mapping *scan_diff_find_observed(const struct scanned_proc
 
 static int tell(struct scan_diff *change, struct scan_event event)
 {
-	if (change->count == change->room) {
-		size_t larger = change->room ? change->room * 2 : 4;
-		struct scan_event *list = realloc(change->list, larger * sizeof(*list));
-
-		if (!list)
-			return -ENOMEM;
-		change->list = list;
-		change->room = larger;
-	}
+	if (array_reserve(change->list, &change->room, change->count + 1, 4))
+		return -ENOMEM;
 	change->list[change->count++] = event;
 	return 0;
 }

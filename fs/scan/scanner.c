@@ -6,6 +6,7 @@
  * first look, stands for; what a look found counts only if that one lived on to the look's end.
  */
 #include "scan/scanner.h"
+#include "base/array.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/dax.h"
@@ -119,15 +120,8 @@ static struct scanned_process *add(struct scanner *scanner, pid_t pid, int pidfd
 	size_t i = place_of(scanner, pid);
 	struct scanned_process *process;
 
-	if (scanner->count == scanner->room) {
-		size_t larger = scanner->room ? scanner->room * 2 : 64;
-		struct scanned_process **list = realloc(scanner->list, larger * sizeof(*list));
-
-		if (!list)
-			goto close_pidfd;
-		scanner->list = list;
-		scanner->room = larger;
-	}
+	if (array_reserve(scanner->list, &scanner->room, scanner->count + 1, 64))
+		goto close_pidfd;
 	if (pidfd < 0)
 		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0)
@@ -448,7 +442,7 @@ static void look_at_those(struct scanner *scanner, struct scan *scan,
 static pid_t *list_pids(size_t *count)
 {
 	size_t room = 0;
-	pid_t *pids = NULL, *larger;
+	pid_t *pids = NULL;
 	struct dirent *entry;
 	DIR *dir = opendir("/proc");
 
@@ -458,15 +452,10 @@ static pid_t *list_pids(size_t *count)
 	while ((entry = readdir(dir))) {
 		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
 			continue;
-		if (*count == room) {
-			room = room ? room * 2 : 512;
-			larger = realloc(pids, room * sizeof(*pids));
-			if (!larger) {
-				free(pids);
-				pids = NULL;
-				break;
-			}
-			pids = larger;
+		if (array_reserve(pids, &room, *count + 1, 512)) {
+			free(pids);
+			pids = NULL;
+			break;
 		}
 		pids[(*count)++] = (pid_t)atoi(entry->d_name);
 	}
