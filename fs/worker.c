@@ -23,8 +23,8 @@
 #include "fuse/drafts.h"
 #include "fuse/interrupts.h"
 #include "fuse/operations.h"
-#include "host/mount.h"
 #include "libpmem2fs.h"
+#include "mount/mount.h"
 #include "scan/process_table.h"
 #include "service.h"
 #include <errno.h>

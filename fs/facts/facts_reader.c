@@ -6,9 +6,9 @@
 #include "base/clock.h"
 #include "host/devices.h"
 #include "host/maps.h"
-#include "host/mountinfo.h"
 #include "host/opener.h"
 #include "host/proc.h"
+#include "mount/mountinfo.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -13,7 +13,7 @@
  */
 #include "host/dax.h"
 #include "base/array.h"
-#include "host/mountinfo.h"
+#include "mount/mountinfo.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -3,7 +3,7 @@
  * opener.c - see opener.h
  */
 #include "host/opener.h"
-#include "host/mountinfo.h"
+#include "mount/mountinfo.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -7,7 +7,7 @@
  * too can be locked by them.
  */
 #include "host/tables.h"
-#include "host/mountinfo.h"
+#include "mount/mountinfo.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>

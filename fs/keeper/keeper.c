@@ -14,8 +14,8 @@
 #include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/log.h"
-#include "host/mount.h"
 #include "keeper/listen.h"
+#include "mount/mount.h"
 #include "protocol/command.h"
 #include "worker.h"
 #include <errno.h>

@@ -2,8 +2,8 @@
 /*
  * mountinfo.h - which mount is where, told by the kernel without touching a file system
  */
-#ifndef PMEM2FS_MOUNTINFO_H
-#define PMEM2FS_MOUNTINFO_H
+#ifndef PMEM2FS_MOUNT_MOUNTINFO_H
+#define PMEM2FS_MOUNT_MOUNTINFO_H
 
 #include <sys/types.h>
 

@@ -2,8 +2,8 @@
 /*
  * mount.h - puts the file system on its mount point and takes it away again
  */
-#ifndef PMEM2FS_MOUNT_H
-#define PMEM2FS_MOUNT_H
+#ifndef PMEM2FS_MOUNT_MOUNT_H
+#define PMEM2FS_MOUNT_MOUNT_H
 
 #include "options.h"
 #include <stdbool.h>

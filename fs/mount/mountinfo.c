@@ -2,7 +2,7 @@
 /*
  * mountinfo.c - see mountinfo.h
  */
-#include "host/mountinfo.h"
+#include "mount/mountinfo.h"
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>

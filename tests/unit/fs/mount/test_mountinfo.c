@@ -4,7 +4,7 @@
  *
  * As root in a mount namespace of its own, with mounts whose names need escapes.
  */
-#include "host/mountinfo.h"
+#include "mount/mountinfo.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>

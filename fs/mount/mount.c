@@ -6,9 +6,9 @@
  * what fusermount3 wants.
  */
 #define FUSE_USE_VERSION 314
-#include "host/mount.h"
+#include "mount/mount.h"
 #include "base/log.h"
-#include "host/mountinfo.h"
+#include "mount/mountinfo.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
