@@ -52,6 +52,7 @@ static void let_go_of_terminal(void)
 
 int main(int argc, char **argv)
 {
+	struct keeper_settings settings;
 	struct options options;
 	int ready = -1, status, null;
 
@@ -92,7 +93,13 @@ int main(int argc, char **argv)
 	if (chdir("/"))
 		log_warning("chdir /: %s", strerror(errno));
 	log_open(true, options.debug);
-	status = keeper_run(&options, argv, ready);
+	settings = (struct keeper_settings){
+		.source = options.source,
+		.mountpoint = options.mountpoint,
+		.socket = options.socket,
+		.argv = argv,
+	};
+	status = keeper_run(&settings, ready);
 	options_free(&options);
 	return status;
 }

@@ -25,6 +25,7 @@
 #include "fuse/operations.h"
 #include "libpmem2fs.h"
 #include "mount/mount.h"
+#include "protocol/worker_fds.h"
 #include "scan/process_table.h"
 #include "service.h"
 #include <errno.h>

@@ -2,16 +2,22 @@
 /*
  * keeper.h - the process that holds the mappings
  */
-#ifndef PMEM2FS_KEEPER_H
-#define PMEM2FS_KEEPER_H
+#ifndef PMEM2FS_KEEPER_KEEPER_H
+#define PMEM2FS_KEEPER_KEEPER_H
 
-#include "options.h"
+/* What the keeper takes from the command line; nothing of it changes while the keeper runs. */
+struct keeper_settings {
+	const char *source;     /* shown by mount(8) and df */
+	const char *mountpoint; /* absolute */
+	const char *socket;     /* absolute path of the socket of control.h */
+	char **argv;            /* what this process was started with; the worker gets it too */
+};
 
 /*
  * Mounts, starts the worker and serves its commands until the file system is unmounted or a
- * signal ends it. `ready` (-1 or a descriptor, owned from here on) gets one byte when the mount
- * is served. `argv` is what this process was started with. Returns the exit status.
+ * signal ends it. `ready` is -1 or a descriptor that gets one byte when the mount is served; takes
+ * ownership of it. Returns the exit status.
  */
-int keeper_run(const struct options *options, char **argv, int ready);
+int keeper_run(const struct keeper_settings *settings, int ready);
 
 #endif

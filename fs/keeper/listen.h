@@ -2,8 +2,8 @@
 /*
  * listen.h - the place where pmem2ctl and programs find the daemon
  */
-#ifndef PMEM2FS_LISTEN_H
-#define PMEM2FS_LISTEN_H
+#ifndef PMEM2FS_KEEPER_LISTEN_H
+#define PMEM2FS_KEEPER_LISTEN_H
 
 /*
  * Listens at `path`, making its folder (mode 0755) where that is missing. A socket that nobody

@@ -106,7 +106,7 @@ static int clear_dead(const char *mountpoint)
 	return 0;
 }
 
-static struct fuse_session *session_new(const struct options *options)
+static struct fuse_session *session_new(const char *source)
 {
 	static const struct fuse_lowlevel_ops none;
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
@@ -121,7 +121,7 @@ static struct fuse_session *session_new(const struct options *options)
 		goto free_args;
 	/* The name is one argument whatever is in it: a comma would begin another option. */
 	free(args.argv[4]);
-	if (asprintf(&args.argv[4], "fsname=%s", options->source) < 0) {
+	if (asprintf(&args.argv[4], "fsname=%s", source) < 0) {
 		args.argv[4] = NULL;
 		goto free_args;
 	}
@@ -134,10 +134,10 @@ free_args:
 	return session;
 }
 
-int mount_begin(const struct options *options, struct mount **mount_ptr)
+int mount_begin(const char *source, const char *mountpoint, struct mount **mount_ptr)
 {
 	struct mount *mount;
-	int error = clear_dead(options->mountpoint);
+	int error = clear_dead(mountpoint);
 
 	if (error)
 		return error;
@@ -145,21 +145,20 @@ int mount_begin(const struct options *options, struct mount **mount_ptr)
 	if (!mount)
 		return -ENOMEM;
 	error = -ENOMEM;
-	mount->mountpoint = strdup(options->mountpoint);
-	mount->session = session_new(options);
+	mount->mountpoint = strdup(mountpoint);
+	mount->session = session_new(source);
 	if (!mount->mountpoint || !mount->session)
 		goto free_mount;
-	if (fuse_session_mount(mount->session, options->mountpoint)) {
+	if (fuse_session_mount(mount->session, mountpoint)) {
 		error = -EIO; /* libfuse has said more */
 		goto free_mount;
 	}
-	if (find_ours(options->mountpoint, &mount->dev))
-		log_warning("%s: /proc/self/mountinfo does not show the mount",
-			    options->mountpoint);
+	if (find_ours(mountpoint, &mount->dev))
+		log_warning("%s: /proc/self/mountinfo does not show the mount", mountpoint);
 	*mount_ptr = mount;
 	return 0;
 free_mount:
-	log_error("%s: cannot mount: %s", options->mountpoint, strerror(-error));
+	log_error("%s: cannot mount: %s", mountpoint, strerror(-error));
 	if (mount->session)
 		fuse_session_destroy(mount->session);
 	free(mount->mountpoint);

@@ -5,18 +5,17 @@
 #ifndef PMEM2FS_MOUNT_MOUNT_H
 #define PMEM2FS_MOUNT_MOUNT_H
 
-#include "options.h"
 #include <stdbool.h>
 #include <sys/types.h>
 
 struct mount;
 
 /*
- * Mounts as the options say, by mount(2) for root and by fusermount3 for others. A dead mount of
- * ours that is in the way is taken away first; a living one is refused (-EBUSY). Returns 0 or a
- * negative errno, after saying why.
+ * Mounts on `mountpoint`, by mount(2) for root and by fusermount3 for others; `source` is the name
+ * that mount(8) and df show. A dead mount of an earlier daemon that is in the way is taken away
+ * first; a living one is refused (-EBUSY). Returns 0 or a negative errno, after logging why.
  */
-int mount_begin(const struct options *options, struct mount **mount);
+int mount_begin(const char *source, const char *mountpoint, struct mount **mount);
 
 /* The connection to the kernel, and the device number by which the kernel knows the mount. */
 int mount_fd(const struct mount *mount);

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * commands.c - see commands.h
+ *
+ * A few threads receive commands from one socket and carry them out side by side, each by a call
+ * of the library. Nothing that a user wrote is parsed here: a command has a fixed size.
+ */
+#include "keeper/commands.h"
+#include "base/clock.h"
+#include "base/descriptor.h"
+#include "base/log.h"
+#include "libpmem2.h"
+#include "libpmem2fs.h"
+#include "protocol/command.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define THREADS     4
+#define SLOTS_MAX   1000000
+#define END_SECONDS 2 /* for the threads to end */
+
+struct commands {
+	void (*ready)(void *arg);
+	void *arg;
+	/*
+	 * The present worker's; written by commands_start alone. A thread that was left behind
+	 * recognizes by it that its own worker has gone: that one's socket stays open, so that no
+	 * other gets its number.
+	 */
+	_Atomic int socket;
+	pthread_t threads[THREADS]; /* those that serve `socket` */
+	unsigned thread_count;
+	/* By slot of the table. A mapping is taken out while it is being removed, so that of two
+	 * threads that remove it one finds nothing. */
+	_Atomic(struct pmem2_map *) maps[SLOTS_MAX];
+};
+
+static int configure(const struct command *command, struct pmem2_config *config)
+{
+	int error = pmem2_config_set_required_store_granularity(
+		config, (enum pmem2_granularity)command->granularity);
+
+	if (!error)
+		error = pmem2_config_set_offset(config, command->offset);
+	if (!error && !command->anonymous)
+		error = pmem2_config_set_length(config, command->length);
+	if (!error)
+		error = pmem2_config_set_sharing(config, (enum pmem2_sharing_type)command->sharing);
+	if (!error)
+		error = pmem2_config_set_protection(config, command->protection);
+	if (!error)
+		error = pmem2fs_config_set_label(config, command->label, command->label_length);
+	if (!error)
+		error = pmem2fs_config_set_owner(config, command->uid, command->gid);
+	return error;
+}
+
+static int make_mapping(struct commands *commands, const struct command *command, int fd,
+			uint32_t *slot)
+{
+	struct pmem2_source *source = NULL;
+	struct pmem2_config *config = NULL;
+	struct pmem2_map *map = NULL;
+	int error;
+
+	error = pmem2_config_new(&config);
+	if (!error)
+		error = configure(command, config);
+	if (!error)
+		error = command->anonymous ? pmem2_source_from_anon(&source, command->length)
+					   : pmem2_source_from_fd(&source, fd);
+	if (!error)
+		error = pmem2_map_new(&map, config, source);
+	if (!error) {
+		error = pmem2fs_map_get_slot(map, slot);
+		if (!error && *slot >= SLOTS_MAX)
+			error = -ENOSPC;
+		if (error)
+			pmem2_unmap(&map);
+		else
+			atomic_store(&commands->maps[*slot], map);
+	}
+	pmem2_source_delete(&source);
+	pmem2_config_delete(&config);
+	return error;
+}
+
+static int remove_mapping(struct commands *commands, uint32_t slot)
+{
+	struct pmem2_map *map = NULL;
+	int error;
+
+	if (slot < SLOTS_MAX)
+		map = atomic_exchange(&commands->maps[slot], NULL);
+	if (!map)
+		return PMEM2_E_MAPPING_NOT_FOUND;
+	error = pmem2_unmap(&map);
+	if (error) /* the mapping and its slot are as they were */
+		atomic_store(&commands->maps[slot], map);
+	return error;
+}
+
+static int unmap_range(struct commands *commands, const struct command *command)
+{
+	struct pmem2_map *map = NULL;
+
+	if (command->slot < SLOTS_MAX)
+		map = atomic_load(&commands->maps[command->slot]);
+	if (!map)
+		return PMEM2_E_MAPPING_NOT_FOUND;
+	return pmem2_unmap_range(map, command->offset, command->length, 0);
+}
+
+static int set_label(struct commands *commands, const struct command *command)
+{
+	struct pmem2_map *map = NULL;
+
+	if (command->slot < SLOTS_MAX)
+		map = atomic_load(&commands->maps[command->slot]);
+	if (!map)
+		return PMEM2_E_MAPPING_NOT_FOUND;
+	return pmem2fs_map_set_label(map, command->label, command->label_length);
+}
+
+static void carry_out(struct commands *commands, const struct command *command, int fd,
+		      struct command_reply *reply)
+{
+	reply->id = command->id;
+	reply->slot = command->slot;
+	if (command->deadline && clock_now() > command->deadline) {
+		reply->error = -ETIMEDOUT;
+		return;
+	}
+	switch (command->op) {
+	case COMMAND_MAP:
+		reply->error = make_mapping(commands, command, fd, &reply->slot);
+		break;
+	case COMMAND_UNMAP:
+		reply->error = remove_mapping(commands, command->slot);
+		break;
+	case COMMAND_UNMAP_RANGE:
+		reply->error = unmap_range(commands, command);
+		break;
+	case COMMAND_LABEL:
+		reply->error = set_label(commands, command);
+		break;
+	case COMMAND_PING:
+		break;
+	default: /* its descriptor could not be received */
+		reply->error = -EMFILE;
+		snprintf(reply->message, sizeof(reply->message), "%s", strerror(EMFILE));
+		return;
+	}
+	if (reply->error)
+		snprintf(reply->message, sizeof(reply->message), "%s", pmem2_errormsg());
+}
+
+/* False: the worker has gone. *fd is -1 or the descriptor that came along. */
+static bool receive_command(int socket, struct command *command, int *fd)
+{
+	ssize_t n;
+
+	do
+		n = descriptor_receive(socket, command, sizeof(*command), 0, fd);
+	while (n == -EINTR);
+	if (n != sizeof(*command))
+		command->op = 0;
+	return n > 0 || n == -EMFILE || n == -EMSGSIZE;
+}
+
+/* Carries out one command and answers it. Takes ownership of `fd`. */
+static void serve_command(struct commands *commands, int socket, const struct command *command,
+			  int fd)
+{
+	struct command_reply reply = {0};
+
+	carry_out(commands, command, fd, &reply);
+	/* The next worker has read the table already and would never know of this mapping. */
+	if (command->op == COMMAND_MAP && !reply.error && commands->socket != socket)
+		remove_mapping(commands, reply.slot);
+	/* Before the answer: its reader may want to unmount what the descriptor is on. */
+	if (fd >= 0)
+		close(fd);
+	if (send(socket, &reply, sizeof(reply), MSG_NOSIGNAL) < 0)
+		log_debug("the worker does not take an answer: %s", strerror(errno));
+}
+
+static void *serve_commands(void *arg)
+{
+	struct commands *commands = arg;
+	const int socket = commands->socket; /* a thread never speaks to another worker */
+	struct command command;
+	int fd;
+
+	while (receive_command(socket, &command, &fd)) {
+		if (command.op != COMMAND_READY) {
+			serve_command(commands, socket, &command, fd);
+			continue;
+		}
+		commands->ready(commands->arg);
+		if (fd >= 0)
+			close(fd);
+	}
+	return NULL;
+}
+
+struct commands *commands_new(void (*ready)(void *arg), void *arg)
+{
+	struct commands *commands = calloc(1, sizeof(*commands));
+
+	if (commands) {
+		commands->ready = ready;
+		commands->arg = arg;
+		commands->socket = -1;
+	}
+	return commands;
+}
+
+int commands_start(struct commands *commands, int socket)
+{
+	commands->socket = socket;
+	commands->thread_count = 0;
+	while (commands->thread_count < THREADS) {
+		if (pthread_create(&commands->threads[commands->thread_count], NULL, serve_commands,
+				   commands))
+			break;
+		commands->thread_count++;
+	}
+	if (commands->thread_count) /* fewer than wanted will do */
+		return 0;
+	close(socket);
+	return -EAGAIN;
+}
+
+void commands_hang_up(struct commands *commands)
+{
+	shutdown(commands->socket, SHUT_WR);
+}
+
+void commands_stop(struct commands *commands)
+{
+	struct timespec until;
+	bool stuck = false;
+
+	shutdown(commands->socket, SHUT_RDWR);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += END_SECONDS;
+	for (unsigned i = 0; i < commands->thread_count; i++) {
+		if (!pthread_timedjoin_np(commands->threads[i], NULL, &until))
+			continue;
+		pthread_detach(commands->threads[i]);
+		stuck = true;
+	}
+	if (stuck) /* its socket stays open, so that no other gets the number */
+		log_error("a command to the keeper hangs; what it does is lost");
+	else
+		close(commands->socket);
+}
+
+void commands_free(struct commands *commands)
+{
+	if (!commands)
+		return;
+	for (uint32_t slot = 0; slot < SLOTS_MAX; slot++)
+		remove_mapping(commands, slot);
+	free(commands);
+}
