@@ -77,6 +77,9 @@ struct entry *entry_of(const char *name, pid_t *pid);
 /* Has the daemon look at all processes now. */
 void look(void);
 
+/* Ends when all others have. The daemon is a child of this process, which reaps all orphans. */
+void run_tester(unsigned long rounds, pid_t daemon);
+
 _Noreturn void run_owner(void);
 _Noreturn void run_idle(unsigned process);
 _Noreturn void run_looker(void);
