@@ -33,6 +33,8 @@
 
 #define ARENA_FD 10 /* passed on by exec */
 
+#define HANG_SECONDS 100 /* until anything happens */
+
 struct arena *arena;
 static pid_t keeper;
 
@@ -84,10 +86,17 @@ void nap(long microseconds)
 	nanosleep(&left, NULL);
 }
 
+uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 void rest(void)
 {
-	while (arena->pause && !arena->stop)
-		nap(1000);
+	await(!arena->pause || arena->stop, REST_SECONDS, "the pause does not end");
 }
 
 bool surely_gone(const struct entry *entry)
@@ -263,15 +272,15 @@ static void clean_up(void)
 	rmdir(arena->folder);
 }
 
-/* Ends all that is left, which is children of this process only. */
-static void end_all(void)
+/* Ends all that is left, which is children of this process only. Returns whether that succeeded. */
+static bool end_all(void)
 {
 	char path[64];
 	FILE *children;
 	int pid;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
-	for (int i = 0; i < 2000; i++) {
+	for (uint64_t end = now_ms() + 1000 * END_SECONDS; now_ms() < end; nap(1000)) {
 		children = fopen(path, "re");
 		while (children && fscanf(children, "%d", &pid) == 1)
 			kill(pid, SIGKILL);
@@ -280,9 +289,10 @@ static void end_all(void)
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
 		if (waitpid(-1, NULL, WNOHANG) < 0)
-			return;
-		nap(1000);
+			return true;
 	}
+	fprintf(stderr, "processes of the test do not end on SIGKILL\n");
+	return false;
 }
 
 static int test(unsigned long rounds)
@@ -291,14 +301,54 @@ static int test(unsigned long rounds)
 	int status;
 
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	arena->doing = "starts the daemon";
 	start_daemon();
 	run_tester(rounds, keeper);
+	arena->doing = "ends the daemon";
 	kill(keeper, SIGTERM);
-	must(waitpid(keeper, &status, 0) == keeper && status == 0, "the daemon ended with %#x",
-	     status);
+	await(waitpid(keeper, &status, WNOHANG) == keeper, END_SECONDS, "the daemon does not end");
+	must(status == 0, "the daemon ended with %#x", status);
 	check_log();
 	tell(rounds, begin);
 	return 0;
+}
+
+/* Changes whenever something happens. */
+static unsigned long count_events(void)
+{
+	return arena->entries + arena->processes + arena->own + arena->released + arena->refused +
+	       arena->busy + arena->removed + arena->vanished + arena->read + arena->listed +
+	       arena->checked + arena->kills;
+}
+
+/*
+ * Waits for the tester, and ends it when nothing happens. It may hang in the mount, which this
+ * process does not use: what waits there goes on when the connection is aborted. Returns the wait
+ * status.
+ */
+static int await_tester(pid_t tester)
+{
+	unsigned long events = 0;
+	uint64_t since = now_ms();
+	int status;
+	pid_t ended;
+
+	while ((ended = waitpid(tester, &status, WNOHANG)) == 0) {
+		if (events != count_events()) {
+			events = count_events();
+			since = now_ms();
+		}
+		if (now_ms() - since > 1000 * HANG_SECONDS) {
+			const char *doing = arena->doing;
+
+			fprintf(stderr, "nothing has happened for %d s while the tester %s\n",
+				HANG_SECONDS, doing ? doing : "begins");
+			return SIGKILL;
+		}
+		nap(10000);
+	}
+	must(ended == tester);
+	return status;
 }
 
 int main(int argc, char *argv[])
@@ -332,13 +382,14 @@ int main(int argc, char *argv[])
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		exit(test(rounds));
 	}
-	while (waitpid(tester, &status, 0) < 0)
-		must(errno == EINTR);
+	status = await_tester(tester);
 	if (status) {
 		arena->stop = true;
 		print_log();
+		umount2(arena->mount, MNT_FORCE);
 	}
-	end_all();
+	if (!end_all())
+		status = 1;
 	clean_up();
 	return status ? 1 : 0;
 }

@@ -14,12 +14,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define PAGE      4096u
-#define COMM      "churner"
-#define OWNERS    4u
-#define PER_OWNER 8u /* mappings that an owner has at most */
-#define LOOKERS   3u
-#define REFUSAL   ETXTBSY /* what a handler says that refuses; nothing else says it */
+#define PAGE         4096u
+#define COMM         "churner"
+#define OWNERS       4u
+#define PER_OWNER    8u /* mappings that an owner has at most */
+#define LOOKERS      3u
+#define END_SECONDS  60u     /* for a process that has to end */
+#define REST_SECONDS 240u    /* more than the tester's pauses can take */
+#define REFUSAL      ETXTBSY /* what a handler says that refuses; nothing else says it */
 
 struct process {
 	atomic_int pid;
@@ -45,7 +47,13 @@ struct arena {
 	atomic_long rounds_left;
 	atomic_bool pause; /* all shall rest */
 	atomic_bool stop;
-	atomic_uint processes, entries, live;
+	atomic_uint processes, entries;
+	/*
+	 * Owners, and what they have become, as the tester has counted them last among its children
+	 * in the kernel. An owner may be killed at any point, so none of them keeps this count.
+	 */
+	atomic_uint live;
+	const char *_Atomic doing; /* what the tester is busy with */
 	atomic_ulong own, released, refused, busy, removed, vanished, read, listed, checked, forks,
 		execs, exits, kills, cuts;
 	struct process process[1u << 16];
@@ -56,14 +64,27 @@ extern struct arena *arena;
 
 #define must(what, ...) ((what) ? (void)0 : broken(__FILE__, __LINE__, #what, " " __VA_ARGS__))
 
+/* Waits until it is true, and not longer than that many seconds. */
+#define await(what, seconds, format, ...)                                                          \
+	do {                                                                                       \
+		uint64_t end_ = now_ms() + 1000u * (unsigned)(seconds);                            \
+		while (!(what)) {                                                                  \
+			if (now_ms() > end_)                                                       \
+				broken(__FILE__, __LINE__, #what, "after %d s: " format,           \
+				       (int)(seconds), ##__VA_ARGS__);                             \
+			nap(1000);                                                                 \
+		}                                                                                  \
+	} while (0)
+
 _Noreturn void broken(const char *source, int line, const char *what, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
 void count(atomic_ulong *counter);
 unsigned dice(unsigned sides); /* from 0 to sides - 1 */
 void nap(long microseconds);
+uint64_t now_ms(void);
 
-/* Keeps the pause if there is one. */
+/* Keeps the pause if there is one, for REST_SECONDS at most. */
 void rest(void);
 
 /* Whether anything that its owner did, or that happened to it, accounts for its absence. */

@@ -14,7 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BATCH 32u
+#define BATCH          32u
+#define ANSWER_SECONDS 60
 
 static const char *path_of(const char *name)
 {
@@ -38,15 +39,18 @@ void look(void)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	static const char question[] = "{\"look\":1}";
+	const struct timeval limit = {.tv_sec = ANSWER_SECONDS};
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	char answer[4096];
 	ssize_t got;
 
 	strncpy(address.sun_path, arena->socket, sizeof(address.sun_path) - 1);
-	must(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	must(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0 &&
+	     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == 0);
+	must(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
 	must(send(fd, question, strlen(question), MSG_NOSIGNAL) == (ssize_t)strlen(question));
 	got = recv(fd, answer, sizeof(answer) - 1, 0);
-	must(got > 0, "no answer");
+	must(got > 0, "no answer to \"look\" in %d s: %s", ANSWER_SECONDS, strerror(errno));
 	answer[got] = '\0';
 	must(strstr(answer, "\"errno\":0"), "look: %s", answer);
 	close(fd);

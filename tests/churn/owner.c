@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,23 @@
 #define THREAD_AFTER_FORK true
 #endif
 
+/*
+ * The allocator of the address sanitizer stays locked in a child if the handler's thread was in it
+ * at the fork, other than that of the C library: there that thread unmaps before or after it.
+ */
+#if defined(__SANITIZE_ADDRESS__)
+#define ON_ASAN true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ON_ASAN true
+#endif
+#endif
+#ifndef ON_ASAN
+#define ON_ASAN false
+#endif
+
+#define FORK_SECONDS 60
+
 struct place {
 	bool used;
 	unsigned number; /* of the entry */
@@ -44,6 +62,7 @@ static struct process *self;
 static unsigned self_number;
 static struct pmem2_source *file, *memory;
 static bool serves; /* in its own loop */
+static pthread_mutex_t allocator = PTHREAD_MUTEX_INITIALIZER;
 
 static void ok_(const char *source, int line, const char *what, int ret)
 {
@@ -69,11 +88,26 @@ static unsigned new_entry(void)
 	return number;
 }
 
+static void lock_allocator(void)
+{
+	if (ON_ASAN)
+		pthread_mutex_lock(&allocator);
+}
+
+static void unlock_allocator(void)
+{
+	if (ON_ASAN)
+		pthread_mutex_unlock(&allocator);
+}
+
 /* Tries to unmap it and returns whether that was who did. */
 static bool unmap(struct pmem2_map *map, struct entry *entry)
 {
-	int ret = pmem2_unmap(&map);
+	int ret;
 
+	lock_allocator();
+	ret = pmem2_unmap(&map);
+	unlock_allocator();
 	must(ret == 0 || ret == PMEM2_E_MAPPING_NOT_FOUND, "pmem2_unmap: %d", ret);
 	if (ret)
 		return false;
@@ -214,11 +248,13 @@ static void fork_child(void)
 	pid_t middle;
 	int status;
 
-	if (atomic_fetch_add(&arena->live, 1) >= 3 * OWNERS) {
-		atomic_fetch_sub(&arena->live, 1);
+	if (arena->live >= 3 * OWNERS)
 		return;
-	}
+	/* Until the tester counts again; with no child after all, too many for so long. */
+	atomic_fetch_add(&arena->live, 1);
+	lock_allocator();
 	middle = fork();
+	unlock_allocator();
 	must(middle >= 0);
 	if (middle == 0) {
 		pid_t child = fork();
@@ -228,7 +264,9 @@ static void fork_child(void)
 		inherit();
 		return;
 	}
-	must(waitpid(middle, &status, 0) == middle && status == 0);
+	await(waitpid(middle, &status, WNOHANG) == middle, FORK_SECONDS,
+	      "the middle process of a fork does not end");
+	must(status == 0, "the middle process of a fork: wait status %#x", status);
 	count(&arena->forks);
 }
 
@@ -250,6 +288,13 @@ static void serve(void)
 	must(fd.fd >= 0);
 	if (poll(&fd, 1, 0) == 1)
 		ok(pmem2fs_dispatch());
+}
+
+static bool pause_is_over(void)
+{
+	if (serves)
+		serve();
+	return !arena->pause || arena->stop;
 }
 
 static void one_round(void)
@@ -292,11 +337,8 @@ _Noreturn void run_owner(void)
 	begin_to_serve(dice(2));
 	while (!arena->stop) {
 		one_round();
-		while (arena->pause && !arena->stop) {
-			if (serves)
-				serve();
-			nap(1000);
-		}
+		if (arena->pause)
+			await(pause_is_over(), REST_SECONDS, "the pause does not end");
 	}
 	self->ending = true;
 	_exit(0);

@@ -2,8 +2,9 @@
 /*
  * tester.c - the process of the churn program that makes the others, kills and reaps them
  *
- * Owns what is known of processes that have ended, and the comparison of the mount with what the
- * owners have.
+ * Owns what is known of processes: an owner may be killed at any point, so how many there are is
+ * what the kernel lists as children of this process, and that one is dead is what wait says. Fails
+ * when a condition that it waits for is not there in time.
  */
 #include "churn.h"
 #include <dirent.h>
@@ -20,7 +21,12 @@
 #define PAUSES        4 /* in a run, at least */
 #define PAUSE_SECONDS 20
 
+/* How long what should take moments may take, on a machine that is busy with other things. */
+#define ROUND_SECONDS 90  /* until the next mapping */
+#define EXTRA_SECONDS 120 /* after all rounds, until all was tested */
+
 static pid_t keeper;
+static pid_t lookers[LOOKERS + 1]; /* the last is the checker; 0: has ended */
 
 static pid_t spawn(void (*run)(void))
 {
@@ -44,7 +50,43 @@ static struct process *process_of(pid_t pid)
 	return NULL;
 }
 
-/* Takes in who has ended. Returns whether there was one, which is then no owner any more. */
+static bool is_looker(pid_t pid)
+{
+	for (unsigned i = 0; i <= LOOKERS; i++) {
+		if (lookers[i] == pid)
+			return true;
+	}
+	return false;
+}
+
+static unsigned count_lookers(void)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i <= LOOKERS; i++)
+		count += lookers[i] != 0;
+	return count;
+}
+
+/* The children of this process that are neither the daemon nor lookers; who died until it is
+ * reaped. */
+static unsigned count_owners(void)
+{
+	unsigned count = 0;
+	char path[64];
+	FILE *children;
+	int pid;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	children = fopen(path, "re");
+	must(children, "%s: %s", path, strerror(errno));
+	while (fscanf(children, "%d", &pid) == 1)
+		count += pid != keeper && !is_looker(pid);
+	fclose(children);
+	return count;
+}
+
+/* Takes in one that has ended. Returns whether there was one. */
 static bool reap(void)
 {
 	struct process *process;
@@ -54,6 +96,13 @@ static bool reap(void)
 	if (pid <= 0)
 		return false;
 	must(pid != keeper, "the daemon ended, wait status %#x", status);
+	for (unsigned i = 0; i <= LOOKERS; i++) {
+		if (lookers[i] != pid)
+			continue;
+		must(status == 0 && arena->stop, "a looker: wait status %#x", status);
+		lookers[i] = 0;
+		return true;
+	}
 	process = process_of(pid);
 	if (!process) {
 		must(status == 0 || status == SIGKILL, "process %d: wait status %#x", (int)pid,
@@ -64,7 +113,6 @@ static bool reap(void)
 	     (int)pid, status);
 	process->ending = true;
 	process->dead = true;
-	atomic_fetch_sub(&arena->live, 1);
 	return true;
 }
 
@@ -148,51 +196,110 @@ static void compare(void)
 	must(same, "the mount differs from what the owners have: %s", what);
 }
 
-/* A short run goes on until it has. */
-static bool all_was_tested(void)
+/* What a run has to have done, and has not; NULL: nothing. */
+static const char *untested(void)
 {
-	return arena->released && arena->removed && arena->refused && arena->busy && arena->read &&
-	       arena->checked && arena->forks && arena->execs && arena->kills;
+	const struct {
+		const char *name;
+		unsigned long times;
+	} all[] = {
+		{"release on request", arena->released},
+		{"rm that removes", arena->removed},
+		{"rm that is refused", arena->refused},
+		{"rm that says EBUSY", arena->busy},
+		{"cat", arena->read},
+		{"check", arena->checked},
+		{"fork", arena->forks},
+		{"exec", arena->execs},
+		{"kill", arena->kills},
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		if (!all[i].times)
+			return all[i].name;
+	}
+	return NULL;
+}
+
+/* Fails when the owners no longer map, or all rounds are over for long and not all was tested. */
+static void check_progress(void)
+{
+	static long left = -1;
+	static uint64_t since, over;
+	uint64_t now = now_ms();
+
+	if (left != arena->rounds_left)
+		since = now;
+	left = arena->rounds_left;
+	must(now - since < 1000 * ROUND_SECONDS, "no round for %d s, %ld are left for %u owners",
+	     ROUND_SECONDS, left, arena->live);
+	if (left > 0 && !over)
+		return;
+	if (!over)
+		over = now;
+	must(now - over < 1000 * EXTRA_SECONDS, "%d s after all rounds there was no %s",
+	     EXTRA_SECONDS, untested());
+}
+
+/* A short run goes on until all was tested. */
+static bool goes_on(void)
+{
+	if (arena->rounds_left <= 0 && !untested())
+		return false;
+	check_progress();
+	if (arena->rounds_left <= 0 && arena->entries < arena->capacity / 2)
+		atomic_store(&arena->rounds_left, 10);
+	return true;
+}
+
+static void keep_owners(void)
+{
+	unsigned live;
+
+	while (reap())
+		;
+	for (live = count_owners(); live < OWNERS; live++)
+		spawn(run_owner);
+	arena->live = live;
+}
+
+static unsigned reap_all(void)
+{
+	while (reap())
+		;
+	return count_owners() + count_lookers();
 }
 
 void run_tester(unsigned long rounds, pid_t daemon)
 {
 	unsigned long interval = rounds / PAUSES + 1;
 	long next = (long)(rounds - interval);
-	pid_t lookers[LOOKERS + 1];
 
 	keeper = daemon;
 	for (unsigned i = 0; i < LOOKERS; i++)
 		lookers[i] = spawn(run_looker);
 	lookers[LOOKERS] = spawn(run_checker);
-	while (arena->rounds_left > 0 || !all_was_tested()) {
-		if (arena->rounds_left <= 0 && arena->entries < arena->capacity / 2)
-			atomic_store(&arena->rounds_left, 10);
-		while (arena->live < OWNERS) {
-			atomic_fetch_add(&arena->live, 1);
-			spawn(run_owner);
-		}
-		while (reap())
-			;
+	while (goes_on()) {
+		arena->doing = "waits for rounds";
+		keep_owners();
 		if (dice(30) == 0)
 			kill_one();
 		if (arena->rounds_left < next) {
 			next -= (long)interval;
+			arena->doing = "compares in a pause";
 			arena->pause = true;
 			compare();
 			arena->pause = false;
 		}
 		nap(2000);
 	}
+	arena->doing = "compares at the end";
 	arena->pause = true;
 	compare();
+	arena->doing = "waits for all processes to end";
 	arena->stop = true;
-	for (unsigned left = 1; left;) {
-		if (!reap())
-			nap(1000);
-		left = arena->live;
-		for (unsigned i = 0; i <= LOOKERS; i++)
-			left += kill(lookers[i], 0) == 0;
-	}
+	await(reap_all() == 0, END_SECONDS, "%u owners and %u lookers are still there",
+	      count_owners(), count_lookers());
+	arena->doing = "compares when all have ended";
 	compare();
 }
