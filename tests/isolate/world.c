@@ -279,12 +279,13 @@ static int furnish_dev(void)
 static int furnish_etc(void)
 {
 	static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n"
+				     "games:x:5:60:games:/nonexistent:/usr/sbin/nologin\n"
 				     "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
 	const struct {
 		const char *name, *text;
 	} files[] = {
 		{"fuse.conf", ""},
-		{"group", "root:x:0:\nnogroup:x:65534:\n"},
+		{"group", "root:x:0:\ngames:x:60:\nnogroup:x:65534:\n"},
 		{"nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"},
 		{"passwd", passwd},
 	};

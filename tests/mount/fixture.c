@@ -3,12 +3,12 @@
  * fixture.c - runs the daemon for tests that look at it through the kernel
  *
  * Two processes: the tests run in a child, and their parent, which touches no mount, enforces the
- * time limits and cleans up. It is a subreaper, so each process that a test leaves behind becomes
- * its child sooner or later; both live in a mount namespace of their own, which takes all mounts
- * along. A caller that hangs in the kernel on a mount cannot be freed by a signal, only by the
- * death of the daemon behind it, so a time limit could not be enforced from within.
+ * time limits. A caller that hangs in the kernel on a mount cannot be freed by a signal, only by
+ * the death of the daemon behind it, so a time limit could not be enforced from within. What is
+ * left when the parent ends, processes and mounts, ends with the name spaces that isolate has made.
  */
 #include "fixture.h"
+#include "../isolate/stacks.h"
 #include "helpers.h"
 #include <dirent.h>
 #include <errno.h>
@@ -16,7 +16,6 @@
 #include <libgen.h>
 #include <poll.h>
 #include <regex.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +35,7 @@ struct watch {
 };
 
 static struct watch *watch;
-static char base[32];
+static const char base[] = "/tmp/pmem2fs"; /* on a tmpfs that nobody else sees */
 static unsigned serial;
 
 int64_t now_ms(void)
@@ -124,7 +123,7 @@ void daemon_spawn(struct daemon *daemon, const struct user *user, const char *op
 
 void daemon_wait_mounted(const struct daemon *daemon)
 {
-	int64_t end = now_ms() + 10000;
+	int64_t end = now_ms() + WAIT_MS;
 	int status;
 
 	while (!mounted(daemon->mnt)) {
@@ -187,7 +186,7 @@ void daemon_check_log(const struct daemon *daemon)
 
 bool log_has(const struct daemon *daemon, const char *pattern)
 {
-	int64_t end = now_ms() + 2000;
+	int64_t end = now_ms() + WAIT_MS;
 	bool found = false;
 	regex_t regex;
 
@@ -253,7 +252,7 @@ static int setup(void **state)
 	snprintf(fs->dir, sizeof(fs->dir), "%s/%u", base, serial++);
 	snprintf(fs->data, sizeof(fs->data), "%s/data", fs->dir);
 	snprintf(watch->test, sizeof(watch->test), "%s", test->name);
-	watch->deadline = now_ms() + 1000 * (test->limit ? test->limit : 30);
+	watch->deadline = now_ms() + 1000 * LIMIT_FACTOR * (test->limit ? test->limit : 60);
 	assert_int_equal(mkdir(fs->dir, 0755), 0);
 	assert_int_equal(mkdir(fs->data, 0755), 0);
 	daemon_init(fs, &fs->daemon, "");
@@ -318,23 +317,6 @@ static int run_group(const char *group, const struct fs_test *tests, size_t coun
 	return failed ? 1 : 0;
 }
 
-/* Ends all that the tests left running. What hangs on a mount ends when its daemon has. */
-static void kill_the_rest(void)
-{
-	int64_t end = now_ms() + 5000;
-
-	for (;;) {
-		pid_t pid = waitpid(-1, NULL, WNOHANG);
-
-		if (pid < 0 || now_ms() > end)
-			return;
-		if (pid == 0) {
-			for_each_child(getpid(), kill_process, NULL);
-			sleep_ms(5);
-		}
-	}
-}
-
 /* Waits for the tests; returns the exit status of the program. */
 static int supervise(pid_t tests)
 {
@@ -343,23 +325,19 @@ static int supervise(pid_t tests)
 
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGCHLD);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
 	for (;;) {
 		struct timespec tick = {.tv_nsec = 200000000};
-		int got = sigtimedwait(&signals, NULL, &tick);
-		int64_t deadline = watch->deadline;
+		int64_t deadline;
 		pid_t pid;
 
-		if (got == SIGTERM || got == SIGINT) {
-			fprintf(stderr, "ended by a signal in test %s\n", watch->test);
-			print_log(watch->log);
-			return 1;
-		}
+		sigtimedwait(&signals, NULL, &tick);
+		deadline = watch->deadline;
+
 		if (deadline && now_ms() > deadline) {
 			fprintf(stderr, "[  FAILED  ] %s: its time limit has passed\n",
 				watch->test);
 			print_log(watch->log);
+			stacks_print(2);
 			return 1;
 		}
 		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
@@ -391,55 +369,31 @@ static int offer_daemon(void)
 	return result;
 }
 
-/* A mount namespace with a tmpfs on `base`. Returns 0, or -1: not possible on this machine. */
-static int make_base(void)
-{
-	int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-
-	if (geteuid() != 0 || fuse < 0)
-		return -1;
-	close(fuse);
-	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
-		return -1;
-	strcpy(base, "/tmp/pmem2fs-XXXXXX");
-	if (!mkdtemp(base))
-		return -1;
-	if (mount("pmem2fs-test", base, "tmpfs", 0, "mode=0755") != 0) {
-		rmdir(base);
-		return -1;
-	}
-	return 0;
-}
-
 int fs_run(int argc, char **argv, const char *group, const struct fs_test *tests, size_t count)
 {
+	int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	sigset_t signals, old;
 	pid_t child;
-	int status;
 
-	if (!getenv("PMEM2FS_DAEMON")) {
-		fprintf(stderr, "PMEM2FS_DAEMON must name the daemon\n");
+	if (!getenv("ISOLATED") || !getenv("PMEM2FS_DAEMON")) {
+		fprintf(stderr, "run this test with meson or under isolate, see tests/README.md\n");
 		return 1;
 	}
-	if (make_base() != 0) {
-		fprintf(stderr, "skipped: needs root, /dev/fuse and a mount namespace\n");
+	if (geteuid() != 0 || fuse < 0) {
+		fprintf(stderr, "skipped: needs root and /dev/fuse\n");
 		return 77;
 	}
-	if (offer_daemon() != 0) {
+	close(fuse);
+	if (mkdir(base, 0755) != 0 || offer_daemon() != 0) {
 		perror(getenv("PMEM2FS_DAEMON"));
-		umount2(base, MNT_DETACH);
-		rmdir(base);
 		return 1;
 	}
 	watch = mmap(NULL, sizeof(*watch), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		     0);
-	if (watch == MAP_FAILED || prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
+	if (watch == MAP_FAILED)
 		return 1;
-	umask(022);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGCHLD);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
 	sigprocmask(SIG_BLOCK, &signals, &old);
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
@@ -451,11 +405,5 @@ int fs_run(int argc, char **argv, const char *group, const struct fs_test *tests
 		sigprocmask(SIG_SETMASK, &old, NULL);
 		exit(run_group(group, tests, count));
 	}
-	signal(SIGPIPE, SIG_IGN); /* clean up even if nobody reads the messages */
-	status = supervise(child);
-	kill_the_rest();
-	umount2(base, MNT_DETACH);
-	rmdir(base);
-	munmap(watch, sizeof(*watch));
-	return status;
+	return supervise(child);
 }

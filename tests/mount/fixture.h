@@ -2,8 +2,9 @@
 /*
  * fixture.h - runs the daemon for tests that look at it through the kernel
  *
- * fs_run gives each test a folder and a daemon of its own and a time limit, and leaves nothing
- * behind: no process, mount or file. The daemon is the program that $PMEM2FS_DAEMON names.
+ * fs_run gives each test a folder and a daemon of its own and a time limit. It runs under isolate,
+ * which leaves nothing behind: no process, mount or file. The daemon is the program that
+ * $PMEM2FS_DAEMON names.
  */
 #ifndef PMEM2FS_TESTS_FIXTURE_H
 #define PMEM2FS_TESTS_FIXTURE_H
@@ -36,7 +37,7 @@ struct fs_test {
 	const char *name;
 	void (*function)(struct fs *fs);
 	const char *options; /* of the daemon, more than socket= and observe=; NULL: none */
-	unsigned limit;      /* seconds; 0: 30 */
+	unsigned limit;      /* seconds; 0: 60; with a sanitizer times LIMIT_FACTOR */
 	bool no_daemon;      /* the test starts it by itself */
 	const void *data;    /* the test's own */
 };
@@ -76,7 +77,7 @@ void daemon_stop(struct daemon *daemon);
 /* Fails when the log has a word that only a broken program writes. */
 void daemon_check_log(const struct daemon *daemon);
 
-/* Whether a line of the log matches the extended regular expression, now or within 2 seconds. */
+/* Whether a line of the log matches the extended regular expression, now or within WAIT_MS. */
 bool log_has(const struct daemon *daemon, const char *pattern);
 
 /* The daemon's worker, waiting for it to be there. */
@@ -89,10 +90,23 @@ unsigned mounted(const char *mountpoint);
 int64_t now_ms(void);
 void sleep_ms(unsigned ms);
 
-/* Waits until `condition` holds and fails the test when that takes longer than 10 seconds. */
+/* Times of a machine that is busy with other things, for what ends at once on others. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LIMIT_FACTOR 3
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define LIMIT_FACTOR 3
+#endif
+#endif
+#ifndef LIMIT_FACTOR
+#define LIMIT_FACTOR 1
+#endif
+#define WAIT_MS (30000 * LIMIT_FACTOR)
+
+/* Waits until `condition` holds and fails the test when that takes longer than WAIT_MS. */
 #define WAIT_UNTIL(condition)                                                                      \
 	do {                                                                                       \
-		int64_t wait_end = now_ms() + 10000;                                               \
+		int64_t wait_end = now_ms() + WAIT_MS;                                             \
 		while (!(condition)) {                                                             \
 			if (now_ms() > wait_end)                                                   \
 				fail_msg("still not: %s", #condition);                             \

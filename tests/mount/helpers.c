@@ -244,7 +244,7 @@ void map_anonymous(const struct fs *fs, const char *name, size_t size)
 
 int patiently(int (*function)(const char *, const char *), const char *path, const char *other)
 {
-	int64_t end = now_ms() + 10000;
+	int64_t end = now_ms() + WAIT_MS;
 	int error;
 
 	do {
