@@ -51,6 +51,19 @@ void sleep_ms(unsigned ms)
 	poll(NULL, 0, (int)ms);
 }
 
+void let_facts_age(void)
+{
+	sleep_ms(2100);
+}
+
+void fail_waiting(const char *condition, const char *file, int line)
+{
+	fprintf(stderr, "%s:%d: still not: %s\n", file, line, condition);
+	stacks_print(2);
+	fail();
+	abort(); /* fail() does not return */
+}
+
 unsigned mounted(const char *mountpoint)
 {
 	char *text = read_file("/proc/self/mountinfo", NULL);

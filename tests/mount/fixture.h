@@ -88,7 +88,13 @@ unsigned mounted(const char *mountpoint);
 
 /* Milliseconds of a clock that only goes forward. */
 int64_t now_ms(void);
+
+/* A pause between attempts, or one that may be as long as the machine likes: it is never shorter.
+ */
 void sleep_ms(unsigned ms);
+
+/* Until what the daemon and the kernel may answer from memory, each for a second, is old. */
+void let_facts_age(void);
 
 /* Times of a machine that is busy with other things, for what ends at once on others. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -103,13 +109,16 @@ void sleep_ms(unsigned ms);
 #endif
 #define WAIT_MS (30000 * LIMIT_FACTOR)
 
+/* Shows where everything waits, and fails. */
+void fail_waiting(const char *condition, const char *file, int line) __attribute__((noreturn));
+
 /* Waits until `condition` holds and fails the test when that takes longer than WAIT_MS. */
 #define WAIT_UNTIL(condition)                                                                      \
 	do {                                                                                       \
 		int64_t wait_end = now_ms() + WAIT_MS;                                             \
 		while (!(condition)) {                                                             \
 			if (now_ms() > wait_end)                                                   \
-				fail_msg("still not: %s", #condition);                             \
+				fail_waiting(#condition, __FILE__, __LINE__);                      \
 			sleep_ms(5);                                                               \
 		}                                                                                  \
 	} while (0)

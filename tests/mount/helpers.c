@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -415,6 +416,17 @@ bool has_ended(pid_t child)
 
 	assert_int_equal(waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT), 0);
 	return info.si_pid == child;
+}
+
+bool waits_for_answer(pid_t pid)
+{
+	char *text = read_file(format("/proc/%d/syscall", (int)pid), NULL);
+	long number;
+	bool waits = text && sscanf(text, "%ld", &number) == 1 &&
+		     (number == SYS_write || number == SYS_close);
+
+	free(text);
+	return waits;
 }
 
 void others_go_on(const struct fs *fs)

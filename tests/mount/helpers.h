@@ -29,6 +29,9 @@ int become(const struct user *user);
 pid_t start_as(const struct user *user, int (*function)(void *), void *argument);
 int finish(pid_t child);
 bool has_ended(pid_t child);
+
+/* Whether a process is where only another one lets it go on: it wrote, and waits for the answer. */
+bool waits_for_answer(pid_t pid);
 int run_as(const struct user *user, int (*function)(void *), void *argument);
 
 /* Strings made by these live until 1024 more are made. */

@@ -119,7 +119,7 @@ static void told_to_go(const struct wire_message *question, uint32_t slot, const
 	if (!strcmp(behaviour, "hang"))
 		need(read(STDIN_FILENO, &byte, 1) == 1, "stdin");
 	if (!strcmp(behaviour, "slow"))
-		usleep(250000);
+		usleep(250000); /* longer than one who removes a file waits before it asks twice */
 	if (!strcmp(behaviour, "refuse") || !strcmp(behaviour, "slow"))
 		answer(question, WIRE_DONE, -EXDEV);
 	else if (!strcmp(behaviour, "lie"))

@@ -150,8 +150,10 @@ static void a_swarm_of_entries(struct fs *fs)
 	print_message("others: median %.2f ms, longest %.2f ms; before %.2f and %.2f\n",
 		      1e3 * after.median, 1e3 * after.longest, 1e3 * before.median,
 		      1e3 * before.longest);
-	assert_true(after.median < 10 * before.median + 0.01);
-	assert_true(after.longest < 0.5 + 10 * before.longest);
+	/* Nothing is said about speed: who waited for that process would take many times as long.
+	 */
+	assert_true(after.median < 10 * before.median + 0.1 * LIMIT_FACTOR);
+	assert_true(after.longest < 5 * LIMIT_FACTOR + 10 * before.longest);
 	publisher_kill(&p);
 	assert_int_equal(shown_of(fs, p.pid), 0);
 	publisher_end(&honest);
@@ -268,7 +270,7 @@ static void connections_script(struct publisher *me)
 		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && i % 2)
 			(void)send_packet(fd, &message, sizeof(message), NULL, 0);
 		if (i % 100 == 0)
-			sleep_ms(1);
+			sleep_ms(1); /* so that the daemon may take some of them */
 	}
 	halt(me);
 }

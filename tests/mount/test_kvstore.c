@@ -120,7 +120,7 @@ static void a_refusal_changes_nothing(struct fs *fs)
 	for (int i = 0; i < 20; i++) {
 		assert_int_equal(unlink(store.entry), -1);
 		assert_int_equal(errno, EBUSY);
-		sleep_ms(10);
+		sleep_ms(10); /* how often it is asked again does not matter */
 	}
 	assert_true(is_shown(&store));
 	assert_int_equal(maps_with(store.pid, path), 1);

@@ -122,22 +122,21 @@ static void nobody_looks_nothing_is_looked_at(struct fs *fs)
 	list(fs);
 	assert_true(shown(fs, published_name(&p, "a")));
 	assert_true(bytes_read_by(worker) > before);
-	sleep_ms(1500); /* what is under way, and facts that are to be looked at again */
-	before = bytes_read_by(worker);
-	sleep_ms(1500);
-	assert_int_equal(bytes_read_by(worker), before);
+	/* What is under way ends; a look at every second would leave no such pause between. */
+	WAIT_UNTIL(
+		(before = bytes_read_by(worker), sleep_ms(1500), bytes_read_by(worker) == before));
 	publisher_end(&p);
 }
 
 /* Lists twice within a second. Returns how often the stranger was looked at meanwhile. */
 static unsigned list_twice(struct fs *fs, pid_t stranger)
 {
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < 40; i++) {
 		int64_t begin;
 		unsigned before;
 		bool quick;
 
-		sleep_ms(1100); /* so that the next look is one */
+		let_facts_age(); /* so that the next look is one */
 		before = traced(fs, stranger);
 		begin = now_ms();
 		list(fs);
@@ -154,7 +153,7 @@ static void looking_twice_within_a_second_looks_once(struct fs *fs)
 {
 	pid_t stranger = start_stranger(), strace;
 
-	sleep_ms(1100);
+	let_facts_age();
 	list(fs);
 	strace = start_trace(fs);
 	assert_int_equal(list_twice(fs, stranger), 1);
@@ -185,7 +184,7 @@ static void other_names_look_at_nobody(struct fs *fs)
 	pid_t stranger = start_stranger(), strace;
 	struct stat st;
 
-	sleep_ms(1100);
+	let_facts_age();
 	strace = start_trace(fs);
 	assert_int_equal(stat(entry(fs, "log"), &st), -1);
 	assert_int_equal(stat(entry(fs, format("sleep.%d.x", (int)stranger)), &st), -1);

@@ -449,7 +449,7 @@ static void every_other_page(struct fs *fs)
 	map_anonymous(fs, "a", COUNT * PAGE);
 	for (int i = 1; i < COUNT; i += 2)
 		ctl(fs, format("unmap -o %d -l 1 a", i * PAGE));
-	sleep_ms(1100);
+	let_facts_age();
 	root = document(fs, "a");
 	extents = json_object_get(root, "extents");
 	assert_int_equal(json_array_size(extents), COUNT / 2);

@@ -95,7 +95,7 @@ static void restore_of_a_removed_source_is_enoent(struct fs *fs)
 {
 	map_source(fs, "a", make_source(fs, "file", 65536));
 	assert_int_equal(unlink(source(fs, "file")), 0);
-	sleep_ms(2100);
+	let_facts_age();
 	assert_int_equal(shell(fs, "cat $M/a > $D/saved && rm $M/a"), 0);
 	assert_true(shell(fs, "cp $D/saved $M/a") != 0);
 	assert_true(output_has(fs, "No such file or directory"));
@@ -238,7 +238,7 @@ static void a_renamed_source_has_its_new_path(struct fs *fs)
 
 	map_source(fs, "a", make_source(fs, "file", 8192));
 	assert_int_equal(rename(source(fs, "file"), source(fs, "new")), 0);
-	sleep_ms(2100);
+	let_facts_age();
 	root = document(fs, "a");
 	assert_string_equal(text_of(json_object_get(root, "source"), "path"), source(fs, "new"));
 	json_decref(root);
@@ -265,7 +265,7 @@ static void a_truncated_source(struct fs *fs)
 	map_source(fs, "a", make_source(fs, "file", 65536));
 	map_anonymous(fs, "b", 4096);
 	assert_int_equal(truncate(source(fs, "file"), 0), 0);
-	sleep_ms(2100);
+	let_facts_age();
 	root = document(fs, "a");
 	assert_int_equal(number_of(root, "length"), 65536);
 	assert_int_equal(number_of(json_object_get(root, "source"), "size"), 0);
@@ -287,7 +287,7 @@ static void a_source_unmounted_lazily(struct fs *fs)
 	assert_int_equal(umount2(folder, 0), -1);
 	assert_int_equal(errno, EBUSY);
 	assert_int_equal(umount2(folder, MNT_DETACH), 0);
-	sleep_ms(2100);
+	let_facts_age();
 	json_decref(document(fs, "a"));
 	unmap(fs, "a");
 	after = snapshot(fs);

@@ -352,7 +352,7 @@ static void map_while_exchanged(struct fs *fs, const char *wanted)
 
 	assert_int_equal(stat(source(fs, "allowed/file"), &allowed), 0);
 	fs->helper = start_as(NULL, exchange_for_ever, &request);
-	while (now_ms() < end && (mapped < 100 || refused < 100)) {
+	while (!mapped || !refused || (now_ms() < end && (mapped < 100 || refused < 100))) {
 		int error = write_as(&user_a, request.path, request.text);
 		json_t *root;
 
@@ -410,7 +410,7 @@ static void file_and_fifo_exchanged(struct fs *fs)
 	int64_t end = now_ms() + 4000;
 
 	fs->helper = start_as(NULL, exchange_for_ever, &request);
-	while (now_ms() < end && (mapped < 100 || refused < 100)) {
+	while (!mapped || !refused || (now_ms() < end && (mapped < 100 || refused < 100))) {
 		int error = write_as(&user_a, request.path, request.text);
 
 		if (error == 0) {

@@ -84,7 +84,7 @@ static void an_unmap_of_a_part_that_takes_long(struct fs *fs)
 		1);
 	assert_true(output_has(fs, "part: cannot unmap a part: the keeper has not done it"));
 	assert_true(exists(held));
-	sleep_ms(1100); /* looked at again */
+	let_facts_age();
 	during = read_file(entry(fs, "part"), NULL);
 	assert_string_equal(during, before);
 	assert_int_equal(unlink(entry(fs, "part")), -1);
@@ -195,7 +195,7 @@ static void a_request_waits_for_a_stopped_keeper(struct fs *fs)
 	assert_true(writer >= 0);
 	if (writer == 0)
 		_exit(write_text(path, text));
-	sleep_ms(200);
+	WAIT_UNTIL(waits_for_answer(writer));
 	assert_entries(fs, "keep", NULL);
 	json_decref(document(fs, "keep"));
 	kill(fs->daemon.keeper, SIGCONT);
@@ -204,10 +204,20 @@ static void a_request_waits_for_a_stopped_keeper(struct fs *fs)
 	unmap(fs, "wanted");
 }
 
+static bool is_listed(const struct fs *fs, const char *name)
+{
+	struct names names;
+	bool listed;
+
+	names_read(&names, fs->daemon.mnt);
+	listed = names_have(&names, name);
+	names_free(&names);
+	return listed;
+}
+
 /* Ctrl-C on a request that waits: either it is mapped with its entry, or nothing is. */
 static void a_request_that_is_interrupted(struct fs *fs)
 {
-	struct names names;
 	char path[128], text[256];
 	pid_t writer;
 
@@ -219,16 +229,12 @@ static void a_request_that_is_interrupted(struct fs *fs)
 	assert_true(writer >= 0);
 	if (writer == 0)
 		_exit(write_text(path, text));
-	sleep_ms(200);
+	WAIT_UNTIL(waits_for_answer(writer));
 	kill(writer, SIGINT);
 	assert_int_equal(finish(writer), -SIGINT);
 	kill(fs->daemon.keeper, SIGCONT);
 	map_anonymous(fs, "after", 4096);
-	sleep_ms(300);
-	names_read(&names, fs->daemon.mnt);
-	assert_int_equal(maps_with(fs->daemon.keeper, source(fs, "file")),
-			 names_have(&names, "wanted"));
-	names_free(&names);
+	WAIT_UNTIL(maps_with(fs->daemon.keeper, source(fs, "file")) == is_listed(fs, "wanted"));
 	(void)!unlink(path);
 	map_source(fs, "wanted", source(fs, "file"));
 	unmap(fs, "wanted");

@@ -102,7 +102,7 @@ static void ls_shows_the_time_of_mapping(struct fs *fs)
 	clock_gettime(CLOCK_REALTIME, &before);
 	map_anonymous(fs, "a", 4096);
 	clock_gettime(CLOCK_REALTIME, &after);
-	sleep_ms(20);
+	sleep_ms(20); /* the time of looking is another one */
 	st = stat_of(fs, "a");
 	assert_true(nanoseconds(st.st_mtim) >= nanoseconds(before));
 	assert_true(nanoseconds(st.st_mtim) <= nanoseconds(after));
@@ -259,7 +259,7 @@ static void cat_facts_are_at_most_a_second_old(struct fs *fs)
 	for (int i = 2; i < 5; i++) {
 		assert_true(size_is(fs, "a", 4096 * i));
 		assert_int_equal(truncate(path, 4096 * (i + 1)), 0);
-		sleep_ms(2100); /* a second for the facts, a second for the kernel's entry */
+		let_facts_age();
 	}
 }
 
@@ -381,7 +381,7 @@ static void cat_tells_a_removed_source(struct fs *fs)
 
 	map_source(fs, "a", path);
 	assert_int_equal(unlink(path), 0);
-	for (int64_t end = now_ms() + 5000; !deleted && now_ms() < end; sleep_ms(20)) {
+	for (int64_t end = now_ms() + WAIT_MS; !deleted && now_ms() < end; sleep_ms(20)) {
 		json_t *root = document(fs, "a");
 		json_t *from = json_object_get(root, "source");
 

@@ -28,7 +28,7 @@ static inline void run(void (*body)(void))
 	if (pid == 0) {
 		signal(SIGALRM, SIG_DFL);
 		signal(SIGPIPE, SIG_DFL);
-		alarm(100);
+		alarm(600);
 		unlink(path);
 		body();
 		_exit(0);
@@ -50,7 +50,7 @@ static inline void run_as_user(void (*body)(void))
 	pid = fork();
 	if (pid == 0) {
 		signal(SIGALRM, SIG_DFL);
-		alarm(100);
+		alarm(600);
 		/* A process that was root cannot read its own links in /proc, until it execs. */
 		must(setgid(USER) == 0 && setuid(USER) == 0);
 		body();

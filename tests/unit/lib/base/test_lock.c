@@ -36,7 +36,7 @@ static int run(void (*body)(void))
 		setrlimit(RLIMIT_CORE, &no_core);
 		signal(SIGABRT, SIG_DFL);
 		signal(SIGALRM, SIG_DFL);
-		alarm(60);
+		alarm(600);
 		body();
 		_exit(0);
 	}

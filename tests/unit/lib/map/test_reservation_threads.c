@@ -238,7 +238,7 @@ static void test_fork_while_stretching(void **state)
 		if (pid == 0) {
 			size_t size;
 
-			alarm(60);
+			alarm(600);
 			size = pmem2_vm_reservation_get_size(shared);
 			if (msync(start_of(shared), size, MS_ASYNC) && errno == ENOMEM)
 				_exit(1);

@@ -174,7 +174,7 @@ static _Noreturn void be_a_child(struct pmem2_map *inherited)
 	struct pmem2_config *config;
 	struct pmem2_map *map;
 
-	alarm(60);
+	alarm(600);
 	if (pmem2_source_from_anon(&source, PAGE) || pmem2_config_new(&config) ||
 	    pmem2_config_set_required_store_granularity(config, 2) ||
 	    pmem2_map_new(&map, config, source) || pmem2_unmap(&map) || pmem2_unmap(&inherited))

@@ -102,7 +102,8 @@ static void contend(void)
 {
 	before_munmap = NULL;
 	assert_ok(pthread_create(&contender, NULL, unmap_contested, NULL));
-	usleep(50000);
+	usleep(50000); /* a contender that does not wait is done by then, or the test says nothing
+			*/
 	assert_false(contender_done);
 }
 
@@ -233,7 +234,7 @@ static void cancel_contender(void)
 {
 	before_munmap = NULL;
 	assert_ok(pthread_create(&contender, NULL, unmap_contested, NULL));
-	usleep(50000);
+	usleep(50000); /* it waits by then; cancelled earlier, it comes to the same */
 	assert_ok(pthread_cancel(contender));
 	usleep(50000);
 }

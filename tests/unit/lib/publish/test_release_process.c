@@ -256,7 +256,7 @@ static void a_copy_elsewhere_does_not_ring(void)
 	begin();
 	pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid == 0) {
-		alarm(60);
+		alarm(600);
 		close(listener);
 		close(peer);
 		pause();

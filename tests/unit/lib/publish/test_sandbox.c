@@ -56,7 +56,7 @@ static int run(void (*body)(const void *), const void *arg)
 		setrlimit(RLIMIT_CORE, &no_core);
 		signal(SIGSYS, SIG_DFL);
 		signal(SIGALRM, SIG_DFL);
-		alarm(60);
+		alarm(600);
 		body(arg);
 		_exit(0);
 	}
