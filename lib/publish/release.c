@@ -19,9 +19,9 @@
 #include "base/file.h"
 #include "format/wire.h"
 #include "publish/announce.h"
-#include "publish/bell.h"
 #include "publish/daemon.h"
 #include "publish/sandbox.h"
+#include "publish/wakeup.h"
 #include "registry/registry.h"
 #include <errno.h>
 #include <poll.h>
@@ -73,14 +73,14 @@ static bool is_connected(void)
 static bool watch_connection(void)
 {
 	return is_connected() &&
-	       bell_watch(connection.fd, connection.congested ? EPOLLOUT : EPOLLIN);
+	       wakeup_watch(connection.fd, connection.congested ? EPOLLOUT : EPOLLIN);
 }
 
 static void end_connection(void)
 {
 	if (is_connected()) {
 		if (process == getpid())
-			bell_forget(connection.fd);
+			wakeup_unwatch(connection.fd);
 		close(connection.fd);
 	}
 	connection.fd = -1;
@@ -89,7 +89,7 @@ static void end_connection(void)
 
 static void begin_process(void)
 {
-	bell_unmake();
+	wakeup_unmake();
 	end_connection();
 	dispatching = false;
 	has_thread = false;
@@ -345,7 +345,7 @@ static void connect_daemon(void)
 
 	/* Nothing that could be asked for, and there will not be. */
 	if (!has_table()) {
-		bell_rest();
+		wakeup_disarm();
 		return;
 	}
 	if (!sandbox_permits())
@@ -357,7 +357,7 @@ static void connect_daemon(void)
 	/* What was asked for on the one before can never be carried out. */
 	request_count = 0;
 	if (file_identify(fd, &connection.is) && watch_connection() && !introduce(is_root))
-		bell_rest();
+		wakeup_disarm();
 	else
 		end_connection();
 }
@@ -372,12 +372,12 @@ static void serve(const struct entry *entry)
 	while (packets++ < RELEASE_PACKETS_MAX && is_connected() && !connection.congested &&
 	       take_packet(entry))
 		;
-	if (!bell_is_ours())
+	if (!wakeup_is_ours())
 		return;
 	if (was_connected && !is_connected()) {
 		end_connection();
-		bell_ring(false);
-	} else if (!was_connected && bell_has_rung()) {
+		wakeup_arm(false);
+	} else if (!was_connected && wakeup_has_expired()) {
 		connect_daemon();
 	}
 }
@@ -391,8 +391,8 @@ int pmem2fs_map_set_release_handler(struct pmem2_map *map, pmem2fs_release_handl
 	if (ret || !handler)
 		return ret;
 	enter(&entry);
-	if (!wanted && bell_is_ours())
-		bell_ring(true);
+	if (!wanted && wakeup_is_ours())
+		wakeup_arm(true);
 	wanted = true;
 	leave(&entry);
 	return 0;
@@ -400,12 +400,12 @@ int pmem2fs_map_set_release_handler(struct pmem2_map *map, pmem2fs_release_handl
 
 static int get_fd(void)
 {
-	bool anew = !bell_is_ours();
+	bool anew = !wakeup_is_ours();
 	int ret = 0;
 
 	if (anew) {
-		bell_unmake();
-		ret = bell_make();
+		wakeup_unmake();
+		ret = wakeup_make();
 	}
 	if (ret)
 		return error_set(ret, "no descriptor to wait on: %s", strerror(-ret));
@@ -414,8 +414,8 @@ static int get_fd(void)
 		anew = true;
 	}
 	if (anew && connection.fd < 0 && wanted)
-		bell_ring(true);
-	return bell_descriptor();
+		wakeup_arm(true);
+	return wakeup_descriptor();
 }
 
 int pmem2fs_get_fd(void)
@@ -439,7 +439,7 @@ int pmem2fs_dispatch(void)
 	before = forks;
 	if (dispatching) {
 		ret = error_set(-EBUSY, "a handler runs, or another thread is at it");
-	} else if (!bell_is_ours()) {
+	} else if (!wakeup_is_ours()) {
 		ret = error_set(-EBADF, "the descriptor to wait on is closed or was not asked for");
 	} else {
 		dispatching = true;

@@ -190,7 +190,7 @@ static inline bool is_readable(int fd)
 	return poll(&wait, 1, 0) == 1 && wait.revents == POLLIN;
 }
 
-static inline void wait_for_bell(void)
+static inline void wait_for_wakeup(void)
 {
 	struct pollfd wait = {.fd = pmem2fs_get_fd(), .events = POLLIN};
 
@@ -245,7 +245,7 @@ static inline struct pmem2_map *begin(void)
 	daemon_begin();
 	open_table();
 	map = map_with(give_up);
-	wait_for_bell();
+	wait_for_wakeup();
 	dispatch();
 	must(take_connection());
 	return map;

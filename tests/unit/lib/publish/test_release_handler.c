@@ -255,7 +255,7 @@ static void a_daemon_comes_and_goes(void)
 	map = map_with(give_up);
 	for (int i = 0; i < 3; i++) {
 		/* Nobody is there, and nobody is looked for between two rings. */
-		wait_for_bell();
+		wait_for_wakeup();
 		timer_held = true;
 		__wrap_timerfd_settime(timer_fd, 0, &(const struct itimerspec){.it_value = {1, 0}},
 				       NULL);
@@ -263,7 +263,7 @@ static void a_daemon_comes_and_goes(void)
 		daemon_begin();
 		must(pmem2fs_dispatch() == 0 && nobody_connects());
 		let_timer_ring();
-		wait_for_bell();
+		wait_for_wakeup();
 		must(pmem2fs_dispatch() == 0);
 		must(take_connection() && !is_readable(fd));
 		must(timer_set.it_value.tv_sec == 0 && timer_set.it_value.tv_nsec == 0);
@@ -275,7 +275,7 @@ static void a_daemon_comes_and_goes(void)
 		dispatch();
 		must(timer_set.it_value.tv_sec == 1 && timer_set.it_interval.tv_sec == 1);
 		daemon_begin();
-		wait_for_bell();
+		wait_for_wakeup();
 		dispatch();
 		must(take_connection());
 		/* What the other one was ready for is forgotten. */
@@ -311,7 +311,7 @@ static void nobody_is_asked_in_vain(void)
 	must(nobody_connects());
 	/* From the first handler on. */
 	map_with(give_up);
-	wait_for_bell();
+	wait_for_wakeup();
 	must(pmem2fs_dispatch() == 0 && take_connection());
 }
 
@@ -321,7 +321,7 @@ static void without_a_table_there_is_nothing_to_ask_for(void)
 	daemon_begin();
 	map_with(give_up);
 	must(pmem2fs_get_fd() >= 0);
-	wait_for_bell();
+	wait_for_wakeup();
 	dispatch();
 	must(nobody_connects() && !is_readable(pmem2fs_get_fd()));
 }

@@ -70,7 +70,7 @@ static void no_descriptor_is_a_standard_one(void)
 	open_table();
 	map_with(give_up);
 	must(pmem2fs_get_fd() > 2);
-	wait_for_bell();
+	wait_for_wakeup();
 	dispatch();
 	must(take_connection());
 	must(fcntl(0, F_GETFD) < 0 && fcntl(1, F_GETFD) < 0 && count_open() == 4);
@@ -87,7 +87,7 @@ static void connect_child(void)
 	must(pmem2fs_get_fd() >= 0);
 	table = NULL;
 	open_table();
-	wait_for_bell();
+	wait_for_wakeup();
 	must(pmem2fs_dispatch() == 0 && take_connection());
 }
 
@@ -211,7 +211,7 @@ static void closed_descriptors_are_not_missed(void)
 		must(read(mine[i], &times, sizeof(times)) == sizeof(times) && times == 1);
 	}
 	must(epoll_wait(mine[0], &event, 1, 0) == 0);
-	wait_for_bell();
+	wait_for_wakeup();
 	dispatch();
 	must(take_connection());
 	for (int i = 0; i < 4; i++)
@@ -237,7 +237,7 @@ static void lose_one(struct pmem2_map *map)
 	pmem2fs_dispatch();
 	must(pmem2fs_get_fd() >= 0);
 	if (lost == 3) {
-		wait_for_bell();
+		wait_for_wakeup();
 		dispatch();
 		must(take_connection());
 	}
@@ -264,7 +264,7 @@ static void a_copy_elsewhere_does_not_ring(void)
 	}
 	timer_held = true;
 	daemon_end();
-	wait_for_bell();
+	wait_for_wakeup();
 	must(pmem2fs_dispatch() == 0);
 	must(!is_readable(pmem2fs_get_fd()));
 	must(kill(pid, SIGKILL) == 0 && waitpid(pid, &status, 0) == pid);
@@ -294,7 +294,7 @@ static void the_timer_may_be_closed(void)
 	daemon_begin();
 	fd = pmem2fs_get_fd();
 	must(fd >= 0 && fd != mine);
-	wait_for_bell();
+	wait_for_wakeup();
 	must(pmem2fs_dispatch() == 0 && take_connection());
 }
 
