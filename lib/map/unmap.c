@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
-static int unmap_piece(const struct mapping *mapping, const struct area *piece)
+static int unmap_piece(const struct mapping *mapping, const struct interval *piece)
 {
 	size_t length = piece->end - piece->begin;
 	char reason[128];
@@ -33,7 +33,8 @@ static int unmap_piece(const struct mapping *mapping, const struct area *piece)
 }
 
 /* Unmaps what is left of a claimed mapping, piece by piece. */
-static int unmap_all(const struct pmem2_map *map, const struct mapping *mapping, struct area *piece)
+static int unmap_all(const struct pmem2_map *map, const struct mapping *mapping,
+		     struct interval *piece)
 {
 	uintptr_t end = mapping->address + page_round_up(mapping->length);
 	int ret;
@@ -44,7 +45,7 @@ static int unmap_all(const struct pmem2_map *map, const struct mapping *mapping,
 			return ret;
 		if (piece->end == end)
 			break; /* the last piece goes with the object */
-		registry_drop(map, piece);
+		registry_remove(map, piece);
 		if (!registry_next_piece(map, piece->end, end, piece))
 			break;
 	}
@@ -57,7 +58,7 @@ static int unmap(struct pmem2_map **map_ptr)
 {
 	struct mapping mapping;
 	struct pmem2_map *map;
-	struct area piece;
+	struct interval piece;
 	int ret;
 
 	if (!map_ptr)
@@ -94,7 +95,7 @@ int pmem2_map_delete(struct pmem2_map **map_ptr)
 
 /* What a range of a mapping means in addresses: whole pages. */
 static int find_range(const struct mapping *mapping, size_t offset, size_t length,
-		      struct area *range)
+		      struct interval *range)
 {
 	size_t page =
 		page_size() > mapping->facts.alignment ? page_size() : mapping->facts.alignment;
@@ -114,9 +115,9 @@ static int find_range(const struct mapping *mapping, size_t offset, size_t lengt
 }
 
 /* MS_ASYNC does nothing but look for gaps. */
-static int check_mapped(const struct pmem2_map *map, const struct area *range)
+static int check_mapped(const struct pmem2_map *map, const struct interval *range)
 {
-	struct area piece = {0};
+	struct interval piece = {0};
 
 	if (!registry_next_piece(map, range->begin, range->end, &piece) ||
 	    piece.begin != range->begin || piece.end != range->end ||
@@ -127,9 +128,9 @@ static int check_mapped(const struct pmem2_map *map, const struct area *range)
 }
 
 static int unmap_held(const struct pmem2_map *map, const struct mapping *mapping,
-		      const struct area *range, unsigned flags)
+		      const struct interval *range, unsigned flags)
 {
-	struct area piece = {0};
+	struct interval piece = {0};
 	int ret;
 
 	if (flags & PMEM2_UNMAP_STRICT) {
@@ -137,11 +138,11 @@ static int unmap_held(const struct pmem2_map *map, const struct mapping *mapping
 		if (ret)
 			return ret;
 	}
-	ret = registry_cut(map, range);
+	ret = registry_split(map, range);
 	while (!ret && registry_next_piece(map, range->begin, range->end, &piece)) {
 		ret = unmap_piece(mapping, &piece);
 		if (!ret)
-			registry_drop(map, &piece);
+			registry_remove(map, &piece);
 	}
 	return ret;
 }
@@ -149,7 +150,7 @@ static int unmap_held(const struct pmem2_map *map, const struct mapping *mapping
 static int unmap_range(struct pmem2_map *map, size_t offset, size_t length, unsigned flags)
 {
 	struct mapping mapping;
-	struct area range;
+	struct interval range;
 	int ret;
 
 	if (flags & ~PMEM2_UNMAP_STRICT)

@@ -75,9 +75,9 @@ static int flush_region(const char *region)
  * The next piece of *range that is mapped, and the rest. Of the mapping itself parts may be gone;
  * if another one came to lie there it is flushed as well, which harms nobody.
  */
-static bool take_piece(struct area *range, struct area *piece)
+static bool take_piece(struct interval *range, struct interval *piece)
 {
-	if (!registry_find_area(range->begin, range->end, piece))
+	if (!registry_find_interval(range->begin, range->end, piece))
 		return false;
 	if (piece->begin < range->begin)
 		piece->begin = range->begin;
@@ -87,10 +87,10 @@ static bool take_piece(struct area *range, struct area *piece)
 	return true;
 }
 
-static int flush_devdax(const struct mapping *mapping, struct area range)
+static int flush_devdax(const struct mapping *mapping, struct interval range)
 {
 	struct pmem2fs_device device;
-	struct area piece;
+	struct interval piece;
 	int ret;
 
 	while (take_piece(&range, &piece))
@@ -103,9 +103,9 @@ static int flush_devdax(const struct mapping *mapping, struct area range)
 	return device.region[0] ? flush_region(device.region) : 0;
 }
 
-static int sync_pieces(struct area range)
+static int sync_pieces(struct interval range)
 {
-	struct area piece;
+	struct interval piece;
 	int ret = 0;
 
 	while (!ret && take_piece(&range, &piece))
@@ -132,8 +132,8 @@ int pmem2_deep_flush(struct pmem2_map *map, void *ptr, size_t size)
 	case PMEM2FS_SOURCE_ANONYMOUS:
 		return error_set(PMEM2_E_NOSUPP, "anonymous memory has no deep flush");
 	case PMEM2FS_SOURCE_DEVDAX:
-		return flush_devdax(&mapping, (struct area){begin, begin + size});
+		return flush_devdax(&mapping, (struct interval){begin, begin + size});
 	default:
-		return sync_pieces((struct area){begin, begin + size});
+		return sync_pieces((struct interval){begin, begin + size});
 	}
 }

@@ -59,9 +59,9 @@ void flush_pages(const void *address, size_t size)
 	size_t left = UINTPTR_MAX - page_mask - (uintptr_t)address;
 	uintptr_t end = ((uintptr_t)address + (size < left ? size : left) + page_mask) & ~page_mask;
 	int saved_errno = errno;
-	struct area area;
+	struct interval area;
 
-	while (from < end && registry_find_area(from, end, &area)) {
+	while (from < end && registry_find_interval(from, end, &area)) {
 		uintptr_t begin = area.begin > from ? area.begin : from;
 
 		from = area.end < end ? area.end : end;

@@ -2,7 +2,8 @@
 /*
  * registry.c - the live mappings of this process, by token and by address
  *
- * Owns what the slots say. Calls slots.c, areas.c and table.c with the library's lock held.
+ * Owns what the slots say. Calls slots.c, interval_index.c and table.c with the library's lock
+ * held.
  *
  * fork: the lock is held across it. A mapping that another thread was making or unmapping at that
  * moment stays unusable in the child, for nobody can tell whether its addresses are its own still.
@@ -213,7 +214,7 @@ static void fill_slot(struct slot *slot, const struct mapping *mapping)
 	atomic_store_explicit(&slot->granularity, mapping->granularity, memory_order_release);
 	slot->facts = mapping->facts;
 	slot->displaced = false;
-	slot->leaving = (struct area){0};
+	slot->leaving = (struct interval){0};
 }
 
 static int set_label(struct slot *slot, const char *label, size_t length)
@@ -232,23 +233,24 @@ static int set_label(struct slot *slot, const char *label, size_t length)
 	return 0;
 }
 
-static int cut(struct slot *slot, const struct area *range)
+static int cut(struct slot *slot, const struct interval *range)
 {
-	if (areas_cut(&slot->areas, range->begin) || areas_cut(&slot->areas, range->end))
+	if (interval_index_split(&slot->intervals, range->begin) ||
+	    interval_index_split(&slot->intervals, range->end))
 		return error_set(-ENOMEM, "out of memory for parts of the mapping at 0x%zx",
 				 slot_address(slot));
 	return 0;
 }
 
 /* Another mapping is in a range that this one still had. */
-static int displace(struct slot *slot, const struct area *range)
+static int displace(struct slot *slot, const struct interval *range)
 {
 	int ret = cut(slot, range);
 
 	if (ret)
 		return ret;
-	areas_drop(&slot->areas, range);
-	if (!slot->areas.list) {
+	interval_index_remove(&slot->intervals, range);
+	if (!slot->intervals.list) {
 		slot->displaced = true;
 		retire(slot);
 	}
@@ -263,7 +265,7 @@ enum displace {
 };
 
 /* Whether a mapping gives way to one that the program has made itself. */
-static bool is_leaving(const struct slot *slot, const struct area *range)
+static bool is_leaving(const struct slot *slot, const struct interval *range)
 {
 	return (slot_state(slot) == SLOT_UNMAPPING || slot_state(slot) == SLOT_HELD) &&
 	       range->begin >= slot->leaving.begin && range->end <= slot->leaving.end;
@@ -271,11 +273,11 @@ static bool is_leaving(const struct slot *slot, const struct area *range)
 
 static int index_slot(struct slot *slot, enum displace displaced)
 {
-	const struct area range = {slot_address(slot), slot_end(slot)};
+	const struct interval range = {slot_address(slot), slot_end(slot)};
 	struct slot *other;
 	int ret;
 
-	while ((ret = areas_enter(&slot->areas, slot, &range, &other)) == -EEXIST) {
+	while ((ret = interval_index_insert(&slot->intervals, slot, &range, &other)) == -EEXIST) {
 		if (displaced == DISPLACE_NONE ||
 		    (displaced == DISPLACE_LEAVING && !is_leaving(other, &range)))
 			return error_set(PMEM2_E_MAP_EXISTS,
@@ -370,20 +372,20 @@ bool registry_touches(uintptr_t address, size_t length)
 	bool touches;
 
 	library_lock();
-	touches = areas_any(address - page_size(), address) ||
-		  areas_any(address + length, address + length + page_size());
+	touches = interval_index_any(address - page_size(), address) ||
+		  interval_index_any(address + length, address + length + page_size());
 	library_unlock();
 	return touches;
 }
 
-bool registry_find_area(uintptr_t from, uintptr_t end, struct area *area)
+bool registry_find_interval(uintptr_t from, uintptr_t end, struct interval *interval)
 {
-	const struct indexed_area *found;
+	const struct indexed_interval *found;
 
 	library_lock();
-	found = areas_lowest(from, end);
+	found = interval_index_lowest(from, end);
 	if (found)
-		*area = found->is;
+		*interval = found->range;
 	library_unlock();
 	return found;
 }
@@ -434,7 +436,7 @@ static struct slot *unheld_slot(const struct pmem2_map *token)
 	return slot;
 }
 
-int registry_claim(const struct pmem2_map *token, struct mapping *mapping, struct area *piece)
+int registry_claim(const struct pmem2_map *token, struct mapping *mapping, struct interval *piece)
 {
 	struct slot *slot;
 
@@ -445,8 +447,8 @@ int registry_claim(const struct pmem2_map *token, struct mapping *mapping, struc
 		return not_found(token);
 	}
 	copy_mapping(slot, mapping);
-	if (!areas_next_piece(&slot->areas, slot_address(slot), slot_end(slot), piece))
-		*piece = (struct area){0};
+	if (!interval_index_next_piece(&slot->intervals, slot_address(slot), slot_end(slot), piece))
+		*piece = (struct interval){0};
 	slot->leaving = *piece;
 	slot_set_state(slot, SLOT_UNMAPPING);
 	retire(slot);
@@ -470,7 +472,7 @@ void registry_restore(const struct pmem2_map *token)
 	struct slot *slot = slot_of(token);
 
 	library_lock();
-	slot->leaving = (struct area){0};
+	slot->leaving = (struct interval){0};
 	slot_set_state(slot, SLOT_LIVE);
 	publish(slot);
 	library_unlock();
@@ -494,14 +496,14 @@ int registry_hold(const struct pmem2_map *token, struct mapping *mapping)
 void registry_unhold(const struct pmem2_map *token)
 {
 	library_lock();
-	slot_of(token)->leaving = (struct area){0};
+	slot_of(token)->leaving = (struct interval){0};
 	slot_set_state(slot_of(token), SLOT_LIVE);
 	slots_held--;
 	library_wake();
 	library_unlock();
 }
 
-int registry_cut(const struct pmem2_map *token, const struct area *range)
+int registry_split(const struct pmem2_map *token, const struct interval *range)
 {
 	int ret;
 
@@ -512,22 +514,22 @@ int registry_cut(const struct pmem2_map *token, const struct area *range)
 }
 
 bool registry_next_piece(const struct pmem2_map *token, uintptr_t from, uintptr_t end,
-			 struct area *piece)
+			 struct interval *piece)
 {
 	bool found;
 
 	library_lock();
-	found = areas_next_piece(&slot_of(token)->areas, from, end, piece);
+	found = interval_index_next_piece(&slot_of(token)->intervals, from, end, piece);
 	if (found)
 		slot_of(token)->leaving = *piece;
 	library_unlock();
 	return found;
 }
 
-void registry_drop(const struct pmem2_map *token, const struct area *piece)
+void registry_remove(const struct pmem2_map *token, const struct interval *piece)
 {
 	library_lock();
-	areas_drop(&slot_of(token)->areas, piece);
+	interval_index_remove(&slot_of(token)->intervals, piece);
 	library_unlock();
 }
 

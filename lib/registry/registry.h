@@ -6,7 +6,7 @@
 #define PMEM2FS_REGISTRY_H
 
 #include "libpmem2fs.h"
-#include "registry/areas.h"
+#include "registry/interval_index.h"
 
 /* Everything but the label that a table record tells, so that a child of a fork can tell it too. */
 struct mapping_facts {
@@ -47,8 +47,8 @@ int registry_add(const struct mapping *mapping, const char *label, size_t label_
 /* Whether a registered mapping lies right before or behind a range. */
 bool registry_touches(uintptr_t address, size_t length);
 
-/* Finds the lowest mapped area that has a byte of [from, end); it may begin and end outside. */
-bool registry_find_area(uintptr_t from, uintptr_t end, struct area *area);
+/* Finds the lowest mapped interval that has a byte of [from, end); it may begin and end outside. */
+bool registry_find_interval(uintptr_t from, uintptr_t end, struct interval *interval);
 
 /*
  * Reads what the getters tell. Takes no lock and is safe with any pointer value. False: no such
@@ -65,7 +65,7 @@ int registry_facts(const struct pmem2_map *token, struct mapping *mapping);
  * first piece as registry_next_piece does (an empty one if there is none); then either release ends
  * it or restore makes everything as it was (without what was dropped meanwhile).
  */
-int registry_claim(const struct pmem2_map *token, struct mapping *mapping, struct area *piece);
+int registry_claim(const struct pmem2_map *token, struct mapping *mapping, struct interval *piece);
 void registry_release(const struct pmem2_map *token);
 void registry_restore(const struct pmem2_map *token);
 
@@ -81,10 +81,10 @@ void registry_unhold(const struct pmem2_map *token);
  * end) that is still mapped, false if there is none; drop says that one is not any more. cut comes
  * before: it makes a range of it droppable. Errors: -ENOMEM.
  */
-int registry_cut(const struct pmem2_map *token, const struct area *range);
+int registry_split(const struct pmem2_map *token, const struct interval *range);
 bool registry_next_piece(const struct pmem2_map *token, uintptr_t from, uintptr_t end,
-			 struct area *piece);
-void registry_drop(const struct pmem2_map *token, const struct area *piece);
+			 struct interval *piece);
+void registry_remove(const struct pmem2_map *token, const struct interval *piece);
 
 int registry_set_label(const struct pmem2_map *token, const char *label, size_t length);
 int registry_table_slot(const struct pmem2_map *token, uint32_t *slot);

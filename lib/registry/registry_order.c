@@ -2,14 +2,14 @@
 /*
  * registry_order.c - which mappings lie where, for reservations
  *
- * Owns nothing. Calls slots.c and areas.c with the library's lock held, as its callers do.
+ * Owns nothing. Calls slots.c and interval_index.c with the library's lock held, as its callers do.
  */
 #include "registry/registry.h"
 #include "registry/slots.h"
 
 bool registry_occupied(uintptr_t from, uintptr_t end)
 {
-	return areas_any(from, end);
+	return interval_index_any(from, end);
 }
 
 static bool is_live_in(const struct slot *slot, const struct pmem2_vm_reservation *reservation)
@@ -20,52 +20,53 @@ static bool is_live_in(const struct slot *slot, const struct pmem2_vm_reservatio
 struct pmem2_map *registry_lowest(const struct pmem2_vm_reservation *reservation, uintptr_t from,
 				  uintptr_t end)
 {
-	const struct indexed_area *found;
+	const struct indexed_interval *found;
 
-	while ((found = areas_lowest(from, end)) && !is_live_in(found->owner, reservation))
-		from = found->is.end;
+	while ((found = interval_index_lowest(from, end)) && !is_live_in(found->owner, reservation))
+		from = found->range.end;
 	return found ? token_of(found->owner) : NULL;
 }
 
-/* Whether an area is where what is left of a mapping in the reservation starts. */
-static bool is_start_in(const struct indexed_area *area,
+/* Whether an interval is where what is left of a mapping in the reservation starts. */
+static bool is_start_in(const struct indexed_interval *interval,
 			const struct pmem2_vm_reservation *reservation)
 {
-	return area->owner->areas.list == area && is_live_in(area->owner, reservation);
+	return interval->owner->intervals.list == interval &&
+	       is_live_in(interval->owner, reservation);
 }
 
 struct pmem2_map *registry_lowest_start(const struct pmem2_vm_reservation *reservation,
 					uintptr_t from, uintptr_t end)
 {
-	const struct indexed_area *found;
+	const struct indexed_interval *found;
 
-	while ((found = areas_lowest(from, end)) &&
-	       (found->is.begin < from || !is_start_in(found, reservation)))
-		from = found->is.end;
+	while ((found = interval_index_lowest(from, end)) &&
+	       (found->range.begin < from || !is_start_in(found, reservation)))
+		from = found->range.end;
 	return found ? token_of(found->owner) : NULL;
 }
 
 struct pmem2_map *registry_highest_start(const struct pmem2_vm_reservation *reservation,
 					 uintptr_t from, uintptr_t end)
 {
-	const struct indexed_area *found;
+	const struct indexed_interval *found;
 
-	while ((found = areas_highest(from, end)) &&
-	       (found->is.begin < from || !is_start_in(found, reservation)))
-		end = found->is.begin;
+	while ((found = interval_index_highest(from, end)) &&
+	       (found->range.begin < from || !is_start_in(found, reservation)))
+		end = found->range.begin;
 	return found ? token_of(found->owner) : NULL;
 }
 
 bool registry_start(const struct pmem2_map *token, uintptr_t *start)
 {
 	enum pmem2_granularity granularity;
-	const struct indexed_area *first;
+	const struct indexed_interval *first;
 	size_t length;
 
 	if (!registry_look(token, start, &length, &granularity))
 		return false;
-	first = slot_of(token)->areas.list;
+	first = slot_of(token)->intervals.list;
 	if (first)
-		*start = first->is.begin;
+		*start = first->range.begin;
 	return true;
 }

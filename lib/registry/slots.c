@@ -87,7 +87,7 @@ void slot_give(struct slot *slot)
 {
 	uint64_t generation = slot_generation(slot) + 1;
 
-	areas_clear(&slot->areas);
+	interval_index_clear(&slot->intervals);
 	free(slot->label);
 	slot->label = NULL;
 	slot->label_length = 0;

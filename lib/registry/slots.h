@@ -14,7 +14,7 @@
 #ifndef PMEM2FS_SLOTS_H
 #define PMEM2FS_SLOTS_H
 
-#include "registry/areas.h"
+#include "registry/interval_index.h"
 #include "registry/registry.h"
 #include <stdatomic.h>
 
@@ -38,8 +38,8 @@ struct slot {
 	uint32_t index; /* its own number */
 	char *label;    /* NULL: none */
 	struct slot *next_free;
-	struct areas areas;  /* what is mapped */
-	struct area leaving; /* the piece that is being unmapped just now */
+	struct interval_set intervals; /* what is mapped */
+	struct interval leaving;       /* the piece that is being unmapped just now */
 	struct mapping_facts facts;
 	pmem2fs_release_handler handler; /* NULL: none */
 	void *handler_arg;

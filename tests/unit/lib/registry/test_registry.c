@@ -32,7 +32,7 @@ static struct pmem2_map *add(uintptr_t address)
 static void drop(struct pmem2_map *token)
 {
 	struct mapping mapping;
-	struct area piece;
+	struct interval piece;
 
 	assert_ok(registry_claim(token, &mapping, &piece));
 	registry_release(token);
@@ -105,7 +105,7 @@ static void test_claimed_can_be_seen_but_not_used(void **state)
 {
 	struct pmem2_map *token = add(0x10000);
 	struct mapping mapping;
-	struct area piece;
+	struct interval piece;
 	uint32_t slot;
 
 	(void)state;
@@ -135,10 +135,10 @@ static struct pmem2_map *add_fresh(uintptr_t address, size_t length)
 	return token;
 }
 
-static void check_pieces(struct pmem2_map *token, size_t count, const struct area *expected)
+static void check_pieces(struct pmem2_map *token, size_t count, const struct interval *expected)
 {
 	struct mapping mapping;
-	struct area piece = {0};
+	struct interval piece = {0};
 	size_t found = 0;
 
 	assert_ok(registry_hold(token, &mapping));
@@ -159,7 +159,7 @@ static void test_occupied_is_no_mapping(void **state)
 	struct mapping mapping = example;
 	struct pmem2_map *token = NULL;
 	struct pmem2_map *other = NULL;
-	struct area piece;
+	struct interval piece;
 
 	(void)state;
 	mapping.address = 0x100000;
@@ -211,14 +211,14 @@ static void test_displaced_piece_by_piece(void **state)
 	(void)state;
 	others[0] = add_fresh(0x100000 + 3 * PAGE, PAGE);
 	check_pieces(token, 2,
-		     (struct area[]){{0x100000, 0x100000 + 3 * PAGE},
-				     {0x100000 + 4 * PAGE, 0x100000 + 8 * PAGE}});
+		     (struct interval[]){{0x100000, 0x100000 + 3 * PAGE},
+					 {0x100000 + 4 * PAGE, 0x100000 + 8 * PAGE}});
 	others[1] = add_fresh(0x100000 + 7 * PAGE, 2 * PAGE);
 	drop(others[0]);
 	others[0] = add_fresh(0x100000 + 2 * PAGE, 3 * PAGE);
 	check_pieces(token, 2,
-		     (struct area[]){{0x100000, 0x100000 + 2 * PAGE},
-				     {0x100000 + 5 * PAGE, 0x100000 + 7 * PAGE}});
+		     (struct interval[]){{0x100000, 0x100000 + 2 * PAGE},
+					 {0x100000 + 5 * PAGE, 0x100000 + 7 * PAGE}});
 	assert_ok(registry_table_slot(token, &slot));
 	others[2] = add_fresh(0x100000 - PAGE, 10 * PAGE);
 	check_pieces(token, 0, NULL);
@@ -242,19 +242,21 @@ static void test_displaced_piece_by_piece(void **state)
 static void test_areas_in_the_order_of_addresses(void **state)
 {
 	struct pmem2_map *tokens[64];
-	struct area area = {0};
+	struct interval area = {0};
 
 	(void)state;
 	for (uintptr_t i = 0; i < 64; i++)
 		tokens[i] = add_fresh(0x100000 + i * 37 % 64 * 2 * PAGE, PAGE);
 	for (uintptr_t i = 0; i < 64; i++) {
-		assert_true(registry_find_area(0x100000 + i * 2 * PAGE - PAGE, UINTPTR_MAX, &area));
+		assert_true(
+			registry_find_interval(0x100000 + i * 2 * PAGE - PAGE, UINTPTR_MAX, &area));
 		assert_int_equal(area.begin, 0x100000 + i * 2 * PAGE);
-		assert_int_equal(areas_highest(0, area.end)->is.begin, area.begin);
-		assert_int_equal(areas_highest(0, area.end + PAGE)->is.begin, area.begin);
-		assert_false(registry_find_area(area.end, area.end + PAGE, &area));
+		assert_int_equal(interval_index_highest(0, area.end)->range.begin, area.begin);
+		assert_int_equal(interval_index_highest(0, area.end + PAGE)->range.begin,
+				 area.begin);
+		assert_false(registry_find_interval(area.end, area.end + PAGE, &area));
 	}
-	assert_false(registry_find_area(0x100000, 0x100000, &area));
+	assert_false(registry_find_interval(0x100000, 0x100000, &area));
 	for (int i = 0; i < 64; i++)
 		drop(tokens[i]);
 }
