@@ -63,8 +63,8 @@ const struct indexed_interval *interval_index_highest(uintptr_t from, uintptr_t 
 	return highest;
 }
 
-int interval_index_insert(struct interval_set *set, struct slot *owner,
-			  const struct interval *range, struct slot **other)
+int interval_index_insert(struct interval_set *set, struct handle *owner,
+			  const struct interval *range, struct handle **other)
 {
 	struct indexed_interval *const *found;
 

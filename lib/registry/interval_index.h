@@ -16,11 +16,11 @@ struct interval {
 	uintptr_t begin, end;
 };
 
-struct slot;
+struct handle;
 
 struct indexed_interval {
 	struct interval range;
-	struct slot *owner;
+	struct handle *owner;
 	struct indexed_interval *previous, *next; /* of the same mapping, ascending */
 };
 
@@ -34,8 +34,8 @@ struct interval_set {
  * Adds a mapping that consists of one interval. Errors: -ENOMEM; -EEXIST: *other overlaps the
  * range.
  */
-int interval_index_insert(struct interval_set *set, struct slot *owner,
-			  const struct interval *range, struct slot **other);
+int interval_index_insert(struct interval_set *set, struct handle *owner,
+			  const struct interval *range, struct handle **other);
 
 /* Removes all intervals of a mapping. */
 void interval_index_clear(struct interval_set *set);

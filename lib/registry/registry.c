@@ -2,7 +2,7 @@
 /*
  * registry.c - the live mappings of this process, by token and by address
  *
- * Owns what the slots say. Calls slots.c, interval_index.c and table.c with the library's lock
+ * Owns what the handles say. Calls handles.c, interval_index.c and table.c with the library's lock
  * held.
  *
  * fork: the lock is held across it. A mapping that another thread was making or unmapping at that
@@ -14,7 +14,7 @@
 #include "base/page.h"
 #include "publish/announce.h"
 #include "publish/sandbox.h"
-#include "registry/slots.h"
+#include "registry/handles.h"
 #include "registry/table.h"
 #include <errno.h>
 #include <stdatomic.h>
@@ -22,32 +22,32 @@
 #include <string.h>
 #include <unistd.h>
 
-static uint32_t slots_held;
+static uint32_t handles_held;
 static bool examining; /* a thread finds out whether there may be a table */
 
 bool registry_look(const struct pmem2_map *token, uintptr_t *address, size_t *length,
 		   enum pmem2_granularity *granularity)
 {
-	struct slot *slot = slot_of(token);
+	struct handle *handle = handle_of(token);
 	uint64_t before;
 	uintptr_t a;
 	size_t l;
 	uint8_t g;
 
-	if (!slot)
+	if (!handle)
 		return false;
-	before = atomic_load_explicit(&slot->state, memory_order_acquire);
-	if (before < slot_state_word(token_generation(token), SLOT_LIVE) ||
-	    before > slot_state_word(token_generation(token), SLOT_UNMAPPING))
+	before = atomic_load_explicit(&handle->state, memory_order_acquire);
+	if (before < handle_state_word(token_generation(token), HANDLE_LIVE) ||
+	    before > handle_state_word(token_generation(token), HANDLE_UNMAPPING))
 		return false;
 	/*
 	 * Acquire keeps the second look at the state behind these. Whoever stored a newer value
 	 * here (release) had changed the generation before.
 	 */
-	a = atomic_load_explicit(&slot->address, memory_order_acquire);
-	l = atomic_load_explicit(&slot->length, memory_order_acquire);
-	g = atomic_load_explicit(&slot->granularity, memory_order_acquire);
-	if (atomic_load_explicit(&slot->state, memory_order_relaxed) >> STATE_BITS !=
+	a = atomic_load_explicit(&handle->address, memory_order_acquire);
+	l = atomic_load_explicit(&handle->length, memory_order_acquire);
+	g = atomic_load_explicit(&handle->granularity, memory_order_acquire);
+	if (atomic_load_explicit(&handle->state, memory_order_relaxed) >> HANDLE_STATE_BITS !=
 	    token_generation(token))
 		return false;
 	*address = a;
@@ -56,48 +56,48 @@ bool registry_look(const struct pmem2_map *token, uintptr_t *address, size_t *le
 	return true;
 }
 
-static uintptr_t slot_address(const struct slot *slot)
+static uintptr_t handle_address(const struct handle *handle)
 {
-	return atomic_load_explicit(&slot->address, memory_order_relaxed);
+	return atomic_load_explicit(&handle->address, memory_order_relaxed);
 }
 
-static size_t slot_length(const struct slot *slot)
+static size_t handle_length(const struct handle *handle)
 {
-	return atomic_load_explicit(&slot->length, memory_order_relaxed);
+	return atomic_load_explicit(&handle->length, memory_order_relaxed);
 }
 
 /* The first byte behind what the mapping occupies. */
-static uintptr_t slot_end(const struct slot *slot)
+static uintptr_t handle_end(const struct handle *handle)
 {
-	size_t length = slot_length(slot);
+	size_t length = handle_length(handle);
 
-	return slot_address(slot) + (slot->facts.adopted ? length : page_round_up(length));
+	return handle_address(handle) + (handle->facts.adopted ? length : page_round_up(length));
 }
 
 /* The bytes behind the label are 0, and were behind the one before. */
-static void fill_label(struct pmem2fs_record *record, const struct slot *slot)
+static void fill_label(struct pmem2fs_record *record, const struct handle *handle)
 {
-	if (record->label_length > slot->label_length)
+	if (record->label_length > handle->label_length)
 		memset(record->label, 0, record->label_length);
-	if (slot->label_length)
-		memcpy(record->label, slot->label, slot->label_length);
-	record->label_length = slot->label_length;
+	if (handle->label_length)
+		memcpy(record->label, handle->label, handle->label_length);
+	record->label_length = handle->label_length;
 }
 
-static void publish(struct slot *slot)
+static void publish(struct handle *handle)
 {
-	const struct mapping_facts *facts = &slot->facts;
+	const struct mapping_facts *facts = &handle->facts;
 	struct pmem2fs_record *record;
 
 	/* A table shows whole pages; pmem2_map_from_existing takes any range. */
-	if (slot_address(slot) % page_size() || slot->displaced)
+	if (handle_address(handle) % page_size() || handle->displaced)
 		return;
-	record = table_begin(slot->index);
-	slot->published = record;
+	record = table_begin(handle->index);
+	handle->published = record;
 	if (!record)
 		return;
-	record->address = slot_address(slot);
-	record->length = slot_length(slot);
+	record->address = handle_address(handle);
+	record->length = handle_length(handle);
 	record->offset = facts->offset;
 	record->source_size = facts->source_size;
 	record->source_dev = facts->source_dev;
@@ -108,20 +108,20 @@ static void publish(struct slot *slot)
 	record->gid = facts->gid;
 	record->alignment = facts->alignment;
 	record->source_type = facts->source_type;
-	record->granularity = atomic_load_explicit(&slot->granularity, memory_order_relaxed);
+	record->granularity = atomic_load_explicit(&handle->granularity, memory_order_relaxed);
 	record->required = facts->required;
 	record->sharing = facts->sharing;
 	record->protection = facts->protection;
 	record->flags = facts->map_sync ? PMEM2FS_RECORD_MAP_SYNC : 0;
-	fill_label(record, slot);
-	table_end(slot->index);
+	fill_label(record, handle);
+	table_end(handle->index);
 }
 
-static void retire(struct slot *slot)
+static void retire(struct handle *handle)
 {
-	if (slot->published)
-		table_retire(slot->index);
-	slot->published = false;
+	if (handle->published)
+		table_retire(handle->index);
+	handle->published = false;
 }
 
 /* Makes the table, in place of one that is there, and shows in it what there is to be shown. */
@@ -131,12 +131,12 @@ static int make_table(int *fd)
 
 	if (ret && table_exists())
 		return ret;
-	for (uint32_t i = 0; i < slots_made(); i++) {
-		struct slot *slot = slot_at(i);
+	for (uint32_t i = 0; i < handle_count(); i++) {
+		struct handle *handle = handle_at(i);
 
-		slot->published = false;
-		if (slot_is_live(slot))
-			publish(slot);
+		handle->published = false;
+		if (handle_is_live(handle))
+			publish(handle);
 	}
 	table_drop_old();
 	return ret;
@@ -146,11 +146,11 @@ static int make_table(int *fd)
 void registry_after_fork(void)
 {
 	examining = false;
-	for (uint32_t i = 0; slots_held && i < slots_made(); i++) {
-		if (slot_state(slot_at(i)) != SLOT_HELD)
+	for (uint32_t i = 0; handles_held && i < handle_count(); i++) {
+		if (handle_state(handle_at(i)) != HANDLE_HELD)
 			continue;
-		slot_set_state(slot_at(i), SLOT_UNMAPPING);
-		slots_held--;
+		handle_set_state(handle_at(i), HANDLE_UNMAPPING);
+		handles_held--;
 	}
 }
 
@@ -207,17 +207,17 @@ static void unlock_with_table(void)
 	announce_first();
 }
 
-static void fill_slot(struct slot *slot, const struct mapping *mapping)
+static void fill_handle(struct handle *handle, const struct mapping *mapping)
 {
-	atomic_store_explicit(&slot->address, mapping->address, memory_order_release);
-	atomic_store_explicit(&slot->length, mapping->length, memory_order_release);
-	atomic_store_explicit(&slot->granularity, mapping->granularity, memory_order_release);
-	slot->facts = mapping->facts;
-	slot->displaced = false;
-	slot->leaving = (struct interval){0};
+	atomic_store_explicit(&handle->address, mapping->address, memory_order_release);
+	atomic_store_explicit(&handle->length, mapping->length, memory_order_release);
+	atomic_store_explicit(&handle->granularity, mapping->granularity, memory_order_release);
+	handle->facts = mapping->facts;
+	handle->displaced = false;
+	handle->leaving = (struct interval){0};
 }
 
-static int set_label(struct slot *slot, const char *label, size_t length)
+static int set_label(struct handle *handle, const char *label, size_t length)
 {
 	char *copy = NULL;
 
@@ -227,32 +227,32 @@ static int set_label(struct slot *slot, const char *label, size_t length)
 			return error_set(-ENOMEM, "out of memory for a label");
 		memcpy(copy, label, length);
 	}
-	free(slot->label);
-	slot->label = copy;
-	slot->label_length = (uint8_t)length;
+	free(handle->label);
+	handle->label = copy;
+	handle->label_length = (uint8_t)length;
 	return 0;
 }
 
-static int cut(struct slot *slot, const struct interval *range)
+static int cut(struct handle *handle, const struct interval *range)
 {
-	if (interval_index_split(&slot->intervals, range->begin) ||
-	    interval_index_split(&slot->intervals, range->end))
+	if (interval_index_split(&handle->intervals, range->begin) ||
+	    interval_index_split(&handle->intervals, range->end))
 		return error_set(-ENOMEM, "out of memory for parts of the mapping at 0x%zx",
-				 slot_address(slot));
+				 handle_address(handle));
 	return 0;
 }
 
 /* Another mapping is in a range that this one still had. */
-static int displace(struct slot *slot, const struct interval *range)
+static int displace(struct handle *handle, const struct interval *range)
 {
-	int ret = cut(slot, range);
+	int ret = cut(handle, range);
 
 	if (ret)
 		return ret;
-	interval_index_remove(&slot->intervals, range);
-	if (!slot->intervals.list) {
-		slot->displaced = true;
-		retire(slot);
+	interval_index_remove(&handle->intervals, range);
+	if (!handle->intervals.list) {
+		handle->displaced = true;
+		retire(handle);
 	}
 	return 0;
 }
@@ -265,25 +265,26 @@ enum displace {
 };
 
 /* Whether a mapping gives way to one that the program has made itself. */
-static bool is_leaving(const struct slot *slot, const struct interval *range)
+static bool is_leaving(const struct handle *handle, const struct interval *range)
 {
-	return (slot_state(slot) == SLOT_UNMAPPING || slot_state(slot) == SLOT_HELD) &&
-	       range->begin >= slot->leaving.begin && range->end <= slot->leaving.end;
+	return (handle_state(handle) == HANDLE_UNMAPPING || handle_state(handle) == HANDLE_HELD) &&
+	       range->begin >= handle->leaving.begin && range->end <= handle->leaving.end;
 }
 
-static int index_slot(struct slot *slot, enum displace displaced)
+static int index_handle(struct handle *handle, enum displace displaced)
 {
-	const struct interval range = {slot_address(slot), slot_end(slot)};
-	struct slot *other;
+	const struct interval range = {handle_address(handle), handle_end(handle)};
+	struct handle *other;
 	int ret;
 
-	while ((ret = interval_index_insert(&slot->intervals, slot, &range, &other)) == -EEXIST) {
+	while ((ret = interval_index_insert(&handle->intervals, handle, &range, &other)) ==
+	       -EEXIST) {
 		if (displaced == DISPLACE_NONE ||
 		    (displaced == DISPLACE_LEAVING && !is_leaving(other, &range)))
 			return error_set(PMEM2_E_MAP_EXISTS,
 					 "%zu bytes at 0x%zx overlap the mapping at 0x%zx",
-					 slot_length(slot), slot_address(slot),
-					 slot_address(other));
+					 handle_length(handle), handle_address(handle),
+					 handle_address(other));
 		ret = displace(other, &range);
 		if (ret)
 			return ret;
@@ -294,31 +295,31 @@ static int index_slot(struct slot *slot, enum displace displaced)
 int registry_add(const struct mapping *mapping, const char *label, size_t label_length,
 		 struct pmem2_map **token)
 {
-	struct slot *slot;
+	struct handle *handle;
 	int ret;
 
 	lock_with_table();
-	slot = slot_take();
-	if (!slot) {
+	handle = handle_allocate();
+	if (!handle) {
 		ret = error_set(-ENOMEM, "out of memory for a mapping");
 		goto unlock;
 	}
-	fill_slot(slot, mapping);
-	ret = set_label(slot, label, label_length);
+	fill_handle(handle, mapping);
+	ret = set_label(handle, label, label_length);
 	if (ret)
-		goto give_slot;
-	ret = index_slot(slot, mapping->facts.adopted ? DISPLACE_LEAVING : DISPLACE_ALL);
+		goto free_handle;
+	ret = index_handle(handle, mapping->facts.adopted ? DISPLACE_LEAVING : DISPLACE_ALL);
 	if (ret)
-		goto give_slot;
+		goto free_handle;
 
-	slot_set_state(slot, SLOT_LIVE);
-	publish(slot);
-	*token = token_of(slot);
+	handle_set_state(handle, HANDLE_LIVE);
+	publish(handle);
+	*token = token_of(handle);
 	unlock_with_table();
 	return 0;
 
-give_slot:
-	slot_give(slot);
+free_handle:
+	handle_free(handle);
 unlock:
 	unlock_with_table();
 	return ret;
@@ -327,34 +328,34 @@ unlock:
 int registry_occupy(uintptr_t address, size_t length, struct pmem2_map **token)
 {
 	const struct mapping mapping = {.address = address, .length = length};
-	struct slot *slot = slot_take();
+	struct handle *handle = handle_allocate();
 	int ret;
 
-	if (!slot)
+	if (!handle)
 		return error_set(-ENOMEM, "out of memory for a mapping");
-	fill_slot(slot, &mapping);
-	ret = index_slot(slot, DISPLACE_NONE);
+	fill_handle(handle, &mapping);
+	ret = index_handle(handle, DISPLACE_NONE);
 	if (ret) {
-		slot_give(slot);
+		handle_free(handle);
 		return ret == PMEM2_E_MAP_EXISTS ? PMEM2_E_MAPPING_EXISTS : ret;
 	}
-	slot_set_state(slot, SLOT_OCCUPIED);
-	*token = token_of(slot);
+	handle_set_state(handle, HANDLE_OCCUPIED);
+	*token = token_of(handle);
 	return 0;
 }
 
 int registry_establish(const struct pmem2_map *token, const struct mapping *mapping,
 		       const char *label, size_t label_length)
 {
-	struct slot *slot = slot_of(token);
+	struct handle *handle = handle_of(token);
 	int ret;
 
 	lock_with_table();
-	fill_slot(slot, mapping);
-	ret = set_label(slot, label, label_length);
+	fill_handle(handle, mapping);
+	ret = set_label(handle, label, label_length);
 	if (!ret) {
-		slot_set_state(slot, SLOT_LIVE);
-		publish(slot);
+		handle_set_state(handle, HANDLE_LIVE);
+		publish(handle);
 	}
 	unlock_with_table();
 	return ret;
@@ -363,7 +364,7 @@ int registry_establish(const struct pmem2_map *token, const struct mapping *mapp
 void registry_abandon(const struct pmem2_map *token)
 {
 	library_lock();
-	slot_give(slot_of(token));
+	handle_free(handle_of(token));
 	library_unlock();
 }
 
@@ -396,109 +397,111 @@ static int not_found(const struct pmem2_map *token)
 			 token ? "it was unmapped already or never was one" : "it is NULL");
 }
 
-/* With the lock held: the slot of a live mapping, or NULL. */
-static struct slot *live_slot(const struct pmem2_map *token)
+/* With the lock held: the handle of a live mapping, or NULL. */
+static struct handle *live_handle(const struct pmem2_map *token)
 {
-	struct slot *slot = slot_of(token);
+	struct handle *handle = handle_of(token);
 
-	if (!slot || slot_generation(slot) != token_generation(token) || !slot_is_live(slot))
+	if (!handle || handle_generation(handle) != token_generation(token) ||
+	    !handle_is_live(handle))
 		return NULL;
-	return slot;
+	return handle;
 }
 
-static void copy_mapping(const struct slot *slot, struct mapping *mapping)
+static void copy_mapping(const struct handle *handle, struct mapping *mapping)
 {
-	mapping->address = slot_address(slot);
-	mapping->length = slot_length(slot);
-	mapping->granularity = atomic_load_explicit(&slot->granularity, memory_order_relaxed);
-	mapping->facts = slot->facts;
+	mapping->address = handle_address(handle);
+	mapping->length = handle_length(handle);
+	mapping->granularity = atomic_load_explicit(&handle->granularity, memory_order_relaxed);
+	mapping->facts = handle->facts;
 }
 
 int registry_facts(const struct pmem2_map *token, struct mapping *mapping)
 {
-	const struct slot *slot;
+	const struct handle *handle;
 
 	library_lock();
-	slot = live_slot(token);
-	if (slot)
-		copy_mapping(slot, mapping);
+	handle = live_handle(token);
+	if (handle)
+		copy_mapping(handle, mapping);
 	library_unlock();
-	return slot ? 0 : not_found(token);
+	return handle ? 0 : not_found(token);
 }
 
-/* As live_slot, of a mapping that nobody holds. Waiting for that gives up the lock meanwhile. */
-static struct slot *unheld_slot(const struct pmem2_map *token)
+/* As live_handle, of a mapping that nobody holds. Waiting for that gives up the lock meanwhile. */
+static struct handle *unheld_handle(const struct pmem2_map *token)
 {
-	struct slot *slot;
+	struct handle *handle;
 
-	while ((slot = live_slot(token)) && slot_state(slot) == SLOT_HELD)
+	while ((handle = live_handle(token)) && handle_state(handle) == HANDLE_HELD)
 		library_wait();
-	return slot;
+	return handle;
 }
 
 int registry_claim(const struct pmem2_map *token, struct mapping *mapping, struct interval *piece)
 {
-	struct slot *slot;
+	struct handle *handle;
 
 	lock_with_table();
-	slot = unheld_slot(token);
-	if (!slot) {
+	handle = unheld_handle(token);
+	if (!handle) {
 		unlock_with_table();
 		return not_found(token);
 	}
-	copy_mapping(slot, mapping);
-	if (!interval_index_next_piece(&slot->intervals, slot_address(slot), slot_end(slot), piece))
+	copy_mapping(handle, mapping);
+	if (!interval_index_next_piece(&handle->intervals, handle_address(handle),
+				       handle_end(handle), piece))
 		*piece = (struct interval){0};
-	slot->leaving = *piece;
-	slot_set_state(slot, SLOT_UNMAPPING);
-	retire(slot);
+	handle->leaving = *piece;
+	handle_set_state(handle, HANDLE_UNMAPPING);
+	retire(handle);
 	unlock_with_table();
 	return 0;
 }
 
 /*
- * The slot stays in the index while its range is unmapped: a mapping that gets these addresses
+ * The handle stays in the index while its range is unmapped: a mapping that gets these addresses
  * before this call displaces it, and if munmap fails there is nothing to put back.
  */
 void registry_release(const struct pmem2_map *token)
 {
 	library_lock();
-	slot_give(slot_of(token));
+	handle_free(handle_of(token));
 	library_unlock();
 }
 
 void registry_restore(const struct pmem2_map *token)
 {
-	struct slot *slot = slot_of(token);
+	struct handle *handle = handle_of(token);
 
 	library_lock();
-	slot->leaving = (struct interval){0};
-	slot_set_state(slot, SLOT_LIVE);
-	publish(slot);
+	handle->leaving = (struct interval){0};
+	handle_set_state(handle, HANDLE_LIVE);
+	publish(handle);
 	library_unlock();
 }
 
 int registry_hold(const struct pmem2_map *token, struct mapping *mapping)
 {
-	struct slot *slot;
+	struct handle *handle;
 
 	library_lock();
-	slot = unheld_slot(token);
-	if (slot) {
-		copy_mapping(slot, mapping);
-		slot_set_state(slot, SLOT_HELD);
-		slots_held++;
+	handle = unheld_handle(token);
+	if (handle) {
+		copy_mapping(handle, mapping);
+		handle_set_state(handle, HANDLE_HELD);
+		handles_held++;
 	}
 	library_unlock();
-	return slot ? 0 : not_found(token);
+	return handle ? 0 : not_found(token);
 }
 
 void registry_unhold(const struct pmem2_map *token)
 {
 	library_lock();
-	slot_of(token)->leaving = (struct interval){0};
-	slot_set_state(slot_of(token), SLOT_LIVE);
-	slots_held--;
+	handle_of(token)->leaving = (struct interval){0};
+	handle_set_state(handle_of(token), HANDLE_LIVE);
+	handles_held--;
 	library_wake();
 	library_unlock();
 }
@@ -508,7 +511,7 @@ int registry_split(const struct pmem2_map *token, const struct interval *range)
 	int ret;
 
 	library_lock();
-	ret = cut(slot_of(token), range);
+	ret = cut(handle_of(token), range);
 	library_unlock();
 	return ret;
 }
@@ -519,9 +522,9 @@ bool registry_next_piece(const struct pmem2_map *token, uintptr_t from, uintptr_
 	bool found;
 
 	library_lock();
-	found = interval_index_next_piece(&slot_of(token)->intervals, from, end, piece);
+	found = interval_index_next_piece(&handle_of(token)->intervals, from, end, piece);
 	if (found)
-		slot_of(token)->leaving = *piece;
+		handle_of(token)->leaving = *piece;
 	library_unlock();
 	return found;
 }
@@ -529,25 +532,25 @@ bool registry_next_piece(const struct pmem2_map *token, uintptr_t from, uintptr_
 void registry_remove(const struct pmem2_map *token, const struct interval *piece)
 {
 	library_lock();
-	interval_index_remove(&slot_of(token)->intervals, piece);
+	interval_index_remove(&handle_of(token)->intervals, piece);
 	library_unlock();
 }
 
 int registry_set_label(const struct pmem2_map *token, const char *label, size_t length)
 {
-	struct slot *slot;
+	struct handle *handle;
 	int ret;
 
 	lock_with_table();
-	slot = live_slot(token);
-	if (!slot) {
+	handle = live_handle(token);
+	if (!handle) {
 		unlock_with_table();
 		return not_found(token);
 	}
-	ret = set_label(slot, label, length);
-	if (!ret && slot->published) {
-		retire(slot);
-		publish(slot);
+	ret = set_label(handle, label, length);
+	if (!ret && handle->published) {
+		retire(handle);
+		publish(handle);
 	}
 	unlock_with_table();
 	return ret;
@@ -555,17 +558,17 @@ int registry_set_label(const struct pmem2_map *token, const char *label, size_t 
 
 int registry_table_slot(const struct pmem2_map *token, uint32_t *slot_number)
 {
-	struct slot *slot;
+	struct handle *handle;
 	int ret = 0;
 
 	lock_with_table();
-	slot = live_slot(token);
-	if (!slot)
+	handle = live_handle(token);
+	if (!handle)
 		ret = not_found(token);
-	else if (!slot->published)
+	else if (!handle->published)
 		ret = error_set(-ENOENT, "mapping %p is in no table", (const void *)token);
 	else
-		*slot_number = slot->index;
+		*slot_number = handle->index;
 	unlock_with_table();
 	return ret;
 }
@@ -598,34 +601,34 @@ int registry_table(uint64_t *inode, int *fd)
 
 int registry_set_release(const struct pmem2_map *token, pmem2fs_release_handler handler, void *arg)
 {
-	struct slot *slot;
+	struct handle *handle;
 
 	library_lock();
-	slot = live_slot(token);
-	if (slot) {
-		slot->handler = handler;
-		slot->handler_arg = arg;
+	handle = live_handle(token);
+	if (handle) {
+		handle->handler = handler;
+		handle->handler_arg = arg;
 	}
 	library_unlock();
-	return slot ? 0 : not_found(token);
+	return handle ? 0 : not_found(token);
 }
 
 int registry_find_release(uint64_t table, uint32_t slot_number, uint64_t generation,
 			  struct pmem2_map **token, pmem2fs_release_handler *handler, void **arg)
 {
-	const struct slot *slot;
+	const struct handle *handle;
 	uint64_t published;
 	int ret = -ENOENT;
 
 	library_lock();
-	slot = slot_number < slots_made() ? slot_at(slot_number) : NULL;
-	if (slot && slot->published && table == table_inode() &&
+	handle = slot_number < handle_count() ? handle_at(slot_number) : NULL;
+	if (handle && handle->published && table == table_inode() &&
 	    table_slot_generation(slot_number, &published) && published == generation)
-		ret = slot->handler ? 0 : PMEM2_E_NOSUPP;
+		ret = handle->handler ? 0 : PMEM2_E_NOSUPP;
 	if (!ret) {
-		*token = token_of(slot);
-		*handler = slot->handler;
-		*arg = slot->handler_arg;
+		*token = token_of(handle);
+		*handler = handle->handler;
+		*arg = handle->handler_arg;
 	}
 	library_unlock();
 	return ret;

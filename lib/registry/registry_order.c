@@ -2,19 +2,20 @@
 /*
  * registry_order.c - which mappings lie where, for reservations
  *
- * Owns nothing. Calls slots.c and interval_index.c with the library's lock held, as its callers do.
+ * Owns nothing. Calls handles.c and interval_index.c with the library's lock held, as its callers
+ * do.
  */
+#include "registry/handles.h"
 #include "registry/registry.h"
-#include "registry/slots.h"
 
 bool registry_occupied(uintptr_t from, uintptr_t end)
 {
 	return interval_index_any(from, end);
 }
 
-static bool is_live_in(const struct slot *slot, const struct pmem2_vm_reservation *reservation)
+static bool is_live_in(const struct handle *handle, const struct pmem2_vm_reservation *reservation)
 {
-	return slot_is_live(slot) && slot->facts.reservation == reservation;
+	return handle_is_live(handle) && handle->facts.reservation == reservation;
 }
 
 struct pmem2_map *registry_lowest(const struct pmem2_vm_reservation *reservation, uintptr_t from,
@@ -65,7 +66,7 @@ bool registry_start(const struct pmem2_map *token, uintptr_t *start)
 
 	if (!registry_look(token, start, &length, &granularity))
 		return false;
-	first = slot_of(token)->intervals.list;
+	first = handle_of(token)->intervals.list;
 	if (first)
 		*start = first->range.begin;
 	return true;

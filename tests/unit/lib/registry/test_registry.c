@@ -2,9 +2,9 @@
 /*
  * test_registry.c - tokens
  */
-/* The files themselves, to make a slot old without two thousand million mappings. */
+/* The files themselves, to make a handle old without two thousand million mappings. */
 #include "registry/registry.c"
-#include "registry/slots.c"
+#include "registry/handles.c"
 
 #include "helper.h"
 #include <signal.h>
@@ -261,7 +261,7 @@ static void test_areas_in_the_order_of_addresses(void **state)
 		drop(tokens[i]);
 }
 
-/* A slot whose generations are used up is not used again. */
+/* A handle whose generations are exhausted is not used again. */
 static void test_generations_are_not_reused(void **state)
 {
 	struct pmem2_map *first = add(0x10000);
@@ -270,7 +270,8 @@ static void test_generations_are_not_reused(void **state)
 
 	(void)state;
 	drop(first);
-	atomic_store(&slot_of(first)->state, slot_state_word(GENERATION_MAX, SLOT_FREE));
+	atomic_store(&handle_of(first)->state,
+		     handle_state_word(HANDLE_GENERATION_MAX, HANDLE_FREE));
 	last = add(0x10000);
 	assert_int_equal((uintptr_t)last & 0xffffff, (uintptr_t)first & 0xffffff);
 	assert_true(there(last));
