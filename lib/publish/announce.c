@@ -14,8 +14,8 @@
 #include "base/lock.h"
 #include "format/wire.h"
 #include "publish/daemon.h"
-#include "publish/sandbox.h"
 #include "registry/registry.h"
+#include "registry/seccomp_probe.h"
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -137,7 +137,7 @@ static void try_now(void)
 	bool is_root;
 	int daemon;
 
-	if (!sandbox_permits())
+	if (!seccomp_probe_permits())
 		return;
 	daemon = daemon_connect(&is_root);
 	if (daemon < 0)

@@ -4,7 +4,7 @@
  *
  * Owns nothing. What is sent tells addresses and may be asked to unmap, so it goes to root and to
  * the user's own daemon only, whoever else has put a socket there: who listens is what the kernel
- * says. Every call is one that a seccomp filter may forbid (sandbox.h).
+ * says. Every call is one that a seccomp filter may forbid (registry/seccomp_probe.h).
  */
 #include "publish/daemon.h"
 #include "base/cancel.h"

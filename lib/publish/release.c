@@ -20,9 +20,9 @@
 #include "format/wire.h"
 #include "publish/announce.h"
 #include "publish/daemon.h"
-#include "publish/sandbox.h"
 #include "publish/wakeup.h"
 #include "registry/registry.h"
+#include "registry/seccomp_probe.h"
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -348,7 +348,7 @@ static void connect_daemon(void)
 		wakeup_disarm();
 		return;
 	}
-	if (!sandbox_permits())
+	if (!seccomp_probe_permits())
 		return;
 	fd = daemon_connect(&is_root);
 	if (fd < 0)

@@ -13,8 +13,8 @@
 #include "base/lock.h"
 #include "base/page.h"
 #include "publish/announce.h"
-#include "publish/sandbox.h"
 #include "registry/handles.h"
+#include "registry/seccomp_probe.h"
 #include "registry/table.h"
 #include <errno.h>
 #include <stdatomic.h>
@@ -175,7 +175,7 @@ static int lock_before_table(bool again)
 		return -EALREADY;
 	examining = true;
 	library_unlock();
-	ret = table_switched_off() ? 0 : sandbox_examine();
+	ret = table_switched_off() ? 0 : seccomp_probe_run();
 	library_lock();
 	examining = false;
 	library_wake();

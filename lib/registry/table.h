@@ -35,7 +35,7 @@ uint64_t table_inode(void);
  * Makes the table, with all slots unused. With `fd`, the descriptor is the caller's; without, it
  * is closed. After a failure, and after table_give_up, no further attempt is made in this process.
  * A table that is there already is not used any more, and stays as it is until table_drop_old:
- * whoever looks meanwhile finds it whole. For threads of which sandbox.h knows that they may.
+ * whoever looks meanwhile finds it whole. For threads that seccomp_probe.h permits.
  */
 int table_make(int *fd);
 void table_give_up(void);

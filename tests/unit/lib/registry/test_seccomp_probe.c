@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_sandbox.c - seccomp filters that forbid what a table and its announcement take
+ * test_seccomp_probe.c - seccomp filters that forbid what a table and its announcement take
  */
 #include "child.h"
 #include "helper.h"
-#include "publish/sandbox.h"
+#include "registry/seccomp_probe.h"
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <malloc.h>
@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-static char path[] = "/tmp/pmem2fs-sandbox-XXXXXX";
+static char path[] = "/tmp/pmem2fs-seccomp-XXXXXX";
 
 /* Whoever asks for the time finds that long enough has passed to try things again. */
 int __wrap_clock_gettime(clockid_t id, struct timespec *now);
@@ -382,7 +382,7 @@ static void map_without_clone(const void *arg)
 	(void)arg;
 	forbid(SYS_clone, -1, 0, SECCOMP_RET_ERRNO | EAGAIN);
 	must(!map_and_look(1));
-	must(!sandbox_permits());
+	must(!seccomp_probe_permits());
 }
 
 static _Atomic unsigned handled;
@@ -411,7 +411,7 @@ static void nothing_is_noticed(const void *arg)
 	/* Nor are those that nobody wants to hear of any more. */
 	signal(SIGCHLD, SIG_IGN);
 	forbid(SYS_reboot, -1, 0, SECCOMP_RET_KILL_PROCESS);
-	must(!sandbox_permits());
+	must(!seccomp_probe_permits());
 }
 
 static void test_the_process_that_tries(void **state)
