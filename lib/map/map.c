@@ -7,7 +7,7 @@
  */
 #include "base/cancel.h"
 #include "base/error.h"
-#include "base/limit.h"
+#include "base/mmap_error.h"
 #include "base/page.h"
 #include "device/devdax.h"
 #include "map/placement.h"
@@ -103,7 +103,7 @@ static int map_error(int error, const struct plan *plan)
 {
 	char reason[128];
 
-	limit_explain(-error, plan->length, reason, sizeof(reason));
+	mmap_error_explain(-error, plan->length, reason, sizeof(reason));
 	switch (-error) {
 	case EACCES:
 		error = PMEM2_E_NO_ACCESS;

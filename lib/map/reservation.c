@@ -13,7 +13,7 @@
  */
 #include "map/reservation.h"
 #include "base/error.h"
-#include "base/limit.h"
+#include "base/mmap_error.h"
 #include "base/lock.h"
 #include "base/page.h"
 #include "registry/registry.h"
@@ -38,7 +38,7 @@ static int refused(const char *what, uintptr_t address, size_t length, int error
 {
 	char reason[128];
 
-	limit_explain(-error, length, reason, sizeof(reason));
+	mmap_error_explain(-error, length, reason, sizeof(reason));
 	return error_set(error == -EEXIST ? PMEM2_E_MAPPING_EXISTS : error,
 			 "cannot %s %zu bytes at 0x%zx: %s", what, length, address, reason);
 }

@@ -7,7 +7,7 @@
  */
 #include "base/cancel.h"
 #include "base/error.h"
-#include "base/limit.h"
+#include "base/mmap_error.h"
 #include "base/page.h"
 #include "map/placement.h"
 #include "map/reservation.h"
@@ -28,7 +28,7 @@ static int unmap_piece(const struct mapping *mapping, const struct interval *pie
 		ret = -errno;
 	if (!ret)
 		return 0;
-	limit_explain(-ret, length, reason, sizeof(reason));
+	mmap_error_explain(-ret, length, reason, sizeof(reason));
 	return error_set(ret, "cannot unmap %zu bytes at 0x%zx: %s", length, piece->begin, reason);
 }
 

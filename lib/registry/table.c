@@ -9,7 +9,7 @@
 #include "registry/table.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/limit.h"
+#include "base/mmap_error.h"
 #include "base/page.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -149,7 +149,7 @@ static int create_memfd(void)
  */
 static size_t count_slots(void)
 {
-	size_t slots = limit_max_map_count();
+	size_t slots = mmap_error_max_map_count();
 	struct rlimit limit;
 	size_t room;
 

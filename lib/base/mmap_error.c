@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * limit.c - why the kernel refused memory
+ * mmap_error.c - why the kernel refused memory
  *
- * Looks in /proc after the fact, for error messages only: other threads may have changed the
- * picture since.
+ * Reads /proc after the failure, for error messages only: other threads may have mapped or unmapped
+ * memory since. Owns nothing; calls base/attribute and libc.
  */
-#include "base/limit.h"
+#include "base/mmap_error.h"
 #include "base/attribute.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -17,10 +17,10 @@
 
 #define DEFAULT_MAX_MAP_COUNT 65530
 
-/* mremap wants room for this many areas before it starts; mmap and munmap for fewer. */
+/* mremap fails unless this many more areas are allowed; mmap and munmap need fewer. */
 #define SPARE_AREAS 4
 
-size_t limit_max_map_count(void)
+size_t mmap_error_max_map_count(void)
 {
 	char text[32];
 	unsigned long long count = 0;
@@ -56,7 +56,7 @@ static size_t address_space_used(void)
 	return (size_t)strtoull(text, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-void limit_explain(int error, size_t length, char *text, size_t size)
+void mmap_error_explain(int error, size_t length, char *text, size_t size)
 {
 	struct rlimit limit;
 	size_t max;
@@ -65,7 +65,7 @@ void limit_explain(int error, size_t length, char *text, size_t size)
 		snprintf(text, size, "%s", strerror(error));
 		return;
 	}
-	max = limit_max_map_count();
+	max = mmap_error_max_map_count();
 	if (count_areas() + SPARE_AREAS >= max) {
 		snprintf(text, size, "vm.max_map_count (%zu) is reached", max);
 		return;
