@@ -8,7 +8,7 @@
  */
 #include "publish/daemon.h"
 #include "base/cancel.h"
-#include "base/file.h"
+#include "base/fd.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +41,7 @@ static int check_peer(int fd, bool *is_root)
 
 static int connect_to(const struct sockaddr_un *address, bool *is_root)
 {
-	int fd = file_keep_off_standard(
+	int fd = fd_move_off_standard(
 		socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 	int ret;
 

@@ -16,7 +16,7 @@
 #include "publish/release.h"
 #include "base/cancel.h"
 #include "base/error.h"
-#include "base/file.h"
+#include "base/fd.h"
 #include "format/wire.h"
 #include "publish/announce.h"
 #include "publish/daemon.h"
@@ -51,7 +51,7 @@ static bool has_thread;
 
 static struct {
 	int fd; /* -1: not connected */
-	struct file_identity is;
+	struct fd_identity is;
 	bool congested; /* the answer has not been sent yet */
 	struct wire_message answer;
 } connection = {.fd = -1};
@@ -67,7 +67,7 @@ static size_t request_count;
 
 static bool is_connected(void)
 {
-	return connection.fd >= 0 && file_is_same(connection.fd, &connection.is);
+	return connection.fd >= 0 && fd_is_same(connection.fd, &connection.is);
 }
 
 static bool watch_connection(void)
@@ -356,7 +356,7 @@ static void connect_daemon(void)
 	connection.fd = fd;
 	/* What was asked for on the one before can never be carried out. */
 	request_count = 0;
-	if (file_identify(fd, &connection.is) && watch_connection() && !introduce(is_root))
+	if (fd_identify(fd, &connection.is) && watch_connection() && !introduce(is_root))
 		wakeup_disarm();
 	else
 		end_connection();

@@ -13,7 +13,7 @@
  * fork, which shares the epoll descriptor.
  */
 #include "publish/wakeup.h"
-#include "base/file.h"
+#include "base/fd.h"
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -24,7 +24,7 @@ static struct {
 	int epoll; /* -1: no descriptor has been made */
 	int anchor;
 	int timer;
-	struct file_identity anchored;
+	struct fd_identity anchored;
 } wakeup = {.epoll = -1};
 
 static bool in_epoll(int operation, int fd, uint32_t events)
@@ -36,7 +36,7 @@ static bool in_epoll(int operation, int fd, uint32_t events)
 
 static bool epoll_is_ours(void)
 {
-	return wakeup.epoll >= 0 && file_is_same(wakeup.anchor, &wakeup.anchored) &&
+	return wakeup.epoll >= 0 && fd_is_same(wakeup.anchor, &wakeup.anchored) &&
 	       in_epoll(EPOLL_CTL_MOD, wakeup.anchor, 0);
 }
 
@@ -62,18 +62,18 @@ int wakeup_descriptor(void)
 
 static bool make_all(void)
 {
-	wakeup.epoll = file_keep_off_standard(epoll_create1(EPOLL_CLOEXEC));
+	wakeup.epoll = fd_move_off_standard(epoll_create1(EPOLL_CLOEXEC));
 	if (wakeup.epoll < 0)
 		return false;
 	/* A datagram socket: an unconnected socket of another type reports EPOLLHUP. */
-	wakeup.anchor = file_keep_off_standard(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+	wakeup.anchor = fd_move_off_standard(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
 	if (wakeup.anchor < 0)
 		return false;
 	wakeup.timer =
-		file_keep_off_standard(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+		fd_move_off_standard(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
 	if (wakeup.timer < 0)
 		return false;
-	return file_identify(wakeup.anchor, &wakeup.anchored) &&
+	return fd_identify(wakeup.anchor, &wakeup.anchored) &&
 	       in_epoll(EPOLL_CTL_ADD, wakeup.anchor, 0) &&
 	       in_epoll(EPOLL_CTL_ADD, wakeup.timer, EPOLLIN);
 }
@@ -113,7 +113,7 @@ void wakeup_unmake(void)
 		close(wakeup.timer);
 	if (epoll_ours)
 		close(wakeup.epoll);
-	if (wakeup_is_made() && file_is_same(wakeup.anchor, &wakeup.anchored))
+	if (wakeup_is_made() && fd_is_same(wakeup.anchor, &wakeup.anchored))
 		close(wakeup.anchor);
 	wakeup.epoll = -1;
 }

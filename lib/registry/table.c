@@ -8,7 +8,7 @@
  */
 #include "registry/table.h"
 #include "base/error.h"
-#include "base/file.h"
+#include "base/fd.h"
 #include "base/mmap_error.h"
 #include "base/page.h"
 #include <errno.h>
@@ -139,7 +139,7 @@ static int create_memfd(void)
 
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create("pmem2fs", flags);
-	fd = file_keep_off_standard(fd);
+	fd = fd_move_off_standard(fd);
 	return fd < 0 ? -errno : fd;
 }
 
