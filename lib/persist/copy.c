@@ -77,10 +77,10 @@ static void choose(void)
 	copy_stream_flushed = cpu->stream_flushed;
 	copy_stream_cached = cpu->stream_cached;
 	functions[PMEM2_GRANULARITY_PAGE] = pages;
-	functions[PMEM2_GRANULARITY_BYTE].move = kernel->move[LINE_NOTHING];
-	functions[PMEM2_GRANULARITY_BYTE].fill = kernel->fill[LINE_NOTHING];
+	functions[PMEM2_GRANULARITY_BYTE].move = kernel->move[FLUSH_NONE];
+	functions[PMEM2_GRANULARITY_BYTE].fill = kernel->fill[FLUSH_NONE];
 	functions[PMEM2_GRANULARITY_CACHE_LINE] = pages;
-	if (cpu->flush != LINE_NOTHING) {
+	if (cpu->flush != FLUSH_NONE) {
 		functions[PMEM2_GRANULARITY_CACHE_LINE].move = kernel->move[cpu->flush];
 		functions[PMEM2_GRANULARITY_CACHE_LINE].fill = kernel->fill[cpu->flush];
 	}

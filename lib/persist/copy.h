@@ -6,7 +6,7 @@
 #define PMEM2FS_COPY_H
 
 #include "libpmem2.h"
-#include "persist/line.h"
+#include "persist/cache_line.h"
 #include <stdbool.h>
 
 #define COPY_NODRAIN   (PMEM2_F_MEM_NODRAIN | PMEM2_F_MEM_NOFLUSH)
@@ -16,8 +16,8 @@
 /* One way of storing, for each way of flushing; NULL where the processors that it is for lack that.
  */
 struct copy_kernel {
-	pmem2_memmove_fn move[LINE_WAYS];
-	pmem2_memset_fn fill[LINE_WAYS];
+	pmem2_memmove_fn move[FLUSH_INSTRUCTIONS];
+	pmem2_memset_fn fill[FLUSH_INSTRUCTIONS];
 };
 
 extern const struct copy_kernel copy_portable;
@@ -35,9 +35,9 @@ extern size_t copy_stream_flushed;
 extern size_t copy_stream_cached;
 
 static inline __attribute__((always_inline)) bool copy_streams(size_t size, unsigned flags,
-							       enum line_flush how)
+							       enum flush_instruction how)
 {
-	size_t from = how == LINE_NOTHING ? copy_stream_cached : copy_stream_flushed;
+	size_t from = how == FLUSH_NONE ? copy_stream_cached : copy_stream_flushed;
 
 	if (flags & COPY_TEMPORAL)
 		return false;

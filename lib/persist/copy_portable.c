@@ -69,12 +69,12 @@ static void fill(char *to, char byte, size_t size)
 		store_byte(to++, byte);
 }
 
-static void finish(const char *to, size_t size, unsigned flags, enum line_flush how)
+static void finish(const char *to, size_t size, unsigned flags, enum flush_instruction how)
 {
 	if (!(flags & PMEM2_F_MEM_NOFLUSH))
-		lines_flush(to, size, how);
+		cache_lines_flush(to, size, how);
 	if (!(flags & COPY_NODRAIN))
-		line_fence();
+		cache_line_fence();
 }
 
 #define ENTRIES(suffix, how)                                                                       \
@@ -94,30 +94,30 @@ static void finish(const char *to, size_t size, unsigned flags, enum line_flush 
 		return to;                                                                         \
 	}
 
-ENTRIES(nothing, LINE_NOTHING)
+ENTRIES(nothing, FLUSH_NONE)
 #if defined(__x86_64__)
-ENTRIES(clflush, LINE_CLFLUSH)
-ENTRIES(clflushopt, LINE_CLFLUSHOPT)
-ENTRIES(clwb, LINE_CLWB)
+ENTRIES(clflush, FLUSH_CLFLUSH)
+ENTRIES(clflushopt, FLUSH_CLFLUSHOPT)
+ENTRIES(clwb, FLUSH_CLWB)
 #elif defined(__aarch64__)
-ENTRIES(cvac, LINE_CVAC)
-ENTRIES(cvap, LINE_CVAP)
+ENTRIES(cvac, FLUSH_CVAC)
+ENTRIES(cvap, FLUSH_CVAP)
 #endif
 
 const struct copy_kernel copy_portable = {
-	.move[LINE_NOTHING] = move_nothing,
-	.fill[LINE_NOTHING] = fill_nothing,
+	.move[FLUSH_NONE] = move_nothing,
+	.fill[FLUSH_NONE] = fill_nothing,
 #if defined(__x86_64__)
-	.move[LINE_CLFLUSH] = move_clflush,
-	.fill[LINE_CLFLUSH] = fill_clflush,
-	.move[LINE_CLFLUSHOPT] = move_clflushopt,
-	.fill[LINE_CLFLUSHOPT] = fill_clflushopt,
-	.move[LINE_CLWB] = move_clwb,
-	.fill[LINE_CLWB] = fill_clwb,
+	.move[FLUSH_CLFLUSH] = move_clflush,
+	.fill[FLUSH_CLFLUSH] = fill_clflush,
+	.move[FLUSH_CLFLUSHOPT] = move_clflushopt,
+	.fill[FLUSH_CLFLUSHOPT] = fill_clflushopt,
+	.move[FLUSH_CLWB] = move_clwb,
+	.fill[FLUSH_CLWB] = fill_clwb,
 #elif defined(__aarch64__)
-	.move[LINE_CVAC] = move_cvac,
-	.fill[LINE_CVAC] = fill_cvac,
-	.move[LINE_CVAP] = move_cvap,
-	.fill[LINE_CVAP] = fill_cvap,
+	.move[FLUSH_CVAC] = move_cvac,
+	.fill[FLUSH_CVAC] = fill_cvac,
+	.move[FLUSH_CVAP] = move_cvap,
+	.fill[FLUSH_CVAP] = fill_cvap,
 #endif
 };

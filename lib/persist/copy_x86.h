@@ -13,17 +13,17 @@
  * overlap. Where the destination and the size are multiples of 8, so is where each store begins,
  * and it has 8 bytes or more: no word is ever half new.
  */
+#include "persist/cache_line.h"
 #include "persist/copy.h"
-#include "persist/line.h"
 #include <immintrin.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
 #define SMALL       256
-#define BLOCK       (4 * LINE)
+#define BLOCK       (4 * CACHE_LINE)
 #define LONG_BLOCK  ((sizeof(WIDE) == 64 ? 32 : 16) * sizeof(WIDE))
-#define MID_BLOCK   (LONG_BLOCK < 8 * LINE ? LONG_BLOCK : 8 * LINE)
+#define MID_BLOCK   (LONG_BLOCK < 8 * CACHE_LINE ? LONG_BLOCK : 8 * CACHE_LINE)
 #define NEAR        (8ul << 10)
 #define FAR         (24ul << 20)
 #define INLINE      static inline __attribute__((always_inline))
@@ -131,10 +131,10 @@ INLINE void stream_lines(char *to, const char *from, unsigned lines)
 	WIDE vectors[LONG_BLOCK / sizeof(WIDE)];
 
 #pragma GCC unroll 32
-	for (unsigned i = 0; i < lines * LINE / sizeof(WIDE); i++)
+	for (unsigned i = 0; i < lines * CACHE_LINE / sizeof(WIDE); i++)
 		vectors[i] = WIDE_LOAD(from + i * sizeof(WIDE));
 #pragma GCC unroll 32
-	for (unsigned i = 0; i < lines * LINE / sizeof(WIDE); i++)
+	for (unsigned i = 0; i < lines * CACHE_LINE / sizeof(WIDE); i++)
 		STREAM(to + i * sizeof(WIDE), vectors[i]);
 }
 
@@ -148,7 +148,8 @@ INLINE bool wants_long_blocks(size_t size, bool stream)
 }
 
 /* `lines` whole lines of the destination. */
-INLINE void move_lines(char *to, const char *from, unsigned lines, bool stream, enum line_flush how)
+INLINE void move_lines(char *to, const char *from, unsigned lines, bool stream,
+		       enum flush_instruction how)
 {
 	VECTOR vectors[BLOCK / VECTOR_SIZE];
 
@@ -157,24 +158,25 @@ INLINE void move_lines(char *to, const char *from, unsigned lines, bool stream, 
 		return;
 	}
 #pragma GCC unroll 16
-	for (unsigned i = 0; i < lines * LINE / VECTOR_SIZE; i++)
+	for (unsigned i = 0; i < lines * CACHE_LINE / VECTOR_SIZE; i++)
 		vectors[i] = LOAD(from + i * VECTOR_SIZE);
 #pragma GCC unroll 16
-	for (unsigned i = 0; i < lines * LINE / VECTOR_SIZE; i++)
+	for (unsigned i = 0; i < lines * CACHE_LINE / VECTOR_SIZE; i++)
 		STORE(to + i * VECTOR_SIZE, vectors[i]);
 #pragma GCC unroll 4
 	for (unsigned i = 0; i < lines; i++)
-		line_flush(to + i * LINE, how);
+		cache_line_flush(to + i * CACHE_LINE, how);
 }
 
 /* A part of one line. Streaming it as words takes three quarters of the time of flushing it. */
-INLINE void move_edge(char *to, const char *from, size_t size, bool stream, enum line_flush how)
+INLINE void move_edge(char *to, const char *from, size_t size, bool stream,
+		      enum flush_instruction how)
 {
-	long long words[LINE / 8];
+	long long words[CACHE_LINE / 8];
 
 	if (!stream || ((uintptr_t)to | size) % 8) {
 		move_small(to, from, size);
-		line_flush(to, how);
+		cache_line_flush(to, how);
 		return;
 	}
 	move_small((char *)words, from, size);
@@ -182,9 +184,10 @@ INLINE void move_edge(char *to, const char *from, size_t size, bool stream, enum
 		_mm_stream_si64((long long *)to + i, words[i]);
 }
 
-INLINE void move_up(char *to, const char *from, size_t size, bool stream, enum line_flush how)
+INLINE void move_up(char *to, const char *from, size_t size, bool stream,
+		    enum flush_instruction how)
 {
-	size_t edge = -(uintptr_t)to % LINE;
+	size_t edge = -(uintptr_t)to % CACHE_LINE;
 
 	if (edge > size)
 		edge = size;
@@ -196,21 +199,22 @@ INLINE void move_up(char *to, const char *from, size_t size, bool stream, enum l
 	}
 	if (wants_long_blocks(size, stream)) {
 		for (; size >= LONG_BLOCK; to += LONG_BLOCK, from += LONG_BLOCK, size -= LONG_BLOCK)
-			stream_lines(to, from, LONG_BLOCK / LINE);
+			stream_lines(to, from, LONG_BLOCK / CACHE_LINE);
 		for (; size >= MID_BLOCK; to += MID_BLOCK, from += MID_BLOCK, size -= MID_BLOCK)
-			stream_lines(to, from, MID_BLOCK / LINE);
+			stream_lines(to, from, MID_BLOCK / CACHE_LINE);
 	}
 	for (; size >= BLOCK; to += BLOCK, from += BLOCK, size -= BLOCK)
-		move_lines(to, from, BLOCK / LINE, stream, how);
-	for (; size >= LINE; to += LINE, from += LINE, size -= LINE)
+		move_lines(to, from, BLOCK / CACHE_LINE, stream, how);
+	for (; size >= CACHE_LINE; to += CACHE_LINE, from += CACHE_LINE, size -= CACHE_LINE)
 		move_lines(to, from, 1, stream, how);
 	if (size)
 		move_edge(to, from, size, stream, how);
 }
 
-INLINE void move_down(char *to, const char *from, size_t size, bool stream, enum line_flush how)
+INLINE void move_down(char *to, const char *from, size_t size, bool stream,
+		      enum flush_instruction how)
 {
-	size_t edge = (uintptr_t)(to + size) % LINE;
+	size_t edge = (uintptr_t)(to + size) % CACHE_LINE;
 
 	if (edge > size)
 		edge = size;
@@ -221,26 +225,27 @@ INLINE void move_down(char *to, const char *from, size_t size, bool stream, enum
 	if (wants_long_blocks(size, stream)) {
 		while (size >= LONG_BLOCK) {
 			size -= LONG_BLOCK;
-			stream_lines(to + size, from + size, LONG_BLOCK / LINE);
+			stream_lines(to + size, from + size, LONG_BLOCK / CACHE_LINE);
 		}
 		while (size >= MID_BLOCK) {
 			size -= MID_BLOCK;
-			stream_lines(to + size, from + size, MID_BLOCK / LINE);
+			stream_lines(to + size, from + size, MID_BLOCK / CACHE_LINE);
 		}
 	}
 	while (size >= BLOCK) {
 		size -= BLOCK;
-		move_lines(to + size, from + size, BLOCK / LINE, stream, how);
+		move_lines(to + size, from + size, BLOCK / CACHE_LINE, stream, how);
 	}
-	while (size >= LINE) {
-		size -= LINE;
+	while (size >= CACHE_LINE) {
+		size -= CACHE_LINE;
 		move_lines(to + size, from + size, 1, stream, how);
 	}
 	if (size)
 		move_edge(to, from, size, stream, how);
 }
 
-INLINE void move_any(char *to, const char *from, size_t size, bool stream, enum line_flush how)
+INLINE void move_any(char *to, const char *from, size_t size, bool stream,
+		     enum flush_instruction how)
 {
 	if ((uintptr_t)to - (uintptr_t)from >= size)
 		move_up(to, from, size, stream, how);
@@ -248,13 +253,14 @@ INLINE void move_any(char *to, const char *from, size_t size, bool stream, enum 
 		move_down(to, from, size, stream, how);
 }
 
-INLINE void *move(char *to, const char *from, size_t size, unsigned flags, enum line_flush how)
+INLINE void *move(char *to, const char *from, size_t size, unsigned flags,
+		  enum flush_instruction how)
 {
 	if (copy_streams(size, flags, how)) {
 		move_any(to, from, size, true, how);
 	} else if (size <= SMALL) {
 		move_small(to, from, size);
-		lines_flush(to, size, how);
+		cache_lines_flush(to, size, how);
 	} else {
 		move_any(to, from, size, false, how);
 	}
@@ -316,36 +322,37 @@ INLINE void fill_small(char *to, uint64_t word, size_t size)
 	}
 }
 
-INLINE void fill_lines(char *to, uint64_t word, unsigned lines, bool stream, enum line_flush how)
+INLINE void fill_lines(char *to, uint64_t word, unsigned lines, bool stream,
+		       enum flush_instruction how)
 {
 	if (stream) {
 #pragma GCC unroll 16
-		for (unsigned i = 0; i < lines * LINE / sizeof(WIDE); i++)
+		for (unsigned i = 0; i < lines * CACHE_LINE / sizeof(WIDE); i++)
 			STREAM(to + i * sizeof(WIDE), WIDE_FILL(word));
 		return;
 	}
 #pragma GCC unroll 16
-	for (unsigned i = 0; i < lines * LINE / VECTOR_SIZE; i++)
+	for (unsigned i = 0; i < lines * CACHE_LINE / VECTOR_SIZE; i++)
 		STORE(to + i * VECTOR_SIZE, FILL(word));
 #pragma GCC unroll 4
 	for (unsigned i = 0; i < lines; i++)
-		line_flush(to + i * LINE, how);
+		cache_line_flush(to + i * CACHE_LINE, how);
 }
 
-INLINE void fill_edge(char *to, uint64_t word, size_t size, bool stream, enum line_flush how)
+INLINE void fill_edge(char *to, uint64_t word, size_t size, bool stream, enum flush_instruction how)
 {
 	if (!stream || ((uintptr_t)to | size) % 8) {
 		fill_small(to, word, size);
-		line_flush(to, how);
+		cache_line_flush(to, how);
 		return;
 	}
 	for (size_t i = 0; i < size / 8; i++)
 		_mm_stream_si64((long long *)to + i, (long long)word);
 }
 
-INLINE void fill_any(char *to, uint64_t word, size_t size, bool stream, enum line_flush how)
+INLINE void fill_any(char *to, uint64_t word, size_t size, bool stream, enum flush_instruction how)
 {
-	size_t edge = -(uintptr_t)to % LINE;
+	size_t edge = -(uintptr_t)to % CACHE_LINE;
 
 	if (edge > size)
 		edge = size;
@@ -355,14 +362,14 @@ INLINE void fill_any(char *to, uint64_t word, size_t size, bool stream, enum lin
 		size -= edge;
 	}
 	for (; size >= BLOCK; to += BLOCK, size -= BLOCK)
-		fill_lines(to, word, BLOCK / LINE, stream, how);
-	for (; size >= LINE; to += LINE, size -= LINE)
+		fill_lines(to, word, BLOCK / CACHE_LINE, stream, how);
+	for (; size >= CACHE_LINE; to += CACHE_LINE, size -= CACHE_LINE)
 		fill_lines(to, word, 1, stream, how);
 	if (size)
 		fill_edge(to, word, size, stream, how);
 }
 
-INLINE void *fill(char *to, int byte, size_t size, unsigned flags, enum line_flush how)
+INLINE void *fill(char *to, int byte, size_t size, unsigned flags, enum flush_instruction how)
 {
 	uint64_t word = (unsigned char)byte * 0x0101010101010101u;
 
@@ -370,7 +377,7 @@ INLINE void *fill(char *to, int byte, size_t size, unsigned flags, enum line_flu
 		fill_any(to, word, size, true, how);
 	} else if (size <= SMALL) {
 		fill_small(to, word, size);
-		lines_flush(to, size, how);
+		cache_lines_flush(to, size, how);
 	} else {
 		fill_any(to, word, size, false, how);
 	}
@@ -383,13 +390,13 @@ INLINE void *fill(char *to, int byte, size_t size, unsigned flags, enum line_flu
 #define ENTRIES(suffix, how)                                                                       \
 	static void *move_##suffix(void *to, const void *from, size_t size, unsigned flags)        \
 	{                                                                                          \
-		if (how != LINE_NOTHING && flags & PMEM2_F_MEM_NOFLUSH)                            \
+		if (how != FLUSH_NONE && flags & PMEM2_F_MEM_NOFLUSH)                              \
 			return move_nothing(to, from, size, flags);                                \
 		return move(to, from, size, flags, how);                                           \
 	}                                                                                          \
 	static void *fill_##suffix(void *to, int byte, size_t size, unsigned flags)                \
 	{                                                                                          \
-		if (how != LINE_NOTHING && flags & PMEM2_F_MEM_NOFLUSH)                            \
+		if (how != FLUSH_NONE && flags & PMEM2_F_MEM_NOFLUSH)                              \
 			return fill_nothing(to, byte, size, flags);                                \
 		return fill(to, byte, size, flags, how);                                           \
 	}
@@ -397,10 +404,10 @@ INLINE void *fill(char *to, int byte, size_t size, unsigned flags, enum line_flu
 static void *move_nothing(void *to, const void *from, size_t size, unsigned flags);
 static void *fill_nothing(void *to, int byte, size_t size, unsigned flags);
 
-ENTRIES(nothing, LINE_NOTHING)
-ENTRIES(clflush, LINE_CLFLUSH)
-ENTRIES(clflushopt, LINE_CLFLUSHOPT)
-ENTRIES(clwb, LINE_CLWB)
+ENTRIES(nothing, FLUSH_NONE)
+ENTRIES(clflush, FLUSH_CLFLUSH)
+ENTRIES(clflushopt, FLUSH_CLFLUSHOPT)
+ENTRIES(clwb, FLUSH_CLWB)
 
 #define KERNEL                                                                                     \
 	{                                                                                          \

@@ -59,17 +59,17 @@ static bool read_size(const char *name, size_t *size)
 
 #if defined(__x86_64__)
 
-static enum line_flush choose_flush(void)
+static enum flush_instruction choose_flush(void)
 {
 	unsigned a, b, c, d;
 
 	if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
-		return LINE_CLFLUSH;
+		return FLUSH_CLFLUSH;
 	if (b & bit_CLWB && !says("PMEM_NO_CLWB", "1"))
-		return LINE_CLWB;
+		return FLUSH_CLWB;
 	if (b & bit_CLFLUSHOPT && !says("PMEM_NO_CLFLUSHOPT", "1"))
-		return LINE_CLFLUSHOPT;
-	return LINE_CLFLUSH;
+		return FLUSH_CLFLUSHOPT;
+	return FLUSH_CLFLUSH;
 }
 
 /* The builtin asks the operating system too, which has to save the wider registers. */
@@ -86,12 +86,12 @@ static enum cpu_vectors choose_vectors(void)
 
 #else
 
-static enum line_flush choose_flush(void)
+static enum flush_instruction choose_flush(void)
 {
 #if defined(__aarch64__)
-	return getauxval(AT_HWCAP) & HWCAP_DCPOP ? LINE_CVAP : LINE_CVAC;
+	return getauxval(AT_HWCAP) & HWCAP_DCPOP ? FLUSH_CVAP : FLUSH_CVAC;
 #else
-	return LINE_NOTHING;
+	return FLUSH_NONE;
 #endif
 }
 

@@ -5,7 +5,7 @@
 #ifndef PMEM2FS_CPU_H
 #define PMEM2FS_CPU_H
 
-#include "persist/line.h"
+#include "persist/cache_line.h"
 
 enum cpu_vectors {
 	CPU_VECTORS_NONE,
@@ -15,7 +15,7 @@ enum cpu_vectors {
 };
 
 struct cpu_choice {
-	enum line_flush flush; /* LINE_NOTHING: user space cannot flush lines */
+	enum flush_instruction flush; /* FLUSH_NONE: user space cannot flush lines */
 	enum cpu_vectors vectors;
 	size_t stream_flushed; /* see copy.h */
 	size_t stream_cached;

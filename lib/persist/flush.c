@@ -38,7 +38,7 @@ static void sync_area(uintptr_t begin, uintptr_t end)
 		if (errno == ENOMEM)
 			return;
 		/* Device DAX has no pages to write back, and refuses: its lines can be flushed. */
-		if (errno == EINVAL && cpu_choice()->flush != LINE_NOTHING) {
+		if (errno == EINVAL && cpu_choice()->flush != FLUSH_NONE) {
 			flush_persist_fn(PMEM2_GRANULARITY_CACHE_LINE)((void *)begin, end - begin);
 			return;
 		}
@@ -76,7 +76,7 @@ static void drain_nothing(void)
 
 static void drain_stores(void)
 {
-	line_fence();
+	cache_line_fence();
 }
 
 static void flush_nothing(const void *address, size_t size)
@@ -89,42 +89,42 @@ static void persist_nothing(const void *address, size_t size)
 {
 	(void)address;
 	(void)size;
-	line_fence();
+	cache_line_fence();
 }
 
 #define LINE_FUNCTIONS(suffix, how)                                                                \
 	static void flush_##suffix(const void *address, size_t size)                               \
 	{                                                                                          \
-		lines_flush(address, size, how);                                                   \
+		cache_lines_flush(address, size, how);                                             \
 	}                                                                                          \
 	static void persist_##suffix(const void *address, size_t size)                             \
 	{                                                                                          \
-		lines_flush(address, size, how);                                                   \
-		line_fence();                                                                      \
+		cache_lines_flush(address, size, how);                                             \
+		cache_line_fence();                                                                \
 	}
 
 #if defined(__x86_64__)
-LINE_FUNCTIONS(clflush, LINE_CLFLUSH)
-LINE_FUNCTIONS(clflushopt, LINE_CLFLUSHOPT)
-LINE_FUNCTIONS(clwb, LINE_CLWB)
+LINE_FUNCTIONS(clflush, FLUSH_CLFLUSH)
+LINE_FUNCTIONS(clflushopt, FLUSH_CLFLUSHOPT)
+LINE_FUNCTIONS(clwb, FLUSH_CLWB)
 #elif defined(__aarch64__)
-LINE_FUNCTIONS(cvac, LINE_CVAC)
-LINE_FUNCTIONS(cvap, LINE_CVAP)
+LINE_FUNCTIONS(cvac, FLUSH_CVAC)
+LINE_FUNCTIONS(cvap, FLUSH_CVAP)
 #endif
 
 static const struct functions by_bytes = {persist_nothing, flush_nothing, drain_stores};
 static const struct functions by_pages = {flush_pages, flush_pages, drain_nothing};
-static const struct functions by_lines[LINE_WAYS] = {
+static const struct functions by_lines[FLUSH_INSTRUCTIONS] = {
 #if defined(__x86_64__)
-	[LINE_CLFLUSH] = {persist_clflush, flush_clflush, drain_stores},
-	[LINE_CLFLUSHOPT] = {persist_clflushopt, flush_clflushopt, drain_stores},
-	[LINE_CLWB] = {persist_clwb, flush_clwb, drain_stores},
+	[FLUSH_CLFLUSH] = {persist_clflush, flush_clflush, drain_stores},
+	[FLUSH_CLFLUSHOPT] = {persist_clflushopt, flush_clflushopt, drain_stores},
+	[FLUSH_CLWB] = {persist_clwb, flush_clwb, drain_stores},
 #elif defined(__aarch64__)
-	[LINE_CVAC] = {persist_cvac, flush_cvac, drain_stores},
-	[LINE_CVAP] = {persist_cvap, flush_cvap, drain_stores},
+	[FLUSH_CVAC] = {persist_cvac, flush_cvac, drain_stores},
+	[FLUSH_CVAP] = {persist_cvap, flush_cvap, drain_stores},
 #else
 	/* User space cannot flush the caches, the kernel can. */
-	[LINE_NOTHING] = {flush_pages, flush_pages, drain_stores},
+	[FLUSH_NONE] = {flush_pages, flush_pages, drain_stores},
 #endif
 };
 

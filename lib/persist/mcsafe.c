@@ -122,7 +122,7 @@ static int copy_piece(const struct transfer *transfer, size_t done, size_t size,
 	char *piece;
 	int error;
 
-	if (transfer->write && cpu_choice()->flush == LINE_NOTHING)
+	if (transfer->write && cpu_choice()->flush == FLUSH_NONE)
 		return error_set(PMEM2_E_NOSUPP,
 				 "this processor cannot flush its caches from user space");
 	piece = mmap(NULL, length, protection, MAP_SHARED, transfer->src->fd,

@@ -100,7 +100,7 @@ static void test_functions(void **state)
 	assert_ptr_equal(pmem2_get_drain_fn(maps[0]), pmem2_get_drain_fn(maps[2]));
 
 	/* No system call flushes lines where user space can. */
-	if (cpu_choice()->flush != LINE_NOTHING) {
+	if (cpu_choice()->flush != FLUSH_NONE) {
 		pmem2_get_persist_fn(maps[1])(pages + PAGE - 1, 100);
 		pmem2_get_flush_fn(maps[4])(pages + PAGE - 1, PAGE);
 	}

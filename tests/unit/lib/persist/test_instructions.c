@@ -29,8 +29,8 @@ static struct {
 	bool elsewhere;
 } seen;
 
-static char target[LINES * LINE] __attribute__((aligned(64)));
-static char source[LINES * LINE];
+static char target[LINES * CACHE_LINE] __attribute__((aligned(64)));
+static char source[LINES * CACHE_LINE];
 static struct pmem2_map *byte_map;
 static struct pmem2_map *line_map;
 
@@ -76,7 +76,7 @@ static uint64_t operand(const uint8_t *modrm, unsigned rex, const struct user_re
 
 /* What the instruction does; `how` and `width` tell more of it. */
 static enum event decode(const uint8_t *code, const struct user_regs_struct *registers,
-			 uint64_t *address, enum line_flush *how, unsigned *width)
+			 uint64_t *address, enum flush_instruction *how, unsigned *width)
 {
 	bool wide = *code == 0x66;
 	unsigned rex = 0;
@@ -106,7 +106,9 @@ static enum event decode(const uint8_t *code, const struct user_regs_struct *reg
 	if (*code == 0xae && code[1] == 0xf8)
 		return FENCE;
 	if ((*code == 0xae && code[1] < 0xc0 && (code[1] >> 3 & 7) >= (wide ? 6 : 7))) {
-		*how = !wide ? LINE_CLFLUSH : (code[1] >> 3 & 7) == 6 ? LINE_CLWB : LINE_CLFLUSHOPT;
+		*how = !wide                     ? FLUSH_CLFLUSH
+		       : (code[1] >> 3 & 7) == 6 ? FLUSH_CLWB
+						 : FLUSH_CLFLUSHOPT;
 		*address = operand(code + 1, rex, registers, 1);
 		return FLUSH;
 	}
@@ -127,7 +129,7 @@ static void note(pid_t child)
 {
 	struct user_regs_struct registers;
 	uint64_t address = 0;
-	enum line_flush how;
+	enum flush_instruction how;
 	union {
 		long words[2];
 		uint8_t bytes[16];
@@ -147,7 +149,7 @@ static void note(pid_t child)
 		seen.fences++;
 		return;
 	}
-	line = (address - (uintptr_t)target) / LINE;
+	line = (address - (uintptr_t)target) / CACHE_LINE;
 	if (line >= LINES) {
 		seen.elsewhere = true;
 	} else if (event == FLUSH) {
@@ -195,13 +197,14 @@ static void watch(pid_t child)
 /* Every line of the range was made persistent, in one way, and no other was touched. */
 static void check_lines(size_t at, size_t size, bool flushed)
 {
-	size_t first = at / LINE;
-	size_t end = size ? (at + size - 1) / LINE + 1 : first;
+	size_t first = at / CACHE_LINE;
+	size_t end = size ? (at + size - 1) / CACHE_LINE + 1 : first;
 
 	assert_false(seen.elsewhere);
 	for (size_t line = 0; line < LINES; line++) {
-		size_t from = line * LINE < at ? at : line * LINE;
-		size_t to = (line + 1) * LINE < at + size ? (line + 1) * LINE : at + size;
+		size_t from = line * CACHE_LINE < at ? at : line * CACHE_LINE;
+		size_t to =
+			(line + 1) * CACHE_LINE < at + size ? (line + 1) * CACHE_LINE : at + size;
 
 		if (!flushed || line < first || line >= end) {
 			assert_int_equal(seen.flushes[line], 0);
@@ -286,7 +289,7 @@ static void check_copy(size_t i, size_t range, bool lines)
 	if (forbidden || cpu_choice()->vectors == CPU_VECTORS_NONE)
 		assert_int_equal(streamed(), 0);
 	else if (forced || ranges[range].size >= from)
-		assert_true(streamed() >= ranges[range].size / LINE * LINE / 2);
+		assert_true(streamed() >= ranges[range].size / CACHE_LINE * CACHE_LINE / 2);
 	else
 		assert_int_equal(streamed(), 0);
 }
@@ -328,10 +331,10 @@ static struct pmem2_map *adopt(char *address, enum pmem2_granularity granularity
 
 int main(int argc, char **argv)
 {
-	static const char *const names[LINE_WAYS] = {
-		[LINE_CLFLUSH] = "clflush",
-		[LINE_CLFLUSHOPT] = "clflushopt",
-		[LINE_CLWB] = "clwb",
+	static const char *const names[FLUSH_INSTRUCTIONS] = {
+		[FLUSH_CLFLUSH] = "clflush",
+		[FLUSH_CLFLUSHOPT] = "clflushopt",
+		[FLUSH_CLWB] = "clwb",
 	};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_flush),
