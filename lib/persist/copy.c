@@ -4,20 +4,17 @@
  *
  * Owns the choice of a kernel, made once.
  */
-#include "persist/copy.h"
+#include "persist/copy_kernel.h"
 #include "persist/cpu.h"
 #include "persist/flush.h"
 #include <pthread.h>
 
-struct functions {
+struct copy_functions {
 	pmem2_memmove_fn move;
 	pmem2_memset_fn fill;
 };
 
-size_t copy_stream_flushed;
-size_t copy_stream_cached;
-
-static struct functions functions[PMEM2_GRANULARITY_PAGE + 1];
+static struct copy_functions functions[PMEM2_GRANULARITY_PAGE + 1];
 
 /*
  * Page granularity. The kernel sees stores that by-pass the caches only behind the fence that the
@@ -72,7 +69,7 @@ static void choose(void)
 {
 	const struct cpu_choice *cpu = cpu_choice();
 	const struct copy_kernel *kernel = kernel_of(cpu->vectors);
-	struct functions pages = {move_pages, fill_pages};
+	struct copy_functions pages = {move_pages, fill_pages};
 
 	copy_stream_flushed = cpu->stream_flushed;
 	copy_stream_cached = cpu->stream_cached;
@@ -86,7 +83,7 @@ static void choose(void)
 	}
 }
 
-static const struct functions *functions_of(struct pmem2_map *map)
+static const struct copy_functions *functions_of(struct pmem2_map *map)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 

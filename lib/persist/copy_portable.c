@@ -6,7 +6,7 @@
  * bytes before the first and behind the last one singly. The stores are atomic for the compiler,
  * which must not make a call of memcpy of them. Owns nothing.
  */
-#include "persist/copy.h"
+#include "persist/copy_kernel.h"
 #include <string.h>
 
 static void store_word(char *to, uint64_t word)

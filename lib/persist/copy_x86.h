@@ -14,7 +14,7 @@
  * and it has 8 bytes or more: no word is ever half new.
  */
 #include "persist/cache_line.h"
-#include "persist/copy.h"
+#include "persist/copy_kernel.h"
 #include <immintrin.h>
 #include <stdbool.h>
 #include <stdint.h>

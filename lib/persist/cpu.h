@@ -17,7 +17,7 @@ enum cpu_vectors {
 struct cpu_choice {
 	enum flush_instruction flush; /* FLUSH_NONE: user space cannot flush lines */
 	enum cpu_vectors vectors;
-	size_t stream_flushed; /* see copy.h */
+	size_t stream_flushed; /* see copy_kernel.h */
 	size_t stream_cached;
 	size_t stream_moved_pages; /* see copy.c */
 	size_t stream_filled_pages;

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-struct functions {
+struct flush_functions {
 	pmem2_persist_fn persist;
 	pmem2_flush_fn flush;
 	pmem2_drain_fn drain;
@@ -112,9 +112,9 @@ LINE_FUNCTIONS(cvac, FLUSH_CVAC)
 LINE_FUNCTIONS(cvap, FLUSH_CVAP)
 #endif
 
-static const struct functions by_bytes = {persist_nothing, flush_nothing, drain_stores};
-static const struct functions by_pages = {flush_pages, flush_pages, drain_nothing};
-static const struct functions by_lines[FLUSH_INSTRUCTIONS] = {
+static const struct flush_functions by_bytes = {persist_nothing, flush_nothing, drain_stores};
+static const struct flush_functions by_pages = {flush_pages, flush_pages, drain_nothing};
+static const struct flush_functions by_lines[FLUSH_INSTRUCTIONS] = {
 #if defined(__x86_64__)
 	[FLUSH_CLFLUSH] = {persist_clflush, flush_clflush, drain_stores},
 	[FLUSH_CLFLUSHOPT] = {persist_clflushopt, flush_clflushopt, drain_stores},
@@ -128,7 +128,7 @@ static const struct functions by_lines[FLUSH_INSTRUCTIONS] = {
 #endif
 };
 
-static const struct functions *functions_of(enum pmem2_granularity granularity)
+static const struct flush_functions *functions_of(enum pmem2_granularity granularity)
 {
 	switch (granularity) {
 	case PMEM2_GRANULARITY_BYTE:

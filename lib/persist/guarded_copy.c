@@ -35,7 +35,7 @@
 /* The process never returns into the frames that a sanitizer knows of. */
 #define UNSANITIZED __attribute__((__no_sanitize__("address", "thread")))
 
-struct job {
+struct copy_job {
 	void *to;
 	const void *from;
 	size_t length;
@@ -44,11 +44,11 @@ struct job {
 };
 
 /* Of the thread that waits, whose thread-local storage the process shares. */
-static _Thread_local struct job *current_job;
+static _Thread_local struct copy_job *current_job;
 
 UNSANITIZED static void copy_failed(int number, siginfo_t *info, void *context)
 {
-	struct job *job = current_job;
+	struct copy_job *job = current_job;
 	uintptr_t buffer = (uintptr_t)(job->persist ? job->from : job->to);
 	uintptr_t address = (uintptr_t)info->si_addr;
 
@@ -72,7 +72,7 @@ int __sigaction(int number, const struct sigaction *action, struct sigaction *ol
 
 UNSANITIZED static int copy(void *argument)
 {
-	struct job *job = argument;
+	struct copy_job *job = argument;
 	struct sigaction action = {.sa_sigaction = copy_failed, .sa_flags = SA_SIGINFO};
 	sigset_t faults;
 
@@ -93,7 +93,7 @@ UNSANITIZED static int copy(void *argument)
 
 int guarded_copy(void *to, const void *from, size_t length, pmem2_persist_fn persist)
 {
-	struct job job = {to, from, length, persist, -ECANCELED};
+	struct copy_job job = {to, from, length, persist, -ECANCELED};
 	int cancel_state, error = 0;
 	sigset_t all, before;
 	char *stack;

@@ -7,7 +7,7 @@
  * Runs once per kernel, which the environment chooses; where that cannot be had it is skipped.
  */
 #include "helper.h"
-#include "persist/copy.h"
+#include "persist/copy_kernel.h"
 #include "persist/cpu.h"
 #include <pthread.h>
 #include <stdatomic.h>

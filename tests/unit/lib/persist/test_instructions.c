@@ -9,7 +9,7 @@
  * flushes and streaming stores with the line that they concern, and fences. x86-64 only.
  */
 #include "helper.h"
-#include "persist/copy.h"
+#include "persist/copy_kernel.h"
 #include "persist/cpu.h"
 #include <signal.h>
 #include <sys/ptrace.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * copy.h - the kernels behind pmem2_get_memmove_fn and pmem2_get_memset_fn
+ * copy_kernel.h - the kernels behind pmem2_get_memmove_fn and pmem2_get_memset_fn
  */
-#ifndef PMEM2FS_COPY_H
-#define PMEM2FS_COPY_H
+#ifndef PMEM2FS_LIB_PERSIST_COPY_KERNEL_H
+#define PMEM2FS_LIB_PERSIST_COPY_KERNEL_H
 
 #include "libpmem2.h"
 #include "persist/cache_line.h"
@@ -13,7 +13,9 @@
 #define COPY_TEMPORAL  (PMEM2_F_MEM_TEMPORAL | PMEM2_F_MEM_WB | PMEM2_F_MEM_NOFLUSH)
 #define COPY_STREAMING (PMEM2_F_MEM_NONTEMPORAL | PMEM2_F_MEM_WC)
 
-/* One way of storing, for each way of flushing; NULL where the processors that it is for lack that.
+/*
+ * One way of storing, with a function for each flush instruction. NULL: the processors that the
+ * kernel is for lack the instruction.
  */
 struct copy_kernel {
 	pmem2_memmove_fn move[FLUSH_INSTRUCTIONS];
@@ -28,8 +30,8 @@ extern const struct copy_kernel copy_avx512;
 #endif
 
 /*
- * From how many bytes on stores by-pass the caches, where lines have to be flushed and where they
- * need not be; SIZE_MAX: never. Written before any kernel's address is given out.
+ * The sizes from which stores by-pass the caches: where cache lines have to be flushed, and where
+ * they need not be. SIZE_MAX: never. Written once, before the address of any kernel is handed out.
  */
 extern size_t copy_stream_flushed;
 extern size_t copy_stream_cached;
