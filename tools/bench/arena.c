@@ -8,6 +8,8 @@
  * maps differently one day fails here instead of comparing unequal things.
  */
 #include "bench/arena.h"
+#include "base/clock.h"
+#include "bench/message.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -85,7 +87,7 @@ static int make(const struct side *side, struct pmem2_map **map, void **address)
 		if (*address != MAP_FAILED)
 			return 0;
 		err = -errno;
-		bench_error("mmap: %m");
+		message_error("mmap: %m");
 		return err;
 	}
 	err = side->library->map_new(map, side->objects[0].config, side->objects[0].source);
@@ -163,10 +165,10 @@ static int prepare(struct side *side, struct bench_answer *answer)
 		return err;
 	err = describe(address, answer->text, sizeof(answer->text));
 	if (err)
-		bench_error("/proc/self/smaps: %s", strerror(-err));
+		message_error("/proc/self/smaps: %s", strerror(-err));
 	if (!err && side->shown != BENCH_ANYHOW && has_table() != (side->shown == BENCH_SHOWN)) {
-		bench_error("a side %s its mappings",
-			    side->shown == BENCH_SHOWN ? "hides" : "shows");
+		message_error("a side %s its mappings",
+			      side->shown == BENCH_SHOWN ? "hides" : "shows");
 		err = -EINVAL;
 	}
 	return err;
@@ -181,7 +183,7 @@ static int raw_pairs(const struct side *side, unsigned count)
 		if (address == MAP_FAILED || munmap(address, BENCH_ARENA_LENGTH)) {
 			int err = -errno;
 
-			bench_error("mmap and munmap: %m");
+			message_error("mmap and munmap: %m");
 			return err;
 		}
 	}
@@ -227,12 +229,12 @@ static int pairs(const struct side *side, unsigned thread, unsigned count)
 static int timed_pairs(struct side *side, unsigned thread)
 {
 	int err = pairs(side, thread, WARM_UP_PAIRS);
-	uint64_t start = bench_now();
+	uint64_t start = clock_now();
 
 	if (!err)
 		err = pairs(side, thread, PAIRS);
 	side->samples[thread] =
-		(struct bench_sample){.ns = bench_now() - start, .operations = PAIRS};
+		(struct bench_sample){.ns = clock_now() - start, .operations = PAIRS};
 	return err;
 }
 
@@ -274,7 +276,7 @@ static int start_second(struct side *side)
 	if (!err)
 		err = pthread_create(&thread, NULL, second_thread, side);
 	if (err)
-		bench_error("a second thread: %s", strerror(err));
+		message_error("a second thread: %s", strerror(err));
 	side->second_runs = !err;
 	return -err;
 }
@@ -342,8 +344,8 @@ int bench_arena_open(struct bench_arena *arena, const struct bench_contender *co
 					     i ? &answer : &first);
 		if (!err && i && contenders[i].live == contenders[0].live &&
 		    strcmp(first.text, answer.text) != 0) {
-			bench_error("the sides do not map the same: %s; %s", first.text,
-				    answer.text);
+			message_error("the sides do not map the same: %s; %s", first.text,
+				      answer.text);
 			err = -EINVAL;
 		}
 	}
@@ -372,7 +374,7 @@ int bench_arena_file(void)
 	if (fd >= 0 && !ftruncate(fd, BENCH_ARENA_LENGTH))
 		return fd;
 	err = -errno;
-	bench_error("memfd: %m");
+	message_error("memfd: %m");
 	if (fd >= 0)
 		close(fd);
 	return err;

@@ -7,6 +7,7 @@
 #include "bench/bench.h"
 #include "bench/cells.h"
 #include "bench/library.h"
+#include "bench/message.h"
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -79,7 +80,7 @@ static const char help[] =
 
 static int usage(const char *reason, const char *what)
 {
-	bench_error("%s %s (bench --help tells more)", reason, what);
+	message_error("%s %s (bench --help tells more)", reason, what);
 	return EXIT_USAGE;
 }
 
@@ -318,7 +319,7 @@ static int measure(const char *folder, struct bench_report *report, int *stopped
 	if (!err && options->wanted & OF_LIBRARY)
 		err = measure_library(&cpus, report);
 	if (err == -EINTR)
-		bench_error("interrupted");
+		message_error("interrupted");
 	return err;
 }
 

@@ -10,7 +10,6 @@
 
 #include <limits.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -55,8 +54,6 @@ static inline bool bench_wants(const struct bench_options *options, enum bench_m
 {
 	return options->wanted & 1u << which;
 }
-
-void bench_error(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
 
 /* engine.c: rounds and statistics */
 
@@ -111,8 +108,6 @@ struct bench_row {
 	struct bench_spread ratio; /* of the ratios that the rounds gave */
 	double overall;            /* ratio of the means: rare slow rounds have their weight */
 };
-
-uint64_t bench_now(void); /* CLOCK_MONOTONIC, ns */
 
 /* Quartiles of `count` values (at least one), which are sorted on the way. */
 struct bench_spread bench_quartiles(double *values, size_t count);
@@ -173,9 +168,6 @@ int bench_report_print(const struct bench_report *report);
 unsigned bench_report_missed(const struct bench_report *report);
 
 /* guard.c: an orderly end in all cases */
-
-/* Set by a signal: stop measuring, clean up, leave. */
-extern volatile sig_atomic_t bench_interrupted;
 
 struct bench_job {
 	/* Is given an empty folder to mount on. Returns the exit status. */

@@ -9,9 +9,12 @@
  * Small sizes walk through a window of addresses, as a log does: writing the same line again and
  * again would measure how long a line that is being flushed cannot be written.
  */
+#include "base/clock.h"
 #include "bench/bench.h"
 #include "bench/cells.h"
+#include "bench/interrupt.h"
 #include "bench/library.h"
+#include "bench/message.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -103,7 +106,7 @@ out:
 	if (err)
 		err = bench_library_failed(library, what, err);
 	if (!err && library->map_get_store_granularity(ground->map) != granularity) {
-		bench_error("%s: has not the granularity that was forced", library->path);
+		message_error("%s: has not the granularity that was forced", library->path);
 		err = -EINVAL;
 	}
 	library->source_delete(&source);
@@ -133,7 +136,7 @@ static int map_all(struct contest *contest, int fd, unsigned trial)
 					      (enum pmem2_granularity)g, ground);
 			if (!err)
 				touch(ground->address, BUFFER);
-			if (!err && bench_interrupted)
+			if (!err && interrupt_pending)
 				err = -EINTR;
 		}
 	}
@@ -273,9 +276,9 @@ static int work(void *context, unsigned side, size_t round, struct bench_sample 
 
 	(void)round;
 	do_calls(contest, side);
-	start = bench_now();
+	start = clock_now();
 	do_calls(contest, side);
-	*sample = (struct bench_sample){.ns = bench_now() - start, .operations = contest->calls};
+	*sample = (struct bench_sample){.ns = clock_now() - start, .operations = contest->calls};
 	return 0;
 }
 
@@ -316,7 +319,7 @@ static int measure_cell(struct contest *contest, const struct bench_options *opt
 	choose_calls(contest);
 	err = bench_measure(&plan, rows);
 	if (err == -ENOMEM)
-		bench_error("%s: %s", plan.name, strerror(ENOMEM));
+		message_error("%s: %s", plan.name, strerror(ENOMEM));
 	if (err)
 		return err;
 	cell->row = rows[0];
@@ -392,7 +395,7 @@ static int buffer_file(void)
 	if (fd >= 0 && !ftruncate(fd, (off_t)BUFFER) && !fallocate(fd, 0, 0, (off_t)BUFFER))
 		return fd;
 	err = -errno;
-	bench_error("memfd of %zu bytes: %m", BUFFER);
+	message_error("memfd of %zu bytes: %m", BUFFER);
 	if (fd >= 0)
 		close(fd);
 	return err;
@@ -414,7 +417,7 @@ int bench_copy(const struct bench_library *ours, const struct bench_library *oth
 			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (contest.source == MAP_FAILED) {
 		err = -errno;
-		bench_error("%zu bytes: %m", LARGEST);
+		message_error("%zu bytes: %m", LARGEST);
 		goto close;
 	}
 	touch(contest.source, LARGEST + MIB);

@@ -5,8 +5,11 @@
  * The processes map through our library and publish to the daemon of the stage. They end when bench
  * does.
  */
+#include "base/clock.h"
 #include "bench/bench.h"
+#include "bench/interrupt.h"
 #include "bench/library.h"
+#include "bench/message.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +19,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PROCESSES     1000u /* with EACH mappings; one more has ALONE */
@@ -67,7 +69,7 @@ static _Noreturn void be_one(const struct crowd *crowd, unsigned count, int read
 	snprintf(socket, sizeof(socket), "%s/socket", crowd->stage->root);
 	setenv("PMEM2FS_SOCKET", socket, 1);
 	if (map_many(crowd, count) || write(ready, "", 1) != 1) {
-		bench_error("a process of the crowd cannot map: %s", crowd->library->errormsg());
+		message_error("a process of the crowd cannot map: %s", crowd->library->errormsg());
 		_exit(1);
 	}
 	for (;;)
@@ -88,12 +90,12 @@ static int start_one(struct crowd *crowd, unsigned count)
 		be_one(crowd, count, ready[1]);
 	close(ready[1]);
 	if (pid < 0) {
-		bench_error("fork: %m");
+		message_error("fork: %m");
 		err = -EAGAIN;
 	} else {
 		crowd->pid[crowd->started++] = pid;
 		if (read(ready[0], &byte, 1) != 1)
-			err = bench_interrupted ? -EINTR : -EIO;
+			err = interrupt_pending ? -EINTR : -EIO;
 	}
 	close(ready[0]);
 	return err;
@@ -105,7 +107,7 @@ static int start_all(struct crowd *crowd)
 	int err = truncate(crowd->stage->source, size) ? -errno : 0;
 
 	if (err)
-		bench_error("%s: %m", crowd->stage->source);
+		message_error("%s: %m", crowd->stage->source);
 	for (unsigned i = 0; i < PROCESSES && !err; i++)
 		err = start_one(crowd, EACH);
 	return err ? err : start_one(crowd, ALONE);
@@ -134,13 +136,13 @@ static size_t count_names(const char *path)
 /* The daemon lets nobody wait for long: what is not looked at by then is listed later. */
 static int await_all(const struct crowd *crowd)
 {
-	uint64_t deadline = bench_now() + START_SECONDS * 1000000000ull;
+	uint64_t deadline = clock_now() + START_SECONDS * CLOCK_SECOND;
 
 	while (count_names(crowd->stage->side[0]) < COUNT + 2) {
-		if (bench_interrupted)
+		if (interrupt_pending)
 			return -EINTR;
-		if (bench_now() > deadline) {
-			bench_error("the crowd does not show after %d s", START_SECONDS);
+		if (clock_now() > deadline) {
+			message_error("the crowd does not show after %d s", START_SECONDS);
 			return -ETIMEDOUT;
 		}
 	}
@@ -157,7 +159,7 @@ static int list(const struct crowd *crowd, unsigned side, int other)
 	int err = 0;
 
 	if (!folder) {
-		bench_error("%s: %m", path);
+		message_error("%s: %m", path);
 		return -EIO;
 	}
 	while ((errno = 0, entry = readdir(folder)) && !err) {
@@ -178,7 +180,7 @@ static int list(const struct crowd *crowd, unsigned side, int other)
 	if (!err && count < COUNT)
 		err = -ENOENT;
 	if (err)
-		bench_error("%s: lists %zu of %u files: %s", path, count, COUNT, strerror(-err));
+		message_error("%s: lists %zu of %u files: %s", path, count, COUNT, strerror(-err));
 	return err;
 }
 
@@ -189,14 +191,12 @@ static int list_work(void *context, unsigned side, size_t round, struct bench_sa
 	int err;
 
 	(void)round;
-	if (crowd->rest && side == 0)
-		nanosleep(&(struct timespec){.tv_sec = EXPIRY_MS / 1000,
-					     .tv_nsec = EXPIRY_MS % 1000 * 1000000},
-			  NULL);
-	start = bench_now();
+	if (crowd->rest && side == 0 && interrupt_sleep(EXPIRY_MS))
+		return -EINTR;
+	start = clock_now();
 	err = list(crowd, side, -1);
-	*sample = (struct bench_sample){.ns = bench_now() - start, .operations = 1};
-	return bench_interrupted ? -EINTR : err;
+	*sample = (struct bench_sample){.ns = clock_now() - start, .operations = 1};
+	return interrupt_pending ? -EINTR : err;
 }
 
 static int measure(struct crowd *crowd, bool rest, struct bench_report *report)

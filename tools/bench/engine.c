@@ -9,18 +9,10 @@
  * last is nobody's advantage.
  */
 #include "bench/bench.h"
+#include "bench/interrupt.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-#include <time.h>
-
-uint64_t bench_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static int compare_doubles(const void *left, const void *right)
 {
@@ -149,7 +141,7 @@ static int run(const struct bench_plan *plan, unsigned sides, struct series *ser
 			unsigned side = (unsigned)((round + turn) % sides);
 
 			err = plan->work(plan->context, side, round, &samples[side]);
-			if (!err && bench_interrupted)
+			if (!err && interrupt_pending)
 				err = -EINTR;
 			if (err)
 				return err;

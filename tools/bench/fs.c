@@ -10,7 +10,10 @@
  * names again and again, a slice per round, for longer than that: nearly all rounds find the names
  * in the kernel, a few look them up again, and `overall` has both by their weight.
  */
+#include "base/clock.h"
 #include "bench/bench.h"
+#include "bench/interrupt.h"
+#include "bench/message.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +22,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define NAME_SIZE     24
@@ -48,7 +50,7 @@ static int failed(const char *operation, const struct tree *tree, unsigned side,
 {
 	int err = -errno;
 
-	bench_error("%s %s/%s: %m", operation, tree->stage->side[side], name);
+	message_error("%s %s/%s: %m", operation, tree->stage->side[side], name);
 	return err;
 }
 
@@ -66,7 +68,7 @@ static const char *walk(const struct tree *tree, size_t round, size_t i)
 static int stat_names(const struct tree *tree, unsigned side, size_t round, size_t count,
 		      struct bench_sample *sample)
 {
-	uint64_t start = bench_now();
+	uint64_t start = clock_now();
 	struct stat st;
 
 	for (size_t i = 0; i < count; i++) {
@@ -75,7 +77,7 @@ static int stat_names(const struct tree *tree, unsigned side, size_t round, size
 		if (fstatat(tree->fd[side], name, &st, 0))
 			return failed("stat", tree, side, name);
 	}
-	*sample = (struct bench_sample){.ns = bench_now() - start, .operations = count};
+	*sample = (struct bench_sample){.ns = clock_now() - start, .operations = count};
 	return 0;
 }
 
@@ -86,18 +88,12 @@ static int stat_work(void *context, unsigned side, size_t round, struct bench_sa
 	return stat_names(tree, side, round, slice_of(tree), sample);
 }
 
-static int sleep_ms(long ms)
-{
-	nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
-	return bench_interrupted ? -EINTR : 0;
-}
-
 static int expired_work(void *context, unsigned side, size_t round, struct bench_sample *sample)
 {
 	const struct tree *tree = context;
 
 	(void)round;
-	if (side == 0 && sleep_ms(EXPIRY_MS))
+	if (side == 0 && interrupt_sleep(EXPIRY_MS))
 		return -EINTR;
 	return stat_names(tree, side, 0, tree->count, sample);
 }
@@ -130,7 +126,7 @@ static int read_work(void *context, unsigned side, size_t round, struct bench_sa
 {
 	const struct tree *tree = context;
 	size_t count = slice_of(tree);
-	uint64_t start = bench_now();
+	uint64_t start = clock_now();
 
 	for (size_t i = 0; i < count; i++) {
 		int err = read_name(tree, side, walk(tree, round, i), NULL);
@@ -138,7 +134,7 @@ static int read_work(void *context, unsigned side, size_t round, struct bench_sa
 		if (err)
 			return err;
 	}
-	*sample = (struct bench_sample){.ns = bench_now() - start, .operations = count};
+	*sample = (struct bench_sample){.ns = clock_now() - start, .operations = count};
 	return 0;
 }
 
@@ -162,7 +158,7 @@ static int compare_names(const void *left, const void *right)
 static int list_folder(struct tree *tree, unsigned side, enum list_kind kind,
 		       struct bench_sample *sample)
 {
-	uint64_t start = bench_now();
+	uint64_t start = clock_now();
 	const struct dirent *entry;
 	size_t count = 0;
 	struct stat st;
@@ -176,8 +172,8 @@ static int list_folder(struct tree *tree, unsigned side, enum list_kind kind,
 		if (entry->d_name[0] == '.')
 			continue;
 		if (count == tree->count) {
-			bench_error("%s: lists more than %zu files: %s", tree->stage->side[side],
-				    tree->count, entry->d_name);
+			message_error("%s: lists more than %zu files: %s", tree->stage->side[side],
+				      tree->count, entry->d_name);
 			err = -EEXIST;
 			goto close;
 		}
@@ -203,11 +199,11 @@ static int list_folder(struct tree *tree, unsigned side, enum list_kind kind,
 close:
 	closedir(folder);
 	if (!err && count != tree->count) {
-		bench_error("%s: lists %zu of %zu files", tree->stage->side[side], count,
-			    tree->count);
+		message_error("%s: lists %zu of %zu files", tree->stage->side[side], count,
+			      tree->count);
 		err = -ENOENT;
 	}
-	*sample = (struct bench_sample){.ns = bench_now() - start, .operations = 1};
+	*sample = (struct bench_sample){.ns = clock_now() - start, .operations = 1};
 	return err;
 }
 
@@ -234,7 +230,7 @@ static int drop_caches(const struct tree *tree)
 		return 0;
 	if (mount(NULL, tree->stage->side[0], NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, NULL))
 		return failed("remount", tree, 0, "");
-	return sleep_ms(FORGET_MS);
+	return interrupt_sleep(FORGET_MS);
 }
 
 static int list_long_work(void *context, unsigned side, size_t round, struct bench_sample *sample)
@@ -289,7 +285,7 @@ static int create_work(void *context, unsigned side, size_t round, struct bench_
 		snprintf(tree->requests[i], REQUEST_SIZE,
 			 "{\"source\":{\"path\":\"%s\",\"offset\":%zu},\"length\":%ld}\n",
 			 tree->stage->source, (first + i) * (size_t)page, page);
-	start = bench_now();
+	start = clock_now();
 	for (size_t i = 0; i < count; i++) {
 		int err = write_file(tree, side, tree->names[first + i], tree->requests[i],
 				     strlen(tree->requests[i]));
@@ -297,7 +293,7 @@ static int create_work(void *context, unsigned side, size_t round, struct bench_
 		if (err)
 			return err;
 	}
-	*sample = (struct bench_sample){.ns = bench_now() - start, .operations = count};
+	*sample = (struct bench_sample){.ns = clock_now() - start, .operations = count};
 	return 0;
 }
 
@@ -305,7 +301,7 @@ static int remove_work(void *context, unsigned side, size_t round, struct bench_
 {
 	const struct tree *tree = context;
 	size_t first = round * tree->batch, count = batch_of(tree, round);
-	uint64_t start = bench_now();
+	uint64_t start = clock_now();
 
 	for (size_t i = 0; i < count; i++) {
 		/* The daemon may be too busy for one to be unmapped in time: ask again, as people
@@ -316,7 +312,7 @@ static int remove_work(void *context, unsigned side, size_t round, struct bench_
 			tree->report->busy++;
 		}
 	}
-	*sample = (struct bench_sample){.ns = bench_now() - start, .operations = count};
+	*sample = (struct bench_sample){.ns = clock_now() - start, .operations = count};
 	return 0;
 }
 
@@ -327,7 +323,7 @@ static int copy_documents(const struct tree *tree, struct bench_report *report)
 		size_t length = 0;
 		int err;
 
-		if (bench_interrupted)
+		if (interrupt_pending)
 			return -EINTR;
 		err = read_name(tree, 0, tree->names[i], &length);
 		if (!err)
@@ -478,7 +474,7 @@ int bench_fs(const struct bench_stage *stage, struct bench_report *report)
 	tree.requests = calloc(tree.batch, REQUEST_SIZE);
 	tree.document = malloc(DOCUMENT_SIZE);
 	if (!tree.names || !tree.listed || !tree.requests || !tree.document) {
-		bench_error("%zu mappings: %s", tree.count, strerror(ENOMEM));
+		message_error("%zu mappings: %s", tree.count, strerror(ENOMEM));
 		goto free_all;
 	}
 	for (size_t i = 0; i < tree.count; i++)

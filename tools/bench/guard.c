@@ -13,6 +13,8 @@
  * the few that an early end leaves over go away with the name space.
  */
 #include "bench/bench.h"
+#include "bench/interrupt.h"
+#include "bench/message.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -28,21 +30,13 @@
 
 #define STUCK_SECONDS 5 /* how long a child that was asked to leave may take */
 
-volatile sig_atomic_t bench_interrupted;
-
-static void on_signal(int sig)
-{
-	(void)sig;
-	bench_interrupted = 1;
-}
-
 /* The child's half of the name spaces. Nothing that is mounted here shows anywhere else. */
 static int set_apart(void)
 {
 	if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC) ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
 	    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL)) {
-		bench_error("cannot have name spaces of its own (bench needs root): %m");
+		message_error("cannot have name spaces of its own (bench needs root): %m");
 		return -1;
 	}
 	return 0;
@@ -59,12 +53,11 @@ static bool is_orphan(int parent)
 static _Noreturn void be_the_child(const struct bench_job *job, const char *folder, int parent,
 				   const sigset_t *mask)
 {
-	struct sigaction action = {.sa_handler = on_signal};
 	int status;
 
 	setpgid(0, 0);
 	/* A first process gets only signals that it handles, and those that it blocks meanwhile. */
-	sigaction(SIGTERM, &action, NULL);
+	interrupt_catch(SIGTERM);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (is_orphan(parent) || (job->apart && set_apart()))
 		_exit(EXIT_FAILURE);
@@ -114,7 +107,7 @@ int bench_guard(const struct bench_job *job)
 		tmp = "/tmp";
 	snprintf(folder, sizeof(folder), "%s/pmem2fs-bench.XXXXXX", tmp);
 	if (pipe2(alive, O_CLOEXEC)) {
-		bench_error("pipe: %m");
+		message_error("pipe: %m");
 		return EXIT_FAILURE;
 	}
 	sigemptyset(&signals);
@@ -124,12 +117,12 @@ int bench_guard(const struct bench_job *job)
 	sigaddset(&signals, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &signals, &mask);
 	if (!mkdtemp(folder)) {
-		bench_error("%s: %m", folder);
+		message_error("%s: %m", folder);
 		goto close_pipe;
 	}
 	/* Of the children, not of this process. */
 	if (job->apart && unshare(CLONE_NEWPID)) {
-		bench_error("cannot have a pid name space of its own (bench needs root): %m");
+		message_error("cannot have a pid name space of its own (bench needs root): %m");
 		goto remove_folder;
 	}
 	child = fork();
@@ -138,7 +131,7 @@ int bench_guard(const struct bench_job *job)
 		be_the_child(job, folder, alive[0], &mask);
 	}
 	if (child < 0) {
-		bench_error("fork: %m");
+		message_error("fork: %m");
 		goto remove_folder;
 	}
 	setpgid(child, child);
@@ -147,11 +140,11 @@ int bench_guard(const struct bench_job *job)
 	kill(-child, SIGKILL);
 	waitpid(child, &status, 0);
 	if (WIFSIGNALED(status))
-		bench_error("the measuring was ended by signal %d", WTERMSIG(status));
+		message_error("the measuring was ended by signal %d", WTERMSIG(status));
 	status = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
 remove_folder:
 	if (rmdir(folder)) {
-		bench_error("%s: %m", folder);
+		message_error("%s: %m", folder);
 		status = EXIT_FAILURE;
 	}
 close_pipe:

@@ -7,6 +7,7 @@
  */
 #include "bench/library.h"
 #include "bench/bench.h"
+#include "bench/message.h"
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
@@ -35,7 +36,7 @@ static int find_functions(struct bench_library *library)
 	library->function =                                                                        \
 		(__typeof__(library->function))own_symbol(library, "pmem2_" #function);            \
 	if (!library->function) {                                                                  \
-		bench_error("%s has no pmem2_" #function, library->path);                          \
+		message_error("%s has no pmem2_" #function, library->path);                        \
 		return -ENOSYS;                                                                    \
 	}
 	BENCH_LIBRARY_FUNCTIONS(FIND)
@@ -70,7 +71,7 @@ int bench_library_open_ours(struct bench_library *library, const char *path)
 	int err = open_file(library, path);
 
 	if (err) {
-		bench_error("our library: %s", dlerror());
+		message_error("our library: %s", dlerror());
 		return err;
 	}
 	return complete(library);
@@ -81,17 +82,17 @@ int bench_library_open_other(struct bench_library *library, const char *path)
 	int err = open_file(library, path ? path : SYSTEMS);
 
 	if (err && path) {
-		bench_error("the other libpmem2: %s", dlerror());
+		message_error("the other libpmem2: %s", dlerror());
 		return err;
 	}
 	if (err) {
-		bench_error("Debian's libpmem2 is not installed: %s; what needs it is skipped",
-			    dlerror());
+		message_error("Debian's libpmem2 is not installed: %s; what needs it is skipped",
+			      dlerror());
 		return 0;
 	}
 	if (!path && own_symbol(library, "pmem2fs_table_open")) {
-		bench_error("%s is %s, which is libpmem2fs: say --libpmem2 PATH", SYSTEMS,
-			    library->path);
+		message_error("%s is %s, which is libpmem2fs: say --libpmem2 PATH", SYSTEMS,
+			      library->path);
 		bench_library_close(library);
 		return -EINVAL;
 	}
@@ -107,6 +108,6 @@ void bench_library_close(struct bench_library *library)
 
 int bench_library_failed(const struct bench_library *library, const char *function, int err)
 {
-	bench_error("%s: pmem2_%s: %s", library->path, function, library->errormsg());
+	message_error("%s: pmem2_%s: %s", library->path, function, library->errormsg());
 	return err > -4096 ? err : -EINVAL;
 }

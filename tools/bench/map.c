@@ -3,6 +3,7 @@
  * map.c - map and unmap: ours, mmap and munmap, the other library
  */
 #include "bench/arena.h"
+#include "bench/message.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -29,19 +30,19 @@ static int scratch_file(struct bench_report *report)
 	int fd, err;
 
 	if (snprintf(path, sizeof(path), "%s/bench.XXXXXX", folder) >= (int)sizeof(path)) {
-		bench_error("%.64s...: %s", folder, strerror(ENAMETOOLONG));
+		message_error("%.64s...: %s", folder, strerror(ENAMETOOLONG));
 		return -ENAMETOOLONG;
 	}
 	fd = mkostemp(path, O_CLOEXEC);
 	if (fd < 0) {
 		err = -errno;
-		bench_error("%s: %m", path);
+		message_error("%s: %m", path);
 		return err;
 	}
 	unlink(path);
 	if (ftruncate(fd, BENCH_ARENA_LENGTH) || fstatfs(fd, &fs)) {
 		err = -errno;
-		bench_error("%s: %m", path);
+		message_error("%s: %m", path);
 		close(fd);
 		return err;
 	}
@@ -67,8 +68,8 @@ static size_t live_limit(void)
 		fclose(file);
 	left = limit > OTHER_AREAS ? limit - OTHER_AREAS : 0;
 	if (left < MANY)
-		bench_error("more than %lu live mappings are skipped: vm.max_map_count is %lu",
-			    left, limit);
+		message_error("more than %lu live mappings are skipped: vm.max_map_count is %lu",
+			      left, limit);
 	return left;
 }
 
@@ -180,7 +181,7 @@ int bench_map(const struct bench_library *ours, const struct bench_library *othe
 	size_t limit = live_limit();
 
 	if (CPU_COUNT(cpus) < 2)
-		bench_error("two threads are skipped: there is one CPU");
+		message_error("two threads are skipped: there is one CPU");
 	fds[SCRATCH_FILE] = scratch_file(report);
 	if (fds[SCRATCH_FILE] < 0)
 		return fds[SCRATCH_FILE];

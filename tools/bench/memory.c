@@ -6,6 +6,7 @@
  * and, because the worker reads it without mapping it, in nobody else's.
  */
 #include "bench/bench.h"
+#include "bench/message.h"
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -42,7 +43,7 @@ static int find_worker(pid_t keeper, pid_t *worker)
 	pid_t pid = 0;
 
 	if (!proc) {
-		bench_error("/proc: %m");
+		message_error("/proc: %m");
 		return -ENOENT;
 	}
 	while ((entry = readdir(proc))) {
@@ -55,8 +56,8 @@ static int find_worker(pid_t keeper, pid_t *worker)
 	}
 	closedir(proc);
 	if (found != 1) {
-		bench_error("keeper %d has %u child processes: which one is the worker?", keeper,
-			    found);
+		message_error("keeper %d has %u child processes: which one is the worker?", keeper,
+			      found);
 		return -ESRCH;
 	}
 	*worker = pid;
@@ -75,7 +76,7 @@ static int read_rollup(pid_t pid, uint64_t *rss, uint64_t *pss)
 	if (!file) {
 		int err = -errno;
 
-		bench_error("%s: %m", path);
+		message_error("%s: %m", path);
 		return err;
 	}
 	while (fgets(line, sizeof(line), file)) {
@@ -89,7 +90,7 @@ static int read_rollup(pid_t pid, uint64_t *rss, uint64_t *pss)
 	}
 	fclose(file);
 	if (found != 3) {
-		bench_error("%s: no Rss and Pss", path);
+		message_error("%s: no Rss and Pss", path);
 		return -EPROTO;
 	}
 	return 0;

@@ -4,9 +4,9 @@
  */
 #include "bench/bench.h"
 #include "bench/cells.h"
+#include "bench/message.h"
 #include <errno.h>
 #include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -14,23 +14,12 @@
 /* Bytes of resident memory that one mapping may take, keeper and worker together. */
 #define MEMORY_TARGET 1024
 
-void bench_error(const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	fputs("bench: ", stderr);
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
-	va_end(arguments);
-}
-
 int bench_report_measure(struct bench_report *report, const struct bench_plan *plan)
 {
 	int err = bench_measure(plan, &report->rows[report->row_count]);
 
 	if (err == -ENOMEM)
-		bench_error("%s: %s", plan->name, strerror(ENOMEM));
+		message_error("%s: %s", plan->name, strerror(ENOMEM));
 	for (unsigned i = 0; !err && i < BENCH_PEERS_MAX && plan->peers[i].name; i++)
 		report->row_count++;
 	return err;
@@ -243,6 +232,6 @@ int bench_report_print(const struct bench_report *report)
 	if (!err && (fflush(stdout) || ferror(stdout)))
 		err = -EIO;
 	if (err)
-		bench_error("cannot write the report: %s", strerror(-err));
+		message_error("cannot write the report: %s", strerror(-err));
 	return err;
 }

@@ -7,6 +7,8 @@
  * time, they do not disturb each other. A side that dies is noticed by the end of its socket.
  */
 #include "bench/bench.h"
+#include "bench/interrupt.h"
+#include "bench/message.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -36,7 +38,7 @@ int bench_side_start(struct bench_side *side, bench_side_serve *serve, void *con
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends)) {
 		err = -errno;
-		bench_error("socketpair: %m");
+		message_error("socketpair: %m");
 		return err;
 	}
 	side->pid = fork();
@@ -49,7 +51,7 @@ int bench_side_start(struct bench_side *side, bench_side_serve *serve, void *con
 	side->socket = ends[0];
 	if (err) {
 		side->pid = 0;
-		bench_error("fork: %s", strerror(-err));
+		message_error("fork: %s", strerror(-err));
 		close(side->socket);
 	}
 	return err;
@@ -63,9 +65,9 @@ int bench_side_ask(const struct bench_side *side, unsigned order, struct bench_a
 		got = recv(side->socket, answer, sizeof(*answer), 0);
 	if (got == sizeof(*answer))
 		return answer->err;
-	if (bench_interrupted)
+	if (interrupt_pending)
 		return -EINTR;
-	bench_error("a side that was measured has died");
+	message_error("a side that was measured has died");
 	return -EPIPE;
 }
 

@@ -5,7 +5,10 @@
  * Everything lies on a tmpfs of our own in the name spaces that guard.c makes, which go away
  * with the last process in them. The daemon gets a signal to end when its parent does.
  */
+#include "base/clock.h"
 #include "bench/bench.h"
+#include "bench/interrupt.h"
+#include "bench/message.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,23 +19,17 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define FUSE_MAGIC    0x65735546
 #define START_SECONDS 30
 #define STOP_SECONDS  10
 
-static void sleep_ms(long ms)
-{
-	nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
-}
-
 static int failed(const char *what)
 {
 	int err = -errno;
 
-	bench_error("%s: %m", what);
+	message_error("%s: %m", what);
 	return err;
 }
 
@@ -98,7 +95,7 @@ static _Noreturn void exec_daemon(const struct bench_stage *stage,
 
 static int start_daemon(struct bench_stage *stage, const struct bench_options *options)
 {
-	uint64_t deadline = bench_now() + START_SECONDS * 1000000000ull;
+	uint64_t deadline = clock_now() + START_SECONDS * CLOCK_SECOND;
 	pid_t parent = getpid(), pid = fork();
 	struct statfs fs;
 	int status;
@@ -111,20 +108,21 @@ static int start_daemon(struct bench_stage *stage, const struct bench_options *o
 	while (statfs(stage->side[0], &fs) || fs.f_type != FUSE_MAGIC) {
 		if (waitpid(pid, &status, WNOHANG) == pid) {
 			stage->keeper = 0;
-			bench_error("%s ended with %s %d before it was mounted", options->daemon,
-				    WIFSIGNALED(status) ? "signal" : "status",
-				    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+			message_error("%s ended with %s %d before it was mounted", options->daemon,
+				      WIFSIGNALED(status) ? "signal" : "status",
+				      WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 			bench_stage_show_log(stage);
 			return -EIO;
 		}
-		if (bench_interrupted)
+		if (interrupt_pending)
 			return -EINTR;
-		if (bench_now() > deadline) {
-			bench_error("%s is not mounted after %d s", options->daemon, START_SECONDS);
+		if (clock_now() > deadline) {
+			message_error("%s is not mounted after %d s", options->daemon,
+				      START_SECONDS);
 			bench_stage_show_log(stage);
 			return -ETIMEDOUT;
 		}
-		sleep_ms(10);
+		interrupt_sleep(10);
 	}
 	return 0;
 }
@@ -144,23 +142,23 @@ int bench_stage_start(struct bench_stage *stage, const char *folder,
 
 static int stop_daemon(struct bench_stage *stage)
 {
-	uint64_t deadline = bench_now() + STOP_SECONDS * 1000000000ull;
+	uint64_t deadline = clock_now() + STOP_SECONDS * CLOCK_SECOND;
 	int status, err = 0;
 
 	kill(stage->keeper, SIGTERM);
 	while (waitpid(stage->keeper, &status, WNOHANG) == 0) {
-		if (bench_now() > deadline) {
-			bench_error("the daemon does not end on SIGTERM: killed");
+		if (clock_now() > deadline) {
+			message_error("the daemon does not end on SIGTERM: killed");
 			kill(stage->keeper, SIGKILL);
 			err = -EIO;
 			deadline = UINT64_MAX;
 		}
-		sleep_ms(10);
+		interrupt_sleep(10);
 	}
 	if (!err && !(WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
-		bench_error("the daemon ended with %s %d",
-			    WIFSIGNALED(status) ? "signal" : "status",
-			    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+		message_error("the daemon ended with %s %d",
+			      WIFSIGNALED(status) ? "signal" : "status",
+			      WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 		bench_stage_show_log(stage);
 		err = -EIO;
 	}

@@ -8,8 +8,6 @@
 
 #include <cmocka.h>
 
-volatile sig_atomic_t bench_interrupted;
-
 static void add(struct bench_cells *cells, double ratio, double noise)
 {
 	cells->cells[cells->count++] = (struct bench_cell){

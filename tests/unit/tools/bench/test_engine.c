@@ -5,13 +5,12 @@
  * No clock is involved: the work says how long it took.
  */
 #include "bench/bench.h"
+#include "bench/interrupt.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
 #include <cmocka.h>
-
-volatile sig_atomic_t bench_interrupted;
 
 static void quartiles_lie_between_neighbours(void **state)
 {
@@ -80,7 +79,7 @@ static int fake_work(void *context, unsigned side, size_t round, struct bench_sa
 	assert_int_equal(side, (round + fake->calls % fake->sides) % fake->sides);
 	fake->calls++;
 	if (fake->calls == fake->signal_at)
-		bench_interrupted = 1;
+		interrupt_pending = 1;
 	return fake->calls == fake->fail_at ? -EBUSY : fake->answer(side, round, sample);
 }
 
@@ -183,7 +182,7 @@ static void a_failure_ends_it_and_leaves_the_row(void **state)
 	plan.context = &signalled;
 	assert_int_equal(bench_measure(&plan, &row), -EINTR);
 	assert_int_equal(signalled.calls, 3);
-	bench_interrupted = 0;
+	interrupt_pending = 0;
 	assert_int_equal(row.rounds, 77);
 }
 
