@@ -49,7 +49,7 @@ struct side {
 	pthread_barrier_t barrier; /* where both threads begin and end */
 	bool second_runs;
 	unsigned order;
-	struct bench_sample samples[2];
+	struct sample samples[2];
 	int errors[2];
 };
 
@@ -233,8 +233,7 @@ static int timed_pairs(struct side *side, unsigned thread)
 
 	if (!err)
 		err = pairs(side, thread, PAIRS);
-	side->samples[thread] =
-		(struct bench_sample){.ns = clock_now() - start, .operations = PAIRS};
+	side->samples[thread] = (struct sample){.ns = clock_now() - start, .operations = PAIRS};
 	return err;
 }
 
@@ -305,7 +304,7 @@ static int serve(void *context, unsigned order, struct bench_answer *answer)
 	return side->errors[0] ? side->errors[0] : side->errors[1];
 }
 
-static int arena_work(void *context, unsigned side, size_t round, struct bench_sample *sample)
+static int arena_work(void *context, unsigned side, size_t round, struct sample *sample)
 {
 	const struct bench_arena *arena = context;
 	struct bench_answer answer = {0};
@@ -354,7 +353,7 @@ int bench_arena_open(struct bench_arena *arena, const struct bench_contender *co
 	return err;
 }
 
-int bench_arena_measure(struct bench_arena *arena, struct bench_plan plan, unsigned order)
+int bench_arena_measure(struct bench_arena *arena, struct comparison_plan plan, unsigned order)
 {
 	const struct bench_options *options = arena->report->options;
 

@@ -54,6 +54,6 @@ int bench_arena_open(struct bench_arena *arena, const struct bench_contender *co
 void bench_arena_close(struct bench_arena *arena);
 
 /* Carries the plan out, of which name, what and peers are set. */
-int bench_arena_measure(struct bench_arena *arena, struct bench_plan plan, unsigned order);
+int bench_arena_measure(struct bench_arena *arena, struct comparison_plan plan, unsigned order);
 
 #endif

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * bench.h - what the parts of bench share
- *
- * bench compares ours with one peer or several, measured in turn in many short rounds of one run,
- * so that whatever drifts in the machine drifts for all. Only the ratio of two sides is a result.
  */
 #ifndef PMEM2FS_BENCH_H
 #define PMEM2FS_BENCH_H
 
+#include "bench/comparison.h"
 #include <limits.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -55,81 +53,6 @@ static inline bool bench_wants(const struct bench_options *options, enum bench_m
 	return options->wanted & 1u << which;
 }
 
-/* engine.c: rounds and statistics */
-
-/* Quartiles. */
-struct bench_spread {
-	double low, median, high;
-};
-
-/* The work of one side in one round. */
-struct bench_sample {
-	uint64_t ns;
-	size_t operations;
-};
-
-/* What ours is compared with. */
-struct bench_peer {
-	const char *name; /* NULL: no more peers */
-	double target;    /* the highest ratio that is good enough, 0: none was set */
-	/*
-	 * The peer before this one, once more: its row compares these two. What differs there is
-	 * noise.
-	 */
-	bool again;
-};
-
-#define BENCH_PEERS_MAX 3
-#define BENCH_SIDES_MAX (1 + BENCH_PEERS_MAX)
-
-struct bench_plan {
-	const char *name;
-	const char *what; /* what one operation is; NULL: see the rows before */
-	struct bench_peer peers[BENCH_PEERS_MAX];
-	size_t warm_up; /* rounds that do not count */
-	size_t rounds;  /* at least */
-	uint64_t ns;    /* at least, of all sides together */
-	/*
-	 * Does one round's work on one side (0: ours, then the peers) and says what it took.
-	 * Returns 0 or a negative errno after a message.
-	 */
-	int (*work)(void *context, unsigned side, size_t round, struct bench_sample *sample);
-	void *context;
-};
-
-/* Ours and one peer. */
-struct bench_row {
-	const char *name;
-	const char *what;
-	const char *peer;
-	double target;
-	size_t rounds;
-	double median_ns[2];       /* of one operation on each side */
-	struct bench_spread ratio; /* of the ratios that the rounds gave */
-	double overall;            /* ratio of the means: rare slow rounds have their weight */
-};
-
-/* Quartiles of `count` values (at least one), which are sorted on the way. */
-struct bench_spread bench_quartiles(double *values, size_t count);
-
-/*
- * Carries a plan out; fills a row for each peer. Returns 0, -ENOMEM, -EINTR, or the error of its
- * work.
- */
-int bench_measure(const struct bench_plan *plan, struct bench_row *rows);
-
-/*
- * How far from 1 the ratio of equal sides lies in one round out of two, at least: the farther one
- * of its quartiles.
- */
-double bench_noise(const struct bench_spread *equal);
-
-/* Whether three rounds out of four were slower than the peer's by more than the noise. */
-bool bench_slower(const struct bench_spread *ratio, double noise);
-
-/* The geometric mean of `count` values (at least one). */
-double bench_geometric_mean(const double *values, size_t count);
-
 /* report.c: what comes out */
 
 #define BENCH_ROWS_MAX 64
@@ -151,7 +74,7 @@ struct bench_report {
 	size_t busy;             /* times that rm said EBUSY and was repeated */
 	bool complete;           /* all that was wanted was measured */
 	bool skipped;            /* but for what needs the other library, which is not there */
-	struct bench_row rows[BENCH_ROWS_MAX];
+	struct comparison_row rows[BENCH_ROWS_MAX];
 	size_t row_count;
 	struct bench_cells *cells; /* of cells.h */
 	bool have_memory;
@@ -159,7 +82,7 @@ struct bench_report {
 };
 
 /* Measures and adds the rows. */
-int bench_report_measure(struct bench_report *report, const struct bench_plan *plan);
+int bench_report_measure(struct bench_report *report, const struct comparison_plan *plan);
 
 /* Prints the report as a table or as JSON. Returns 0, or -ENOMEM, or -EIO. */
 int bench_report_print(const struct bench_report *report);
@@ -191,7 +114,7 @@ struct bench_side {
 
 struct bench_answer {
 	int err;
-	struct bench_sample sample;
+	struct sample sample;
 	char text[256];
 };
 

@@ -68,7 +68,7 @@ static double mean(const struct bench_cells *cells, struct choice choice)
 	for (size_t i = 0; i < cells->count; i++)
 		if (chosen(&cells->cells[i], &choice))
 			ratios[count++] = cells->cells[i].row.ratio.median;
-	return count ? bench_geometric_mean(ratios, count) : 0;
+	return count ? statistics_geometric_mean(ratios, count) : 0;
 }
 
 static double mean_of_all(const struct bench_cells *cells)
@@ -81,21 +81,21 @@ void bench_cells_take_noise(struct bench_cells *cells)
 	double noises[BENCH_CELLS_MAX];
 
 	for (size_t i = 0; i < cells->count; i++)
-		noises[i] = bench_noise(&cells->cells[i].equal);
+		noises[i] = statistics_noise(&cells->cells[i].equal);
 	if (cells->count)
-		cells->noise = bench_quartiles(noises, cells->count).high;
+		cells->noise = statistics_quartiles(noises, cells->count).high;
 }
 
 static double noise_of(const struct bench_cells *cells, const struct bench_cell *cell)
 {
-	double own = bench_noise(&cell->equal);
+	double own = statistics_noise(&cell->equal);
 
 	return own > cells->noise ? own : cells->noise;
 }
 
 bool bench_cell_slower(const struct bench_cells *cells, const struct bench_cell *cell)
 {
-	return bench_slower(&cell->row.ratio, noise_of(cells, cell));
+	return statistics_slower(&cell->row.ratio, noise_of(cells, cell));
 }
 
 size_t bench_cells_slower(const struct bench_cells *cells)

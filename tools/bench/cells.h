@@ -30,8 +30,8 @@ struct bench_cell {
 	enum bench_measurement function;
 	unsigned column;
 	size_t size;
-	struct bench_row row;      /* ours and the other library */
-	struct bench_spread equal; /* ratios of the other library to itself */
+	struct comparison_row row; /* ours and the other library */
+	struct quartiles equal;    /* ratios of the other library to itself */
 	double raw;                /* ratio of ours to msync, 0: is no such thing */
 	unsigned trials;           /* how often it was measured; the last one counts */
 };

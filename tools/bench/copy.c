@@ -269,7 +269,7 @@ static void do_calls(const struct contest *contest, unsigned side)
  * Only the second time counts: what the caches hold is by then what the side itself leaves there,
  * not what the one before left.
  */
-static int work(void *context, unsigned side, size_t round, struct bench_sample *sample)
+static int work(void *context, unsigned side, size_t round, struct sample *sample)
 {
 	const struct contest *contest = context;
 	uint64_t start;
@@ -278,14 +278,14 @@ static int work(void *context, unsigned side, size_t round, struct bench_sample 
 	do_calls(contest, side);
 	start = clock_now();
 	do_calls(contest, side);
-	*sample = (struct bench_sample){.ns = clock_now() - start, .operations = contest->calls};
+	*sample = (struct sample){.ns = clock_now() - start, .operations = contest->calls};
 	return 0;
 }
 
 /* How many calls make a sample that is long enough for the clock. */
 static void choose_calls(struct contest *contest)
 {
-	struct bench_sample sample;
+	struct sample sample;
 
 	contest->calls = 1;
 	for (;;) {
@@ -301,7 +301,7 @@ static int measure_cell(struct contest *contest, const struct bench_options *opt
 {
 	bool with_msync = cell->function == BENCH_PERSIST &&
 			  bench_columns[cell->column].granularity == PMEM2_GRANULARITY_PAGE;
-	struct bench_plan plan = {
+	struct comparison_plan plan = {
 		.name = "copy",
 		.peers = {{.name = "libpmem2"},
 			  {.name = "libpmem2", .again = true},
@@ -312,12 +312,12 @@ static int measure_cell(struct contest *contest, const struct bench_options *opt
 		.work = work,
 		.context = contest,
 	};
-	struct bench_row rows[BENCH_PEERS_MAX];
+	struct comparison_row rows[COMPARISON_PEERS_MAX];
 	int err;
 
 	contest->cell = cell;
 	choose_calls(contest);
-	err = bench_measure(&plan, rows);
+	err = comparison_run(&plan, rows);
 	if (err == -ENOMEM)
 		message_error("%s: %s", plan.name, strerror(ENOMEM));
 	if (err)

@@ -184,7 +184,7 @@ static int list(const struct crowd *crowd, unsigned side, int other)
 	return err;
 }
 
-static int list_work(void *context, unsigned side, size_t round, struct bench_sample *sample)
+static int list_work(void *context, unsigned side, size_t round, struct sample *sample)
 {
 	const struct crowd *crowd = context;
 	uint64_t start;
@@ -195,13 +195,13 @@ static int list_work(void *context, unsigned side, size_t round, struct bench_sa
 		return -EINTR;
 	start = clock_now();
 	err = list(crowd, side, -1);
-	*sample = (struct bench_sample){.ns = clock_now() - start, .operations = 1};
+	*sample = (struct sample){.ns = clock_now() - start, .operations = 1};
 	return interrupt_pending ? -EINTR : err;
 }
 
 static int measure(struct crowd *crowd, bool rest, struct bench_report *report)
 {
-	struct bench_plan plan = {
+	struct comparison_plan plan = {
 		.name = rest ? "crowd, rested" : "crowd",
 		.what = rest ? "the same, each more than a second after the one before"
 			     : "opendir + readdir of 160,000 mappings of 1,001 processes + "

@@ -66,7 +66,7 @@ static const char *walk(const struct tree *tree, size_t round, size_t i)
 }
 
 static int stat_names(const struct tree *tree, unsigned side, size_t round, size_t count,
-		      struct bench_sample *sample)
+		      struct sample *sample)
 {
 	uint64_t start = clock_now();
 	struct stat st;
@@ -77,18 +77,18 @@ static int stat_names(const struct tree *tree, unsigned side, size_t round, size
 		if (fstatat(tree->fd[side], name, &st, 0))
 			return failed("stat", tree, side, name);
 	}
-	*sample = (struct bench_sample){.ns = clock_now() - start, .operations = count};
+	*sample = (struct sample){.ns = clock_now() - start, .operations = count};
 	return 0;
 }
 
-static int stat_work(void *context, unsigned side, size_t round, struct bench_sample *sample)
+static int stat_work(void *context, unsigned side, size_t round, struct sample *sample)
 {
 	const struct tree *tree = context;
 
 	return stat_names(tree, side, round, slice_of(tree), sample);
 }
 
-static int expired_work(void *context, unsigned side, size_t round, struct bench_sample *sample)
+static int expired_work(void *context, unsigned side, size_t round, struct sample *sample)
 {
 	const struct tree *tree = context;
 
@@ -122,7 +122,7 @@ static int read_name(const struct tree *tree, unsigned side, const char *name, s
 	return 0;
 }
 
-static int read_work(void *context, unsigned side, size_t round, struct bench_sample *sample)
+static int read_work(void *context, unsigned side, size_t round, struct sample *sample)
 {
 	const struct tree *tree = context;
 	size_t count = slice_of(tree);
@@ -134,7 +134,7 @@ static int read_work(void *context, unsigned side, size_t round, struct bench_sa
 		if (err)
 			return err;
 	}
-	*sample = (struct bench_sample){.ns = clock_now() - start, .operations = count};
+	*sample = (struct sample){.ns = clock_now() - start, .operations = count};
 	return 0;
 }
 
@@ -155,8 +155,7 @@ static int compare_names(const void *left, const void *right)
 	return strcmp(left, right);
 }
 
-static int list_folder(struct tree *tree, unsigned side, enum list_kind kind,
-		       struct bench_sample *sample)
+static int list_folder(struct tree *tree, unsigned side, enum list_kind kind, struct sample *sample)
 {
 	uint64_t start = clock_now();
 	const struct dirent *entry;
@@ -203,17 +202,17 @@ close:
 			      tree->count);
 		err = -ENOENT;
 	}
-	*sample = (struct bench_sample){.ns = clock_now() - start, .operations = 1};
+	*sample = (struct sample){.ns = clock_now() - start, .operations = 1};
 	return err;
 }
 
-static int list_work(void *context, unsigned side, size_t round, struct bench_sample *sample)
+static int list_work(void *context, unsigned side, size_t round, struct sample *sample)
 {
 	(void)round;
 	return list_folder(context, side, LIST_NAMES, sample);
 }
 
-static int list_sorted_work(void *context, unsigned side, size_t round, struct bench_sample *sample)
+static int list_sorted_work(void *context, unsigned side, size_t round, struct sample *sample)
 {
 	(void)round;
 	return list_folder(context, side, LIST_SORTED, sample);
@@ -233,7 +232,7 @@ static int drop_caches(const struct tree *tree)
 	return interrupt_sleep(FORGET_MS);
 }
 
-static int list_long_work(void *context, unsigned side, size_t round, struct bench_sample *sample)
+static int list_long_work(void *context, unsigned side, size_t round, struct sample *sample)
 {
 	struct tree *tree = context;
 
@@ -274,7 +273,7 @@ static int write_file(const struct tree *tree, unsigned side, const char *name, 
 	return err;
 }
 
-static int create_work(void *context, unsigned side, size_t round, struct bench_sample *sample)
+static int create_work(void *context, unsigned side, size_t round, struct sample *sample)
 {
 	const struct tree *tree = context;
 	size_t first = round * tree->batch, count = batch_of(tree, round);
@@ -293,11 +292,11 @@ static int create_work(void *context, unsigned side, size_t round, struct bench_
 		if (err)
 			return err;
 	}
-	*sample = (struct bench_sample){.ns = clock_now() - start, .operations = count};
+	*sample = (struct sample){.ns = clock_now() - start, .operations = count};
 	return 0;
 }
 
-static int remove_work(void *context, unsigned side, size_t round, struct bench_sample *sample)
+static int remove_work(void *context, unsigned side, size_t round, struct sample *sample)
 {
 	const struct tree *tree = context;
 	size_t first = round * tree->batch, count = batch_of(tree, round);
@@ -312,7 +311,7 @@ static int remove_work(void *context, unsigned side, size_t round, struct bench_
 			tree->report->busy++;
 		}
 	}
-	*sample = (struct bench_sample){.ns = clock_now() - start, .operations = count};
+	*sample = (struct sample){.ns = clock_now() - start, .operations = count};
 	return 0;
 }
 
@@ -353,7 +352,7 @@ static int warm_daemon_up(const struct tree *tree)
 struct item {
 	const char *name, *what;
 	double target;
-	int (*work)(void *context, unsigned side, size_t round, struct bench_sample *sample);
+	int (*work)(void *context, unsigned side, size_t round, struct sample *sample);
 	enum bench_measurement which;
 	bool slow; /* few rounds, each after a wait */
 };
@@ -381,7 +380,7 @@ static int measure_repeatable(struct tree *tree, struct bench_report *report)
 
 	for (size_t i = 0; !err && i < sizeof(repeatable) / sizeof(*repeatable); i++) {
 		const struct item *item = &repeatable[i];
-		struct bench_plan plan = {
+		struct comparison_plan plan = {
 			.name = item->name,
 			.what = item->what,
 			.peers = {{.name = "tmpfs", .target = item->target}},
@@ -408,7 +407,7 @@ static int measure_repeatable(struct tree *tree, struct bench_report *report)
 static int measure_once(struct tree *tree, struct bench_report *report,
 			enum bench_measurement which)
 {
-	struct bench_plan plan = {
+	struct comparison_plan plan = {
 		.name = which == BENCH_CREATE ? "create" : "rm",
 		.what = which == BENCH_CREATE ? "open + write of a request (maps) + close"
 					      : "unlink (unmaps)",
@@ -417,17 +416,17 @@ static int measure_once(struct tree *tree, struct bench_report *report,
 		.work = which == BENCH_CREATE ? create_work : remove_work,
 		.context = tree,
 	};
-	struct bench_row unwanted;
+	struct comparison_row unwanted;
 
 	if (bench_wants(report->options, which))
 		return bench_report_measure(report, &plan);
-	return bench_measure(&plan, &unwanted);
+	return comparison_run(&plan, &unwanted);
 }
 
 static int measure_all(struct tree *tree, struct bench_report *report)
 {
 	bool memory = bench_wants(report->options, BENCH_MEMORY) && tree->stage->keeper;
-	struct bench_sample unused;
+	struct sample unused;
 	int err;
 
 	err = tree->stage->keeper ? warm_daemon_up(tree) : 0;

@@ -136,7 +136,7 @@ static int measure_scene(struct bench_arena *arena, const struct scene *scene,
 			continue;
 		err = bench_arena_measure(
 			arena,
-			(struct bench_plan){
+			(struct comparison_plan){
 				.name = setting->name,
 				.what = setting->what,
 				.peers = {{.name = "mmap", .target = reused ? RAW_TARGET : 0},
@@ -161,7 +161,7 @@ static int measure_flat(struct bench_arena *arena, const struct bench_library *l
 		return err;
 	err = bench_arena_measure(
 		arena,
-		(struct bench_plan){
+		(struct comparison_plan){
 			.name = library ? "flat ours" : "flat mmap",
 			.what = library ? "map reused 50k; the peer is map reused, which is "
 					  "ours too"

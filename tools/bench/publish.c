@@ -35,7 +35,7 @@ int bench_publish(const struct bench_library *ours, const cpu_set_t *cpus,
 			break;
 		err = bench_arena_measure(
 			&arena,
-			(struct bench_plan){
+			(struct comparison_plan){
 				.name = rows[i].name,
 				.what = rows[i].what,
 				.peers = {{.name = "off", .target = PUBLISH_TARGET}},

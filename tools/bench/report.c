@@ -14,18 +14,18 @@
 /* Bytes of resident memory that one mapping may take, keeper and worker together. */
 #define MEMORY_TARGET 1024
 
-int bench_report_measure(struct bench_report *report, const struct bench_plan *plan)
+int bench_report_measure(struct bench_report *report, const struct comparison_plan *plan)
 {
-	int err = bench_measure(plan, &report->rows[report->row_count]);
+	int err = comparison_run(plan, &report->rows[report->row_count]);
 
 	if (err == -ENOMEM)
 		message_error("%s: %s", plan->name, strerror(ENOMEM));
-	for (unsigned i = 0; !err && i < BENCH_PEERS_MAX && plan->peers[i].name; i++)
+	for (unsigned i = 0; !err && i < COMPARISON_PEERS_MAX && plan->peers[i].name; i++)
 		report->row_count++;
 	return err;
 }
 
-static bool row_missed(const struct bench_row *row)
+static bool row_missed(const struct comparison_row *row)
 {
 	return row->target > 0 && row->ratio.median > row->target;
 }
@@ -95,7 +95,7 @@ static void print_rows(const struct bench_report *report)
 	printf("%-17s %9s  %-8s %9s %7s  %-15s %8s %7s  %s\n", "", "ours µs", "peer", "peer µs",
 	       "ratio", "quartiles", "overall", "rounds", "target");
 	for (size_t i = 0; i < report->row_count; i++) {
-		const struct bench_row *row = &report->rows[i];
+		const struct comparison_row *row = &report->rows[i];
 
 		printf("%-17s %9.2f  %-8s %9.2f %7.2f  %6.2f - %-6.2f %8.2f %7zu", row->name,
 		       row->median_ns[0] / 1000, row->peer, row->median_ns[1] / 1000,
@@ -141,7 +141,7 @@ static void print_memory(const struct bench_report *report)
 	       "\nthe table counts in the keeper; the kernel's own memory is not in it\n");
 }
 
-static json_t *row_json(const struct bench_row *row)
+static json_t *row_json(const struct comparison_row *row)
 {
 	json_t *json =
 		json_pack("{s:s, s:s*, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f}", "name", row->name,

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * test_comparison.c - what the rounds of a comparison give, on times that are made up
+ *
+ * No clock is involved: the work says how long it took.
+ */
+#include "bench/comparison.h"
+#include "bench/interrupt.h"
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+struct fake {
+	unsigned sides;
+	unsigned calls;
+	unsigned fail_at; /* call that fails, 0: none */
+	unsigned signal_at;
+	int (*answer)(unsigned side, size_t round, struct sample *sample);
+};
+
+static int fake_work(void *context, unsigned side, size_t round, struct sample *sample)
+{
+	struct fake *fake = context;
+
+	/* Each round begins with another side. */
+	assert_int_equal(round, fake->calls / fake->sides);
+	assert_int_equal(side, (round + fake->calls % fake->sides) % fake->sides);
+	fake->calls++;
+	if (fake->calls == fake->signal_at)
+		interrupt_pending = 1;
+	return fake->calls == fake->fail_at ? -EBUSY : fake->answer(side, round, sample);
+}
+
+/* The machine gets slower and slower; our side always takes twice as long. */
+static int drifting(unsigned side, size_t round, struct sample *sample)
+{
+	*sample = (struct sample){.ns = (round + 1) * 1000 * (side ? 1 : 2), .operations = 10};
+	return 0;
+}
+
+static void drift_does_not_move_the_ratio(void **state)
+{
+	struct fake fake = {.sides = 2, .answer = drifting};
+	struct comparison_row row;
+
+	(void)state;
+	assert_int_equal(comparison_run(&(struct comparison_plan){.name = "x",
+								  .peers = {{.name = "peer"}},
+								  .rounds = 1001,
+								  .work = fake_work,
+								  .context = &fake},
+					&row),
+			 0);
+	assert_int_equal(row.rounds, 1001);
+	assert_int_equal(fake.calls, 2002);
+	assert_true(row.ratio.low == 2 && row.ratio.median == 2 && row.ratio.high == 2);
+	assert_true(row.overall == 2);
+	assert_true(row.median_ns[0] == 100200 && row.median_ns[1] == 50100);
+}
+
+/* Every tenth round of ours is a hundred times slower, and the sides do different amounts of work.
+ */
+static int sometimes_slow(unsigned side, size_t round, struct sample *sample)
+{
+	if (side)
+		*sample = (struct sample){.ns = 500, .operations = 5};
+	else
+		*sample = (struct sample){.ns = round % 10 ? 1000 : 100000, .operations = 10};
+	return 0;
+}
+
+static void rare_slow_rounds_show_in_overall_only(void **state)
+{
+	struct fake fake = {.sides = 2, .answer = sometimes_slow};
+	struct comparison_row row;
+
+	(void)state;
+	assert_int_equal(comparison_run(&(struct comparison_plan){.name = "x",
+								  .peers = {{.name = "peer"}},
+								  .rounds = 100,
+								  .work = fake_work,
+								  .context = &fake},
+					&row),
+			 0);
+	assert_true(row.ratio.low == 1 && row.ratio.median == 1 && row.ratio.high == 1);
+	assert_true(row.overall > 10.89 && row.overall < 10.91);
+}
+
+/* The first two rounds are strange. */
+static int strange_first(unsigned side, size_t round, struct sample *sample)
+{
+	*sample = (struct sample){.ns = round < 2 && side ? 1 : 100, .operations = 1};
+	return 0;
+}
+
+static void warm_up_does_not_count_and_time_is_reached(void **state)
+{
+	struct fake fake = {.sides = 2, .answer = strange_first};
+	struct comparison_row row;
+
+	(void)state;
+	assert_int_equal(comparison_run(&(struct comparison_plan){.name = "x",
+								  .peers = {{.name = "peer"}},
+								  .warm_up = 2,
+								  .rounds = 3,
+								  .ns = 1000,
+								  .work = fake_work,
+								  .context = &fake},
+					&row),
+			 0);
+	assert_int_equal(row.rounds, 5);
+	assert_true(row.ratio.high == 1 && row.overall == 1);
+}
+
+static void a_failure_ends_it_and_leaves_the_row(void **state)
+{
+	struct fake failing = {.sides = 2, .answer = drifting, .fail_at = 4};
+	struct fake signalled = {.sides = 2, .answer = drifting, .signal_at = 3};
+	struct comparison_plan plan = {.name = "x",
+				       .peers = {{.name = "peer"}},
+				       .rounds = 9,
+				       .work = fake_work,
+				       .context = &failing};
+	struct comparison_row row = {.rounds = 77};
+
+	(void)state;
+	assert_int_equal(comparison_run(&plan, &row), -EBUSY);
+	assert_int_equal(failing.calls, 4);
+	plan.context = &signalled;
+	assert_int_equal(comparison_run(&plan, &row), -EINTR);
+	assert_int_equal(signalled.calls, 3);
+	interrupt_pending = 0;
+	assert_int_equal(row.rounds, 77);
+}
+
+/* Ours takes 30, its peers 10, 12 and 60; which the machine makes slower and slower. */
+static int three_peers(unsigned side, size_t round, struct sample *sample)
+{
+	static const uint64_t ns[] = {30, 10, 12, 60};
+
+	*sample = (struct sample){.ns = ns[side] * (round + 1), .operations = 1};
+	return 0;
+}
+
+static void each_peer_has_a_row(void **state)
+{
+	struct fake fake = {.sides = 4, .answer = three_peers};
+	struct comparison_row rows[COMPARISON_PEERS_MAX + 1] = {
+		[COMPARISON_PEERS_MAX] = {.rounds = 77}};
+
+	(void)state;
+	assert_int_equal(
+		comparison_run(&(struct comparison_plan){.name = "x",
+							 .what = "y",
+							 .peers = {{.name = "one", .target = 3},
+								   {.name = "one", .again = true},
+								   {.name = "other"}},
+							 .rounds = 9,
+							 .work = fake_work,
+							 .context = &fake},
+			       rows),
+		0);
+	assert_int_equal(fake.calls, 4 * 9);
+	assert_string_equal(rows[0].peer, "one");
+	assert_true(rows[0].target == 3);
+	assert_true(rows[0].ratio.low == 3 && rows[0].ratio.high == 3 && rows[0].overall == 3);
+	/* The peer again is compared with the peer. */
+	assert_float_equal(rows[1].ratio.median, 1.2, 1e-9);
+	assert_true(rows[1].median_ns[0] == 60 && rows[1].median_ns[1] == 50);
+	assert_string_equal(rows[2].peer, "other");
+	assert_true(rows[2].ratio.median == 0.5 && rows[2].overall == 0.5);
+	/* What it is, is said once. */
+	assert_string_equal(rows[0].what, "y");
+	assert_null(rows[2].what);
+	assert_int_equal(rows[3].rounds, 77);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(drift_does_not_move_the_ratio),
+		cmocka_unit_test(rare_slow_rounds_show_in_overall_only),
+		cmocka_unit_test(warm_up_does_not_count_and_time_is_reached),
+		cmocka_unit_test(a_failure_ends_it_and_leaves_the_row),
+		cmocka_unit_test(each_peer_has_a_row),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
