@@ -355,7 +355,7 @@ int bench_arena_open(struct bench_arena *arena, const struct bench_contender *co
 
 int bench_arena_measure(struct bench_arena *arena, struct comparison_plan plan, unsigned order)
 {
-	const struct bench_options *options = arena->report->options;
+	const struct options *options = arena->report->options;
 
 	arena->order = ORDER_PAIRS | order;
 	plan.warm_up = WARM_UP_ROUNDS;

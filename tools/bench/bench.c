@@ -2,14 +2,13 @@
 /*
  * bench.c - pmem2fs beside tmpfs, the library beside mmap and the other libpmem2, in one run
  *
- * Owns the command line, the order of things and the exit status.
+ * Owns the order of things and the exit status.
  */
 #include "bench/bench.h"
 #include "bench/cells.h"
 #include "bench/library.h"
 #include "bench/message.h"
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdio.h>
@@ -18,190 +17,6 @@
 #include <unistd.h>
 
 enum { EXIT_MEASURED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_MISSED = 3 };
-
-#define MAPPINGS_MAX 1000000
-
-static const char *const measurements[BENCH_MEASUREMENTS] = {
-	[BENCH_CREATE] = "create",   [BENCH_STAT] = "stat",       [BENCH_READ] = "read",
-	[BENCH_LIST] = "ls-U",       [BENCH_LIST_SORTED] = "ls",  [BENCH_EXPIRED] = "expired",
-	[BENCH_LIST_LONG] = "ls-l",  [BENCH_REMOVE] = "rm",       [BENCH_MEMORY] = "memory",
-	[BENCH_CROWD] = "crowd",     [BENCH_PUBLISH] = "publish", [BENCH_MAP] = "map",
-	[BENCH_PERSIST] = "persist", [BENCH_MEMCPY] = "memcpy",   [BENCH_MEMMOVE] = "memmove",
-	[BENCH_MEMSET] = "memset",
-};
-
-static const char help[] =
-	"Usage: bench [OPTION]... [MEASUREMENT]...\n"
-	"Measures pmem2fs and the library beside their peers in one run and prints ratios.\n"
-	"\n"
-	"  create   open + write + close of a request       against files on tmpfs\n"
-	"  stat     fstatat of all names, again and again\n"
-	"  read     open + read + close of all documents\n"
-	"  ls-U     a listing of all names\n"
-	"  ls       the same, sorted\n"
-	"  expired  stat of names that the kernel must look up again\n"
-	"  ls-l     the first listing with lstat of each name\n"
-	"  rm       unlink\n"
-	"  memory   resident memory of keeper and worker for each mapping\n"
-	"  crowd    ls -U of the mappings of 1,001 processes, 160,000 in all\n"
-	"  publish  map + unmap, with 1 and 10,000 others   against the same with PMEM2FS=off\n"
-	"  map      map + unmap, with 1, 10,000 and 50,000  against mmap + munmap and libpmem2\n"
-	"           others, one thread and two\n"
-	"  persist  of 64 B to 1 MiB                        against libpmem2 and msync\n"
-	"  memcpy, memmove, memset  of 8 B to 64 MiB        against libpmem2\n"
-	"Without MEASUREMENT: all. The first eleven need root and start a daemon of their own,\n"
-	"in name spaces of their own.\n"
-	"\n"
-	"      --daemon PATH    the pmem2fs to measure (default: ../fs/pmem2fs beside bench)\n"
-	"  -o OPTIONS           more mount options for it\n"
-	"      --library PATH   our library (default: ../lib/libpmem2fs.so beside bench)\n"
-	"      --libpmem2 PATH  the other one (default: the system's libpmem2.so.1); with the\n"
-	"                       same PATH for both every ratio must be about 1\n"
-	"  -n, --mappings N     how many mappings the daemon holds (default 10000)\n"
-	"  -r, --rounds N       at least N rounds each (default 30; 10 where each must wait, and\n"
-	"                       for each size)\n"
-	"  -s, --seconds S      and at least S seconds each (default 3; half of it for each line\n"
-	"                       of map, a 60th for each size)\n"
-	"      --pin            daemon and bench on one CPU (default: only bench on one)\n"
-	"      --scratch DIR    where to map a file (default: /var/tmp)\n"
-	"      --peer DIR       measure files in DIR instead of pmem2fs: with a DIR on tmpfs\n"
-	"                       every ratio must be about 1\n"
-	"      --json           machine-readable output\n"
-	"      --check          exit status 3 when a target is missed or skipped\n"
-	"  -h, --help           this text\n"
-	"\n"
-	"The sizes of persist, memcpy, memmove and memset: ours is slower when the lower\n"
-	"quartile of its ratios is above 1 + noise, in three trials at other addresses each.\n"
-	"libpmem2 has a second side in all rounds. How far from 1 the farther quartile of its\n"
-	"ratios to itself is, is the noise of a size; the noise of the run is what three sizes\n"
-	"out of four do not exceed; the larger one counts.\n"
-	"\n"
-	"Exit status: 0 measured, 1 failed, 2 wrong usage, 3 target missed (with --check).\n";
-
-static int usage(const char *reason, const char *what)
-{
-	message_error("%s %s (bench --help tells more)", reason, what);
-	return EXIT_USAGE;
-}
-
-static bool parse_number(const char *text, double low, double high, double *number)
-{
-	char *end;
-	double value = strtod(text, &end);
-
-	if (end == text || *end || !(value >= low && value <= high))
-		return false;
-	*number = value;
-	return true;
-}
-
-static bool parse_count(const char *text, size_t high, size_t *count)
-{
-	double number;
-
-	if (!parse_number(text, 1, (double)high, &number) ||
-	    strspn(text, "0123456789") != strlen(text))
-		return false;
-	*count = (size_t)number;
-	return true;
-}
-
-enum {
-	OPTION_DAEMON = 256,
-	OPTION_PIN,
-	OPTION_SCRATCH,
-	OPTION_PEER,
-	OPTION_LIBRARY,
-	OPTION_LIBPMEM2,
-	OPTION_JSON,
-	OPTION_CHECK,
-};
-
-/* Returns -1 to go on, else the exit status. */
-static int parse(int argc, char **argv, struct bench_options *options)
-{
-	static const struct option longs[] = {
-		{"daemon", required_argument, NULL, OPTION_DAEMON},
-		{"mappings", required_argument, NULL, 'n'},
-		{"rounds", required_argument, NULL, 'r'},
-		{"seconds", required_argument, NULL, 's'},
-		{"pin", no_argument, NULL, OPTION_PIN},
-		{"scratch", required_argument, NULL, OPTION_SCRATCH},
-		{"peer", required_argument, NULL, OPTION_PEER},
-		{"library", required_argument, NULL, OPTION_LIBRARY},
-		{"libpmem2", required_argument, NULL, OPTION_LIBPMEM2},
-		{"json", no_argument, NULL, OPTION_JSON},
-		{"check", no_argument, NULL, OPTION_CHECK},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	int option;
-
-	while ((option = getopt_long(argc, argv, "o:n:r:s:h", longs, NULL)) != -1) {
-		switch (option) {
-		case OPTION_DAEMON:
-			options->daemon = optarg;
-			break;
-		case 'o':
-			if (strlen(optarg) > 512)
-				return usage("too long:", optarg);
-			options->mount_options = optarg;
-			break;
-		case 'n':
-			if (!parse_count(optarg, MAPPINGS_MAX, &options->mappings))
-				return usage("not a number of mappings:", optarg);
-			break;
-		case 'r':
-			if (!parse_count(optarg, 1000000, &options->rounds))
-				return usage("not a number of rounds:", optarg);
-			break;
-		case 's':
-			if (!parse_number(optarg, 0, 3600, &options->seconds))
-				return usage("not a number of seconds:", optarg);
-			break;
-		case OPTION_PIN:
-			options->pin = true;
-			break;
-		case OPTION_SCRATCH:
-			options->scratch = optarg;
-			break;
-		case OPTION_PEER:
-			if (strlen(optarg) > 256)
-				return usage("a path too long:", optarg);
-			options->peer = optarg;
-			break;
-		case OPTION_LIBRARY:
-			options->library = optarg;
-			break;
-		case OPTION_LIBPMEM2:
-			options->libpmem2 = optarg;
-			break;
-		case OPTION_JSON:
-			options->json = true;
-			break;
-		case OPTION_CHECK:
-			options->check = true;
-			break;
-		case 'h':
-			fputs(help, stdout);
-			return EXIT_MEASURED;
-		default:
-			return EXIT_USAGE;
-		}
-	}
-	for (; optind < argc; optind++) {
-		unsigned which = 0;
-
-		while (which < BENCH_MEASUREMENTS && strcmp(argv[optind], measurements[which]) != 0)
-			which++;
-		if (which == BENCH_MEASUREMENTS)
-			return usage("no such measurement:", argv[optind]);
-		options->wanted |= 1u << which;
-	}
-	if (!options->wanted)
-		options->wanted = (1u << BENCH_MEASUREMENTS) - 1;
-	return -1;
-}
 
 /* A file of the build that this program is of, else `otherwise`. */
 static const char *beside(char path[PATH_MAX], const char *file, const char *otherwise)
@@ -231,12 +46,13 @@ static void stay_on(int cpu)
 
 /* What the library is asked for, not the daemon. */
 #define OF_COPY                                                                                    \
-	(1u << BENCH_PERSIST | 1u << BENCH_MEMCPY | 1u << BENCH_MEMMOVE | 1u << BENCH_MEMSET)
-#define OF_LIBRARY (1u << BENCH_MAP | OF_COPY)
+	(1u << MEASURE_PERSIST | 1u << MEASURE_MEMCPY | 1u << MEASURE_MEMMOVE |                    \
+	 1u << MEASURE_MEMSET)
+#define OF_LIBRARY (1u << MEASURE_MAP | OF_COPY)
 
 static int measure_library(const cpu_set_t *cpus, struct bench_report *report)
 {
-	const struct bench_options *options = report->options;
+	const struct options *options = report->options;
 	struct bench_library ours = {0}, other = {0};
 	int err;
 
@@ -248,7 +64,7 @@ static int measure_library(const cpu_set_t *cpus, struct bench_report *report)
 		goto close_ours;
 	snprintf(report->library, sizeof(report->library), "%s", ours.path);
 	snprintf(report->libpmem2, sizeof(report->libpmem2), "%s", other.path);
-	if (bench_wants(options, BENCH_MAP))
+	if (options_want(options, MEASURE_MAP))
 		err = bench_map(&ours, &other, cpus, report);
 	report->skipped = !other.handle;
 	if (!err && other.handle && options->wanted & OF_COPY)
@@ -292,7 +108,7 @@ static int measure_crowd(const struct bench_stage *stage, struct bench_report *r
 /* Measures all that is wanted. *stopped: 0, or why the daemon did not end well after that. */
 static int measure(const char *folder, struct bench_report *report, int *stopped)
 {
-	const struct bench_options *options = report->options;
+	const struct options *options = report->options;
 	struct bench_stage stage;
 	cpu_set_t cpus;
 	int err = 0;
@@ -307,11 +123,11 @@ static int measure(const char *folder, struct bench_report *report, int *stopped
 		/* Only now: the daemon must not inherit it. */
 		stay_on(report->cpu);
 		if (!err &&
-		    options->wanted & ~(OF_LIBRARY | 1u << BENCH_CROWD | 1u << BENCH_PUBLISH))
+		    options->wanted & ~(OF_LIBRARY | 1u << MEASURE_CROWD | 1u << MEASURE_PUBLISH))
 			err = bench_fs(&stage, report);
-		if (!err && bench_wants(options, BENCH_CROWD) && stage.keeper)
+		if (!err && options_want(options, MEASURE_CROWD) && stage.keeper)
 			err = measure_crowd(&stage, report);
-		if (!err && bench_wants(options, BENCH_PUBLISH))
+		if (!err && options_want(options, MEASURE_PUBLISH))
 			err = measure_publishing(&stage, &cpus, report);
 		*stopped = bench_stage_stop(&stage);
 	}
@@ -325,7 +141,7 @@ static int measure(const char *folder, struct bench_report *report, int *stopped
 
 static int measure_and_print(const char *folder, void *context)
 {
-	const struct bench_options *options = context;
+	const struct options *options = context;
 	static struct bench_cells cells;
 	struct bench_report report = {.options = options, .cells = &cells};
 	int stopped = 0;
@@ -342,7 +158,7 @@ static int measure_and_print(const char *folder, void *context)
 int main(int argc, char **argv)
 {
 	static char daemon_path[PATH_MAX], library[PATH_MAX];
-	struct bench_options options = {
+	struct options options = {
 		.daemon = beside(daemon_path, "../fs/pmem2fs", "pmem2fs"),
 		.library = beside(library, "../lib/libpmem2fs.so", "libpmem2fs.so"),
 		.scratch = "/var/tmp",
@@ -351,8 +167,14 @@ int main(int argc, char **argv)
 		.seconds = 3,
 	};
 	struct bench_job job = {.work = measure_and_print, .context = &options};
-	int status = parse(argc, argv, &options);
 
-	job.apart = options.wanted & ~OF_LIBRARY;
-	return status >= 0 ? status : bench_guard(&job);
+	switch (options_parse(argc, argv, &options)) {
+	case OPTIONS_MEASURE:
+		job.apart = options.wanted & ~OF_LIBRARY;
+		return bench_guard(&job);
+	case OPTIONS_HELP_PRINTED:
+		return EXIT_MEASURED;
+	default:
+		return EXIT_USAGE;
+	}
 }

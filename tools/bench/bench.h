@@ -6,54 +6,13 @@
 #define PMEM2FS_BENCH_H
 
 #include "bench/comparison.h"
+#include "bench/options.h"
 #include <limits.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
-
-/* What can be measured; each is a bit of bench_options.wanted. */
-enum bench_measurement {
-	BENCH_CREATE,
-	BENCH_STAT,
-	BENCH_READ,
-	BENCH_LIST,
-	BENCH_LIST_SORTED,
-	BENCH_EXPIRED,
-	BENCH_LIST_LONG,
-	BENCH_REMOVE,
-	BENCH_MEMORY,
-	BENCH_CROWD,
-	BENCH_PUBLISH,
-	BENCH_MAP,
-	BENCH_PERSIST,
-	BENCH_MEMCPY,
-	BENCH_MEMMOVE,
-	BENCH_MEMSET,
-	BENCH_MEASUREMENTS,
-};
-
-struct bench_options {
-	const char *daemon;        /* path of pmem2fs */
-	const char *mount_options; /* for the daemon's -o, or NULL */
-	const char *peer;          /* folder to measure instead of a mount of pmem2fs, or NULL */
-	const char *scratch;       /* folder for the file that the library maps */
-	const char *library;       /* path of our library */
-	const char *libpmem2;      /* path of the other one, NULL: the system's */
-	size_t mappings;
-	size_t rounds;  /* at least this many per measurement */
-	double seconds; /* at least this long per measurement that can be repeated freely */
-	unsigned wanted;
-	bool pin, json, check;
-};
-
-static inline bool bench_wants(const struct bench_options *options, enum bench_measurement which)
-{
-	return options->wanted & 1u << which;
-}
-
-/* report.c: what comes out */
 
 #define BENCH_ROWS_MAX 64
 
@@ -65,7 +24,7 @@ struct bench_memory {
 };
 
 struct bench_report {
-	const struct bench_options *options;
+	const struct options *options;
 	int cpu;                 /* that bench runs on */
 	char scratch_fs[32];     /* kind of file system of options.scratch */
 	char library[PATH_MAX];  /* file that ours was; empty: none was needed */
@@ -144,8 +103,7 @@ struct bench_stage {
  * Sets the stage up on `folder`, with a daemon unless options.peer, in a job that is apart. After a
  * failure, too, it wants bench_stage_stop.
  */
-int bench_stage_start(struct bench_stage *stage, const char *folder,
-		      const struct bench_options *options);
+int bench_stage_start(struct bench_stage *stage, const char *folder, const struct options *options);
 
 /* Ends the daemon and removes what the end of this process does not. Returns 0 or -EIO. */
 int bench_stage_stop(struct bench_stage *stage);

@@ -32,14 +32,14 @@ const struct bench_column bench_columns[BENCH_COLUMNS] = {
 
 static const char *const granularities[] = {"byte", "cache_line", "page"};
 
-static const char *function_name(enum bench_measurement function)
+static const char *function_name(enum measurement function)
 {
 	switch (function) {
-	case BENCH_PERSIST:
+	case MEASURE_PERSIST:
 		return "persist";
-	case BENCH_MEMCPY:
+	case MEASURE_MEMCPY:
 		return "memcpy";
-	case BENCH_MEMMOVE:
+	case MEASURE_MEMMOVE:
 		return "memmove";
 	default:
 		return "memset";
@@ -112,13 +112,15 @@ unsigned bench_cells_missed(const struct bench_cells *cells)
 	return cells->count ? (bench_cells_slower(cells) > 0) + (mean_of_all(cells) >= 1) : 0;
 }
 
-static void print_heading(enum bench_measurement function, unsigned columns)
+static void print_heading(enum measurement function, unsigned columns)
 {
 	for (unsigned line = 0; line < 2; line++) {
 		printf("%-9s", line ? "" : function_name(function));
 		for (unsigned column = 0; column < columns; column++)
 			printf(" %9s", bench_columns[column].heading[line]);
-		printf("%s\n", function != BENCH_PERSIST ? "" : line ? "    /msync" : "      page");
+		printf("%s\n", function != MEASURE_PERSIST ? ""
+			       : line                      ? "    /msync"
+							   : "      page");
 	}
 }
 
@@ -161,10 +163,10 @@ static const struct bench_cell *print_line(const struct bench_cells *cells,
 	return cell;
 }
 
-static void print_function(const struct bench_cells *cells, enum bench_measurement function)
+static void print_function(const struct bench_cells *cells, enum measurement function)
 {
 	const struct bench_cell *cell = cells->cells, *end = cell + cells->count;
-	unsigned columns = function == BENCH_PERSIST ? BENCH_PLAIN_COLUMNS : BENCH_COLUMNS;
+	unsigned columns = function == MEASURE_PERSIST ? BENCH_PLAIN_COLUMNS : BENCH_COLUMNS;
 
 	while (cell < end && cell->function != function)
 		cell++;
@@ -193,8 +195,8 @@ void bench_cells_print(const struct bench_cells *cells)
 		return;
 	printf("Ratios of ours to libpmem2 by granularity, at aligned addresses and at odd ones; "
 	       "page /msync: to msync.\n\n");
-	for (int function = BENCH_PERSIST; function <= BENCH_MEMSET; function++)
-		print_function(cells, (enum bench_measurement)function);
+	for (int function = MEASURE_PERSIST; function <= MEASURE_MEMSET; function++)
+		print_function(cells, (enum measurement)function);
 	printf("geometric means:");
 	for (int granularity = 0; granularity < 3; granularity++) {
 		double of_it = mean(cells, (struct choice){-1, -1, granularity});

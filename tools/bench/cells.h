@@ -27,7 +27,7 @@ extern const struct bench_column bench_columns[BENCH_COLUMNS];
 
 /* One function with one size, called in one way. */
 struct bench_cell {
-	enum bench_measurement function;
+	enum measurement function;
 	unsigned column;
 	size_t size;
 	struct comparison_row row; /* ours and the other library */

@@ -250,13 +250,13 @@ static void do_calls(const struct contest *contest, unsigned side)
 				 [bench_columns[contest->cell->column].granularity];
 
 	switch (contest->cell->function) {
-	case BENCH_PERSIST:
+	case MEASURE_PERSIST:
 		persist(contest, ground, side == SIDE_MSYNC);
 		break;
-	case BENCH_MEMCPY:
+	case MEASURE_MEMCPY:
 		copy(contest, ground);
 		break;
-	case BENCH_MEMMOVE:
+	case MEASURE_MEMMOVE:
 		move(contest, ground);
 		break;
 	default:
@@ -296,10 +296,10 @@ static void choose_calls(struct contest *contest)
 	}
 }
 
-static int measure_cell(struct contest *contest, const struct bench_options *options,
+static int measure_cell(struct contest *contest, const struct options *options,
 			struct bench_cell *cell)
 {
-	bool with_msync = cell->function == BENCH_PERSIST &&
+	bool with_msync = cell->function == MEASURE_PERSIST &&
 			  bench_columns[cell->column].granularity == PMEM2_GRANULARITY_PAGE;
 	struct comparison_plan plan = {
 		.name = "copy",
@@ -329,9 +329,9 @@ static int measure_cell(struct contest *contest, const struct bench_options *opt
 	return 0;
 }
 
-static bool has_size(enum bench_measurement function, unsigned column, size_t size)
+static bool has_size(enum measurement function, unsigned column, size_t size)
 {
-	if (function == BENCH_PERSIST)
+	if (function == MEASURE_PERSIST)
 		return column < BENCH_PLAIN_COLUMNS && size >= PERSIST_SMALLEST &&
 		       size <= PERSIST_LARGEST;
 	for (size_t i = 0; i < sizeof(flag_sizes) / sizeof(*flag_sizes); i++)
@@ -340,7 +340,7 @@ static bool has_size(enum bench_measurement function, unsigned column, size_t si
 	return column < BENCH_PLAIN_COLUMNS;
 }
 
-static int measure_function(struct contest *contest, enum bench_measurement function,
+static int measure_function(struct contest *contest, enum measurement function,
 			    struct bench_report *report)
 {
 	struct bench_cells *cells = report->cells;
@@ -366,9 +366,9 @@ static int measure_all(struct contest *contest, struct bench_report *report)
 {
 	int err = 0;
 
-	for (int function = BENCH_PERSIST; !err && function <= BENCH_MEMSET; function++)
-		if (bench_wants(report->options, (enum bench_measurement)function))
-			err = measure_function(contest, (enum bench_measurement)function, report);
+	for (int function = MEASURE_PERSIST; !err && function <= MEASURE_MEMSET; function++)
+		if (options_want(report->options, (enum measurement)function))
+			err = measure_function(contest, (enum measurement)function, report);
 	return err;
 }
 

@@ -353,29 +353,29 @@ struct item {
 	const char *name, *what;
 	double target;
 	int (*work)(void *context, unsigned side, size_t round, struct sample *sample);
-	enum bench_measurement which;
+	enum measurement which;
 	bool slow; /* few rounds, each after a wait */
 };
 
 static const struct item repeatable[] = {
-	{"stat", "fstatat of all names in turn, again and again", 1.5, stat_work, BENCH_STAT,
+	{"stat", "fstatat of all names in turn, again and again", 1.5, stat_work, MEASURE_STAT,
 	 false},
-	{"open+read+close", "of all names in turn, again and again", 2, read_work, BENCH_READ,
+	{"open+read+close", "of all names in turn, again and again", 2, read_work, MEASURE_READ,
 	 false},
-	{"ls -U", "opendir + readdir of all names + closedir", 1.2, list_work, BENCH_LIST, false},
-	{"ls", "the same, and names sorted", 0, list_sorted_work, BENCH_LIST_SORTED, false},
+	{"ls -U", "opendir + readdir of all names + closedir", 1.2, list_work, MEASURE_LIST, false},
+	{"ls", "the same, and names sorted", 0, list_sorted_work, MEASURE_LIST_SORTED, false},
 	{"stat, expired",
 	 "fstatat of all names once, 1.2 s after the last: each is looked up again", 0,
-	 expired_work, BENCH_EXPIRED, true},
+	 expired_work, MEASURE_EXPIRED, true},
 	{"first ls -l",
 	 "readdir + lstat of each name; the mount is remounted before, which drops its entries and "
 	 "inodes from the kernel (those of tmpfs cannot be dropped)",
-	 0, list_long_work, BENCH_LIST_LONG, true},
+	 0, list_long_work, MEASURE_LIST_LONG, true},
 };
 
 static int measure_repeatable(struct tree *tree, struct bench_report *report)
 {
-	const struct bench_options *options = report->options;
+	const struct options *options = report->options;
 	int err = 0;
 
 	for (size_t i = 0; !err && i < sizeof(repeatable) / sizeof(*repeatable); i++) {
@@ -388,7 +388,7 @@ static int measure_repeatable(struct tree *tree, struct bench_report *report)
 			.context = tree,
 		};
 
-		if (!bench_wants(options, item->which))
+		if (!options_want(options, item->which))
 			continue;
 		if (item->slow) {
 			plan.rounds = options->rounds < SLOW_ROUNDS ? options->rounds : SLOW_ROUNDS;
@@ -404,28 +404,27 @@ static int measure_repeatable(struct tree *tree, struct bench_report *report)
 }
 
 /* Each name can be made and removed only once, so these measure however many there are. */
-static int measure_once(struct tree *tree, struct bench_report *report,
-			enum bench_measurement which)
+static int measure_once(struct tree *tree, struct bench_report *report, enum measurement which)
 {
 	struct comparison_plan plan = {
-		.name = which == BENCH_CREATE ? "create" : "rm",
-		.what = which == BENCH_CREATE ? "open + write of a request (maps) + close"
-					      : "unlink (unmaps)",
+		.name = which == MEASURE_CREATE ? "create" : "rm",
+		.what = which == MEASURE_CREATE ? "open + write of a request (maps) + close"
+						: "unlink (unmaps)",
 		.peers = {{.name = "tmpfs"}},
 		.rounds = (tree->count + tree->batch - 1) / tree->batch,
-		.work = which == BENCH_CREATE ? create_work : remove_work,
+		.work = which == MEASURE_CREATE ? create_work : remove_work,
 		.context = tree,
 	};
 	struct comparison_row unwanted;
 
-	if (bench_wants(report->options, which))
+	if (options_want(report->options, which))
 		return bench_report_measure(report, &plan);
 	return comparison_run(&plan, &unwanted);
 }
 
 static int measure_all(struct tree *tree, struct bench_report *report)
 {
-	bool memory = bench_wants(report->options, BENCH_MEMORY) && tree->stage->keeper;
+	bool memory = options_want(report->options, MEASURE_MEMORY) && tree->stage->keeper;
 	struct sample unused;
 	int err;
 
@@ -433,7 +432,7 @@ static int measure_all(struct tree *tree, struct bench_report *report)
 	if (!err && memory)
 		err = bench_memory_sample(tree->stage->keeper, 0, report);
 	if (!err)
-		err = measure_once(tree, report, BENCH_CREATE);
+		err = measure_once(tree, report, MEASURE_CREATE);
 	if (!err)
 		err = copy_documents(tree, report);
 	if (!err)
@@ -443,7 +442,7 @@ static int measure_all(struct tree *tree, struct bench_report *report)
 	if (!err)
 		err = measure_repeatable(tree, report);
 	if (!err)
-		err = measure_once(tree, report, BENCH_REMOVE);
+		err = measure_once(tree, report, MEASURE_REMOVE);
 	if (!err && memory)
 		err = bench_memory_sample(tree->stage->keeper, 2, report);
 	return err;

@@ -65,7 +65,7 @@ unsigned bench_report_missed(const struct bench_report *report)
 
 static void print_setting(const struct bench_report *report)
 {
-	const struct bench_options *options = report->options;
+	const struct options *options = report->options;
 	struct utsname system;
 
 	uname(&system);
@@ -174,7 +174,7 @@ static const char *or_null(const char *text)
 
 static int print_json(const struct bench_report *report)
 {
-	const struct bench_options *options = report->options;
+	const struct options *options = report->options;
 	struct bench_memory sum = memory_together(report);
 	json_t *rows = json_array(), *root;
 	struct utsname system;

@@ -46,7 +46,7 @@ static int make_file(const char *path, off_t size)
 	return err;
 }
 
-static int make_folders(struct bench_stage *stage, const struct bench_options *options)
+static int make_folders(struct bench_stage *stage, const struct options *options)
 {
 	if (mount("tmpfs", stage->root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755"))
 		return failed(stage->root);
@@ -70,8 +70,8 @@ static int make_folders(struct bench_stage *stage, const struct bench_options *o
 }
 
 /* The child's half of starting the daemon. */
-static _Noreturn void exec_daemon(const struct bench_stage *stage,
-				  const struct bench_options *options, pid_t parent)
+static _Noreturn void exec_daemon(const struct bench_stage *stage, const struct options *options,
+				  pid_t parent)
 {
 	char log[320], mount_options[1024];
 	int fd;
@@ -93,7 +93,7 @@ static _Noreturn void exec_daemon(const struct bench_stage *stage,
 	_exit(127);
 }
 
-static int start_daemon(struct bench_stage *stage, const struct bench_options *options)
+static int start_daemon(struct bench_stage *stage, const struct options *options)
 {
 	uint64_t deadline = clock_now() + START_SECONDS * CLOCK_SECOND;
 	pid_t parent = getpid(), pid = fork();
@@ -127,8 +127,7 @@ static int start_daemon(struct bench_stage *stage, const struct bench_options *o
 	return 0;
 }
 
-int bench_stage_start(struct bench_stage *stage, const char *folder,
-		      const struct bench_options *options)
+int bench_stage_start(struct bench_stage *stage, const char *folder, const struct options *options)
 {
 	int err;
 

@@ -11,7 +11,7 @@
 static void add(struct bench_cells *cells, double ratio, double noise)
 {
 	cells->cells[cells->count++] = (struct bench_cell){
-		.function = BENCH_MEMCPY,
+		.function = MEASURE_MEMCPY,
 		.size = 64,
 		.row.ratio = {ratio, ratio, ratio},
 		.equal = {1 - noise / 2, 1, 1 + noise},

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * options.h - the command line of the bench
+ */
+#ifndef PMEM2FS_BENCH_OPTIONS_H
+#define PMEM2FS_BENCH_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What can be measured; each is a bit of options.wanted. */
+enum measurement {
+	MEASURE_CREATE,
+	MEASURE_STAT,
+	MEASURE_READ,
+	MEASURE_LIST,
+	MEASURE_LIST_SORTED,
+	MEASURE_EXPIRED,
+	MEASURE_LIST_LONG,
+	MEASURE_REMOVE,
+	MEASURE_MEMORY,
+	MEASURE_CROWD,
+	MEASURE_PUBLISH,
+	MEASURE_MAP,
+	MEASURE_PERSIST,
+	MEASURE_MEMCPY,
+	MEASURE_MEMMOVE,
+	MEASURE_MEMSET,
+	MEASUREMENTS,
+};
+
+struct options {
+	const char *daemon;        /* path of pmem2fs */
+	const char *mount_options; /* for the daemon's -o, or NULL */
+	const char *peer;          /* folder to measure instead of a mount of pmem2fs, or NULL */
+	const char *scratch;       /* folder for the file that the library maps */
+	const char *library;       /* path of our library */
+	const char *libpmem2;      /* path of the other one, NULL: the system's */
+	size_t mappings;
+	size_t rounds;  /* at least this many per measurement */
+	double seconds; /* at least this long per measurement that can be repeated freely */
+	unsigned wanted;
+	bool pin, json, check;
+};
+
+enum options_outcome {
+	OPTIONS_MEASURE,
+	OPTIONS_HELP_PRINTED,
+	OPTIONS_WRONG, /* a message says why */
+};
+
+/* Changes the defaults that are in `options` to what the arguments say; they stay in use. */
+enum options_outcome options_parse(int argc, char **argv, struct options *options);
+
+static inline bool options_want(const struct options *options, enum measurement which)
+{
+	return options->wanted & 1u << which;
+}
+
+#endif
