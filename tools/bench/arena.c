@@ -9,7 +9,11 @@
  */
 #include "bench/arena.h"
 #include "base/clock.h"
+#include "bench/comparison.h"
+#include "bench/library.h"
 #include "bench/message.h"
+#include "bench/options.h"
+#include "bench/side_process.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -40,7 +44,7 @@ struct objects {
 
 /* A side, in its own process. */
 struct side {
-	const struct bench_library *library; /* NULL: mmap and munmap */
+	const struct library *library; /* NULL: mmap and munmap */
 	struct subject subject;
 	const cpu_set_t *cpus;
 	size_t live;
@@ -55,17 +59,17 @@ struct side {
 
 static int objects_new(const struct side *side, struct objects *objects)
 {
-	const struct bench_library *library = side->library;
+	const struct library *library = side->library;
 	int err;
 
 	err = library->config_new(&objects->config);
 	if (err)
-		return bench_library_failed(library, "config_new", err);
+		return library_failed(library, "config_new", err);
 	library->config_set_required_store_granularity(objects->config, PMEM2_GRANULARITY_PAGE);
 	err = side->subject.fd < 0 ? library->source_from_anon(&objects->source, BENCH_ARENA_LENGTH)
 				   : library->source_from_fd(&objects->source, side->subject.fd);
 	if (err) {
-		err = bench_library_failed(library, "source", err);
+		err = library_failed(library, "source", err);
 		library->config_delete(&objects->config);
 	}
 	return err;
@@ -92,7 +96,7 @@ static int make(const struct side *side, struct pmem2_map **map, void **address)
 	}
 	err = side->library->map_new(map, side->objects[0].config, side->objects[0].source);
 	if (err)
-		return bench_library_failed(side->library, "map_new", err);
+		return library_failed(side->library, "map_new", err);
 	*address = side->library->map_get_address(*map);
 	return 0;
 }
@@ -149,7 +153,7 @@ static bool has_table(void)
 }
 
 /* Makes the live mappings, which end with the process, and says what the last one is. */
-static int prepare(struct side *side, struct bench_answer *answer)
+static int prepare(struct side *side, struct side_answer *answer)
 {
 	struct pmem2_map *map;
 	void *address = NULL;
@@ -192,7 +196,7 @@ static int raw_pairs(const struct side *side, unsigned count)
 
 static int library_pairs(const struct side *side, const struct objects *objects, unsigned count)
 {
-	const struct bench_library *library = side->library;
+	const struct library *library = side->library;
 
 	for (unsigned i = 0; i < count; i++) {
 		struct objects fresh;
@@ -207,10 +211,10 @@ static int library_pairs(const struct side *side, const struct objects *objects,
 		err = library->map_new(&map, objects ? objects->config : fresh.config,
 				       objects ? objects->source : fresh.source);
 		if (err)
-			return bench_library_failed(library, "map_new", err);
+			return library_failed(library, "map_new", err);
 		err = library->map_delete(&map);
 		if (err)
-			return bench_library_failed(library, "map_delete", err);
+			return library_failed(library, "map_delete", err);
 		if (!objects)
 			objects_delete(side, &fresh);
 	}
@@ -280,7 +284,7 @@ static int start_second(struct side *side)
 	return -err;
 }
 
-static int serve(void *context, unsigned order, struct bench_answer *answer)
+static int serve(void *context, unsigned order, struct side_answer *answer)
 {
 	struct side *side = context;
 	int err;
@@ -307,8 +311,8 @@ static int serve(void *context, unsigned order, struct bench_answer *answer)
 static int arena_work(void *context, unsigned side, size_t round, struct sample *sample)
 {
 	const struct bench_arena *arena = context;
-	struct bench_answer answer = {0};
-	int err = bench_side_ask(&arena->sides[side], arena->order, &answer);
+	struct side_answer answer = {0};
+	int err = side_process_ask(&arena->sides[side], arena->order, &answer);
 
 	(void)round;
 	*sample = answer.sample;
@@ -318,13 +322,13 @@ static int arena_work(void *context, unsigned side, size_t round, struct sample 
 void bench_arena_close(struct bench_arena *arena)
 {
 	for (unsigned i = 0; i < BENCH_CONTENDERS_MAX; i++)
-		bench_side_stop(&arena->sides[i]);
+		side_process_stop(&arena->sides[i]);
 }
 
 int bench_arena_open(struct bench_arena *arena, const struct bench_contender *contenders,
 		     unsigned count, int fd)
 {
-	struct bench_answer first, answer;
+	struct side_answer first, answer;
 	int err = 0;
 
 	for (unsigned i = 0; !err && i < count; i++) {
@@ -337,10 +341,10 @@ int bench_arena_open(struct bench_arena *arena, const struct bench_contender *co
 		};
 
 		/* The process has a copy of its own. */
-		err = bench_side_start(&arena->sides[i], serve, &side);
+		err = side_process_start(&arena->sides[i], serve, &side);
 		if (!err)
-			err = bench_side_ask(&arena->sides[i], ORDER_DESCRIBE,
-					     i ? &answer : &first);
+			err = side_process_ask(&arena->sides[i], ORDER_DESCRIBE,
+					       i ? &answer : &first);
 		if (!err && i && contenders[i].live == contenders[0].live &&
 		    strcmp(first.text, answer.text) != 0) {
 			message_error("the sides do not map the same: %s; %s", first.text,

@@ -6,7 +6,9 @@
 #define PMEM2FS_BENCH_ARENA_H
 
 #include "bench/bench.h"
+#include "bench/comparison.h"
 #include "bench/library.h"
+#include "bench/side_process.h"
 
 /* Untouched pages cost nothing, so the length does not matter; below a huge page to keep it so. */
 #define BENCH_ARENA_LENGTH (1024u * 1024)
@@ -27,7 +29,7 @@ enum bench_shown {
 
 /* What a side uses and how many live mappings it has. */
 struct bench_contender {
-	const struct bench_library *library; /* NULL: mmap and munmap */
+	const struct library *library; /* NULL: mmap and munmap */
 	size_t live;
 	enum bench_shown shown;
 };
@@ -38,7 +40,7 @@ struct bench_contender {
 struct bench_arena {
 	struct bench_report *report;
 	const cpu_set_t *cpus;
-	struct bench_side sides[BENCH_CONTENDERS_MAX];
+	struct side_process sides[BENCH_CONTENDERS_MAX];
 	unsigned order; /* for all of them */
 };
 

@@ -6,8 +6,11 @@
  */
 #include "bench/bench.h"
 #include "bench/cells.h"
+#include "bench/fixture.h"
 #include "bench/library.h"
 #include "bench/message.h"
+#include "bench/options.h"
+#include "bench/supervisor.h"
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
@@ -53,13 +56,13 @@ static void stay_on(int cpu)
 static int measure_library(const cpu_set_t *cpus, struct bench_report *report)
 {
 	const struct options *options = report->options;
-	struct bench_library ours = {0}, other = {0};
+	struct library ours = {0}, other = {0};
 	int err;
 
-	err = bench_library_open_ours(&ours, options->library);
+	err = library_open_ours(&ours, options->library);
 	if (err)
 		return err;
-	err = bench_library_open_other(&other, options->libpmem2);
+	err = library_open_other(&other, options->libpmem2);
 	if (err)
 		goto close_ours;
 	snprintf(report->library, sizeof(report->library), "%s", ours.path);
@@ -69,39 +72,39 @@ static int measure_library(const cpu_set_t *cpus, struct bench_report *report)
 	report->skipped = !other.handle;
 	if (!err && other.handle && options->wanted & OF_COPY)
 		err = bench_copy(&ours, &other, report);
-	bench_library_close(&other);
+	library_close(&other);
 close_ours:
-	bench_library_close(&ours);
+	library_close(&ours);
 	return err;
 }
 
 /* The sides are to find this daemon and no other. */
-static int measure_publishing(const struct bench_stage *stage, const cpu_set_t *cpus,
+static int measure_publishing(const struct fixture *fixture, const cpu_set_t *cpus,
 			      struct bench_report *report)
 {
-	struct bench_library ours = {0};
-	char socket[sizeof(stage->root) + sizeof("/socket")];
-	int err = bench_library_open_ours(&ours, report->options->library);
+	struct library ours = {0};
+	char socket[sizeof(fixture->root) + sizeof("/socket")];
+	int err = library_open_ours(&ours, report->options->library);
 
 	if (err)
 		return err;
-	snprintf(socket, sizeof(socket), "%s/socket", stage->root);
+	snprintf(socket, sizeof(socket), "%s/socket", fixture->root);
 	setenv("PMEM2FS_SOCKET", socket, 1);
 	snprintf(report->library, sizeof(report->library), "%s", ours.path);
 	err = bench_publish(&ours, cpus, report);
-	bench_library_close(&ours);
+	library_close(&ours);
 	return err;
 }
 
-static int measure_crowd(const struct bench_stage *stage, struct bench_report *report)
+static int measure_crowd(const struct fixture *fixture, struct bench_report *report)
 {
-	struct bench_library ours = {0};
-	int err = bench_library_open_ours(&ours, report->options->library);
+	struct library ours = {0};
+	int err = library_open_ours(&ours, report->options->library);
 
 	if (err)
 		return err;
-	err = bench_crowd(stage, &ours, report);
-	bench_library_close(&ours);
+	err = bench_crowd(fixture, &ours, report);
+	library_close(&ours);
 	return err;
 }
 
@@ -109,7 +112,7 @@ static int measure_crowd(const struct bench_stage *stage, struct bench_report *r
 static int measure(const char *folder, struct bench_report *report, int *stopped)
 {
 	const struct options *options = report->options;
-	struct bench_stage stage;
+	struct fixture fixture;
 	cpu_set_t cpus;
 	int err = 0;
 
@@ -119,17 +122,17 @@ static int measure(const char *folder, struct bench_report *report, int *stopped
 	if (options->pin)
 		stay_on(report->cpu);
 	if (options->wanted & ~OF_LIBRARY) {
-		err = bench_stage_start(&stage, folder, options);
+		err = fixture_start(&fixture, folder, options);
 		/* Only now: the daemon must not inherit it. */
 		stay_on(report->cpu);
 		if (!err &&
 		    options->wanted & ~(OF_LIBRARY | 1u << MEASURE_CROWD | 1u << MEASURE_PUBLISH))
-			err = bench_fs(&stage, report);
-		if (!err && options_want(options, MEASURE_CROWD) && stage.keeper)
-			err = measure_crowd(&stage, report);
+			err = bench_fs(&fixture, report);
+		if (!err && options_want(options, MEASURE_CROWD) && fixture.keeper)
+			err = measure_crowd(&fixture, report);
 		if (!err && options_want(options, MEASURE_PUBLISH))
-			err = measure_publishing(&stage, &cpus, report);
-		*stopped = bench_stage_stop(&stage);
+			err = measure_publishing(&fixture, &cpus, report);
+		*stopped = fixture_stop(&fixture);
 	}
 	stay_on(report->cpu);
 	if (!err && options->wanted & OF_LIBRARY)
@@ -166,12 +169,12 @@ int main(int argc, char **argv)
 		.rounds = 30,
 		.seconds = 3,
 	};
-	struct bench_job job = {.work = measure_and_print, .context = &options};
+	struct supervisor_job job = {.work = measure_and_print, .context = &options};
 
 	switch (options_parse(argc, argv, &options)) {
 	case OPTIONS_MEASURE:
 		job.apart = options.wanted & ~OF_LIBRARY;
-		return bench_guard(&job);
+		return supervisor_run(&job);
 	case OPTIONS_HELP_PRINTED:
 		return EXIT_MEASURED;
 	default:

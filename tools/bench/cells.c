@@ -5,6 +5,9 @@
  * People see ratios only, a line per size; programs get everything.
  */
 #include "bench/cells.h"
+#include "bench/library.h"
+#include "bench/options.h"
+#include "bench/statistics.h"
 #include <stdio.h>
 #include <string.h>
 

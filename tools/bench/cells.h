@@ -7,6 +7,9 @@
 #define PMEM2FS_BENCH_CELLS_H
 
 #include "bench/bench.h"
+#include "bench/comparison.h"
+#include "bench/options.h"
+#include "bench/statistics.h"
 #include <jansson.h>
 #include <libpmem2.h>
 

@@ -10,6 +10,7 @@
  */
 #include "bench/comparison.h"
 #include "bench/interrupt.h"
+#include "bench/statistics.h"
 #include <errno.h>
 #include <stdlib.h>
 

@@ -12,9 +12,11 @@
 #include "base/clock.h"
 #include "bench/bench.h"
 #include "bench/cells.h"
+#include "bench/comparison.h"
 #include "bench/interrupt.h"
 #include "bench/library.h"
 #include "bench/message.h"
+#include "bench/options.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -67,14 +69,14 @@ struct ground {
 };
 
 struct contest {
-	const struct bench_library *libraries[LIBRARY_SIDES];
+	const struct library *libraries[LIBRARY_SIDES];
 	struct ground grounds[LIBRARY_SIDES][3]; /* by side and granularity */
 	char *source;                            /* of memcpy; ordinary memory */
 	const struct bench_cell *cell;
 	size_t calls; /* per side and round */
 };
 
-static int map_granularity(const struct bench_library *library, int fd,
+static int map_granularity(const struct library *library, int fd,
 			   enum pmem2_granularity granularity, struct ground *ground)
 {
 	static const char *const names[] = {"BYTE", "CACHE_LINE", "PAGE"};
@@ -104,7 +106,7 @@ static int map_granularity(const struct bench_library *library, int fd,
 	ground->set = library->get_memset_fn(ground->map);
 out:
 	if (err)
-		err = bench_library_failed(library, what, err);
+		err = library_failed(library, what, err);
 	if (!err && library->map_get_store_granularity(ground->map) != granularity) {
 		message_error("%s: has not the granularity that was forced", library->path);
 		err = -EINVAL;
@@ -401,8 +403,7 @@ static int buffer_file(void)
 	return err;
 }
 
-int bench_copy(const struct bench_library *ours, const struct bench_library *other,
-	       struct bench_report *report)
+int bench_copy(const struct library *ours, const struct library *other, struct bench_report *report)
 {
 	struct contest contest = {.libraries = {[SIDE_OURS] = ours,
 						[SIDE_OTHER] = other,

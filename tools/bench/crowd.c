@@ -2,11 +2,13 @@
 /*
  * crowd.c - a listing of the mappings of many processes, against a folder of tmpfs
  *
- * The processes map through our library and publish to the daemon of the stage. They end when bench
- * does.
+ * The processes map through our library and publish to the daemon of the fixture. They end when
+ * bench does.
  */
 #include "base/clock.h"
 #include "bench/bench.h"
+#include "bench/comparison.h"
+#include "bench/fixture.h"
 #include "bench/interrupt.h"
 #include "bench/library.h"
 #include "bench/message.h"
@@ -31,8 +33,8 @@
 #define EXPIRY_MS     1100 /* after that all processes are looked at again */
 
 struct crowd {
-	const struct bench_stage *stage;
-	const struct bench_library *library;
+	const struct fixture *fixture;
+	const struct library *library;
 	pid_t pid[PROCESSES + 1];
 	size_t started;
 	bool rest; /* before each listing, so long that the one before is too old to be good */
@@ -41,12 +43,12 @@ struct crowd {
 /* Every second page, or the kernel would make one area of them. */
 static int map_many(const struct crowd *crowd, unsigned count)
 {
-	const struct bench_library *library = crowd->library;
+	const struct library *library = crowd->library;
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	struct pmem2_config *config;
 	struct pmem2_source *source;
 	struct pmem2_map *map;
-	int fd = open(crowd->stage->source, O_RDWR | O_CLOEXEC);
+	int fd = open(crowd->fixture->source, O_RDWR | O_CLOEXEC);
 	int ret;
 
 	if (fd < 0 || library->source_from_fd(&source, fd) || library->config_new(&config))
@@ -66,7 +68,7 @@ static _Noreturn void be_one(const struct crowd *crowd, unsigned count, int read
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, "crowd");
-	snprintf(socket, sizeof(socket), "%s/socket", crowd->stage->root);
+	snprintf(socket, sizeof(socket), "%s/socket", crowd->fixture->root);
 	setenv("PMEM2FS_SOCKET", socket, 1);
 	if (map_many(crowd, count) || write(ready, "", 1) != 1) {
 		message_error("a process of the crowd cannot map: %s", crowd->library->errormsg());
@@ -104,10 +106,10 @@ static int start_one(struct crowd *crowd, unsigned count)
 static int start_all(struct crowd *crowd)
 {
 	off_t size = (off_t)ALONE * 2 * sysconf(_SC_PAGESIZE);
-	int err = truncate(crowd->stage->source, size) ? -errno : 0;
+	int err = truncate(crowd->fixture->source, size) ? -errno : 0;
 
 	if (err)
-		message_error("%s: %m", crowd->stage->source);
+		message_error("%s: %m", crowd->fixture->source);
 	for (unsigned i = 0; i < PROCESSES && !err; i++)
 		err = start_one(crowd, EACH);
 	return err ? err : start_one(crowd, ALONE);
@@ -138,7 +140,7 @@ static int await_all(const struct crowd *crowd)
 {
 	uint64_t deadline = clock_now() + START_SECONDS * CLOCK_SECOND;
 
-	while (count_names(crowd->stage->side[0]) < COUNT + 2) {
+	while (count_names(crowd->fixture->side[0]) < COUNT + 2) {
 		if (interrupt_pending)
 			return -EINTR;
 		if (clock_now() > deadline) {
@@ -152,7 +154,7 @@ static int await_all(const struct crowd *crowd)
 /* Makes a file in `other` for each name, where `other` is not negative. */
 static int list(const struct crowd *crowd, unsigned side, int other)
 {
-	const char *path = crowd->stage->side[side];
+	const char *path = crowd->fixture->side[side];
 	DIR *folder = opendir(path);
 	const struct dirent *entry;
 	size_t count = 0;
@@ -219,7 +221,7 @@ static int measure(struct crowd *crowd, bool rest, struct bench_report *report)
 
 static void remove_all(const struct crowd *crowd)
 {
-	DIR *folder = opendir(crowd->stage->side[1]);
+	DIR *folder = opendir(crowd->fixture->side[1]);
 	const struct dirent *entry;
 
 	if (!folder)
@@ -230,16 +232,16 @@ static void remove_all(const struct crowd *crowd)
 	closedir(folder);
 }
 
-int bench_crowd(const struct bench_stage *stage, const struct bench_library *library,
+int bench_crowd(const struct fixture *fixture, const struct library *library,
 		struct bench_report *report)
 {
 	struct crowd *crowd = calloc(1, sizeof(*crowd));
-	int same = open(stage->side[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int same = open(fixture->side[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int err = -ENOMEM;
 
 	if (!crowd || same < 0)
 		goto free;
-	crowd->stage = stage;
+	crowd->fixture = fixture;
 	crowd->library = library;
 	err = start_all(crowd);
 	if (!err)

@@ -12,8 +12,11 @@
  */
 #include "base/clock.h"
 #include "bench/bench.h"
+#include "bench/comparison.h"
+#include "bench/fixture.h"
 #include "bench/interrupt.h"
 #include "bench/message.h"
+#include "bench/options.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +38,7 @@
 #define FORGET_MS     300   /* for the worker to forget what the kernel dropped */
 
 struct tree {
-	const struct bench_stage *stage;
+	const struct fixture *fixture;
 	struct bench_report *report;
 	size_t count, batch;
 	int fd[2]; /* the two folders */
@@ -50,7 +53,7 @@ static int failed(const char *operation, const struct tree *tree, unsigned side,
 {
 	int err = -errno;
 
-	message_error("%s %s/%s: %m", operation, tree->stage->side[side], name);
+	message_error("%s %s/%s: %m", operation, tree->fixture->side[side], name);
 	return err;
 }
 
@@ -171,8 +174,8 @@ static int list_folder(struct tree *tree, unsigned side, enum list_kind kind, st
 		if (entry->d_name[0] == '.')
 			continue;
 		if (count == tree->count) {
-			message_error("%s: lists more than %zu files: %s", tree->stage->side[side],
-				      tree->count, entry->d_name);
+			message_error("%s: lists more than %zu files: %s",
+				      tree->fixture->side[side], tree->count, entry->d_name);
 			err = -EEXIST;
 			goto close;
 		}
@@ -198,7 +201,7 @@ static int list_folder(struct tree *tree, unsigned side, enum list_kind kind, st
 close:
 	closedir(folder);
 	if (!err && count != tree->count) {
-		message_error("%s: lists %zu of %zu files", tree->stage->side[side], count,
+		message_error("%s: lists %zu of %zu files", tree->fixture->side[side], count,
 			      tree->count);
 		err = -ENOENT;
 	}
@@ -227,7 +230,7 @@ static int drop_caches(const struct tree *tree)
 {
 	if (!tree->cold)
 		return 0;
-	if (mount(NULL, tree->stage->side[0], NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, NULL))
+	if (mount(NULL, tree->fixture->side[0], NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, NULL))
 		return failed("remount", tree, 0, "");
 	return interrupt_sleep(FORGET_MS);
 }
@@ -283,7 +286,7 @@ static int create_work(void *context, unsigned side, size_t round, struct sample
 	for (size_t i = 0; i < count; i++)
 		snprintf(tree->requests[i], REQUEST_SIZE,
 			 "{\"source\":{\"path\":\"%s\",\"offset\":%zu},\"length\":%ld}\n",
-			 tree->stage->source, (first + i) * (size_t)page, page);
+			 tree->fixture->source, (first + i) * (size_t)page, page);
 	start = clock_now();
 	for (size_t i = 0; i < count; i++) {
 		int err = write_file(tree, side, tree->names[first + i], tree->requests[i],
@@ -424,13 +427,13 @@ static int measure_once(struct tree *tree, struct bench_report *report, enum mea
 
 static int measure_all(struct tree *tree, struct bench_report *report)
 {
-	bool memory = options_want(report->options, MEASURE_MEMORY) && tree->stage->keeper;
+	bool memory = options_want(report->options, MEASURE_MEMORY) && tree->fixture->keeper;
 	struct sample unused;
 	int err;
 
-	err = tree->stage->keeper ? warm_daemon_up(tree) : 0;
+	err = tree->fixture->keeper ? warm_daemon_up(tree) : 0;
 	if (!err && memory)
-		err = bench_memory_sample(tree->stage->keeper, 0, report);
+		err = bench_memory_sample(tree->fixture->keeper, 0, report);
 	if (!err)
 		err = measure_once(tree, report, MEASURE_CREATE);
 	if (!err)
@@ -438,13 +441,13 @@ static int measure_all(struct tree *tree, struct bench_report *report)
 	if (!err)
 		err = list_folder(tree, 0, LIST_LONG, &unused);
 	if (!err && memory)
-		err = bench_memory_sample(tree->stage->keeper, 1, report);
+		err = bench_memory_sample(tree->fixture->keeper, 1, report);
 	if (!err)
 		err = measure_repeatable(tree, report);
 	if (!err)
 		err = measure_once(tree, report, MEASURE_REMOVE);
 	if (!err && memory)
-		err = bench_memory_sample(tree->stage->keeper, 2, report);
+		err = bench_memory_sample(tree->fixture->keeper, 2, report);
 	return err;
 }
 
@@ -455,10 +458,10 @@ static void empty_peer(const struct tree *tree)
 		unlinkat(tree->fd[0], tree->names[i], 0);
 }
 
-int bench_fs(const struct bench_stage *stage, struct bench_report *report)
+int bench_fs(const struct fixture *fixture, struct bench_report *report)
 {
 	struct tree tree = {
-		.stage = stage,
+		.fixture = fixture,
 		.report = report,
 		.count = report->options->mappings,
 		.batch = (report->options->mappings + BATCHES - 1) / BATCHES,
@@ -478,17 +481,17 @@ int bench_fs(const struct bench_stage *stage, struct bench_report *report)
 	for (size_t i = 0; i < tree.count; i++)
 		snprintf(tree.names[i], NAME_SIZE, "mapping-%07u", (unsigned)i);
 	for (unsigned side = 0; side < 2; side++) {
-		tree.fd[side] = open(stage->side[side], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		tree.fd[side] = open(fixture->side[side], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (tree.fd[side] < 0) {
 			err = failed("open", &tree, side, "");
 			goto close_folders;
 		}
 	}
 	err = measure_all(&tree, report);
-	if (err && !stage->keeper)
+	if (err && !fixture->keeper)
 		empty_peer(&tree);
-	if (err && stage->keeper && err != -EINTR)
-		bench_stage_show_log(stage);
+	if (err && fixture->keeper && err != -EINTR)
+		fixture_print_log(fixture);
 close_folders:
 	for (unsigned side = 0; side < 2; side++)
 		if (tree.fd[side] >= 0)

@@ -3,10 +3,9 @@
  * library.c - opens the two libraries side by side
  *
  * Each is opened with its symbols kept to itself, and each symbol that is taken from it is checked
- * to be its own.
+ * to be its own. Calls message.c.
  */
 #include "bench/library.h"
-#include "bench/bench.h"
 #include "bench/message.h"
 #include <dlfcn.h>
 #include <errno.h>
@@ -18,7 +17,7 @@
 #define SYSTEMS "libpmem2.so.1"
 
 /* Gives a symbol if it is the library's own, not one of a library that it needs. */
-static void *own_symbol(const struct bench_library *library, const char *name)
+static void *own_symbol(const struct library *library, const char *name)
 {
 	struct link_map *map;
 	Dl_info info;
@@ -30,7 +29,7 @@ static void *own_symbol(const struct bench_library *library, const char *name)
 	return symbol;
 }
 
-static int find_functions(struct bench_library *library)
+static int find_functions(struct library *library)
 {
 #define FIND(function)                                                                             \
 	library->function =                                                                        \
@@ -39,12 +38,12 @@ static int find_functions(struct bench_library *library)
 		message_error("%s has no pmem2_" #function, library->path);                        \
 		return -ENOSYS;                                                                    \
 	}
-	BENCH_LIBRARY_FUNCTIONS(FIND)
+	LIBRARY_FUNCTIONS(FIND)
 	return 0;
 }
 
 /* Opens, and finds out which file it was. */
-static int open_file(struct bench_library *library, const char *path)
+static int open_file(struct library *library, const char *path)
 {
 	struct link_map *map;
 
@@ -57,16 +56,16 @@ static int open_file(struct bench_library *library, const char *path)
 }
 
 /* Keeps the library if all functions are there. */
-static int complete(struct bench_library *library)
+static int complete(struct library *library)
 {
 	int err = find_functions(library);
 
 	if (err)
-		bench_library_close(library);
+		library_close(library);
 	return err;
 }
 
-int bench_library_open_ours(struct bench_library *library, const char *path)
+int library_open_ours(struct library *library, const char *path)
 {
 	int err = open_file(library, path);
 
@@ -77,7 +76,7 @@ int bench_library_open_ours(struct bench_library *library, const char *path)
 	return complete(library);
 }
 
-int bench_library_open_other(struct bench_library *library, const char *path)
+int library_open_other(struct library *library, const char *path)
 {
 	int err = open_file(library, path ? path : SYSTEMS);
 
@@ -93,20 +92,20 @@ int bench_library_open_other(struct bench_library *library, const char *path)
 	if (!path && own_symbol(library, "pmem2fs_table_open")) {
 		message_error("%s is %s, which is libpmem2fs: say --libpmem2 PATH", SYSTEMS,
 			      library->path);
-		bench_library_close(library);
+		library_close(library);
 		return -EINVAL;
 	}
 	return complete(library);
 }
 
-void bench_library_close(struct bench_library *library)
+void library_close(struct library *library)
 {
 	if (library->handle)
 		dlclose(library->handle);
 	library->handle = NULL;
 }
 
-int bench_library_failed(const struct bench_library *library, const char *function, int err)
+int library_failed(const struct library *library, const char *function, int err)
 {
 	message_error("%s: pmem2_%s: %s", library->path, function, library->errormsg());
 	return err > -4096 ? err : -EINVAL;

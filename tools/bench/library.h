@@ -9,7 +9,7 @@
 #include <limits.h>
 
 /* What bench calls, without the prefix. */
-#define BENCH_LIBRARY_FUNCTIONS(_)                                                                 \
+#define LIBRARY_FUNCTIONS(_)                                                                       \
 	_(config_new)                                                                              \
 	_(config_set_length)                                                                       \
 	_(config_set_offset)                                                                       \
@@ -28,11 +28,11 @@
 	_(get_memset_fn)                                                                           \
 	_(errormsg)
 
-struct bench_library {
+struct library {
 	void *handle; /* NULL: not there */
 	char path[PATH_MAX];
-#define BENCH_LIBRARY_MEMBER(function) __typeof__(pmem2_##function) *function;
-	BENCH_LIBRARY_FUNCTIONS(BENCH_LIBRARY_MEMBER)
+#define LIBRARY_MEMBER(function) __typeof__(pmem2_##function) *function;
+	LIBRARY_FUNCTIONS(LIBRARY_MEMBER)
 };
 
 /*
@@ -40,18 +40,18 @@ struct bench_library {
  * way than the other, and none's symbols are found by the other. Returns 0 or a negative errno
  * after a message.
  */
-int bench_library_open_ours(struct bench_library *library, const char *path);
+int library_open_ours(struct library *library, const char *path);
 
 /*
  * Opens the other one: of `path`, which may be any library, or without one the system's, which must
  * not be ours under its name. Without the system's it returns 0, after a message, and
  * library->handle is NULL.
  */
-int bench_library_open_other(struct bench_library *library, const char *path);
+int library_open_other(struct library *library, const char *path);
 
-void bench_library_close(struct bench_library *library);
+void library_close(struct library *library);
 
 /* Says what failed and why. Returns a negative errno. */
-int bench_library_failed(const struct bench_library *library, const char *function, int err);
+int library_failed(const struct library *library, const char *function, int err);
 
 #endif

@@ -3,6 +3,8 @@
  * map.c - map and unmap: ours, mmap and munmap, the other library
  */
 #include "bench/arena.h"
+#include "bench/comparison.h"
+#include "bench/library.h"
 #include "bench/message.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -116,8 +118,7 @@ static const struct scene {
 };
 
 static int measure_scene(struct bench_arena *arena, const struct scene *scene,
-			 const struct bench_library *ours, const struct bench_library *other,
-			 int fd)
+			 const struct library *ours, const struct library *other, int fd)
 {
 	const struct bench_contender contenders[] = {{.library = ours, .live = scene->live},
 						     {.live = scene->live},
@@ -150,7 +151,7 @@ static int measure_scene(struct bench_arena *arena, const struct scene *scene,
 }
 
 /* One contender beside itself: with many mappings and with one. */
-static int measure_flat(struct bench_arena *arena, const struct bench_library *library, int fd)
+static int measure_flat(struct bench_arena *arena, const struct library *library, int fd)
 {
 	const struct bench_contender contenders[] = {{.library = library, .live = MANY},
 						     {.library = library, .live = 1}};
@@ -173,8 +174,8 @@ static int measure_flat(struct bench_arena *arena, const struct bench_library *l
 	return err;
 }
 
-int bench_map(const struct bench_library *ours, const struct bench_library *other,
-	      const cpu_set_t *cpus, struct bench_report *report)
+int bench_map(const struct library *ours, const struct library *other, const cpu_set_t *cpus,
+	      struct bench_report *report)
 {
 	struct bench_arena arena = {.report = report, .cpus = cpus};
 	int fds[] = {-1, -1, -1}, err;

@@ -4,7 +4,9 @@
  */
 #include "bench/bench.h"
 #include "bench/cells.h"
+#include "bench/comparison.h"
 #include "bench/message.h"
+#include "bench/options.h"
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>

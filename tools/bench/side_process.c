@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * side.c - a process for each side
+ * side_process.c - a process for each side of a comparison
  *
  * 50,000 mappings of each of three sides are more than one process may have. So each side has a
  * process, which waits for an order, carries it out and answers; as only one has an order at any
  * time, they do not disturb each other. A side that dies is noticed by the end of its socket.
+ * Calls message.c and interrupt.c.
  */
-#include "bench/bench.h"
+#include "bench/side_process.h"
 #include "bench/interrupt.h"
 #include "bench/message.h"
 #include <errno.h>
@@ -16,14 +17,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static _Noreturn void be_the_side(int socket, bench_side_serve *serve, void *context)
+static _Noreturn void serve_orders(int socket, side_process_serve *serve, void *context)
 {
 	unsigned order;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGTERM, SIG_DFL);
 	while (recv(socket, &order, sizeof(order), 0) == sizeof(order)) {
-		struct bench_answer answer = {0};
+		struct side_answer answer = {0};
 
 		answer.err = serve(context, order, &answer);
 		if (send(socket, &answer, sizeof(answer), MSG_NOSIGNAL) != sizeof(answer))
@@ -32,7 +33,7 @@ static _Noreturn void be_the_side(int socket, bench_side_serve *serve, void *con
 	_exit(0);
 }
 
-int bench_side_start(struct bench_side *side, bench_side_serve *serve, void *context)
+int side_process_start(struct side_process *side, side_process_serve *serve, void *context)
 {
 	int ends[2], err;
 
@@ -44,7 +45,7 @@ int bench_side_start(struct bench_side *side, bench_side_serve *serve, void *con
 	side->pid = fork();
 	if (side->pid == 0) {
 		close(ends[0]);
-		be_the_side(ends[1], serve, context);
+		serve_orders(ends[1], serve, context);
 	}
 	err = side->pid < 0 ? -errno : 0;
 	close(ends[1]);
@@ -57,7 +58,7 @@ int bench_side_start(struct bench_side *side, bench_side_serve *serve, void *con
 	return err;
 }
 
-int bench_side_ask(const struct bench_side *side, unsigned order, struct bench_answer *answer)
+int side_process_ask(const struct side_process *side, unsigned order, struct side_answer *answer)
 {
 	ssize_t got = -1;
 
@@ -71,7 +72,7 @@ int bench_side_ask(const struct bench_side *side, unsigned order, struct bench_a
 	return -EPIPE;
 }
 
-void bench_side_stop(struct bench_side *side)
+void side_process_stop(struct side_process *side)
 {
 	if (!side->pid)
 		return;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * guard.c - the process that cleans up, whatever happens to the one that measures
+ * supervisor.c - the process that cleans up, whatever happens to the one that measures
  *
  * A caller of FUSE whose request the daemon has taken and never answers sleeps so deeply that no
  * signal handler runs in it and not even SIGKILL ends it; only the end of the daemon does. So the
@@ -10,9 +10,9 @@
  * Where a daemon is measured, that child is the first process of a pid name space, with mounts, a
  * /proc, a network and IPC of its own: the daemon sees the processes of bench only, and all of them
  * end with the child. It reaps no orphans: each process of bench waits for its own children, and
- * the few that an early end leaves over go away with the name space.
+ * the few that an early end leaves over go away with the name space. Calls message.c, interrupt.c.
  */
-#include "bench/bench.h"
+#include "bench/supervisor.h"
 #include "bench/interrupt.h"
 #include "bench/message.h"
 #include <errno.h>
@@ -50,8 +50,8 @@ static bool is_orphan(int parent)
 	return poll(&end, 1, 0) != 0;
 }
 
-static _Noreturn void be_the_child(const struct bench_job *job, const char *folder, int parent,
-				   const sigset_t *mask)
+static _Noreturn void work_in_child(const struct supervisor_job *job, const char *folder,
+				    int parent, const sigset_t *mask)
 {
 	int status;
 
@@ -94,7 +94,7 @@ static void wait_for(pid_t child, const sigset_t *signals)
 	}
 }
 
-int bench_guard(const struct bench_job *job)
+int supervisor_run(const struct supervisor_job *job)
 {
 	const char *tmp = getenv("TMPDIR");
 	int status = EXIT_FAILURE;
@@ -128,7 +128,7 @@ int bench_guard(const struct bench_job *job)
 	child = fork();
 	if (child == 0) {
 		close(alive[1]);
-		be_the_child(job, folder, alive[0], &mask);
+		work_in_child(job, folder, alive[0], &mask);
 	}
 	if (child < 0) {
 		message_error("fork: %m");

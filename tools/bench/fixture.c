@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * stage.c - where the file systems are compared
+ * fixture.c - the daemon and the folders on which file systems are compared
  *
- * Everything lies on a tmpfs of our own in the name spaces that guard.c makes, which go away
+ * Everything lies on a tmpfs of our own in the name spaces that supervisor.c makes, which go away
  * with the last process in them. The daemon gets a signal to end when its parent does.
+ * Calls message.c and interrupt.c.
  */
+#include "bench/fixture.h"
 #include "base/clock.h"
-#include "bench/bench.h"
 #include "bench/interrupt.h"
 #include "bench/message.h"
+#include "bench/options.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -46,38 +48,38 @@ static int make_file(const char *path, off_t size)
 	return err;
 }
 
-static int make_folders(struct bench_stage *stage, const struct options *options)
+static int make_folders(struct fixture *fixture, const struct options *options)
 {
-	if (mount("tmpfs", stage->root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755"))
-		return failed(stage->root);
-	stage->mounted = true;
-	snprintf(stage->side[1], sizeof(stage->side[1]), "%s/tmpfs", stage->root);
-	snprintf(stage->source, sizeof(stage->source), "%s/source", stage->root);
-	if (mkdir(stage->side[1], 0755))
-		return failed(stage->side[1]);
+	if (mount("tmpfs", fixture->root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755"))
+		return failed(fixture->root);
+	fixture->mounted = true;
+	snprintf(fixture->side[1], sizeof(fixture->side[1]), "%s/tmpfs", fixture->root);
+	snprintf(fixture->source, sizeof(fixture->source), "%s/source", fixture->root);
+	if (mkdir(fixture->side[1], 0755))
+		return failed(fixture->side[1]);
 	if (options->peer) {
-		snprintf(stage->side[0], sizeof(stage->side[0]), "%s/pmem2fs-bench.XXXXXX",
+		snprintf(fixture->side[0], sizeof(fixture->side[0]), "%s/pmem2fs-bench.XXXXXX",
 			 options->peer);
-		if (!mkdtemp(stage->side[0]))
-			return failed(stage->side[0]);
-		stage->peer = true;
+		if (!mkdtemp(fixture->side[0]))
+			return failed(fixture->side[0]);
+		fixture->peer = true;
 	} else {
-		snprintf(stage->side[0], sizeof(stage->side[0]), "%s/pmem2fs", stage->root);
-		if (mkdir(stage->side[0], 0755))
-			return failed(stage->side[0]);
+		snprintf(fixture->side[0], sizeof(fixture->side[0]), "%s/pmem2fs", fixture->root);
+		if (mkdir(fixture->side[0], 0755))
+			return failed(fixture->side[0]);
 	}
-	return make_file(stage->source, (off_t)options->mappings * sysconf(_SC_PAGESIZE));
+	return make_file(fixture->source, (off_t)options->mappings * sysconf(_SC_PAGESIZE));
 }
 
 /* The child's half of starting the daemon. */
-static _Noreturn void exec_daemon(const struct bench_stage *stage, const struct options *options,
+static _Noreturn void exec_daemon(const struct fixture *fixture, const struct options *options,
 				  pid_t parent)
 {
 	char log[320], mount_options[1024];
 	int fd;
 
-	snprintf(log, sizeof(log), "%s/log", stage->root);
-	snprintf(mount_options, sizeof(mount_options), "socket=%s/socket%s%s", stage->root,
+	snprintf(log, sizeof(log), "%s/log", fixture->root);
+	snprintf(mount_options, sizeof(mount_options), "socket=%s/socket%s%s", fixture->root,
 		 options->mount_options ? "," : "",
 		 options->mount_options ? options->mount_options : "");
 	fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -87,13 +89,13 @@ static _Noreturn void exec_daemon(const struct bench_stage *stage, const struct 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(127);
-	execl(options->daemon, options->daemon, stage->side[0], "-f", "-o", mount_options,
+	execl(options->daemon, options->daemon, fixture->side[0], "-f", "-o", mount_options,
 	      (char *)NULL);
 	fprintf(stderr, "%s: %m\n", options->daemon);
 	_exit(127);
 }
 
-static int start_daemon(struct bench_stage *stage, const struct options *options)
+static int start_daemon(struct fixture *fixture, const struct options *options)
 {
 	uint64_t deadline = clock_now() + START_SECONDS * CLOCK_SECOND;
 	pid_t parent = getpid(), pid = fork();
@@ -103,15 +105,15 @@ static int start_daemon(struct bench_stage *stage, const struct options *options
 	if (pid < 0)
 		return failed("fork");
 	if (!pid)
-		exec_daemon(stage, options, parent);
-	stage->keeper = pid;
-	while (statfs(stage->side[0], &fs) || fs.f_type != FUSE_MAGIC) {
+		exec_daemon(fixture, options, parent);
+	fixture->keeper = pid;
+	while (statfs(fixture->side[0], &fs) || fs.f_type != FUSE_MAGIC) {
 		if (waitpid(pid, &status, WNOHANG) == pid) {
-			stage->keeper = 0;
+			fixture->keeper = 0;
 			message_error("%s ended with %s %d before it was mounted", options->daemon,
 				      WIFSIGNALED(status) ? "signal" : "status",
 				      WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-			bench_stage_show_log(stage);
+			fixture_print_log(fixture);
 			return -EIO;
 		}
 		if (interrupt_pending)
@@ -119,7 +121,7 @@ static int start_daemon(struct bench_stage *stage, const struct options *options
 		if (clock_now() > deadline) {
 			message_error("%s is not mounted after %d s", options->daemon,
 				      START_SECONDS);
-			bench_stage_show_log(stage);
+			fixture_print_log(fixture);
 			return -ETIMEDOUT;
 		}
 		interrupt_sleep(10);
@@ -127,28 +129,28 @@ static int start_daemon(struct bench_stage *stage, const struct options *options
 	return 0;
 }
 
-int bench_stage_start(struct bench_stage *stage, const char *folder, const struct options *options)
+int fixture_start(struct fixture *fixture, const char *folder, const struct options *options)
 {
 	int err;
 
-	*stage = (struct bench_stage){0};
-	snprintf(stage->root, sizeof(stage->root), "%s", folder);
-	err = make_folders(stage, options);
+	*fixture = (struct fixture){0};
+	snprintf(fixture->root, sizeof(fixture->root), "%s", folder);
+	err = make_folders(fixture, options);
 	if (!err && !options->peer)
-		err = start_daemon(stage, options);
+		err = start_daemon(fixture, options);
 	return err;
 }
 
-static int stop_daemon(struct bench_stage *stage)
+static int stop_daemon(struct fixture *fixture)
 {
 	uint64_t deadline = clock_now() + STOP_SECONDS * CLOCK_SECOND;
 	int status, err = 0;
 
-	kill(stage->keeper, SIGTERM);
-	while (waitpid(stage->keeper, &status, WNOHANG) == 0) {
+	kill(fixture->keeper, SIGTERM);
+	while (waitpid(fixture->keeper, &status, WNOHANG) == 0) {
 		if (clock_now() > deadline) {
 			message_error("the daemon does not end on SIGTERM: killed");
-			kill(stage->keeper, SIGKILL);
+			kill(fixture->keeper, SIGKILL);
 			err = -EIO;
 			deadline = UINT64_MAX;
 		}
@@ -158,36 +160,36 @@ static int stop_daemon(struct bench_stage *stage)
 		message_error("the daemon ended with %s %d",
 			      WIFSIGNALED(status) ? "signal" : "status",
 			      WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-		bench_stage_show_log(stage);
+		fixture_print_log(fixture);
 		err = -EIO;
 	}
-	stage->keeper = 0;
+	fixture->keeper = 0;
 	return err;
 }
 
-int bench_stage_stop(struct bench_stage *stage)
+int fixture_stop(struct fixture *fixture)
 {
 	int err = 0;
 
-	if (stage->keeper)
-		err = stop_daemon(stage);
-	/* With --peer a folder on somebody else's file system, which bench_fs has emptied. */
-	if (stage->peer && rmdir(stage->side[0]))
-		err = failed(stage->side[0]);
+	if (fixture->keeper)
+		err = stop_daemon(fixture);
+	/* With --peer a folder on somebody else's file system, which files.c has emptied. */
+	if (fixture->peer && rmdir(fixture->side[0]))
+		err = failed(fixture->side[0]);
 	/* Or the folder cannot be removed from within this name space. */
-	if (stage->mounted && umount2(stage->root, MNT_DETACH))
-		err = failed(stage->root);
+	if (fixture->mounted && umount2(fixture->root, MNT_DETACH))
+		err = failed(fixture->root);
 	return err;
 }
 
-void bench_stage_show_log(const struct bench_stage *stage)
+void fixture_print_log(const struct fixture *fixture)
 {
 	char path[320], text[2048];
 	struct stat st;
 	ssize_t length;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/log", stage->root);
+	snprintf(path, sizeof(path), "%s/log", fixture->root);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
