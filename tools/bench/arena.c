@@ -13,6 +13,7 @@
 #include "bench/library.h"
 #include "bench/message.h"
 #include "bench/options.h"
+#include "bench/report.h"
 #include "bench/side_process.h"
 #include <errno.h>
 #include <pthread.h>
@@ -367,7 +368,7 @@ int bench_arena_measure(struct bench_arena *arena, struct comparison_plan plan, 
 	plan.ns = (uint64_t)(options->seconds * 1e9 / 2);
 	plan.work = arena_work;
 	plan.context = arena;
-	return bench_report_measure(arena->report, &plan);
+	return report_measure(arena->report, &plan);
 }
 
 int bench_arena_file(void)

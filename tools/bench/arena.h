@@ -8,6 +8,7 @@
 #include "bench/bench.h"
 #include "bench/comparison.h"
 #include "bench/library.h"
+#include "bench/report.h"
 #include "bench/side_process.h"
 
 /* Untouched pages cost nothing, so the length does not matter; below a huge page to keep it so. */
@@ -38,7 +39,7 @@ struct bench_contender {
 
 /* Contenders that map the same subject, each in a process of its own. */
 struct bench_arena {
-	struct bench_report *report;
+	struct report *report;
 	const cpu_set_t *cpus;
 	struct side_process sides[BENCH_CONTENDERS_MAX];
 	unsigned order; /* for all of them */

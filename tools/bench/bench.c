@@ -5,11 +5,12 @@
  * Owns the order of things and the exit status.
  */
 #include "bench/bench.h"
-#include "bench/cells.h"
+#include "bench/copy_results.h"
 #include "bench/fixture.h"
 #include "bench/library.h"
 #include "bench/message.h"
 #include "bench/options.h"
+#include "bench/report.h"
 #include "bench/supervisor.h"
 #include <errno.h>
 #include <limits.h>
@@ -53,7 +54,7 @@ static void stay_on(int cpu)
 	 1u << MEASURE_MEMSET)
 #define OF_LIBRARY (1u << MEASURE_MAP | OF_COPY)
 
-static int measure_library(const cpu_set_t *cpus, struct bench_report *report)
+static int measure_library(const cpu_set_t *cpus, struct report *report)
 {
 	const struct options *options = report->options;
 	struct library ours = {0}, other = {0};
@@ -80,7 +81,7 @@ close_ours:
 
 /* The sides are to find this daemon and no other. */
 static int measure_publishing(const struct fixture *fixture, const cpu_set_t *cpus,
-			      struct bench_report *report)
+			      struct report *report)
 {
 	struct library ours = {0};
 	char socket[sizeof(fixture->root) + sizeof("/socket")];
@@ -96,7 +97,7 @@ static int measure_publishing(const struct fixture *fixture, const cpu_set_t *cp
 	return err;
 }
 
-static int measure_crowd(const struct fixture *fixture, struct bench_report *report)
+static int measure_crowd(const struct fixture *fixture, struct report *report)
 {
 	struct library ours = {0};
 	int err = library_open_ours(&ours, report->options->library);
@@ -109,7 +110,7 @@ static int measure_crowd(const struct fixture *fixture, struct bench_report *rep
 }
 
 /* Measures all that is wanted. *stopped: 0, or why the daemon did not end well after that. */
-static int measure(const char *folder, struct bench_report *report, int *stopped)
+static int measure(const char *folder, struct report *report, int *stopped)
 {
 	const struct options *options = report->options;
 	struct fixture fixture;
@@ -145,17 +146,17 @@ static int measure(const char *folder, struct bench_report *report, int *stopped
 static int measure_and_print(const char *folder, void *context)
 {
 	const struct options *options = context;
-	static struct bench_cells cells;
-	struct bench_report report = {.options = options, .cells = &cells};
+	static struct copy_results copies;
+	struct report report = {.options = options, .copies = &copies};
 	int stopped = 0;
 
 	report.complete = !measure(folder, &report, &stopped);
-	if (report.complete || report.row_count || cells.count)
-		stopped |= bench_report_print(&report);
+	if (report.complete || report.row_count || copies.count)
+		stopped |= report_print(&report);
 	if (!report.complete || stopped)
 		return EXIT_FAILED;
-	return options->check && (bench_report_missed(&report) || report.skipped) ? EXIT_MISSED
-										  : EXIT_MEASURED;
+	return options->check && (report_missed(&report) || report.skipped) ? EXIT_MISSED
+									    : EXIT_MEASURED;
 }
 
 int main(int argc, char **argv)

@@ -11,12 +11,13 @@
  */
 #include "base/clock.h"
 #include "bench/bench.h"
-#include "bench/cells.h"
 #include "bench/comparison.h"
+#include "bench/copy_results.h"
 #include "bench/interrupt.h"
 #include "bench/library.h"
 #include "bench/message.h"
 #include "bench/options.h"
+#include "bench/report.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -72,7 +73,7 @@ struct contest {
 	const struct library *libraries[LIBRARY_SIDES];
 	struct ground grounds[LIBRARY_SIDES][3]; /* by side and granularity */
 	char *source;                            /* of memcpy; ordinary memory */
-	const struct bench_cell *cell;
+	const struct copy_result *result;
 	size_t calls; /* per side and round */
 };
 
@@ -180,8 +181,8 @@ static size_t walk_next(struct walk *walk)
 /* Writes to each line, which is as much work for all sides, and makes that persistent. */
 static void persist(const struct contest *contest, const struct ground *ground, bool raw)
 {
-	size_t size = contest->cell->size;
-	size_t skew = bench_columns[contest->cell->column].unaligned ? DEST_SKEW : 0;
+	size_t size = contest->result->size;
+	size_t skew = copy_variants[contest->result->variant].unaligned ? DEST_SKEW : 0;
 	struct walk walk = walk_new(size + skew);
 
 	for (size_t i = 0; i < contest->calls; i++) {
@@ -201,57 +202,57 @@ static void persist(const struct contest *contest, const struct ground *ground, 
 
 static void copy(const struct contest *contest, const struct ground *ground)
 {
-	const struct bench_column *column = &bench_columns[contest->cell->column];
-	size_t size = contest->cell->size;
-	char *dest = ground->address + (column->unaligned ? DEST_SKEW : 0);
-	const char *source = contest->source + (column->unaligned ? SOURCE_SKEW : 0);
+	const struct copy_variant *variant = &copy_variants[contest->result->variant];
+	size_t size = contest->result->size;
+	char *dest = ground->address + (variant->unaligned ? DEST_SKEW : 0);
+	const char *source = contest->source + (variant->unaligned ? SOURCE_SKEW : 0);
 	struct walk walk = walk_new(size + SOURCE_SKEW);
 
 	for (size_t i = 0; i < contest->calls; i++) {
 		size_t at = walk_next(&walk);
 
-		ground->copy(dest + at, source + at, size, column->flags);
+		ground->copy(dest + at, source + at, size, variant->flags);
 	}
 }
 
 /* Moves by half of the size, up and down in turn: so the ranges overlap, which copy's never do. */
 static void move(const struct contest *contest, const struct ground *ground)
 {
-	const struct bench_column *column = &bench_columns[contest->cell->column];
-	size_t size = contest->cell->size;
+	const struct copy_variant *variant = &copy_variants[contest->result->variant];
+	size_t size = contest->result->size;
 	size_t half = size >= 2 * LINE ? size / 2 / LINE * LINE : size / 2;
-	size_t shift = column->unaligned ? half | 1 : half;
-	char *low = ground->address + (column->unaligned ? DEST_SKEW : 0);
+	size_t shift = variant->unaligned ? half | 1 : half;
+	char *low = ground->address + (variant->unaligned ? DEST_SKEW : 0);
 	struct walk walk = walk_new(size + shift + DEST_SKEW);
 
 	for (size_t i = 0; i < contest->calls; i++) {
 		char *from = low + walk_next(&walk), *to = from + shift;
 
 		if (i & 1)
-			ground->move(from, to, size, column->flags);
+			ground->move(from, to, size, variant->flags);
 		else
-			ground->move(to, from, size, column->flags);
+			ground->move(to, from, size, variant->flags);
 	}
 }
 
 static void set(const struct contest *contest, const struct ground *ground)
 {
-	const struct bench_column *column = &bench_columns[contest->cell->column];
-	size_t size = contest->cell->size;
-	char *dest = ground->address + (column->unaligned ? DEST_SKEW : 0);
+	const struct copy_variant *variant = &copy_variants[contest->result->variant];
+	size_t size = contest->result->size;
+	char *dest = ground->address + (variant->unaligned ? DEST_SKEW : 0);
 	struct walk walk = walk_new(size + DEST_SKEW);
 
 	for (size_t i = 0; i < contest->calls; i++)
-		ground->set(dest + walk_next(&walk), (int)i, size, column->flags);
+		ground->set(dest + walk_next(&walk), (int)i, size, variant->flags);
 }
 
 static void do_calls(const struct contest *contest, unsigned side)
 {
 	const struct ground *ground =
 		&contest->grounds[side == SIDE_MSYNC ? SIDE_OTHER : side]
-				 [bench_columns[contest->cell->column].granularity];
+				 [copy_variants[contest->result->variant].granularity];
 
-	switch (contest->cell->function) {
+	switch (contest->result->function) {
 	case MEASURE_PERSIST:
 		persist(contest, ground, side == SIDE_MSYNC);
 		break;
@@ -298,11 +299,11 @@ static void choose_calls(struct contest *contest)
 	}
 }
 
-static int measure_cell(struct contest *contest, const struct options *options,
-			struct bench_cell *cell)
+static int measure_result(struct contest *contest, const struct options *options,
+			  struct copy_result *result)
 {
-	bool with_msync = cell->function == MEASURE_PERSIST &&
-			  bench_columns[cell->column].granularity == PMEM2_GRANULARITY_PAGE;
+	bool with_msync = result->function == MEASURE_PERSIST &&
+			  copy_variants[result->variant].granularity == PMEM2_GRANULARITY_PAGE;
 	struct comparison_plan plan = {
 		.name = "copy",
 		.peers = {{.name = "libpmem2"},
@@ -317,54 +318,54 @@ static int measure_cell(struct contest *contest, const struct options *options,
 	struct comparison_row rows[COMPARISON_PEERS_MAX];
 	int err;
 
-	contest->cell = cell;
+	contest->result = result;
 	choose_calls(contest);
 	err = comparison_run(&plan, rows);
 	if (err == -ENOMEM)
 		message_error("%s: %s", plan.name, strerror(ENOMEM));
 	if (err)
 		return err;
-	cell->row = rows[0];
-	cell->equal = rows[1].ratio;
-	cell->raw = with_msync ? rows[2].ratio.median : 0;
-	cell->trials++;
+	result->row = rows[0];
+	result->equal = rows[1].ratio;
+	result->raw = with_msync ? rows[2].ratio.median : 0;
+	result->trials++;
 	return 0;
 }
 
-static bool has_size(enum measurement function, unsigned column, size_t size)
+static bool has_size(enum measurement function, unsigned variant, size_t size)
 {
 	if (function == MEASURE_PERSIST)
-		return column < BENCH_PLAIN_COLUMNS && size >= PERSIST_SMALLEST &&
+		return variant < COPY_PLAIN_VARIANTS && size >= PERSIST_SMALLEST &&
 		       size <= PERSIST_LARGEST;
 	for (size_t i = 0; i < sizeof(flag_sizes) / sizeof(*flag_sizes); i++)
 		if (flag_sizes[i] == size)
 			return true;
-	return column < BENCH_PLAIN_COLUMNS;
+	return variant < COPY_PLAIN_VARIANTS;
 }
 
 static int measure_function(struct contest *contest, enum measurement function,
-			    struct bench_report *report)
+			    struct report *report)
 {
-	struct bench_cells *cells = report->cells;
+	struct copy_results *results = report->copies;
 	int err = 0;
 
 	for (size_t i = 0; !err && i < sizeof(sizes) / sizeof(*sizes); i++)
-		for (unsigned column = 0; !err && column < BENCH_COLUMNS; column++) {
-			struct bench_cell *cell = &cells->cells[cells->count];
+		for (unsigned variant = 0; !err && variant < COPY_VARIANTS; variant++) {
+			struct copy_result *result = &results->list[results->count];
 
-			if (!has_size(function, column, sizes[i]))
+			if (!has_size(function, variant, sizes[i]))
 				continue;
-			*cell = (struct bench_cell){
-				.function = function, .column = column, .size = sizes[i]};
-			err = measure_cell(contest, report->options, cell);
+			*result = (struct copy_result){
+				.function = function, .variant = variant, .size = sizes[i]};
+			err = measure_result(contest, report->options, result);
 			if (!err)
-				cells->count++;
+				results->count++;
 		}
 	return err;
 }
 
 /* Each of the wanted functions once. */
-static int measure_all(struct contest *contest, struct bench_report *report)
+static int measure_all(struct contest *contest, struct report *report)
 {
 	int err = 0;
 
@@ -375,17 +376,17 @@ static int measure_all(struct contest *contest, struct bench_report *report)
 }
 
 /*
- * Those that seem to be slower, at other addresses: of hundreds of cells some are unlucky once.
+ * Those that seem to be slower, at other addresses: of hundreds of results some are unlucky once.
  * The noise of the run stays that of the first trial.
  */
-static int measure_slower_again(struct contest *contest, struct bench_report *report)
+static int measure_slower_again(struct contest *contest, struct report *report)
 {
-	struct bench_cells *cells = report->cells;
+	struct copy_results *results = report->copies;
 	int err = 0;
 
-	for (size_t i = 0; !err && i < cells->count; i++)
-		if (bench_cell_slower(cells, &cells->cells[i]))
-			err = measure_cell(contest, report->options, &cells->cells[i]);
+	for (size_t i = 0; !err && i < results->count; i++)
+		if (copy_result_is_slower(results, &results->list[i]))
+			err = measure_result(contest, report->options, &results->list[i]);
 	return err;
 }
 
@@ -403,7 +404,7 @@ static int buffer_file(void)
 	return err;
 }
 
-int bench_copy(const struct library *ours, const struct library *other, struct bench_report *report)
+int bench_copy(const struct library *ours, const struct library *other, struct report *report)
 {
 	struct contest contest = {.libraries = {[SIDE_OURS] = ours,
 						[SIDE_OTHER] = other,
@@ -423,7 +424,7 @@ int bench_copy(const struct library *ours, const struct library *other, struct b
 	}
 	touch(contest.source, LARGEST + MIB);
 	for (unsigned trial = 0; !err && trial < TRIALS; trial++) {
-		if (trial && !bench_cells_slower(report->cells))
+		if (trial && !copy_results_slower(report->copies))
 			break;
 		err = map_all(&contest, fd, trial);
 		if (!err && trial)
@@ -431,7 +432,7 @@ int bench_copy(const struct library *ours, const struct library *other, struct b
 		else if (!err)
 			err = measure_all(&contest, report);
 		if (!trial)
-			bench_cells_take_noise(report->cells);
+			copy_results_note_noise(report->copies);
 		unmap_all(&contest);
 	}
 	munmap(contest.source, LARGEST + MIB);

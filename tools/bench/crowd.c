@@ -12,6 +12,7 @@
 #include "bench/interrupt.h"
 #include "bench/library.h"
 #include "bench/message.h"
+#include "bench/report.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -201,7 +202,7 @@ static int list_work(void *context, unsigned side, size_t round, struct sample *
 	return interrupt_pending ? -EINTR : err;
 }
 
-static int measure(struct crowd *crowd, bool rest, struct bench_report *report)
+static int measure(struct crowd *crowd, bool rest, struct report *report)
 {
 	struct comparison_plan plan = {
 		.name = rest ? "crowd, rested" : "crowd",
@@ -216,7 +217,7 @@ static int measure(struct crowd *crowd, bool rest, struct bench_report *report)
 	};
 
 	crowd->rest = rest;
-	return bench_report_measure(report, &plan);
+	return report_measure(report, &plan);
 }
 
 static void remove_all(const struct crowd *crowd)
@@ -232,8 +233,7 @@ static void remove_all(const struct crowd *crowd)
 	closedir(folder);
 }
 
-int bench_crowd(const struct fixture *fixture, const struct library *library,
-		struct bench_report *report)
+int bench_crowd(const struct fixture *fixture, const struct library *library, struct report *report)
 {
 	struct crowd *crowd = calloc(1, sizeof(*crowd));
 	int same = open(fixture->side[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);

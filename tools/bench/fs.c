@@ -15,8 +15,10 @@
 #include "bench/comparison.h"
 #include "bench/fixture.h"
 #include "bench/interrupt.h"
+#include "bench/memory.h"
 #include "bench/message.h"
 #include "bench/options.h"
+#include "bench/report.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +41,7 @@
 
 struct tree {
 	const struct fixture *fixture;
-	struct bench_report *report;
+	struct report *report;
 	size_t count, batch;
 	int fd[2]; /* the two folders */
 	char (*names)[NAME_SIZE];
@@ -319,7 +321,7 @@ static int remove_work(void *context, unsigned side, size_t round, struct sample
 }
 
 /* Gives each file of tmpfs the bytes of the document with its name. */
-static int copy_documents(const struct tree *tree, struct bench_report *report)
+static int copy_documents(const struct tree *tree, struct report *report)
 {
 	for (size_t i = 0; i < tree->count; i++) {
 		size_t length = 0;
@@ -376,7 +378,7 @@ static const struct item repeatable[] = {
 	 0, list_long_work, MEASURE_LIST_LONG, true},
 };
 
-static int measure_repeatable(struct tree *tree, struct bench_report *report)
+static int measure_repeatable(struct tree *tree, struct report *report)
 {
 	const struct options *options = report->options;
 	int err = 0;
@@ -401,13 +403,13 @@ static int measure_repeatable(struct tree *tree, struct bench_report *report)
 			/* One walk, so that each name was seen once. */
 			plan.warm_up = (tree->count + SLICE - 1) / SLICE;
 		}
-		err = bench_report_measure(report, &plan);
+		err = report_measure(report, &plan);
 	}
 	return err;
 }
 
 /* Each name can be made and removed only once, so these measure however many there are. */
-static int measure_once(struct tree *tree, struct bench_report *report, enum measurement which)
+static int measure_once(struct tree *tree, struct report *report, enum measurement which)
 {
 	struct comparison_plan plan = {
 		.name = which == MEASURE_CREATE ? "create" : "rm",
@@ -421,11 +423,21 @@ static int measure_once(struct tree *tree, struct bench_report *report, enum mea
 	struct comparison_row unwanted;
 
 	if (options_want(report->options, which))
-		return bench_report_measure(report, &plan);
+		return report_measure(report, &plan);
 	return comparison_run(&plan, &unwanted);
 }
 
-static int measure_all(struct tree *tree, struct bench_report *report)
+static int sample_memory(const struct tree *tree, unsigned when)
+{
+	struct report *report = tree->report;
+	int err = memory_sample(tree->fixture->keeper, when, &report->keeper, &report->worker);
+
+	if (!err)
+		report->have_memory = when == 2;
+	return err;
+}
+
+static int measure_all(struct tree *tree, struct report *report)
 {
 	bool memory = options_want(report->options, MEASURE_MEMORY) && tree->fixture->keeper;
 	struct sample unused;
@@ -433,7 +445,7 @@ static int measure_all(struct tree *tree, struct bench_report *report)
 
 	err = tree->fixture->keeper ? warm_daemon_up(tree) : 0;
 	if (!err && memory)
-		err = bench_memory_sample(tree->fixture->keeper, 0, report);
+		err = sample_memory(tree, 0);
 	if (!err)
 		err = measure_once(tree, report, MEASURE_CREATE);
 	if (!err)
@@ -441,13 +453,13 @@ static int measure_all(struct tree *tree, struct bench_report *report)
 	if (!err)
 		err = list_folder(tree, 0, LIST_LONG, &unused);
 	if (!err && memory)
-		err = bench_memory_sample(tree->fixture->keeper, 1, report);
+		err = sample_memory(tree, 1);
 	if (!err)
 		err = measure_repeatable(tree, report);
 	if (!err)
 		err = measure_once(tree, report, MEASURE_REMOVE);
 	if (!err && memory)
-		err = bench_memory_sample(tree->fixture->keeper, 2, report);
+		err = sample_memory(tree, 2);
 	return err;
 }
 
@@ -458,7 +470,7 @@ static void empty_peer(const struct tree *tree)
 		unlinkat(tree->fd[0], tree->names[i], 0);
 }
 
-int bench_fs(const struct fixture *fixture, struct bench_report *report)
+int bench_fs(const struct fixture *fixture, struct report *report)
 {
 	struct tree tree = {
 		.fixture = fixture,

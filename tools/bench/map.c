@@ -6,6 +6,7 @@
 #include "bench/comparison.h"
 #include "bench/library.h"
 #include "bench/message.h"
+#include "bench/report.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,7 +25,7 @@
 #define NO_OTHER_TARGET (1u << 31)
 
 /* A file without a name, so that nothing stays behind. */
-static int scratch_file(struct bench_report *report)
+static int scratch_file(struct report *report)
 {
 	const char *folder = report->options->scratch;
 	struct statfs fs;
@@ -175,7 +176,7 @@ static int measure_flat(struct bench_arena *arena, const struct library *library
 }
 
 int bench_map(const struct library *ours, const struct library *other, const cpu_set_t *cpus,
-	      struct bench_report *report)
+	      struct report *report)
 {
 	struct bench_arena arena = {.report = report, .cpus = cpus};
 	int fds[] = {-1, -1, -1}, err;

@@ -4,8 +4,9 @@
  *
  * Reads /proc only. The table is shared memory that the keeper maps: it counts in the keeper's Rss
  * and, because the worker reads it without mapping it, in nobody else's.
+ * Calls message.c.
  */
-#include "bench/bench.h"
+#include "bench/memory.h"
 #include "bench/message.h"
 #include <dirent.h>
 #include <errno.h>
@@ -96,17 +97,16 @@ static int read_rollup(pid_t pid, uint64_t *rss, uint64_t *pss)
 	return 0;
 }
 
-int bench_memory_sample(pid_t keeper, unsigned when, struct bench_report *report)
+int memory_sample(pid_t keeper, unsigned when, struct memory_usage *keeper_usage,
+		  struct memory_usage *worker_usage)
 {
 	pid_t worker;
 	int err;
 
 	err = find_worker(keeper, &worker);
 	if (!err)
-		err = read_rollup(keeper, &report->keeper.rss[when], &report->keeper.pss[when]);
+		err = read_rollup(keeper, &keeper_usage->rss[when], &keeper_usage->pss[when]);
 	if (!err)
-		err = read_rollup(worker, &report->worker.rss[when], &report->worker.pss[when]);
-	if (!err)
-		report->have_memory = when == 2;
+		err = read_rollup(worker, &worker_usage->rss[when], &worker_usage->pss[when]);
 	return err;
 }

@@ -5,12 +5,13 @@
 #include "bench/arena.h"
 #include "bench/comparison.h"
 #include "bench/library.h"
+#include "bench/report.h"
 #include <unistd.h>
 
 #define PUBLISH_TARGET 1.05
 
 /* With mappings shown to a daemon, which has the table when the first round begins, and hidden. */
-int bench_publish(const struct library *ours, const cpu_set_t *cpus, struct bench_report *report)
+int bench_publish(const struct library *ours, const cpu_set_t *cpus, struct report *report)
 {
 	static const struct {
 		const char *name, *what;

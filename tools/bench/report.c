@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * report.c - what was measured, as a table for people or as JSON for programs
+ *
+ * Owns the rows and the targets of memory. Calls comparison.c, copy_results.c and message.c.
  */
-#include "bench/bench.h"
-#include "bench/cells.h"
+#include "bench/report.h"
 #include "bench/comparison.h"
+#include "bench/copy_results.h"
+#include "bench/memory.h"
 #include "bench/message.h"
 #include "bench/options.h"
 #include <errno.h>
@@ -16,7 +19,7 @@
 /* Bytes of resident memory that one mapping may take, keeper and worker together. */
 #define MEMORY_TARGET 1024
 
-int bench_report_measure(struct bench_report *report, const struct comparison_plan *plan)
+int report_measure(struct report *report, const struct comparison_plan *plan)
 {
 	int err = comparison_run(plan, &report->rows[report->row_count]);
 
@@ -33,14 +36,14 @@ static bool row_missed(const struct comparison_row *row)
 }
 
 /* How much more `after` is than `before`, for each mapping. */
-static double per_mapping(const struct bench_report *report, uint64_t before, uint64_t after)
+static double per_mapping(const struct report *report, uint64_t before, uint64_t after)
 {
 	return ((double)after - (double)before) / (double)report->options->mappings;
 }
 
-static struct bench_memory memory_together(const struct bench_report *report)
+static struct memory_usage memory_together(const struct report *report)
 {
-	struct bench_memory sum;
+	struct memory_usage sum;
 
 	for (unsigned i = 0; i < 3; i++) {
 		sum.rss[i] = report->keeper.rss[i] + report->worker.rss[i];
@@ -49,23 +52,23 @@ static struct bench_memory memory_together(const struct bench_report *report)
 	return sum;
 }
 
-static bool memory_missed(const struct bench_report *report)
+static bool memory_missed(const struct report *report)
 {
-	struct bench_memory sum = memory_together(report);
+	struct memory_usage sum = memory_together(report);
 
 	return report->have_memory && per_mapping(report, sum.rss[0], sum.rss[1]) > MEMORY_TARGET;
 }
 
-unsigned bench_report_missed(const struct bench_report *report)
+unsigned report_missed(const struct report *report)
 {
-	unsigned missed = memory_missed(report) + bench_cells_missed(report->cells);
+	unsigned missed = memory_missed(report) + copy_results_missed(report->copies);
 
 	for (size_t i = 0; i < report->row_count; i++)
 		missed += row_missed(&report->rows[i]);
 	return missed;
 }
 
-static void print_setting(const struct bench_report *report)
+static void print_setting(const struct report *report)
 {
 	const struct options *options = report->options;
 	struct utsname system;
@@ -92,7 +95,7 @@ static void print_setting(const struct bench_report *report)
 	       "Times are medians of this run in µs: not comparable between runs or machines.\n\n");
 }
 
-static void print_rows(const struct bench_report *report)
+static void print_rows(const struct report *report)
 {
 	printf("%-17s %9s  %-8s %9s %7s  %-15s %8s %7s  %s\n", "", "ours µs", "peer", "peer µs",
 	       "ratio", "quartiles", "overall", "rounds", "target");
@@ -116,8 +119,8 @@ static void print_rows(const struct bench_report *report)
 	printf("overall: ratio of the mean times, so that rare slow rounds have their weight\n");
 }
 
-static void print_process(const struct bench_report *report, const char *name,
-			  const struct bench_memory *memory, const char *verdict)
+static void print_process(const struct report *report, const char *name,
+			  const struct memory_usage *memory, const char *verdict)
 {
 	printf("%-9s Rss %14.0f %14.0f %14.0f %14.0f%s\n", name, (double)memory->rss[0] / 1024,
 	       (double)memory->rss[1] / 1024, (double)memory->rss[2] / 1024,
@@ -127,9 +130,9 @@ static void print_process(const struct bench_report *report, const char *name,
 	       per_mapping(report, memory->pss[0], memory->pss[1]));
 }
 
-static void print_memory(const struct bench_report *report)
+static void print_memory(const struct report *report)
 {
-	struct bench_memory sum = memory_together(report);
+	struct memory_usage sum = memory_together(report);
 	char verdict[64];
 
 	snprintf(verdict, sizeof(verdict), "  <= %d %s", MEMORY_TARGET,
@@ -159,7 +162,7 @@ static json_t *row_json(const struct comparison_row *row)
 	return json;
 }
 
-static json_t *memory_json(const struct bench_report *report, const struct bench_memory *memory)
+static json_t *memory_json(const struct report *report, const struct memory_usage *memory)
 {
 	return json_pack("{s:[I,I,I], s:[I,I,I], s:f, s:f}", "rss", (json_int_t)memory->rss[0],
 			 (json_int_t)memory->rss[1], (json_int_t)memory->rss[2], "pss",
@@ -174,10 +177,10 @@ static const char *or_null(const char *text)
 	return text[0] ? text : NULL;
 }
 
-static int print_json(const struct bench_report *report)
+static int print_json(const struct report *report)
 {
 	const struct options *options = report->options;
-	struct bench_memory sum = memory_together(report);
+	struct memory_usage sum = memory_together(report);
 	json_t *rows = json_array(), *root;
 	struct utsname system;
 	int err = 0;
@@ -200,8 +203,8 @@ static int print_json(const struct bench_report *report)
 					      memory_json(report, &report->worker), "together",
 					      memory_json(report, &sum), "target", MEMORY_TARGET,
 					      "ok", !memory_missed(report)));
-	if (report->cells->count)
-		json_object_set_new(root, "copies", bench_cells_json(report->cells));
+	if (report->copies->count)
+		json_object_set_new(root, "copies", copy_results_json(report->copies));
 	if (!root)
 		return -ENOMEM;
 	if (json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)))
@@ -211,7 +214,7 @@ static int print_json(const struct bench_report *report)
 	return err;
 }
 
-int bench_report_print(const struct bench_report *report)
+int report_print(const struct report *report)
 {
 	int err = 0;
 
@@ -225,9 +228,9 @@ int bench_report_print(const struct bench_report *report)
 			printf("\n");
 		if (report->have_memory)
 			print_memory(report);
-		if (report->cells->count && (report->row_count || report->have_memory))
+		if (report->copies->count && (report->row_count || report->have_memory))
 			printf("\n");
-		bench_cells_print(report->cells);
+		copy_results_print(report->copies);
 		if (!report->complete)
 			printf("\nINCOMPLETE: something failed\n");
 	}

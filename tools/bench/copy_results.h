@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * cells.h - many small comparisons with the other library: for each function a table with a
- * line per size and a column per way to call it
+ * copy_results.h - many small comparisons with the other library: for each function a table with a
+ * line per size and a variant per variant of the call
  */
 #ifndef PMEM2FS_BENCH_CELLS_H
 #define PMEM2FS_BENCH_CELLS_H
 
-#include "bench/bench.h"
 #include "bench/comparison.h"
 #include "bench/options.h"
 #include "bench/statistics.h"
@@ -14,7 +13,7 @@
 #include <libpmem2.h>
 
 /* A way to call persist or a copy function. */
-struct bench_column {
+struct copy_variant {
 	const char *heading[2];
 	const char *flag; /* name of `flags`, NULL: none */
 	enum pmem2_granularity granularity;
@@ -22,16 +21,16 @@ struct bench_column {
 	bool unaligned;
 };
 
-#define BENCH_COLUMNS       9
-#define BENCH_PLAIN_COLUMNS 6 /* the first ones: those without flags */
-#define BENCH_CELLS_MAX     1024
+#define COPY_VARIANTS       9
+#define COPY_PLAIN_VARIANTS 6 /* the first ones: those without flags */
+#define COPY_RESULTS_MAX    1024
 
-extern const struct bench_column bench_columns[BENCH_COLUMNS];
+extern const struct copy_variant copy_variants[COPY_VARIANTS];
 
 /* One function with one size, called in one way. */
-struct bench_cell {
+struct copy_result {
 	enum measurement function;
-	unsigned column;
+	unsigned variant;
 	size_t size;
 	struct comparison_row row; /* ours and the other library */
 	struct quartiles equal;    /* ratios of the other library to itself */
@@ -39,30 +38,30 @@ struct bench_cell {
 	unsigned trials;           /* how often it was measured; the last one counts */
 };
 
-struct bench_cells {
-	struct bench_cell cells[BENCH_CELLS_MAX]; /* by function, then by size, then by column */
+struct copy_results {
+	struct copy_result list[COPY_RESULTS_MAX]; /* by function, then by size, then by variant */
 	size_t count;
-	double noise; /* of the run: three cells out of four had less */
+	double noise; /* of the run: three results out of four had less */
 };
 
 /* Notes the noise of the run. */
-void bench_cells_take_noise(struct bench_cells *cells);
+void copy_results_note_noise(struct copy_results *results);
 
 /*
  * Whether ours is slower than the other library by more than the noise: that of the run, or that
- * of the cell where it is larger.
+ * of the result where it is larger.
  */
-bool bench_cell_slower(const struct bench_cells *cells, const struct bench_cell *cell);
+bool copy_result_is_slower(const struct copy_results *results, const struct copy_result *result);
 
 /* How many are slower. */
-size_t bench_cells_slower(const struct bench_cells *cells);
+size_t copy_results_slower(const struct copy_results *results);
 
 /* Whether there is a size that is slower, and whether the geometric mean of all is not faster. */
-unsigned bench_cells_missed(const struct bench_cells *cells);
+unsigned copy_results_missed(const struct copy_results *results);
 
-void bench_cells_print(const struct bench_cells *cells);
+void copy_results_print(const struct copy_results *results);
 
 /* A JSON object of all, or NULL without memory. */
-json_t *bench_cells_json(const struct bench_cells *cells);
+json_t *copy_results_json(const struct copy_results *results);
 
 #endif
