@@ -14,6 +14,7 @@
 #ifndef PMEM2FS_CATALOG_H
 #define PMEM2FS_CATALOG_H
 
+#include "catalog/mapping.h"
 #include "catalog/version.h"
 #include "libpmem2fs.h"
 #include <stdbool.h>
@@ -49,7 +50,7 @@ struct mapping {
 	uid_t uid;  /* who made it */
 	bool asked; /* somebody is looking at the facts */
 	bool busy;  /* an unmap (also of a part) or rename by the keeper is under way */
-	struct release *release; /* another process is being asked for it: release.c's */
+	struct mapping_observer *observer;
 };
 
 struct catalog;

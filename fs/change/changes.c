@@ -210,7 +210,7 @@ static void change_foreign(struct change_job *job, struct mapping *mapping, uint
 	} else if (job->call.command.op != COMMAND_UNMAP) {
 		change_answer(job, EPERM, "only %d (%s), which published it, can do that", pid,
 			      process->comm);
-	} else if (mapping->release) {
+	} else if (mapping_observer(mapping)) {
 		change_answer(job, EBUSY, "%d (%s) is being asked for it already", pid,
 			      process->comm);
 	} else {

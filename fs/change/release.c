@@ -4,7 +4,7 @@
  *
  * A request ends in what the kernel shows, not in what the peer says: when the peer has spoken its
  * last word on it, or has gone, the process is looked at. What leaves the name space meanwhile
- * ends it as well, at once (release_gone).
+ * ends it as well, at once (struct mapping_observer).
  *
  * A request that has begun stays on until the peer is done with it or has gone, also when nobody
  * waits any more: so long nobody else can ask for the same mapping. Every packet of a peer costs
@@ -20,6 +20,7 @@
 #include "scan/process_table.h"
 #include <errno.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,7 @@ enum stage {
 
 struct release {
 	struct waiter waiter; /* first; of the look */
+	struct mapping_observer observer;
 	struct releases *releases;
 	struct peer *peer;           /* until the look */
 	LIST_ENTRY(release) of_peer; /* while there is one */
@@ -184,7 +186,7 @@ static void end(struct release *release, int error)
 	struct mapping *mapping = find_mapping(release);
 
 	if (mapping)
-		mapping->release = NULL;
+		mapping_set_observer(mapping, NULL);
 	leave_peer(release);
 	answer(release, error);
 	free(release);
@@ -447,6 +449,33 @@ static bool ask(struct release *release, struct peer *peer, const struct foreign
 	return false;
 }
 
+static void leave(struct release *release, int error)
+{
+	if (release->stage == STAGE_BEGUN)
+		end(release, error);
+	else
+		give_up(release, error);
+}
+
+static struct release *observing_release(struct mapping_observer *observer)
+{
+	return (struct release *)((char *)observer - offsetof(struct release, observer));
+}
+
+static void mapping_leaving(struct mapping_observer *observer)
+{
+	leave(observing_release(observer), 0);
+}
+
+static void mapping_replaced(struct mapping_observer *observer)
+{
+	struct release *release = observing_release(observer);
+
+	if (release->stage != STAGE_LOOK)
+		set_reason(release, EBUSY, "has changed it meanwhile");
+	leave(release, release->error);
+}
+
 void release_begin(struct releases *releases, struct mapping *mapping, uint64_t patience,
 		   mapper_finished finished, void *arg, struct release **handle)
 {
@@ -482,38 +511,15 @@ void release_begin(struct releases *releases, struct mapping *mapping, uint64_t 
 	LIST_INSERT_HEAD(&peer->requests, release, of_peer);
 	peer->count++;
 	peer->allowance += 2;
-	mapping->release = release;
+	release->observer =
+		(struct mapping_observer){.leaving = mapping_leaving, .replaced = mapping_replaced};
+	mapping_set_observer(mapping, &release->observer);
 }
 
 void release_withdraw(struct release *release)
 {
 	stop_waiting(release);
 	give_up(release, 0);
-}
-
-static void leave(struct release *release, int error)
-{
-	if (release->stage == STAGE_BEGUN)
-		end(release, error);
-	else
-		give_up(release, error);
-}
-
-void release_gone(struct mapping *mapping)
-{
-	if (mapping->release)
-		leave(mapping->release, 0);
-}
-
-void release_changed(struct mapping *mapping)
-{
-	struct release *release = mapping->release;
-
-	if (!release)
-		return;
-	if (release->stage != STAGE_LOOK)
-		set_reason(release, EBUSY, "has changed it meanwhile");
-	leave(release, release->error);
 }
 
 uint64_t releases_expire(struct releases *releases, uint64_t now)

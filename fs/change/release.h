@@ -38,20 +38,13 @@ struct release;
  * Has a published mapping released. Ends in exactly one call of `finished`, in the loop, at once or
  * later: 0 when the kernel shows that it is gone, else a positive errno and why; EBUSY when that is
  * not so within `patience` nanoseconds. *handle is what release_withdraw takes until then, and NULL
- * from then on. Rights, and that mapping->release is NULL, are checked by the caller.
+ * from then on. Rights, and that the mapping has no observer, are checked by the caller.
  */
 void release_begin(struct releases *releases, struct mapping *mapping, uint64_t patience,
 		   mapper_finished finished, void *arg, struct release **handle);
 
 /* Whoever asked has gone: `finished` is not called. What has not begun never will. */
 void release_withdraw(struct release *release);
-
-/*
- * That mapping is leaving the name space: whoever waits for it to be released hears so. Or its
- * process has it still, as another one, and so has not released it.
- */
-void release_gone(struct mapping *mapping);
-void release_changed(struct mapping *mapping);
 
 /*
  * Ends what is overdue, and frees connections that have ended: to be called between two rounds of

@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "catalog/catalog.h"
 #include "catalog/events.h"
-#include "change/release.h"
 #include "protocol/entry_name.h"
 #include "scan/scan_queue.h"
 #include <errno.h>
@@ -70,6 +69,7 @@ static void forget_mapping(struct mapping *mapping)
 	struct foreign *foreign = &mapping->foreign;
 	struct process_table *process_table = foreign->process->all;
 	struct service *service = process_table->service;
+	struct mapping_observer *observer;
 
 	tdelete(mapping, &process_table->events, compare_sightings);
 	if (foreign->previous)
@@ -79,7 +79,9 @@ static void forget_mapping(struct mapping *mapping)
 	if (foreign->next)
 		foreign->next->foreign.previous = foreign->previous;
 	events_unmapped(service->events, mapping);
-	release_gone(mapping);
+	observer = mapping_observer(mapping);
+	if (observer)
+		observer->leaving(observer);
 	catalog_remove(service->catalog, mapping);
 }
 
@@ -281,9 +283,10 @@ static void see_gone(struct process *process, struct scan_event *event,
 		     const struct scan_report *report)
 {
 	struct mapping *mapping = find_sighting(process->all, event->number);
+	struct mapping_observer *observer = mapping ? mapping_observer(mapping) : NULL;
 
-	if (mapping && mapping->release && comes_again(report, mapping))
-		release_changed(mapping);
+	if (observer && comes_again(report, mapping))
+		observer->replaced(observer);
 	see(process, event);
 }
 

@@ -135,7 +135,10 @@ static inline struct mapping *publish(struct place *place, uint32_t slot)
 /* As the holders do it when the kernel does not show it any more. */
 static inline void vanish(struct place *place, struct mapping *mapping)
 {
-	release_gone(mapping);
+	struct mapping_observer *observer = mapping_observer(mapping);
+
+	if (observer)
+		observer->leaving(observer);
 	catalog_remove(place->rig->service.catalog, mapping);
 }
 

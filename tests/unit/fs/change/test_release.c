@@ -84,7 +84,7 @@ static void whoever_cannot_be_asked_is_busy(void **state)
 
 	ask_for(place, mapping, PATIENCE, &result);
 	expect_result(&result, EBUSY, ": cannot unmap: 4711 (prog) has no release handler");
-	assert_null(mapping->release);
+	assert_null(mapping_observer(mapping));
 	for (int i = 0; i < 2; i++) {
 		expect(place, others[i], 0);
 		close(others[i]);
@@ -132,7 +132,7 @@ static void refusals_are_told(void **state)
 		say(place, fd, WIRE_DONE, request, answers[i / 2].said);
 		holders_fake_wake(&place->process_table);
 		expect_result(&result, answers[i / 2].error, answers[i / 2].text);
-		assert_null(mapping->release);
+		assert_null(mapping_observer(mapping));
 		expect(place, fd, 0);
 	}
 	close(fd);
@@ -154,7 +154,7 @@ static void a_silent_process_is_left_alone(void **state)
 	overdue(place);
 	expect_result(&result, EBUSY, "4711 (prog) does not answer");
 	expect(place, fd, WIRE_WITHDRAWN);
-	assert_null(mapping->release);
+	assert_null(mapping_observer(mapping));
 
 	for (int i = 0; i < 3; i++) {
 		ask_for(place, i % 2 ? mapping : other, MAPPER_RESPITE, &more);
@@ -243,7 +243,7 @@ static void nothing_is_carried_out_after_a_withdrawal(void **state)
 	mapper_withdraw(result.job);
 	assert_null(result.job);
 	expect(place, fd, WIRE_WITHDRAWN);
-	assert_null(mapping->release);
+	assert_null(mapping_observer(mapping));
 	ask_for(place, mapping, PATIENCE, &more);
 	next = expect_ask(place, fd, mapping);
 	say(place, fd, WIRE_READY, request, 0);
@@ -255,7 +255,7 @@ static void nothing_is_carried_out_after_a_withdrawal(void **state)
 	assert_int_equal(more.calls, 0);
 	mapper_withdraw(more.job);
 	expect(place, fd, 0); /* it has begun */
-	assert_non_null(mapping->release);
+	assert_non_null(mapping_observer(mapping));
 	say(place, fd, WIRE_DONE, next, 0);
 	assert_int_equal(place->process_table.looks_at, 1);
 	vanish(place, mapping);
@@ -277,7 +277,7 @@ static void withdrawn_while_it_is_looked_at(void **state)
 	assert_null(result.job);
 	holders_fake_wake(&place->process_table);
 	assert_int_equal(result.calls, 0);
-	assert_null(mapping->release);
+	assert_null(mapping_observer(mapping));
 	close(fd);
 }
 
@@ -293,9 +293,9 @@ static void overdue_while_it_is_looked_at(void **state)
 	say(place, fd, WIRE_DONE, request, -EPERM);
 	overdue(place);
 	expect_result(&result, EPERM, "refused");
-	assert_non_null(mapping->release);
+	assert_non_null(mapping_observer(mapping));
 	holders_fake_wake(&place->process_table);
-	assert_null(mapping->release);
+	assert_null(mapping_observer(mapping));
 	close(fd);
 }
 
@@ -327,7 +327,7 @@ static void the_end_of_a_connection(void **state)
 		expect_result(&result, gone ? 0 : EBUSY, "has hung up without releasing it");
 		if (gone)
 			mapping = publish(place, 5);
-		assert_null(mapping->release);
+		assert_null(mapping_observer(mapping));
 	}
 }
 

@@ -140,7 +140,7 @@ static void a_full_socket_is_silence(void **state)
 	} while (!results[n++].calls);
 	assert_true(n > 2);
 	expect_result(&results[n - 1], EBUSY, "4711 (prog) does not answer");
-	assert_null(mappings[n - 1]->release);
+	assert_null(mapping_observer(mappings[n - 1]));
 
 	/* It reads one and wants to begin: as long as no more fits, nothing begins. */
 	request = expect_ask(place, fd, mappings[0]);

@@ -171,12 +171,12 @@ static void hanging_up_withdraws(void **state)
 	rig_poll(place->rig);
 	assert_int_equal(recv(library, &message, sizeof(message), MSG_DONTWAIT), sizeof(message));
 	assert_int_equal(message.type, WIRE_ASK);
-	assert_non_null(mapping->release);
+	assert_non_null(mapping_observer(mapping));
 	close(fd);
 	rig_poll(place->rig);
 	assert_int_equal(recv(library, &message, sizeof(message), MSG_DONTWAIT), sizeof(message));
 	assert_int_equal(message.type, WIRE_WITHDRAWN);
-	assert_null(mapping->release);
+	assert_null(mapping_observer(mapping));
 
 	fd = reach(place, 0); /* and one that stays hears what comes of it */
 	put(fd, "{\"unmap\":\"x\",\"timeout\":100}");

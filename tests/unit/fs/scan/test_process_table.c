@@ -6,7 +6,6 @@
  */
 #include "base/clock.h"
 #include "catalog/catalog.h"
-#include "change/release.h"
 #include "rig.h"
 #include "scan/process_table.h"
 #include "scan/scanner.h"
@@ -17,6 +16,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -83,16 +83,6 @@ void scanner_scan(struct scanner *scanner, struct scan *scan)
 	scan->report = told.next;
 	told.next = NULL;
 	scan->complete = !told.incomplete;
-}
-
-void release_gone(struct mapping *mapping)
-{
-	(void)mapping;
-}
-
-void release_changed(struct mapping *mapping)
-{
-	(void)mapping;
 }
 
 struct fixture {
