@@ -178,7 +178,15 @@ static int begin(struct worker *worker, const struct options *options, unsigned 
 		error = watch_begin(worker, &worker->pools, worker->wake, pools_ready);
 	if (error)
 		return error;
-	worker->service.process_table = process_table_new(&worker->service, worker->epoll);
+	worker->service.process_table = process_table_new(&(struct process_table_config){
+		.catalog = worker->service.catalog,
+		.events = worker->service.events,
+		.pool = worker->service.helpers,
+		.first_lane = LANE_SCAN,
+		.epoll = worker->epoll,
+		.keeper = getppid(),
+		.observe = options->observe,
+	});
 	worker->service.releases = releases_new(&worker->service, worker->epoll);
 	worker->service.device_monitor = device_monitor_new(&worker->service, worker->epoll);
 	if (!worker->service.process_table || !worker->service.releases ||

@@ -7,8 +7,6 @@
 #include "scan/process_table.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "catalog/catalog.h"
-#include "catalog/events.h"
 #include "protocol/entry_name.h"
 #include "scan/scan_queue.h"
 #include <errno.h>
@@ -24,8 +22,7 @@
 #define NAME_TRIES   16
 
 struct process_table {
-	struct service *service;
-	int epoll;
+	struct process_table_config config;
 	struct scan_queue *scan_queue;
 	size_t count;
 	bool missed;
@@ -68,7 +65,6 @@ static void forget_mapping(struct mapping *mapping)
 {
 	struct foreign *foreign = &mapping->foreign;
 	struct process_table *process_table = foreign->process->all;
-	struct service *service = process_table->service;
 	struct mapping_observer *observer;
 
 	tdelete(mapping, &process_table->events, compare_sightings);
@@ -78,11 +74,11 @@ static void forget_mapping(struct mapping *mapping)
 		foreign->process->mappings = foreign->next;
 	if (foreign->next)
 		foreign->next->foreign.previous = foreign->previous;
-	events_unmapped(service->events, mapping);
+	events_unmapped(process_table->config.events, mapping);
 	observer = mapping_observer(mapping);
 	if (observer)
 		observer->leaving(observer);
-	catalog_remove(service->catalog, mapping);
+	catalog_remove(process_table->config.catalog, mapping);
 }
 
 static void end_holder(struct process *process)
@@ -95,7 +91,7 @@ static void end_holder(struct process *process)
 	tdelete(process, &process_table->pids, compare_pids);
 	process_table->count--;
 	/* The scanner has another descriptor of it, so that closing ours alone ends nothing. */
-	epoll_ctl(process_table->epoll, EPOLL_CTL_DEL, process->watch.fd, NULL);
+	epoll_ctl(process_table->config.epoll, EPOLL_CTL_DEL, process->watch.fd, NULL);
 	close(process->watch.fd);
 	process->watch.fd = -1;
 	process_info_put(process->owner);
@@ -157,7 +153,7 @@ static struct process *begin_holder(struct process_table *process_table,
 		goto free_holder;
 	if (!tsearch(process, &process_table->pids, compare_pids))
 		goto forget_process;
-	if (epoll_ctl(process_table->epoll, EPOLL_CTL_ADD, report->pidfd, &event))
+	if (epoll_ctl(process_table->config.epoll, EPOLL_CTL_ADD, report->pidfd, &event))
 		goto forget_pid;
 	process_table->count++;
 	return process;
@@ -178,7 +174,7 @@ close_pidfd:
 static int enter(struct process *process, struct scan_event *event, struct mapping **mapping)
 {
 	const struct pmem2fs_record *record = &event->record;
-	struct catalog *catalog = process->all->service->catalog;
+	struct catalog *catalog = process->all->config.catalog;
 	const struct foreign foreign = {
 		.process = process,
 		.event = event->number,
@@ -210,17 +206,16 @@ static int enter(struct process *process, struct scan_event *event, struct mappi
 static void see_new(struct process *process, struct scan_event *event)
 {
 	struct process_table *process_table = process->all;
-	struct service *service = process_table->service;
 	struct mapping *mapping;
 
-	if (event->origin == ORIGIN_OBSERVED && !service->options->observe)
+	if (event->origin == ORIGIN_OBSERVED && !process_table->config.observe)
 		return;
 	if (enter(process, event, &mapping)) {
 		miss(process_table, process->pid);
 		return;
 	}
 	if (!tsearch(mapping, &process_table->events, compare_sightings)) {
-		catalog_remove(service->catalog, mapping);
+		catalog_remove(process_table->config.catalog, mapping);
 		miss(process_table, process->pid);
 		return;
 	}
@@ -228,7 +223,7 @@ static void see_new(struct process *process, struct scan_event *event)
 	if (process->mappings)
 		process->mappings->foreign.previous = mapping;
 	process->mappings = mapping;
-	events_mapped(service->events, mapping);
+	events_mapped(process_table->config.events, mapping);
 }
 
 static void see(struct process *process, struct scan_event *event)
@@ -249,10 +244,10 @@ static void see(struct process *process, struct scan_event *event)
 		return;
 	}
 	state = version_state(mapping->version);
-	if (catalog_see(process_table->service->catalog, mapping, &event->record, &event->extents))
+	if (catalog_see(process_table->config.catalog, mapping, &event->record, &event->extents))
 		miss(process_table, process->pid);
 	else if (strcmp(state, version_state(mapping->version)))
-		events_changed(process_table->service->events, mapping);
+		events_changed(process_table->config.events, mapping);
 }
 
 /*
@@ -360,7 +355,7 @@ int process_table_scan(struct process_table *process_table, bool now, struct wai
 	if (process_table->missed && scan_queue_restart(scan_queue))
 		process_table->missed = false;
 	times = scan_queue_times(scan_queue);
-	if (process_table->service->options->observe &&
+	if (process_table->config.observe &&
 	    (now || (!searching && !is_fresh(times.searched, SEARCH_FRESH, time))))
 		return scan_queue_request(scan_queue, SCAN_ALL, 0, waiter);
 	/* A search that has begun already may have passed by what has come since. */
@@ -382,8 +377,8 @@ int process_table_scan_name(struct process_table *process_table, const char *nam
 		return 1;
 	process = find_pid(process_table, pid);
 	if (!scan_queue_has_table(process_table->scan_queue, pid)) {
-		if (!process && (!process_table->service->options->observe ||
-				 is_fresh(times.searched, SEARCH_FRESH, now)))
+		if (!process &&
+		    (!process_table->config.observe || is_fresh(times.searched, SEARCH_FRESH, now)))
 			return 1;
 		if (process && (is_fresh(process->looked, process->cost, now) ||
 				is_fresh(times.known, times.known_cost, now)))
@@ -404,8 +399,8 @@ void process_table_pass_table(struct process_table *process_table, pid_t pid, in
 
 bool process_table_complete(const struct process_table *process_table)
 {
-	return scan_queue_complete(process_table->scan_queue) &&
-	       process_table->service->options->observe && !process_table->missed;
+	return scan_queue_complete(process_table->scan_queue) && process_table->config.observe &&
+	       !process_table->missed;
 }
 
 static void free_ended(struct process_table *process_table)
@@ -424,7 +419,7 @@ uint64_t process_table_expire(struct process_table *process_table, uint64_t now)
 	return scan_queue_expire(process_table->scan_queue, now);
 }
 
-struct process_table *process_table_new(struct service *service, int epoll)
+struct process_table *process_table_new(const struct process_table_config *config)
 {
 	struct process_table *process_table = calloc(1, sizeof(*process_table));
 	const struct scan_listener ear = {
@@ -432,9 +427,9 @@ struct process_table *process_table_new(struct service *service, int epoll)
 
 	if (!process_table)
 		return NULL;
-	process_table->service = service;
-	process_table->epoll = epoll;
-	process_table->scan_queue = scan_queue_new(service->helpers, &ear);
+	process_table->config = *config;
+	process_table->scan_queue =
+		scan_queue_new(config->pool, config->first_lane, config->keeper, &ear);
 	if (!process_table->scan_queue) {
 		free(process_table);
 		return NULL;

@@ -9,10 +9,12 @@
 #ifndef PMEM2FS_PROCESS_TABLE_H
 #define PMEM2FS_PROCESS_TABLE_H
 
+#include "base/pool.h"
 #include "base/waiter.h"
 #include "base/watch.h"
+#include "catalog/catalog.h"
+#include "catalog/events.h"
 #include "host/facts.h"
-#include "service.h"
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -32,8 +34,19 @@ struct process {
 
 struct process_table;
 
-/* `epoll` is borrowed. NULL when memory runs out. */
-struct process_table *process_table_new(struct service *service, int epoll);
+/* What a process table works with: all borrowed. */
+struct process_table_config {
+	struct catalog *catalog;
+	struct events *events;
+	struct pool *pool;
+	unsigned first_lane; /* of the STUCK_THREADS_MAX lanes of the pool that scans use */
+	int epoll;
+	pid_t keeper;
+	bool observe; /* also what processes do not publish */
+};
+
+/* NULL when memory runs out. */
+struct process_table *process_table_new(const struct process_table_config *config);
 void process_table_free(struct process_table *process_table);
 
 /*

@@ -5,7 +5,6 @@
 #include "scan/scan_queue.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "service.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +43,7 @@ struct wanted {
 
 struct scan_queue {
 	struct pool *pool;
+	unsigned first_lane;
 	struct scan_listener ear;
 	struct scanner *scanner;
 	struct scan_exclusions skip;
@@ -142,7 +142,8 @@ static void start(struct scan_queue *scan_queue)
 	scan_queue->queue = wanted->next;
 	job = calloc(1, sizeof(*job));
 	if (job) {
-		job->task = (struct task){.lane = LANE_SCAN + scan_queue->skip.stuck_threads.now,
+		job->task = (struct task){.lane = scan_queue->first_lane +
+						  scan_queue->skip.stuck_threads.now,
 					  .run = run_look,
 					  .done = look_done};
 		job->scan_queue = scan_queue;
@@ -329,16 +330,17 @@ uint64_t scan_queue_expire(struct scan_queue *scan_queue, uint64_t now)
 	return now + CHECK;
 }
 
-struct scan_queue *scan_queue_new(struct pool *pool, const struct scan_listener *ear)
+struct scan_queue *scan_queue_new(struct pool *pool, unsigned first_lane, pid_t keeper,
+				  const struct scan_listener *ear)
 {
 	struct scan_queue *scan_queue = calloc(1, sizeof(*scan_queue));
 
 	if (!scan_queue)
 		return NULL;
 	scan_queue->pool = pool;
+	scan_queue->first_lane = first_lane;
 	scan_queue->ear = *ear;
-	/* Our own mappings are not looked for. */
-	scan_queue->skip.own[0] = getppid();
+	scan_queue->skip.own[0] = keeper;
 	scan_queue->skip.own[1] = getpid();
 	scan_queue->scanner = scanner_new(&scan_queue->skip);
 	if (!scan_queue->scanner) {

@@ -34,8 +34,12 @@ struct scan_listener {
 
 struct scan_queue;
 
-/* The pool's lanes from LANE_SCAN on are used. NULL when memory runs out. */
-struct scan_queue *scan_queue_new(struct pool *pool, const struct scan_listener *ear);
+/*
+ * `pool` is borrowed; STUCK_THREADS_MAX lanes of it, from `first_lane` on, are used. The keeper and
+ * this process are not scanned. NULL when memory runs out.
+ */
+struct scan_queue *scan_queue_new(struct pool *pool, unsigned first_lane, pid_t keeper,
+				  const struct scan_listener *ear);
 void scan_queue_free(struct scan_queue *scan_queue);
 
 /*

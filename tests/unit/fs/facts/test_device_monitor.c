@@ -160,8 +160,14 @@ static int begin(void **state)
 
 	capture_begin(&capture, STDERR_FILENO);
 	scene->rig = rig_new();
-	scene->rig->service.process_table =
-		process_table_new(&scene->rig->service, scene->rig->epoll);
+	scene->rig->service.process_table = process_table_new(&(struct process_table_config){
+		.catalog = scene->rig->service.catalog,
+		.events = scene->rig->service.events,
+		.pool = scene->rig->service.helpers,
+		.first_lane = LANE_SCAN,
+		.epoll = scene->rig->epoll,
+		.keeper = getppid(),
+	});
 	scene->device_monitor = device_monitor_new(&scene->rig->service, scene->rig->epoll);
 	scene->path = rig_new_file();
 	scene->now = clock_now();

@@ -103,6 +103,21 @@ static void wake(struct waiter *waiter)
 	((struct wait *)waiter)->woken = true;
 }
 
+static struct process_table *new_process_table(const struct fixture *fixture, bool observe)
+{
+	const struct service *service = &fixture->rig->service;
+
+	return process_table_new(&(struct process_table_config){
+		.catalog = service->catalog,
+		.events = service->events,
+		.pool = service->helpers,
+		.first_lane = LANE_SCAN,
+		.epoll = fixture->rig->epoll,
+		.keeper = getppid(),
+		.observe = observe,
+	});
+}
+
 static int begin(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
@@ -110,8 +125,7 @@ static int begin(void **state)
 	memset(&told, 0, sizeof(told));
 	*state = fixture;
 	fixture->rig = rig_new();
-	fixture->rig->options.observe = true;
-	fixture->process_table = process_table_new(&fixture->rig->service, fixture->rig->epoll);
+	fixture->process_table = new_process_table(fixture, true);
 	fixture->child = fork();
 	if (!fixture->child)
 		for (;;)
@@ -432,7 +446,8 @@ static void observe_off_shows_what_is_published(void **state)
 	struct wait wait = {.waiter.wake = wake};
 	struct scan_report *report = news_new(fixture, 1, 2);
 
-	fixture->rig->options.observe = false;
+	process_table_free(fixture->process_table);
+	fixture->process_table = new_process_table(fixture, false);
 	assert_int_equal(process_table_scan(fixture->process_table, true, &wait.waiter), 1);
 	assert_int_equal(process_table_scan_name(fixture->process_table, "x.1.y", &wait.waiter), 1);
 	report->list[1].origin = ORIGIN_OBSERVED;
