@@ -8,6 +8,7 @@
  */
 #include "catalog/catalog.h"
 #include "base/array.h"
+#include "catalog/mapping_fields.h"
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>
@@ -34,11 +35,6 @@ struct catalog {
 	size_t document_length;
 	const struct version *document_of;
 };
-
-const char *mapping_name(const struct mapping *mapping)
-{
-	return mapping->version ? mapping->version->text : mapping->reserved;
-}
 
 static int compare_names(const void *a, const void *b)
 {
@@ -189,9 +185,9 @@ static void discount_user(struct catalog *catalog, uid_t uid)
 	free(user);
 }
 
-/* A mapping that only has a name yet: with `foreign`, of another process. */
+/* A mapping that only has a name yet: with `scan_state`, of another process. */
 static int take_name(struct catalog *catalog, const char *name, uid_t uid,
-		     const struct foreign *foreign, struct mapping **mapping_ptr)
+		     const struct scan_state *scan_state, struct mapping **mapping_ptr)
 {
 	struct mapping *mapping = calloc(1, sizeof(*mapping));
 	struct mapping **found;
@@ -199,8 +195,8 @@ static int take_name(struct catalog *catalog, const char *name, uid_t uid,
 
 	if (!mapping)
 		return -ENOMEM;
-	if (foreign)
-		mapping->foreign = *foreign;
+	if (scan_state)
+		mapping->scan_state = *scan_state;
 	mapping->uid = uid;
 	mapping->reserved = strdup(name);
 	if (!mapping->reserved)
@@ -211,7 +207,7 @@ static int take_name(struct catalog *catalog, const char *name, uid_t uid,
 	error = -EEXIST;
 	if (*found != mapping)
 		goto free_mapping;
-	error = foreign ? 0 : count_user(catalog, uid);
+	error = scan_state ? 0 : count_user(catalog, uid);
 	if (error) {
 		tdelete(mapping, &catalog->by_name, compare_names);
 		goto free_mapping;
@@ -279,7 +275,7 @@ static void add_up(struct catalog *catalog, const struct mapping *mapping,
 	if (record.source_type == PMEM2FS_SOURCE_FSDAX ||
 	    record.source_type == PMEM2FS_SOURCE_DEVDAX)
 		catalog->totals.pmem_bytes += bytes;
-	if (mapping->foreign.process) {
+	if (mapping->scan_state.process) {
 		catalog->totals.foreign += (uint64_t)sign;
 		return;
 	}
@@ -328,11 +324,11 @@ int catalog_show(struct catalog *catalog, struct mapping *mapping, uint32_t slot
 
 int catalog_enter(struct catalog *catalog, const char *name, enum origin origin,
 		  const struct pmem2fs_record *record, struct extents **extents,
-		  const struct foreign *foreign, struct process_info *owner,
+		  const struct scan_state *scan_state, struct process_info *owner,
 		  struct mapping **mapping)
 {
 	struct facts facts = {.owner = owner};
-	int error = take_name(catalog, name, record->uid, foreign, mapping);
+	int error = take_name(catalog, name, record->uid, scan_state, mapping);
 
 	if (error)
 		return error;
@@ -382,7 +378,7 @@ void catalog_remove(struct catalog *catalog, struct mapping *mapping)
 	} else {
 		catalog->totals.reserved--;
 	}
-	if (!mapping->foreign.process)
+	if (!mapping->scan_state.process)
 		discount_user(catalog, mapping->uid);
 	free(mapping->left);
 	free(mapping->reserved);
@@ -417,7 +413,7 @@ static int set_facts(struct catalog *catalog, struct mapping *mapping, const voi
 static int limit_extents(const struct mapping *mapping, struct facts *facts)
 {
 	/* What is left of another process's mapping is what its holder was seen to have. */
-	bool known = mapping->busy || mapping->foreign.process;
+	bool known = mapping->changing || mapping->scan_state.process;
 	const struct extents *seen = known ? mapping->version->extents : facts->extents;
 	struct extents *extents;
 

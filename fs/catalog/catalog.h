@@ -5,11 +5,10 @@
  * Knows nothing of FUSE, sockets or the keeper, and decides nothing about rights. Used by the
  * request loop alone.
  *
- * A struct mapping is one active mapping under one name. It has a number of its own, never used
- * again: its inode number. At every moment it has one current version, which holds all that its
- * document says and never changes; facts that differ make a new version. A version goes when it is
- * not current any more and the kernel has forgotten it (nodes.h), so that whoever has it open can
- * go on reading.
+ * Owns the mappings (mapping.h). At every moment one has one current version, which holds all that
+ * its document says and never changes; facts that differ make a new version. A version goes when it
+ * is no longer current and the kernel has forgotten it (nodes.h), so that who has it open can go on
+ * reading.
  */
 #ifndef PMEM2FS_CATALOG_H
 #define PMEM2FS_CATALOG_H
@@ -29,38 +28,12 @@
 	    */
 #define NAME_LENGTH_MAX 255
 
-/* Where a mapping of another process is told (scan_event.h). */
-struct foreign {
-	struct process *process;         /* NULL: it is the keeper's */
-	struct mapping *next, *previous; /* of the holder */
-	uint64_t event;                  /* the scanner's number */
-	/* Published: */
-	uint64_t table, generation;
-	uint32_t slot;
-};
-
-struct mapping {
-	struct version *version; /* the current one; NULL: only reserved, nobody sees it */
-	char *reserved;          /* the name while only reserved */
-	struct extents *left;    /* what we have not unmapped, NULL: all of it */
-	uint64_t number;
-	uint64_t checked; /* clock_now() of the facts, 0: never looked at */
-	uint32_t slot;    /* in the keeper's table */
-	struct foreign foreign;
-	uid_t uid;  /* who made it */
-	bool asked; /* somebody is looking at the facts */
-	bool busy;  /* an unmap (also of a part) or rename by the keeper is under way */
-	struct mapping_observer *observer;
-};
-
 struct catalog;
 
 /* Numbers begin above `base`. */
 struct catalog *catalog_new(uint64_t base);
 void catalog_free(struct catalog *catalog);
 struct nodes *catalog_nodes(struct catalog *catalog);
-
-const char *mapping_name(const struct mapping *mapping);
 
 /* The mapping that shows under this name, or NULL. */
 struct mapping *catalog_find(const struct catalog *catalog, const char *name);
@@ -86,7 +59,7 @@ int catalog_show(struct catalog *catalog, struct mapping *mapping, uint32_t slot
  */
 int catalog_enter(struct catalog *catalog, const char *name, enum origin origin,
 		  const struct pmem2fs_record *record, struct extents **extents,
-		  const struct foreign *foreign, struct process_info *owner,
+		  const struct scan_state *scan_state, struct process_info *owner,
 		  struct mapping **mapping);
 
 /* That one was seen again, and differs. `*extents` is used up. Returns 0 or -ENOMEM. */

@@ -125,7 +125,7 @@ static void publish_mapping(struct events *events, const char *what, const struc
 	json_t *event;
 
 	if (events->subscribers) {
-		version_record(mapping->version, &record);
+		version_record(mapping_version(mapping), &record);
 		event = event_new(what);
 		json_field_bytes(event, "name", mapping_name(mapping));
 		snprintf(address, sizeof(address), "0x%llx", (unsigned long long)record.address);
@@ -180,7 +180,7 @@ static json_t *badblocks_of(const struct version *version)
 
 void events_changed(struct events *events, const struct mapping *mapping)
 {
-	const struct version *version = mapping->version;
+	const struct version *version = mapping_version(mapping);
 
 	if (events->subscribers)
 		publish_mapping(events, "change", mapping,

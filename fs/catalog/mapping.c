@@ -3,7 +3,74 @@
  * mapping.c - see mapping.h
  */
 #include "catalog/mapping.h"
-#include "catalog/catalog.h"
+#include "catalog/mapping_fields.h"
+#include "catalog/version.h"
+#include <stddef.h>
+
+const char *mapping_name(const struct mapping *mapping)
+{
+	return mapping->version ? mapping->version->text : mapping->reserved;
+}
+
+uint64_t mapping_number(const struct mapping *mapping)
+{
+	return mapping->number;
+}
+
+struct version *mapping_version(const struct mapping *mapping)
+{
+	return mapping->version;
+}
+
+uint32_t mapping_slot(const struct mapping *mapping)
+{
+	return mapping->slot;
+}
+
+struct process *mapping_process(const struct mapping *mapping)
+{
+	return mapping->scan_state.process;
+}
+
+uint64_t mapping_checked(const struct mapping *mapping)
+{
+	return mapping->checked;
+}
+
+void mapping_set_unchecked(struct mapping *mapping)
+{
+	mapping->checked = 0;
+}
+
+bool mapping_is_queried(const struct mapping *mapping)
+{
+	return mapping->queried;
+}
+
+void mapping_set_queried(struct mapping *mapping, bool queried)
+{
+	mapping->queried = queried;
+}
+
+bool mapping_is_changing(const struct mapping *mapping)
+{
+	return mapping->changing;
+}
+
+void mapping_set_changing(struct mapping *mapping, bool changing)
+{
+	mapping->changing = changing;
+}
+
+struct scan_state *mapping_scan_state(struct mapping *mapping)
+{
+	return &mapping->scan_state;
+}
+
+struct mapping *scan_state_mapping(struct scan_state *state)
+{
+	return (struct mapping *)((char *)state - offsetof(struct mapping, scan_state));
+}
 
 struct mapping_observer *mapping_observer(const struct mapping *mapping)
 {

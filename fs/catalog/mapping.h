@@ -9,7 +9,50 @@
 #ifndef PMEM2FS_CATALOG_MAPPING_H
 #define PMEM2FS_CATALOG_MAPPING_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 struct mapping;
+struct process;
+struct version;
+
+const char *mapping_name(const struct mapping *mapping);
+/* Never used again; the inode number of all its documents. */
+uint64_t mapping_number(const struct mapping *mapping);
+/* The current one; NULL: the name is only reserved, and nobody sees it. */
+struct version *mapping_version(const struct mapping *mapping);
+/* Of the keeper's mappings: the slot in its table. */
+uint32_t mapping_slot(const struct mapping *mapping);
+/* The process that has it; NULL: the keeper. */
+struct process *mapping_process(const struct mapping *mapping);
+
+/* clock_now() of the facts in its version; 0: they are to be read before they are shown. */
+uint64_t mapping_checked(const struct mapping *mapping);
+/* Something has happened to it that its facts do not say yet. For everybody. */
+void mapping_set_unchecked(struct mapping *mapping);
+
+/* facts/: its facts are being read, or are in the queue for that. */
+bool mapping_is_queried(const struct mapping *mapping);
+void mapping_set_queried(struct mapping *mapping, bool queried);
+
+/*
+ * change/: the keeper unmaps it, or a part of it, or renames it. Until it is done, the catalog
+ * takes in no facts about what is mapped of it.
+ */
+bool mapping_is_changing(const struct mapping *mapping);
+void mapping_set_changing(struct mapping *mapping, bool changing);
+
+/* scan/: what the process table keeps with each mapping of another process. */
+struct scan_state {
+	struct process *process;            /* that has it; NULL: it is the keeper's */
+	struct scan_state *next, *previous; /* of the same process */
+	uint64_t number;                    /* of its scan events */
+	/* Of a published one: the table of the process that it is in (inode number), and where. */
+	uint64_t table, generation;
+	uint32_t slot;
+};
+struct scan_state *mapping_scan_state(struct mapping *mapping);
+struct mapping *scan_state_mapping(struct scan_state *state);
 
 /*
  * change/: who waits for a mapping of another process to go. scan/ calls it, while the mapping is

@@ -91,7 +91,7 @@ static uint64_t range_end(const struct mapping *mapping, const struct command *c
 	uint64_t page = extents_whole(1), whole, end;
 	struct pmem2fs_record record;
 
-	version_record(mapping->version, &record);
+	version_record(mapping_version(mapping), &record);
 	if (record.alignment > page)
 		page = record.alignment;
 	whole = extents_whole(record.length);
@@ -104,7 +104,7 @@ static uint64_t range_end(const struct mapping *mapping, const struct command *c
 /* A document with more parts could not be written back: see REQUEST_MAX_BYTES. */
 static int check_parts(const struct mapping *mapping, char why[MAPPER_WHY_LENGTH])
 {
-	const struct extents *extents = mapping->version->extents;
+	const struct extents *extents = mapping_version(mapping)->extents;
 
 	if (!extents || extents->count < EXTENTS_MAX)
 		return 0;
@@ -117,9 +117,9 @@ static bool makes_area(const struct mapping *mapping, const struct command *comm
 {
 	struct pmem2fs_record record;
 
-	version_record(mapping->version, &record);
+	version_record(mapping_version(mapping), &record);
 	return command->op == COMMAND_UNMAP_RANGE &&
-	       extents_split(mapping->version->extents, extents_whole(record.length),
+	       extents_split(mapping_version(mapping)->extents, extents_whole(record.length),
 			     command->offset, range_end(mapping, command));
 }
 
@@ -129,10 +129,10 @@ static void unmapped_range(struct change_job *job, struct mapping *mapping)
 	struct service *service = job->service;
 	uint64_t end = range_end(mapping, command);
 
-	mapping->busy = false;
+	mapping_set_changing(mapping, false);
 	if (catalog_cut(service->catalog, mapping, command->offset, end)) {
 		log_error("%s: out of memory: what was unmapped shows late", mapping_name(mapping));
-		mapping->checked = 0;
+		mapping_set_unchecked(mapping);
 	}
 	events_unmapped_range(service->events, mapping, command->offset, end - command->offset);
 	invalidate_name(service, mapping_name(mapping));
@@ -146,7 +146,7 @@ static void renamed(struct change_job *job, struct mapping *mapping)
 	struct service *service = job->service;
 	char *old_name = strdup(mapping_name(mapping));
 
-	mapping->busy = false;
+	mapping_set_changing(mapping, false);
 	if (!old_name || catalog_rename(service->catalog, mapping, job->reserved)) {
 		catalog_remove(service->catalog, job->reserved);
 		change_answer(job, ENOMEM, "out of memory");
@@ -167,9 +167,9 @@ static void changed(struct keeper_call *call, const struct command_reply *reply)
 	struct mapping *mapping = catalog_find_number(job->service->catalog, job->number);
 
 	if (reply->error) {
-		mapping->busy = false;
+		mapping_set_changing(mapping, false);
 		if (call->command.op == COMMAND_UNMAP_RANGE)
-			mapping->checked = 0; /* some pieces of it may be gone */
+			mapping_set_unchecked(mapping); /* some pieces of it may be gone */
 		if (job->reserved)
 			catalog_remove(job->service->catalog, job->reserved);
 		if (reply->error == -ETIMEDOUT)
@@ -199,10 +199,10 @@ static void released(void *arg, int error, const char *why)
 /* A mapping of another process, which alone can do something about it. */
 static void change_foreign(struct change_job *job, struct mapping *mapping, uint64_t patience)
 {
-	const struct process *process = mapping->foreign.process;
+	const struct process *process = mapping_process(mapping);
 	int pid = (int)process->pid;
 
-	if (mapping->version->origin != ORIGIN_PUBLISHED) {
+	if (mapping_version(mapping)->origin != ORIGIN_PUBLISHED) {
 		change_answer(
 			job, EPERM,
 			"it is only observed: %d (%s) maps it by other means than this library",
@@ -245,7 +245,7 @@ static void change(struct service *service, struct mapping *mapping, const struc
 		finished(arg, ENOMEM, "out of memory");
 		return;
 	}
-	version_record(mapping->version, &record);
+	version_record(mapping_version(mapping), &record);
 	*job = (struct change_job){
 		.call = {.command = *wanted,
 			 .fd = -1,
@@ -253,18 +253,18 @@ static void change(struct service *service, struct mapping *mapping, const struc
 			 .answered = changed,
 			 .overdue = change_overdue},
 		.service = service,
-		.number = mapping->number,
+		.number = mapping_number(mapping),
 		.uid = uid,
 		.handle = handle,
 		.finished = finished,
 		.arg = arg,
 	};
-	job->call.command.slot = mapping->slot;
+	job->call.command.slot = mapping_slot(mapping);
 	/* Begun a little earlier than it must end. */
 	job->call.command.deadline = now + patience / 10 * 8;
 	if (uid && uid != record.uid) {
 		change_answer(job, EPERM, "it belongs to user %u", record.uid);
-	} else if (mapping->foreign.process) {
+	} else if (mapping_process(mapping)) {
 		change_foreign(job, mapping, patience);
 		return;
 	} else if (makes_area(mapping, wanted) &&
@@ -275,14 +275,14 @@ static void change(struct service *service, struct mapping *mapping, const struc
 							&job->reserved))) {
 		change_answer(job, -error, "%s: %s", new_name,
 			      error == -EEXIST ? "the name is taken" : strerror(-error));
-	} else if (mapping->busy || keeper_link_stuck(service->keeper)) {
+	} else if (mapping_is_changing(mapping) || keeper_link_stuck(service->keeper)) {
 		if (job->reserved)
 			catalog_remove(service->catalog, job->reserved);
 		change_answer(job, EBUSY, "%s",
-			      mapping->busy ? "another change of it is under way"
-					    : "the keeper does not answer");
+			      mapping_is_changing(mapping) ? "another change of it is under way"
+							   : "the keeper does not answer");
 	} else {
-		mapping->busy = true;
+		mapping_set_changing(mapping, true);
 		keeper_link_call(service->keeper, &job->call);
 		return;
 	}
@@ -304,7 +304,7 @@ void mapper_unmap_range(struct service *service, struct mapping *mapping, uint64
 	struct command wanted = {.op = COMMAND_UNMAP_RANGE, .offset = offset, .length = length};
 	struct pmem2fs_record record;
 
-	version_record(mapping->version, &record);
+	version_record(mapping_version(mapping), &record);
 	if (length == MAPPER_TO_THE_END) /* whose first byte is beyond, too, where it has none */
 		wanted.length = offset < record.length ? record.length - offset : 1;
 	change(service, mapping, &wanted, NULL, uid, patience, finished, arg, NULL);

@@ -101,7 +101,7 @@ struct releases {
 /* The peer is busy with something else, or stopped, when there is no room. That it is gone, reading
  * tells. */
 static bool tell(struct peer *peer, const struct release *release, enum wire_type type,
-		 const struct foreign *foreign)
+		 const struct scan_state *state)
 {
 	struct wire_message message = {
 		.magic = WIRE_MAGIC,
@@ -110,9 +110,9 @@ static bool tell(struct peer *peer, const struct release *release, enum wire_typ
 		.request = release->request,
 	};
 
-	if (foreign) {
-		message.slot = foreign->slot;
-		message.generation = foreign->generation;
+	if (state) {
+		message.slot = state->slot;
+		message.generation = state->generation;
 	}
 	return send(peer->watch.fd, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
 	       (errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM);
@@ -427,7 +427,7 @@ drop:
 }
 
 /* False: it cannot be asked, and why. */
-static bool ask(struct release *release, struct peer *peer, const struct foreign *foreign)
+static bool ask(struct release *release, struct peer *peer, const struct scan_state *state)
 {
 	if (!peer)
 		set_reason(release, EBUSY, "has no release handler");
@@ -440,7 +440,7 @@ static bool ask(struct release *release, struct peer *peer, const struct foreign
 			   peer->who.uid);
 	else if (peer->count >= REQUESTS_MAX)
 		set_reason(release, EBUSY, "is being asked for %u mappings already", REQUESTS_MAX);
-	else if (!tell(peer, release, WIRE_ASK, foreign)) {
+	else if (!tell(peer, release, WIRE_ASK, state)) {
 		set_reason(release, EBUSY, "does not answer");
 		peer->silent = true;
 	} else {
@@ -479,10 +479,10 @@ static void mapping_replaced(struct mapping_observer *observer)
 void release_begin(struct releases *releases, struct mapping *mapping, uint64_t patience,
 		   mapper_finished finished, void *arg, struct release **handle)
 {
-	const struct foreign *foreign = &mapping->foreign;
-	const struct process *process = foreign->process;
+	const struct scan_state *state = mapping_scan_state(mapping);
+	const struct process *process = state->process;
 	struct release *release = calloc(1, sizeof(*release));
-	struct peer *peer = find_peer(releases, process->pid, foreign->table);
+	struct peer *peer = find_peer(releases, process->pid, state->table);
 
 	*handle = NULL;
 	if (!release) {
@@ -491,12 +491,12 @@ void release_begin(struct releases *releases, struct mapping *mapping, uint64_t 
 	}
 	release->releases = releases;
 	release->request = ++releases->last_request;
-	release->mapping = mapping->number;
+	release->mapping = mapping_number(mapping);
 	release->asked = clock_now();
 	release->answer_by = release->asked + patience;
 	release->holds_up = patience <= MAPPER_RESPITE;
 	snprintf(release->who, sizeof(release->who), "%d (%s)", (int)process->pid, process->comm);
-	if (!ask(release, peer, foreign)) {
+	if (!ask(release, peer, state)) {
 		finished(arg, release->error, release->why);
 		free(release);
 		return;

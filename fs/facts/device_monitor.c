@@ -234,7 +234,7 @@ static bool device_of(const struct mapping *mapping, dev_t *dev, bool *block)
 {
 	struct pmem2fs_record record;
 
-	version_record(mapping->version, &record);
+	version_record(mapping_version(mapping), &record);
 	*block = record.source_type != PMEM2FS_SOURCE_DEVDAX;
 	*dev = *block ? record.source_dev : record.source_rdev;
 	return record.source_type != PMEM2FS_SOURCE_ANONYMOUS && major(*dev);
@@ -323,10 +323,10 @@ static void look_at_changed(struct device_monitor *device_monitor)
 	for (; mapping; mapping = catalog_next(service->catalog, &place)) {
 		watched =
 			device_of(mapping, &dev, &block) ? find(device_monitor, dev, block) : NULL;
-		if (!watched || mapping->checked >= watched->changed)
+		if (!watched || mapping_checked(mapping) >= watched->changed)
 			continue;
 		watched->pending = true;
-		if (!mapping->asked)
+		if (!mapping_is_queried(mapping))
 			facts_cache_request(service->facts_cache, mapping, 0, NULL);
 	}
 	for (watched = device_monitor->devices; watched; watched = watched->next)

@@ -111,7 +111,7 @@ static void batch_free(struct batch *batch)
 static struct process_info **owner_of(struct facts_cache *facts_cache,
 				      const struct mapping *mapping, uint64_t **checked)
 {
-	struct process *process = mapping->foreign.process;
+	struct process *process = mapping_process(mapping);
 
 	*checked = process ? &process->owner_checked : &facts_cache->owner_checked;
 	return process ? &process->owner : &facts_cache->owner;
@@ -132,7 +132,7 @@ static void learn(struct batch *batch, size_t i)
 		mapping = catalog_find_number(facts_cache->catalog, query->number);
 		if (!mapping)
 			continue;
-		mapping->asked = false;
+		mapping_set_queried(mapping, false);
 		if (party->changed)
 			continue;
 		if (catalog_learn(facts_cache->catalog, mapping, &query->facts, query->looked))
@@ -224,7 +224,7 @@ static struct batch *collecting(struct facts_cache *facts_cache)
 static int add_party(struct batch *batch, const struct mapping *mapping)
 {
 	struct facts_cache *facts_cache = batch->facts_cache;
-	const struct process *process = mapping->foreign.process;
+	const struct process *process = mapping_process(mapping);
 	pid_t pid = process ? process->pid : facts_cache->keeper;
 	struct party *party = batch->parties ? batch->parties + batch->party_count : NULL;
 	uint64_t *checked;
@@ -243,7 +243,7 @@ static int add_party(struct batch *batch, const struct mapping *mapping)
 /* -EBUSY: somebody is stuck in its process. */
 static int add_question(struct batch *batch, struct mapping *mapping)
 {
-	const struct process *process = mapping->foreign.process;
+	const struct process *process = mapping_process(mapping);
 	struct facts_query *query;
 
 	if (process && stuck_threads_has(&batch->facts_cache->stuck_threads, process->pid))
@@ -253,13 +253,13 @@ static int add_question(struct batch *batch, struct mapping *mapping)
 		return -ENOMEM;
 	query = &batch->questions[batch->count++];
 	*query = (struct facts_query){
-		.number = mapping->number,
+		.number = mapping_number(mapping),
 		.pid = batch->parties[batch->party_count - 1].pid,
-		.foreign = mapping->foreign.process,
-		.device = device_get(mapping->version->device),
+		.foreign = mapping_process(mapping),
+		.device = device_get(mapping_version(mapping)->device),
 	};
-	version_record(mapping->version, &query->record);
-	mapping->asked = true;
+	version_record(mapping_version(mapping), &query->record);
+	mapping_set_queried(mapping, true);
 	return 0;
 }
 
@@ -277,13 +277,14 @@ int facts_cache_request(struct facts_cache *facts_cache, struct mapping *mapping
 	 * A mapping that is asked about already is in this batch or in the one that is being worked
 	 * on; waiting for this one is right in both cases.
 	 */
-	if (!mapping->asked)
+	if (!mapping_is_queried(mapping))
 		error = add_question(batch, mapping);
 	if (error)
 		return error;
-	catalog_after(facts_cache->catalog, mapping->number - 1, &place); /* the mapping itself */
+	catalog_after(facts_cache->catalog, mapping_number(mapping) - 1,
+		      &place); /* the mapping itself */
 	while (more-- && (mapping = catalog_next(facts_cache->catalog, &place)))
-		if (!mapping->asked && !facts_cache_is_fresh(mapping, now) &&
+		if (!mapping_is_queried(mapping) && !facts_cache_is_fresh(mapping, now) &&
 		    add_question(batch, mapping) == -ENOMEM)
 			break;
 	error = start(facts_cache);
@@ -315,7 +316,7 @@ static void abandon(struct facts_cache *facts_cache)
 	for (size_t i = 0; i < batch->count; i++) {
 		mapping = catalog_find_number(facts_cache->catalog, batch->questions[i].number);
 		if (mapping)
-			mapping->asked = false;
+			mapping_set_queried(mapping, false);
 	}
 	start(facts_cache);
 }

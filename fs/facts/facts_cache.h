@@ -35,7 +35,7 @@ struct process_info *facts_cache_keeper(const struct facts_cache *facts_cache);
 
 static inline bool facts_cache_is_fresh(const struct mapping *mapping, uint64_t now)
 {
-	return mapping->checked && now - mapping->checked < FACTS_CACHE_FRESH;
+	return mapping_checked(mapping) && now - mapping_checked(mapping) < FACTS_CACHE_FRESH;
 }
 
 /*

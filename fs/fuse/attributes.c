@@ -72,10 +72,11 @@ static double validity(const struct service *service, const struct mapping *mapp
 {
 	double left = 0;
 
-	if (mapping->foreign.process) /* it changes without our doing */
+	if (mapping_process(mapping)) /* it changes without our doing */
 		return 0;
 	if (facts_cache_is_fresh(mapping, now))
-		left = (double)(FACTS_CACHE_FRESH - (now - mapping->checked)) / CLOCK_SECOND;
+		left = (double)(FACTS_CACHE_FRESH - (now - mapping_checked(mapping))) /
+		       CLOCK_SECOND;
 	return left < service->options->timeout ? left : service->options->timeout;
 }
 
@@ -84,11 +85,11 @@ int attributes_entry(struct service *service, struct mapping *mapping, uint64_t 
 		     struct fuse_entry_param *param)
 {
 	*param = (struct fuse_entry_param){0};
-	attributes_version(service, mapping->version, &param->attr);
+	attributes_version(service, mapping_version(mapping), &param->attr);
 	if (!param->attr.st_size ||
-	    nodes_lookup(catalog_nodes(service->catalog), &mapping->version->node))
+	    nodes_lookup(catalog_nodes(service->catalog), &mapping_version(mapping)->node))
 		return -ENOMEM;
-	param->ino = mapping->version->node.id;
+	param->ino = mapping_version(mapping)->node.id;
 	param->entry_timeout = validity(service, mapping, now);
 	param->attr_timeout = service->options->timeout;
 	return 0;

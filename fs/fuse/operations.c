@@ -110,7 +110,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		return;
 	}
 	mapping = catalog_find(service->catalog, name);
-	if (mapping && !mapping->foreign.process && facts_cache_is_fresh(mapping, clock_now())) {
+	if (mapping && !mapping_process(mapping) && facts_cache_is_fresh(mapping, clock_now())) {
 		reply_lookup(req, mapping);
 		return;
 	}
@@ -122,7 +122,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	wait->waiter.wake = lookup_facts;
 	wait->req = req;
 	memcpy(wait->name, name, strlen(name) + 1);
-	if ((mapping && !mapping->foreign.process) ||
+	if ((mapping && !mapping_process(mapping)) ||
 	    process_table_scan_name(service->process_table, name, &wait->waiter))
 		lookup_facts(&wait->waiter);
 }

@@ -65,9 +65,9 @@ static bool listing_add_mapping(struct listing *listing, struct mapping *mapping
 	/* One without attributes is fine too: the kernel then looks it up when they are wanted. */
 	if (!listing->plus || !facts_cache_is_fresh(mapping, now) ||
 	    attributes_entry(service, mapping, now, &param))
-		return listing_add_plain(listing, mapping_name(mapping), mapping->number,
-					 mapping->number, S_IFREG);
-	if (listing_add(listing, mapping_name(mapping), mapping->number, &param))
+		return listing_add_plain(listing, mapping_name(mapping), mapping_number(mapping),
+					 mapping_number(mapping), S_IFREG);
+	if (listing_add(listing, mapping_name(mapping), mapping_number(mapping), &param))
 		return true;
 	attributes_forget(service, param.ino, 1);
 	return false;

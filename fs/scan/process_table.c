@@ -27,7 +27,7 @@ struct process_table {
 	size_t count;
 	bool missed;
 	void *processes, *pids; /* struct process */
-	void *events;           /* struct mapping */
+	void *mappings;         /* struct scan_state */
 	struct process *ended;  /* to be freed when no event of theirs can come any more */
 };
 
@@ -45,35 +45,35 @@ static int compare_pids(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static int compare_sightings(const void *a, const void *b)
+static int compare_numbers(const void *a, const void *b)
 {
-	uint64_t x = ((const struct mapping *)a)->foreign.event;
-	uint64_t y = ((const struct mapping *)b)->foreign.event;
+	uint64_t x = ((const struct scan_state *)a)->number;
+	uint64_t y = ((const struct scan_state *)b)->number;
 
 	return x < y ? -1 : x > y;
 }
 
-static struct mapping *find_sighting(const struct process_table *process_table, uint64_t number)
+static struct mapping *find_mapping(const struct process_table *process_table, uint64_t number)
 {
-	const struct mapping key = {.foreign.event = number};
-	struct mapping **found = tfind(&key, &process_table->events, compare_sightings);
+	const struct scan_state key = {.number = number};
+	struct scan_state **found = tfind(&key, &process_table->mappings, compare_numbers);
 
-	return found ? *found : NULL;
+	return found ? scan_state_mapping(*found) : NULL;
 }
 
 static void forget_mapping(struct mapping *mapping)
 {
-	struct foreign *foreign = &mapping->foreign;
-	struct process_table *process_table = foreign->process->all;
+	struct scan_state *state = mapping_scan_state(mapping);
+	struct process_table *process_table = state->process->all;
 	struct mapping_observer *observer;
 
-	tdelete(mapping, &process_table->events, compare_sightings);
-	if (foreign->previous)
-		foreign->previous->foreign.next = foreign->next;
+	tdelete(state, &process_table->mappings, compare_numbers);
+	if (state->previous)
+		state->previous->next = state->next;
 	else
-		foreign->process->mappings = foreign->next;
-	if (foreign->next)
-		foreign->next->foreign.previous = foreign->previous;
+		state->process->mappings = state->next;
+	if (state->next)
+		state->next->previous = state->previous;
 	events_unmapped(process_table->config.events, mapping);
 	observer = mapping_observer(mapping);
 	if (observer)
@@ -86,7 +86,7 @@ static void end_holder(struct process *process)
 	struct process_table *process_table = process->all;
 
 	while (process->mappings)
-		forget_mapping(process->mappings);
+		forget_mapping(scan_state_mapping(process->mappings));
 	tdelete(process, &process_table->processes, compare_processes);
 	tdelete(process, &process_table->pids, compare_pids);
 	process_table->count--;
@@ -175,9 +175,9 @@ static int enter(struct process *process, struct scan_event *event, struct mappi
 {
 	const struct pmem2fs_record *record = &event->record;
 	struct catalog *catalog = process->all->config.catalog;
-	const struct foreign foreign = {
+	const struct scan_state state = {
 		.process = process,
-		.event = event->number,
+		.number = event->number,
 		.table = event->table,
 		.generation = event->generation,
 		.slot = event->slot,
@@ -189,16 +189,16 @@ static int enter(struct process *process, struct scan_event *event, struct mappi
 	if (record->label_length) {
 		entry_name_of_label(name, process->comm, process->pid, record->label,
 				    record->label_length);
-		error = catalog_enter(catalog, name, event->origin, record, &event->extents,
-				      &foreign, process->owner, mapping);
+		error = catalog_enter(catalog, name, event->origin, record, &event->extents, &state,
+				      process->owner, mapping);
 	}
 	/* Whoever would take all these names beforehand cannot guess them. */
 	for (int i = 0; error == -EEXIST && i < NAME_TRIES; i++) {
 		if (i && getrandom(&more, sizeof(more), 0) < 0)
 			break;
 		entry_name_of_address(name, process->comm, process->pid, record->address, more);
-		error = catalog_enter(catalog, name, event->origin, record, &event->extents,
-				      &foreign, process->owner, mapping);
+		error = catalog_enter(catalog, name, event->origin, record, &event->extents, &state,
+				      process->owner, mapping);
 	}
 	return error;
 }
@@ -206,6 +206,7 @@ static int enter(struct process *process, struct scan_event *event, struct mappi
 static void see_new(struct process *process, struct scan_event *event)
 {
 	struct process_table *process_table = process->all;
+	struct scan_state *state;
 	struct mapping *mapping;
 
 	if (event->origin == ORIGIN_OBSERVED && !process_table->config.observe)
@@ -214,15 +215,16 @@ static void see_new(struct process *process, struct scan_event *event)
 		miss(process_table, process->pid);
 		return;
 	}
-	if (!tsearch(mapping, &process_table->events, compare_sightings)) {
+	state = mapping_scan_state(mapping);
+	if (!tsearch(state, &process_table->mappings, compare_numbers)) {
 		catalog_remove(process_table->config.catalog, mapping);
 		miss(process_table, process->pid);
 		return;
 	}
-	mapping->foreign.next = process->mappings;
+	state->next = process->mappings;
 	if (process->mappings)
-		process->mappings->foreign.previous = mapping;
-	process->mappings = mapping;
+		process->mappings->previous = state;
+	process->mappings = state;
 	events_mapped(process_table->config.events, mapping);
 }
 
@@ -236,17 +238,17 @@ static void see(struct process *process, struct scan_event *event)
 		see_new(process, event);
 		return;
 	}
-	mapping = find_sighting(process_table, event->number);
+	mapping = find_mapping(process_table, event->number);
 	if (!mapping)
 		return;
 	if (event->kind == SCAN_EVENT_GONE) {
 		forget_mapping(mapping);
 		return;
 	}
-	state = version_state(mapping->version);
+	state = version_state(mapping_version(mapping));
 	if (catalog_see(process_table->config.catalog, mapping, &event->record, &event->extents))
 		miss(process_table, process->pid);
-	else if (strcmp(state, version_state(mapping->version)))
+	else if (strcmp(state, version_state(mapping_version(mapping))))
 		events_changed(process_table->config.events, mapping);
 }
 
@@ -258,7 +260,7 @@ static bool comes_again(const struct scan_report *report, const struct mapping *
 {
 	struct pmem2fs_record old;
 
-	version_record(mapping->version, &old);
+	version_record(mapping_version(mapping), &old);
 	for (size_t i = 0; i < report->count; i++) {
 		const struct scan_event *event = &report->list[i];
 		const struct pmem2fs_record *now = &event->record;
@@ -277,7 +279,7 @@ static bool comes_again(const struct scan_report *report, const struct mapping *
 static void see_gone(struct process *process, struct scan_event *event,
 		     const struct scan_report *report)
 {
-	struct mapping *mapping = find_sighting(process->all, event->number);
+	struct mapping *mapping = find_mapping(process->all, event->number);
 	struct mapping_observer *observer = mapping ? mapping_observer(mapping) : NULL;
 
 	if (observer && comes_again(report, mapping))

@@ -14,6 +14,7 @@
 #include "base/watch.h"
 #include "catalog/catalog.h"
 #include "catalog/events.h"
+#include "catalog/mapping.h"
 #include "host/facts.h"
 #include <stdbool.h>
 #include <sys/types.h>
@@ -29,7 +30,7 @@ struct process {
 	struct process_info *owner; /* as it was last seen */
 	uint64_t owner_checked;
 	uint64_t looked, cost; /* the last look at it: when, and how long one at it alone takes */
-	struct mapping *mappings; /* see struct foreign */
+	struct scan_state *mappings; /* all that it has */
 };
 
 struct process_table;

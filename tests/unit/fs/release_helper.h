@@ -110,7 +110,7 @@ static inline struct mapping *enter(struct place *place, uint32_t slot, enum ori
 		.gid = UID,
 		.protection = 3,
 	};
-	const struct foreign foreign = {
+	const struct scan_state state = {
 		.process = &place->process,
 		.table = TABLE,
 		.slot = slot,
@@ -122,7 +122,7 @@ static inline struct mapping *enter(struct place *place, uint32_t slot, enum ori
 
 	snprintf(name, sizeof(name), "prog.%d.%u", PID, slot);
 	assert_int_equal(catalog_enter(place->rig->service.catalog, name, origin, &record, &extents,
-				       &foreign, NULL, &mapping),
+				       &state, NULL, &mapping),
 			 0);
 	return mapping;
 }
@@ -252,14 +252,14 @@ static inline void expect(struct place *place, int fd, int type)
 	assert_int_equal(hear(place, fd, &message), type);
 }
 
-static inline uint64_t expect_ask(struct place *place, int fd, const struct mapping *mapping)
+static inline uint64_t expect_ask(struct place *place, int fd, struct mapping *mapping)
 {
 	struct wire_message message;
 
 	assert_int_equal(hear(place, fd, &message), WIRE_ASK);
 	assert_int_equal(message.table, TABLE);
-	assert_int_equal(message.slot, mapping->foreign.slot);
-	assert_int_equal(message.generation, mapping->foreign.generation);
+	assert_int_equal(message.slot, mapping_scan_state(mapping)->slot);
+	assert_int_equal(message.generation, mapping_scan_state(mapping)->generation);
 	return message.request;
 }
 

@@ -71,9 +71,9 @@ static void learn_part(struct catalog *catalog, struct mapping *mapping, struct 
 static void expect_parts(struct catalog *catalog, const struct mapping *mapping, size_t count,
 			 uint64_t begin, uint64_t end)
 {
-	const struct extents *extents = mapping->version->extents;
+	const struct extents *extents = mapping_version(mapping)->extents;
 	size_t length;
-	const char *text = version_document(catalog, mapping->version, &length);
+	const char *text = version_document(catalog, mapping_version(mapping), &length);
 
 	if (count == 2) {
 		assert_null(extents);
@@ -123,14 +123,14 @@ static void shows_what_the_record_says(void **state)
 	assert_ptr_equal(catalog_find(catalog, "log"), mapping);
 	assert_null(catalog_find(catalog, "lo"));
 	assert_null(catalog_find(catalog, ""));
-	assert_ptr_equal(catalog_find_number(catalog, mapping->number), mapping);
-	assert_null(catalog_find_number(catalog, mapping->number + 1));
+	assert_ptr_equal(catalog_find_number(catalog, mapping_number(mapping)), mapping);
+	assert_null(catalog_find_number(catalog, mapping_number(mapping) + 1));
 	assert_null(catalog_find_number(catalog, 0));
-	assert_true(mapping->number >= CATALOG_FIRST);
-	assert_int_equal(mapping->slot, 7);
-	assert_int_equal(mapping->checked, 0);
+	assert_true(mapping_number(mapping) >= CATALOG_FIRST);
+	assert_int_equal(mapping_slot(mapping), 7);
+	assert_int_equal(mapping_checked(mapping), 0);
 	assert_int_equal(catalog_reserve(catalog, "log", 8, &other), -EEXIST);
-	version_record(mapping->version, &back);
+	version_record(mapping_version(mapping), &back);
 	assert_memory_equal(&back, &record, sizeof(record));
 }
 
@@ -140,7 +140,7 @@ static void numbers_begin_above_the_base(void **state)
 	struct catalog *catalog = catalog_new(1ull << 40);
 
 	(void)state;
-	assert_true(add(catalog, "a", 0, &record)->number > 1ull << 40);
+	assert_true(mapping_number(add(catalog, "a", 0, &record)) > 1ull << 40);
 	catalog_free(catalog);
 }
 
@@ -152,8 +152,8 @@ static void numbers_only_grow(void **state)
 	for (int i = 0; i < 300; i++) {
 		struct mapping *mapping = add(catalog, "again", 0, &record);
 
-		assert_true(mapping->number > last);
-		last = mapping->number;
+		assert_true(mapping_number(mapping) > last);
+		last = mapping_number(mapping);
 		catalog_remove(catalog, mapping);
 		assert_null(catalog_find_number(catalog, last));
 	}
@@ -175,16 +175,16 @@ static void walks_in_order_of_numbers(void **state)
 		add(catalog, name, 0, &record);
 	}
 	for (int i = 0; (mapping = catalog_after(catalog, number, &place)); i++) {
-		assert_true(mapping->number > number);
-		number = mapping->number;
+		assert_true(mapping_number(mapping) > number);
+		number = mapping_number(mapping);
 		if (i % 4)
 			catalog_remove(catalog, mapping);
 	}
 	number = 0;
 	mapping = catalog_after(catalog, number, &place);
 	for (; mapping; mapping = catalog_next(catalog, &place)) {
-		assert_true(mapping->number > number);
-		number = mapping->number;
+		assert_true(mapping_number(mapping) > number);
+		number = mapping_number(mapping);
 		assert_ptr_equal(catalog_find(catalog, mapping_name(mapping)), mapping);
 		assert_ptr_equal(catalog_find_number(catalog, number), mapping);
 		left++;
@@ -236,18 +236,18 @@ static void renames_keep_number_and_facts(void **state)
 		.badblock_count = 1,
 		.badblocks_known = true,
 	};
-	uint64_t number = mapping->number;
+	uint64_t number = mapping_number(mapping);
 
 	catalog_learn(catalog, mapping, &facts, 55);
 	assert_int_equal(catalog_reserve(catalog, "new", record.uid, &reserved), 0);
 	assert_int_equal(catalog_rename(catalog, mapping, reserved), 0);
 	assert_null(catalog_find(catalog, "old"));
 	assert_ptr_equal(catalog_find(catalog, "new"), mapping);
-	assert_int_equal(mapping->number, number);
-	assert_int_equal(mapping->slot, 3);
-	assert_int_equal(mapping->checked, 55);
-	assert_string_equal(mapping->version->path, "/x");
-	assert_int_equal(mapping->version->badblock_count, 1);
+	assert_int_equal(mapping_number(mapping), number);
+	assert_int_equal(mapping_slot(mapping), 3);
+	assert_int_equal(mapping_checked(mapping), 55);
+	assert_string_equal(mapping_version(mapping)->path, "/x");
+	assert_int_equal(mapping_version(mapping)->badblock_count, 1);
 	assert_int_equal(catalog_totals(catalog).reserved, 0);
 	assert_int_equal(catalog_totals(catalog).entries, 1);
 	assert_int_equal(catalog_count_of(catalog, record.uid), 1);
@@ -264,15 +264,15 @@ static void same_facts_make_no_new_version(void **state)
 	struct version *version;
 	struct facts facts = {.path = strdup("/x"), .size = 10000, .size_known = true};
 
-	version = mapping->version;
+	version = mapping_version(mapping);
 	catalog_learn(catalog, mapping, &facts, 10);
 	assert_null(facts.path); /* used up */
-	assert_ptr_not_equal(mapping->version, version);
-	version = mapping->version;
+	assert_ptr_not_equal(mapping_version(mapping), version);
+	version = mapping_version(mapping);
 	facts = (struct facts){.path = strdup("/x"), .size = 10000, .size_known = true};
 	catalog_learn(catalog, mapping, &facts, 20);
-	assert_ptr_equal(mapping->version, version);
-	assert_int_equal(mapping->checked, 20);
+	assert_ptr_equal(mapping_version(mapping), version);
+	assert_int_equal(mapping_checked(mapping), 20);
 }
 
 /* Whatever the document says must, when it changes, make another version. */
@@ -285,7 +285,7 @@ static void each_fact_makes_a_new_version(void **state)
 
 	for (int i = 0; i < 13; i++) {
 		struct facts facts = {.path = i > 0 ? strdup(i > 1 ? "/y" : "/x") : NULL};
-		uint64_t node_number = mapping->number;
+		uint64_t node_number = mapping_number(mapping);
 		char *before, *after;
 		size_t length;
 
@@ -305,10 +305,10 @@ static void each_fact_makes_a_new_version(void **state)
 		if (i > 9)
 			facts.extents = part(i > 10 ? 4096 : 0, 8192);
 		facts.lost = i > 11;
-		before = strdup(version_document(catalog, mapping->version, &length));
+		before = strdup(version_document(catalog, mapping_version(mapping), &length));
 		catalog_learn(catalog, mapping, &facts, 1);
-		assert_int_equal(mapping->version->number, node_number);
-		after = strdup(version_document(catalog, mapping->version, &length));
+		assert_int_equal(mapping_version(mapping)->number, node_number);
+		after = strdup(version_document(catalog, mapping_version(mapping), &length));
 		assert_string_not_equal(before, after);
 		free(before);
 		free(after);
@@ -344,22 +344,22 @@ static void says_when_state_or_bad_blocks_change(void **state)
 	size_t length;
 
 	assert_false(catalog_learn(catalog, mapping, &facts, 1));
-	assert_string_equal(version_state(mapping->version), "active");
+	assert_string_equal(version_state(mapping_version(mapping)), "active");
 	assert_false(
 		learn_health(catalog, mapping, false, NULL, true, 0)); /* none, as far as known */
 	assert_true(learn_health(catalog, mapping, false, NULL, true, 4096));
 	assert_false(learn_health(catalog, mapping, false, NULL, true, 4096));
 	assert_true(learn_health(catalog, mapping, false, NULL, true, 8192));
 	assert_true(learn_health(catalog, mapping, false, part(0, 4096), true, 8192));
-	assert_string_equal(version_state(mapping->version), "partial");
+	assert_string_equal(version_state(mapping_version(mapping)), "partial");
 	assert_true(learn_health(catalog, mapping, true, part(0, 4096), false, 0));
-	assert_string_equal(version_state(mapping->version), "lost");
-	assert_non_null(
-		strstr(version_document(catalog, mapping->version, &length), "\"extents\""));
+	assert_string_equal(version_state(mapping_version(mapping)), "lost");
+	assert_non_null(strstr(version_document(catalog, mapping_version(mapping), &length),
+			       "\"extents\""));
 	assert_false(learn_health(catalog, mapping, true, NULL, false, 0));
-	assert_string_equal(version_state(mapping->version), "lost");
+	assert_string_equal(version_state(mapping_version(mapping)), "lost");
 	assert_true(learn_health(catalog, mapping, false, NULL, false, 0));
-	assert_string_equal(version_state(mapping->version), "active");
+	assert_string_equal(version_state(mapping_version(mapping)), "active");
 }
 
 /* Whoever has an old version open goes on reading the same bytes, also after the removal. */
@@ -368,7 +368,7 @@ static void a_version_stays_while_the_kernel_knows_it(void **state)
 	struct catalog *catalog = *state;
 	struct nodes *nodes = catalog_nodes(catalog);
 	struct mapping *mapping = add(catalog, "a", 0, &record);
-	struct version *old = mapping->version;
+	struct version *old = mapping_version(mapping);
 	struct facts facts = {.path = strdup("/x"), .owner = process_info_get(&owner)};
 	char *before;
 	size_t length;
@@ -376,8 +376,8 @@ static void a_version_stays_while_the_kernel_knows_it(void **state)
 	assert_int_equal(nodes_lookup(nodes, &old->node), 0);
 	before = strdup(version_document(catalog, old, &length));
 	catalog_learn(catalog, mapping, &facts, 1);
-	assert_ptr_not_equal(mapping->version, old);
-	version_document(catalog, mapping->version, &length);
+	assert_ptr_not_equal(mapping_version(mapping), old);
+	version_document(catalog, mapping_version(mapping), &length);
 	assert_string_equal(version_document(catalog, old, &length), before);
 	assert_int_equal(version_document_size(catalog, old), strlen(before));
 	catalog_remove(catalog, mapping);
@@ -397,7 +397,7 @@ static void what_is_left_counts(void **state)
 	expect_parts(catalog, mapping, 2, 0, 0);
 	learn_part(catalog, mapping, part(4096, 8192));
 	expect_parts(catalog, mapping, 1, 4096, 8192);
-	assert_int_equal(version_mapped(mapping->version), 4096);
+	assert_int_equal(version_mapped(mapping_version(mapping)), 4096);
 	assert_int_equal(catalog_totals(catalog).bytes, 8192 + 4096);
 	assert_int_equal(catalog_totals(catalog).pmem_bytes, 8192 + 4096);
 	assert_int_equal(catalog_totals(catalog).entries, 2);
@@ -423,7 +423,7 @@ static void the_last_page_counts_up_to_the_length(void **state)
 	odd.length = 5000;
 	mapping = add(catalog, "a", 0, &odd);
 	learn_part(catalog, mapping, part(4096, 8192));
-	assert_int_equal(version_mapped(mapping->version), 904);
+	assert_int_equal(version_mapped(mapping_version(mapping)), 904);
 	assert_int_equal(catalog_cut(catalog, mapping, 4096, 8192), 0);
 	expect_parts(catalog, mapping, 0, 0, 0);
 	assert_int_equal(catalog_totals(catalog).bytes, 0);
@@ -436,9 +436,9 @@ static void a_cut_part_never_comes_back(void **state)
 	struct mapping *mapping = add(catalog, "a", 0, &record);
 
 	learn_part(catalog, mapping, NULL);
-	assert_int_equal(mapping->checked, 1);
+	assert_int_equal(mapping_checked(mapping), 1);
 	assert_int_equal(catalog_cut(catalog, mapping, 0, 4096), 0);
-	assert_int_equal(mapping->checked, 0); /* to be looked at */
+	assert_int_equal(mapping_checked(mapping), 0); /* to be looked at */
 	expect_parts(catalog, mapping, 1, 4096, 8192);
 	assert_int_equal(catalog_totals(catalog).bytes, 4096);
 	learn_part(catalog, mapping, NULL);
@@ -469,12 +469,12 @@ static void a_change_under_way_does_not_show(void **state)
 	struct catalog *catalog = *state;
 	struct mapping *mapping = add(catalog, "a", 0, &record);
 
-	mapping->busy = true;
+	mapping_set_changing(mapping, true);
 	learn_part(catalog, mapping, part(0, 0));
 	expect_parts(catalog, mapping, 2, 0, 0);
-	mapping->busy = false;
+	mapping_set_changing(mapping, false);
 	learn_part(catalog, mapping, part(0, 4096));
-	mapping->busy = true;
+	mapping_set_changing(mapping, true);
 	learn_part(catalog, mapping, part(0, 0));
 	expect_parts(catalog, mapping, 1, 0, 4096);
 	learn_part(catalog, mapping, NULL);
@@ -490,13 +490,13 @@ static void the_last_path_is_kept(void **state)
 
 	catalog_learn(catalog, mapping, &facts, 1);
 	learn_part(catalog, mapping, part(0, 0));
-	assert_string_equal(mapping->version->path, "/x");
-	assert_true(mapping->version->deleted);
-	assert_false(mapping->version->size_known);
+	assert_string_equal(mapping_version(mapping)->path, "/x");
+	assert_true(mapping_version(mapping)->deleted);
+	assert_false(mapping_version(mapping)->size_known);
 	learn_part(catalog, mapping, part(0, 4096));
-	assert_null(mapping->version->path);
+	assert_null(mapping_version(mapping)->path);
 	learn_part(catalog, mapping, NULL);
-	assert_null(mapping->version->path);
+	assert_null(mapping_version(mapping)->path);
 }
 
 static void any_bytes_are_a_name(void **state)

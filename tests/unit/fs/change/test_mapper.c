@@ -25,7 +25,7 @@ static void maps_a_file(void **state)
 	assert_string_equal(result.why, "");
 	assert_null(job);
 	mapping = catalog_find(rig->service.catalog, "file");
-	version_record(mapping->version, &record);
+	version_record(mapping_version(mapping), &record);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(record.source_inode, st.st_ino);
 	assert_int_equal(record.length, 16384);
@@ -291,7 +291,7 @@ static void a_new_worker_shows_the_same(void **state)
 	memset(longest, '\xff', NAME_LENGTH_MAX);
 	longest[NAME_LENGTH_MAX] = '\0';
 	mapped(rig, "a", UID);
-	slot = mapped(rig, longest, 0)->slot;
+	slot = mapping_slot(mapped(rig, longest, 0));
 	while ((mapping = catalog_after(service->catalog, 0, &place)))
 		catalog_remove(service->catalog, mapping);
 	assert_int_equal(mapper_load(service), 0);
@@ -299,8 +299,8 @@ static void a_new_worker_shows_the_same(void **state)
 	assert_int_equal(catalog_count_of(service->catalog, UID), 1);
 	mapping = catalog_find(service->catalog, longest);
 	assert_non_null(mapping);
-	assert_int_equal(mapping->slot, slot);
-	version_record(mapping->version, &record);
+	assert_int_equal(mapping_slot(mapping), slot);
+	version_record(mapping_version(mapping), &record);
 	assert_int_equal(record.length, 4096);
 	assert_non_null(catalog_find(service->catalog, "a"));
 }

@@ -3,6 +3,7 @@
  * test_mapper_changes.c - removing, also parts, and renaming, in every order that a keeper may
  * answer in
  */
+#include "catalog/mapping_fields.h"
 #include "change/keeper_link.h"
 #include "mapper_helper.h"
 #include <jansson.h>
@@ -34,7 +35,8 @@ static void unmap_part(struct rig *rig, struct mapping *mapping, uint64_t offset
 static void expect_extents(struct rig *rig, const struct mapping *mapping, const char *expected)
 {
 	size_t length;
-	const char *text = version_document(rig->service.catalog, mapping->version, &length);
+	const char *text =
+		version_document(rig->service.catalog, mapping_version(mapping), &length);
 	json_t *document = json_loadb(text, length, 0, NULL),
 	       *wanted = json_loads(expected, 0, NULL);
 
@@ -66,7 +68,7 @@ static void unmaps_parts(void **state)
 	unmap_part(rig, mapping, 4096, 1, UID, &result); /* any byte is its page */
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, 0);
-	assert_false(mapping->busy);
+	assert_false(mapping_is_changing(mapping));
 	assert_ptr_equal(catalog_find(rig->service.catalog, "x"), mapping);
 	assert_int_equal(catalog_totals(rig->service.catalog).bytes, 3 * 4096);
 	expect_extents(rig, mapping,
@@ -93,7 +95,7 @@ static void a_part_goes_when_the_keeper_says_so(void **state)
 {
 	struct rig *rig = *state;
 	struct mapping *mapping = mapped(rig, "x", UID);
-	struct version *before = mapping->version;
+	struct version *before = mapping_version(mapping);
 	struct result result, other;
 	struct taken taken;
 
@@ -101,11 +103,11 @@ static void a_part_goes_when_the_keeper_says_so(void **state)
 	unmap_part(rig, mapping, 0, 4096, UID, &result);
 	assert_true(rig_take(rig, &taken));
 	assert_int_equal(taken.command.op, COMMAND_UNMAP_RANGE);
-	assert_int_equal(taken.command.slot, mapping->slot);
+	assert_int_equal(taken.command.slot, mapping_slot(mapping));
 	assert_int_equal(taken.command.offset, 0);
 	assert_int_equal(taken.command.length, 4096);
 	assert_true(taken.command.deadline > clock_now());
-	assert_ptr_equal(mapping->version, before);
+	assert_ptr_equal(mapping_version(mapping), before);
 	remove_it(rig, mapping, UID, &other);
 	assert_int_equal(other.error, EBUSY);
 	unmap_part(rig, mapping, 0, 4096, UID, &other);
@@ -114,7 +116,7 @@ static void a_part_goes_when_the_keeper_says_so(void **state)
 	keeper_link_expire(rig->service.keeper, clock_now() + CLOCK_SECOND);
 	assert_int_equal(result.calls, 1);
 	assert_int_equal(result.error, EBUSY);
-	assert_ptr_equal(mapping->version, before);
+	assert_ptr_equal(mapping_version(mapping), before);
 	rig_carry_out(rig, &taken); /* late, and still it shows */
 	assert_int_equal(result.calls, 1);
 	expect_extents(rig, mapping, "[]");
@@ -175,7 +177,7 @@ static void a_refused_part_changes_nothing(void **state)
 {
 	struct rig *rig = *state;
 	struct mapping *mapping = mapped(rig, "x", UID);
-	struct version *before = mapping->version;
+	struct version *before = mapping_version(mapping);
 	struct result result;
 	struct taken taken;
 
@@ -191,9 +193,9 @@ static void a_refused_part_changes_nothing(void **state)
 		assert_int_equal(result.error, i ? EBUSY : ENOMEM);
 		assert_string_equal(result.why, i ? "x: cannot unmap a part: the keeper was busy"
 						  : "x: cannot unmap a part: as the keeper says");
-		assert_ptr_equal(mapping->version, before);
-		assert_int_equal(mapping->checked, 0); /* pieces of it may be gone */
-		assert_false(mapping->busy);
+		assert_ptr_equal(mapping_version(mapping), before);
+		assert_int_equal(mapping_checked(mapping), 0); /* pieces of it may be gone */
+		assert_false(mapping_is_changing(mapping));
 	}
 }
 
@@ -294,7 +296,7 @@ static void renames(void **state)
 {
 	struct rig *rig = *state;
 	struct mapping *mapping = mapped(rig, "x", UID);
-	uint64_t number = mapping->number;
+	uint64_t number = mapping_number(mapping);
 	struct pmem2fs_record record;
 	struct result result = {0};
 
@@ -304,8 +306,9 @@ static void renames(void **state)
 	assert_int_equal(result.error, 0);
 	assert_null(catalog_find(rig->service.catalog, "x"));
 	assert_ptr_equal(catalog_find(rig->service.catalog, "y"), mapping);
-	assert_int_equal(mapping->number, number);
-	assert_int_equal(pmem2fs_table_read(rig->service.table, mapping->slot, NULL, &record), 0);
+	assert_int_equal(mapping_number(mapping), number);
+	assert_int_equal(
+		pmem2fs_table_read(rig->service.table, mapping_slot(mapping), NULL, &record), 0);
 	assert_int_equal(record.label_length, 1);
 	assert_int_equal(record.label[0], 'y');
 	mapped(rig, "x", UID);
@@ -338,7 +341,7 @@ static void renames_onto_no_other(void **state)
 	assert_int_equal(made.error, EEXIST);
 	mapper_rename(&rig->service, y, "z", UID, CLOCK_SECOND, finished, &made);
 	assert_int_equal(made.error, EEXIST);
-	assert_false(y->busy);
+	assert_false(mapping_is_changing(y));
 	assert_true(rig_take(rig, &taken));
 	rig_carry_out(rig, &taken);
 	assert_int_equal(result.error, 0);

@@ -15,7 +15,7 @@ static void a_mapping_is_released(void **state)
 {
 	struct place *place = *state;
 	struct mapping *mapping = publish(place, 5);
-	uint64_t number = mapping->number, request;
+	uint64_t number = mapping_number(mapping), request;
 	struct result result;
 	int fd = library(place);
 

@@ -50,7 +50,7 @@ static void maps_what_is_passed(void **state)
 	put_bytes(fd, "{\"map\":{},\"name\":\"x\"}", 21, file, 1);
 	assert_int_equal(answered(place, fd, NULL), 0);
 	assert_int_equal(rig_descriptors(), descriptors);
-	version_record(catalog_find(catalog, "x")->version, &record);
+	version_record(mapping_version(catalog_find(catalog, "x")), &record);
 	assert_int_equal(fstat(file, &st), 0);
 	assert_int_equal(record.source_inode, st.st_ino);
 	assert_int_equal(record.length, 16384);
@@ -234,12 +234,12 @@ static void unmaps_a_part(void **state)
 			 ENOENT);
 	assert_int_equal(
 		ask(place, fd, "{\"unmap_range\":\"x\",\"offset\":4096,\"length\":4096}", NULL), 0);
-	extents = mapping->version->extents;
+	extents = mapping_version(mapping)->extents;
 	assert_int_equal(extents->count, 2);
 	assert_int_equal(extents->list[1].offset, 8192);
 	assert_int_equal(
 		ask(place, fd, "{\"unmap_range\":\"x\",\"offset\":4096,\"length\":null}", NULL), 0);
-	extents = mapping->version->extents;
+	extents = mapping_version(mapping)->extents;
 	assert_int_equal(extents->count, 1);
 	assert_int_equal(extents->list[0].length, 4096);
 	assert_int_equal(ask(place, fd, "{\"unmap\":\"x\"}", NULL), 0);

@@ -146,12 +146,12 @@ static struct mapping *publish(struct place *place, struct process *process)
 {
 	const struct pmem2fs_record record = {
 		.address = 4096, .length = 4096, .source_type = PMEM2FS_SOURCE_FILE};
-	const struct foreign foreign = {.process = process, .table = TABLE};
+	const struct scan_state state = {.process = process, .table = TABLE};
 	struct extents *extents = NULL;
 	struct mapping *mapping;
 
 	assert_int_equal(catalog_enter(place->rig->service.catalog, "x", ORIGIN_PUBLISHED, &record,
-				       &extents, &foreign, NULL, &mapping),
+				       &extents, &state, NULL, &mapping),
 			 0);
 	return mapping;
 }

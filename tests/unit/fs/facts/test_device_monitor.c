@@ -135,8 +135,8 @@ static struct mapping *map(struct scene *scene, const char *name, dev_t dev, boo
 	mapper_map(service, "real", &request, 0, 0, identity, -1, 0, finished, &done, NULL);
 	rig_run(scene->rig, &done);
 	mapping = catalog_find(service->catalog, "real");
-	slot = mapping->slot;
-	version_record(mapping->version, &record);
+	slot = mapping_slot(mapping);
+	version_record(mapping_version(mapping), &record);
 	catalog_remove(service->catalog, mapping);
 	if (block) {
 		record.source_dev = dev;
@@ -230,7 +230,7 @@ static void check(struct scene *scene)
 		wait_a_moment(scene);
 	mapping = catalog_after(service->catalog, 0, &place);
 	for (; mapping; mapping = catalog_next(service->catalog, &place))
-		while (mapping->asked)
+		while (mapping_is_queried(mapping))
 			wait_a_moment(scene);
 }
 
@@ -243,7 +243,7 @@ static void subscribe(struct scene *scene)
 static void scan(struct scene *scene, struct mapping *mapping)
 {
 	assert_int_equal(facts_cache_request(scene->rig->service.facts_cache, mapping, 0, NULL), 0);
-	while (mapping->asked)
+	while (mapping_is_queried(mapping))
 		wait_a_moment(scene);
 }
 
@@ -330,18 +330,18 @@ static void tells_of_what_is_lost_and_of_nothing_else(void **state)
 	expect_nothing(scene);
 	scan(scene, scene->mappings[0]);
 	scan(scene, scene->mappings[1]);
-	checked = scene->mappings[1]->checked;
+	checked = mapping_checked(scene->mappings[1]);
 	identities[0] = 0;
 	check(scene);
 	expect_change(scene, "first", "lost");
 	expect_nothing(scene);
-	assert_true(scene->mappings[1]->checked == checked);
+	assert_true(mapping_checked(scene->mappings[1]) == checked);
 	check(scene);
 	expect_nothing(scene);
 	/* its name and facts stay */
-	assert_non_null(scene->mappings[0]->version->device);
-	assert_int_equal(scene->mappings[0]->version->device->is.sysfs_inode, 100);
-	assert_false(scene->mappings[0]->version->badblocks_known);
+	assert_non_null(mapping_version(scene->mappings[0])->device);
+	assert_int_equal(mapping_version(scene->mappings[0])->device->is.sysfs_inode, 100);
+	assert_false(mapping_version(scene->mappings[0])->badblocks_known);
 }
 
 /* The number went to another device; what is mapped of that one is as it should be. */
@@ -358,10 +358,10 @@ static void another_device_with_the_number_is_no_comfort(void **state)
 	identities[0] = 300;
 	newer = map(scene, "newer", DISK, true);
 	scan(scene, newer);
-	assert_string_equal(version_state(newer->version), "active");
+	assert_string_equal(version_state(mapping_version(newer)), "active");
 	check(scene);
 	expect_nothing(scene);
-	assert_string_equal(version_state(scene->mappings[0]->version), "lost");
+	assert_string_equal(version_state(mapping_version(scene->mappings[0])), "lost");
 
 	/* also where nobody saw that there was none in between */
 	identities[0] = 301;
@@ -397,7 +397,7 @@ static void tells_what_was_lost_before(void **state)
 	expect_change(scene, "first", "lost");
 	expect_change(scene, "second", "lost");
 	expect_nothing(scene);
-	assert_null(scene->mappings[1]->version->device); /* never seen */
+	assert_null(mapping_version(scene->mappings[1])->device); /* never seen */
 }
 
 /* Below a device mapper the disk can go while all else stays, and another one get its name. */
@@ -407,16 +407,16 @@ static void the_disk_below_can_go(void **state)
 	struct mapping *mapping = scene->mappings[1];
 
 	scan(scene, mapping);
-	assert_string_equal(version_state(mapping->version), "active");
+	assert_string_equal(version_state(mapping_version(mapping)), "active");
 	assert_int_equal(rmdir(disk_path), 0);
 	scan(scene, mapping);
-	assert_string_equal(version_state(mapping->version), "lost");
+	assert_string_equal(version_state(mapping_version(mapping)), "lost");
 	assert_int_equal(mkdir(disk_path, 0700), 0);
 	assert_int_equal(mkdir(other_path, 0700), 0);
 	assert_int_equal(rmdir(disk_path), 0);
 	assert_int_equal(rename(other_path, disk_path), 0);
 	scan(scene, mapping);
-	assert_string_equal(version_state(mapping->version), "lost");
+	assert_string_equal(version_state(mapping_version(mapping)), "lost");
 }
 
 static void looks_again_when_a_list_changes(void **state)
@@ -426,21 +426,21 @@ static void looks_again_when_a_list_changes(void **state)
 
 	write_list("8 8\n");
 	subscribe(scene); /* not well: looked at */
-	first = scene->mappings[0]->checked;
+	first = mapping_checked(scene->mappings[0]);
 	assert_true(first > 0);
-	assert_int_equal(scene->mappings[1]->checked, 0);
-	assert_int_equal(scene->mappings[0]->version->device_badblocks, 1);
+	assert_int_equal(mapping_checked(scene->mappings[1]), 0);
+	assert_int_equal(mapping_version(scene->mappings[0])->device_badblocks, 1);
 	check(scene);
-	assert_true(scene->mappings[0]->checked == first);
+	assert_true(mapping_checked(scene->mappings[0]) == first);
 	write_list("8 8\n64 8\n");
 	check(scene);
-	second = scene->mappings[0]->checked;
+	second = mapping_checked(scene->mappings[0]);
 	assert_true(second > first);
-	assert_int_equal(scene->mappings[0]->version->device_badblocks, 2);
+	assert_int_equal(mapping_version(scene->mappings[0])->device_badblocks, 2);
 	write_list("");
 	check(scene);
-	assert_true(scene->mappings[0]->checked > second);
-	assert_int_equal(scene->mappings[0]->version->device_badblocks, 0);
+	assert_true(mapping_checked(scene->mappings[0]) > second);
+	assert_int_equal(mapping_version(scene->mappings[0])->device_badblocks, 0);
 }
 
 /* Its disk has gone from below what has the number. */
@@ -449,11 +449,11 @@ static void looks_again_when_a_list_is_gone(void **state)
 	struct scene *scene = *state;
 
 	subscribe(scene);
-	assert_int_equal(scene->mappings[0]->checked, 0);
+	assert_int_equal(mapping_checked(scene->mappings[0]), 0);
 	list_gone = true;
 	check(scene);
 	list_gone = false;
-	assert_true(scene->mappings[0]->checked > 0);
+	assert_true(mapping_checked(scene->mappings[0]) > 0);
 }
 
 /* A look that began before does not count. */
@@ -465,16 +465,16 @@ static void looks_until_the_look_is_newer(void **state)
 	subscribe(scene);
 	scan(scene, scene->mappings[0]);
 	identities[0] = 0;
-	scene->mappings[0]->asked = true; /* by somebody who has looked already */
+	mapping_set_queried(scene->mappings[0], true); /* by somebody who has looked already */
 	scene->now += 2 * CLOCK_SECOND;
 	device_monitor_expire(scene->device_monitor, scene->now);
 	while (device_monitor_expire(scene->device_monitor, 0) == UINT64_MAX)
 		wait_a_moment(scene);
 	changed = clock_now();
 	expect_nothing(scene);
-	scene->mappings[0]->asked = false;
+	mapping_set_queried(scene->mappings[0], false);
 	check(scene);
-	assert_true(scene->mappings[0]->checked > changed);
+	assert_true(mapping_checked(scene->mappings[0]) > changed);
 	expect_change(scene, "first", "lost");
 }
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "capture.h"
 #include "catalog/catalog.h"
+#include "catalog/mapping_fields.h"
 #include "change/mapper.h"
 #include "facts/facts_cache.h"
 #include "rig.h"
@@ -109,9 +110,9 @@ static const struct version *ask(struct rig *rig, struct mapping *mapping, unsig
 	assert_false(waiter.woken); /* never at once */
 	rig_run(rig, &waiter.woken);
 	assert_int_equal(waiter.times, 1);
-	assert_true(clock_now() - mapping->checked < FACTS_CACHE_FRESH);
-	assert_false(mapping->asked);
-	return mapping->version;
+	assert_true(clock_now() - mapping_checked(mapping) < FACTS_CACHE_FRESH);
+	assert_false(mapping_is_queried(mapping));
+	return mapping_version(mapping);
 }
 
 /* One reading of the areas serves for a moment: again, until what is known is of now. */
@@ -121,8 +122,8 @@ static const struct version *scan(struct rig *rig, struct mapping *mapping, unsi
 
 	do
 		ask(rig, mapping, more);
-	while (mapping->checked < before);
-	return mapping->version;
+	while (mapping_checked(mapping) < before);
+	return mapping_version(mapping);
 }
 
 static void knows_the_file(void **state)
@@ -224,7 +225,7 @@ static unsigned char *at(const struct mapping *mapping, uint64_t offset)
 {
 	struct pmem2fs_record record;
 
-	version_record(mapping->version, &record);
+	version_record(mapping_version(mapping), &record);
 	return (unsigned char *)(uintptr_t)(record.address + offset);
 }
 
@@ -335,16 +336,16 @@ static void sees_what_is_left_of_memory(void **state)
 	rig_run(rig, &done);
 	private = catalog_find(rig->service.catalog, "p");
 	scan(rig, shared, 1);
-	assert_null(shared->version->extents);
-	assert_null(private->version->extents);
+	assert_null(mapping_version(shared)->extents);
+	assert_null(mapping_version(private)->extents);
 	lose(shared, 0, 4096);
 	lose(private, 8192, 4096);
 	scan(rig, shared, 0);
 	scan(rig, private, 0);
-	expect_part(shared->version, 1, 0, 4096, 8192);
-	expect_part(private->version, 1, 0, 0, 8192);
-	assert_true(shared->version->size_known);
-	assert_int_equal(shared->version->size, 12288);
+	expect_part(mapping_version(shared), 1, 0, 4096, 8192);
+	expect_part(mapping_version(private), 1, 0, 0, 8192);
+	assert_true(mapping_version(shared)->size_known);
+	assert_int_equal(mapping_version(shared)->size, 12288);
 }
 
 /* The areas were read before this mapping was there. */
@@ -388,7 +389,7 @@ static void knows_the_owner(void **state)
 	assert_int_equal(fscanf(file, "%31s", comm), 1);
 	fclose(file);
 	assert_true(readlink("/proc/self/exe", exe, sizeof(exe) - 1) > 0);
-	assert_ptr_equal(mapping->version->owner, owner);
+	assert_ptr_equal(mapping_version(mapping)->owner, owner);
 	assert_int_equal(owner->is.pid, getpid());
 	assert_string_equal(owner->is.comm, comm);
 	assert_string_equal(owner->is.exe, exe);
@@ -407,11 +408,11 @@ static void looks_at_neighbours_along_with_it(void **state)
 		mappings[i] = map(rig, name, NULL);
 	}
 	scan(rig, mappings[1], 2);
-	assert_int_equal(mappings[0]->checked, 0);
-	assert_true(mappings[2]->checked && mappings[3]->checked);
-	assert_int_equal(mappings[4]->checked, 0);
+	assert_int_equal(mapping_checked(mappings[0]), 0);
+	assert_true(mapping_checked(mappings[2]) && mapping_checked(mappings[3]));
+	assert_int_equal(mapping_checked(mappings[4]), 0);
 	scan(rig, mappings[3], 1000);
-	assert_true(mappings[4]->checked);
+	assert_true(mapping_checked(mappings[4]));
 }
 
 /* Questions that come while the thread is busy are answered by the batch after. */
@@ -429,13 +430,13 @@ static void each_waiter_is_woken_once(void **state)
 						     i % 3, &waiters[i].waiter),
 				 0);
 	}
-	assert_true(one->asked && two->asked);
+	assert_true(mapping_is_queried(one) && mapping_is_queried(two));
 	rig_run(rig, &waiters[COUNT - 1].woken);
 	for (unsigned i = 0; i < COUNT; i++) {
 		assert_int_equal(waiters[i].times, 1);
 		assert_int_equal(waiters[i].order, i + 1);
 	}
-	assert_false(one->asked || two->asked);
+	assert_false(mapping_is_queried(one) || mapping_is_queried(two));
 }
 
 struct asking_waiter {
@@ -491,7 +492,7 @@ static void what_changes_meanwhile(void **state)
 	rig_run(rig, &waiter.woken);
 	assert_null(catalog_find(catalog, "gone"));
 	assert_string_equal(mapping_name(moved), "new");
-	assert_string_equal(moved->version->path, path);
+	assert_string_equal(mapping_version(moved)->path, path);
 	unlink(path);
 	free(path);
 }

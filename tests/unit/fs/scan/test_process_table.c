@@ -6,6 +6,7 @@
  */
 #include "base/clock.h"
 #include "catalog/catalog.h"
+#include "catalog/mapping_fields.h"
 #include "rig.h"
 #include "scan/process_table.h"
 #include "scan/scanner.h"
@@ -308,12 +309,12 @@ static void enters_what_is_new(void **state)
 	assert_int_equal(shown(fixture), 4);
 	mapping = find(fixture, "a_out.%d.wal");
 	assert_non_null(mapping);
-	assert_int_equal(mapping->version->origin, ORIGIN_PUBLISHED);
-	assert_int_equal(mapping->foreign.process->pid, fixture->child);
+	assert_int_equal(mapping_version(mapping)->origin, ORIGIN_PUBLISHED);
+	assert_int_equal(mapping_process(mapping)->pid, fixture->child);
 	assert_non_null(find(fixture, "a_out.%d.0x20000"));
 	mapping = find(fixture, "a_out.%d.0x30000");
 	assert_non_null(mapping);
-	assert_int_equal(mapping->version->origin, ORIGIN_OBSERVED);
+	assert_int_equal(mapping_version(mapping)->origin, ORIGIN_OBSERVED);
 	assert_non_null(find(fixture, "a_out.%d.0x40000"));
 	/* They are nobody's share of what can be made through the file system. */
 	assert_int_equal(catalog_count_of(fixture->rig->service.catalog, 7), 0);
@@ -347,7 +348,7 @@ static void follows_changes(void **state)
 
 	scan(fixture, news_new(fixture, 1, 2));
 	mapping = find(fixture, "a_out.%d.0x10000");
-	number = mapping->number;
+	number = mapping_number(mapping);
 	mapping->checked = clock_now();
 
 	report = more_news(fixture, 1, 3);
@@ -363,11 +364,11 @@ static void follows_changes(void **state)
 	scan(fixture, report);
 	assert_int_equal(shown(fixture), 2);
 	assert_ptr_equal(find(fixture, "a_out.%d.0x10000"), mapping);
-	assert_int_equal(mapping->number, number);
-	assert_int_equal(version_mapped(mapping->version), 4096);
-	assert_int_equal(mapping->checked, 0);
+	assert_int_equal(mapping_number(mapping), number);
+	assert_int_equal(version_mapped(mapping_version(mapping)), 4096);
+	assert_int_equal(mapping_checked(mapping), 0);
 	mapping = find(fixture, "a_out.%d.0x20000");
-	assert_int_equal(mapping->foreign.event, report ? 4 : 0);
+	assert_int_equal(mapping_scan_state(mapping)->number, report ? 4 : 0);
 
 	report = more_news(fixture, 1, 0);
 	report->gone = true;

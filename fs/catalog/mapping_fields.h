@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * mapping_fields.h - what is in a struct mapping: for catalog.c and mapping.c alone
+ *
+ * All others use the functions of mapping.h, which say who may change what.
+ */
+#ifndef PMEM2FS_CATALOG_MAPPING_FIELDS_H
+#define PMEM2FS_CATALOG_MAPPING_FIELDS_H
+
+#include "catalog/mapping.h"
+#include <sys/types.h>
+
+struct extents;
+
+struct mapping {
+	struct version *version; /* owned */
+	char *reserved;          /* owned; the name while there is no version */
+	struct extents *left;    /* owned; what the keeper has not unmapped, NULL: all of it */
+	uint64_t number;
+	uint64_t checked;
+	struct scan_state scan_state;
+	struct mapping_observer *observer;
+	uint32_t slot;
+	uid_t uid; /* of the user who made it, and whose quota it counts for */
+	bool queried;
+	bool changing;
+};
+
+#endif
