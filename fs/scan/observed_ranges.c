@@ -4,6 +4,7 @@
  */
 #include "scan/observed_ranges.h"
 #include "base/array.h"
+#include "base/hash.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -19,13 +20,8 @@ static uint64_t identity(uint64_t seed, const struct observed_range *run)
 {
 	const uint64_t words[] = {run->file.dev, run->file.inode, run->file.rdev, run->offset,
 				  run->shared};
-	uint64_t hash = seed;
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
-		hash = (hash ^ words[i]) * 0x9fb21c651e98df25ull;
-		hash ^= hash >> 32;
-	}
-	return hash;
+	return hash_words(words, sizeof(words) / sizeof(*words), seed);
 }
 
 /* [begin, end) of an area that nobody claims. */

@@ -7,6 +7,7 @@
  */
 #include "scan/published_ranges.h"
 #include "base/array.h"
+#include "base/hash.h"
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>
@@ -18,15 +19,11 @@
 
 uint64_t published_ranges_digest(uint64_t seed, const struct pmem2fs_record *record)
 {
-	uint64_t words[sizeof(*record) / sizeof(uint64_t)], hash = seed;
+	uint64_t words[sizeof(*record) / sizeof(uint64_t)];
 
 	_Static_assert(sizeof(words) == sizeof(*record), "all of the record");
 	memcpy(words, record, sizeof(words));
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
-		hash = (hash ^ words[i]) * 0x9fb21c651e98df25ull;
-		hash ^= hash >> 32;
-	}
-	return hash;
+	return hash_words(words, sizeof(words) / sizeof(*words), seed);
 }
 
 void published_ranges_clear(struct published_ranges *claims)
