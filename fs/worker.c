@@ -8,6 +8,7 @@
 #define FUSE_USE_VERSION 314
 #include "worker.h"
 #include "base/clock.h"
+#include "base/container_of.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/watch.h"
@@ -60,15 +61,10 @@ struct worker {
 	bool ended, announced;
 };
 
-static struct worker *worker_of(struct watch *watch, size_t offset)
-{
-	return (struct worker *)((char *)watch - offset);
-}
-
 /* One request at a time: whoever asks mostly waits for the answer before asking again. */
 static void fuse_ready(struct watch *watch, uint32_t events)
 {
-	struct worker *worker = worker_of(watch, offsetof(struct worker, fuse));
+	struct worker *worker = container_of(watch, struct worker, fuse);
 	struct fuse_session *session = worker->service.session;
 	int n;
 
@@ -86,7 +82,7 @@ static void fuse_ready(struct watch *watch, uint32_t events)
 
 static void keeper_ready(struct watch *watch, uint32_t events)
 {
-	struct worker *worker = worker_of(watch, offsetof(struct worker, keeper));
+	struct worker *worker = container_of(watch, struct worker, keeper);
 
 	(void)events;
 	if (keeper_link_work(worker->service.keeper)) {
@@ -97,7 +93,7 @@ static void keeper_ready(struct watch *watch, uint32_t events)
 
 static void pools_ready(struct watch *watch, uint32_t events)
 {
-	struct worker *worker = worker_of(watch, offsetof(struct worker, pools));
+	struct worker *worker = container_of(watch, struct worker, pools);
 	eventfd_t count;
 
 	(void)events;

@@ -6,6 +6,7 @@
  * one can be asked for (release.h), and the rest is refused.
  */
 #include "base/clock.h"
+#include "base/container_of.h"
 #include "base/errors.h"
 #include "base/log.h"
 #include "catalog/events.h"
@@ -23,7 +24,7 @@
 
 /* An unmap, of the whole or of a range, or a rename. */
 struct change_job {
-	struct keeper_call call; /* first */
+	struct keeper_call call;
 	struct service *service;
 	uint64_t number;
 	uid_t uid;
@@ -69,7 +70,8 @@ change_answer(struct change_job *job, int error, const char *format, ...)
 
 static void change_overdue(struct keeper_call *call)
 {
-	change_answer((struct change_job *)call, EBUSY, "the keeper has not done it in time");
+	change_answer(container_of(call, struct change_job, call), EBUSY,
+		      "the keeper has not done it in time");
 }
 
 static void unmapped(struct change_job *job, struct mapping *mapping)
@@ -163,7 +165,7 @@ static void renamed(struct change_job *job, struct mapping *mapping)
 
 static void changed(struct keeper_call *call, const struct command_reply *reply)
 {
-	struct change_job *job = (struct change_job *)call;
+	struct change_job *job = container_of(call, struct change_job, call);
 	struct mapping *mapping = catalog_find_number(job->service->catalog, job->number);
 
 	if (reply->error) {

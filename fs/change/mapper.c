@@ -8,6 +8,7 @@
  */
 #include "change/mapper.h"
 #include "base/clock.h"
+#include "base/container_of.h"
 #include "base/errors.h"
 #include "base/log.h"
 #include "base/pool.h"
@@ -26,7 +27,7 @@
 #include <unistd.h>
 
 struct map_job {
-	struct task task; /* first */
+	struct task task;
 	struct keeper_call call;
 	struct service *service;
 	struct request request;
@@ -97,7 +98,7 @@ static void fit_length(struct map_job *job)
 
 static void open_source(struct task *task)
 {
-	struct map_job *job = (struct map_job *)task;
+	struct map_job *job = container_of(task, struct map_job, task);
 	bool write =
 		job->request.sharing == PMEM2_SHARED && job->request.protection & PMEM2_PROT_WRITE;
 	int result;
@@ -117,14 +118,14 @@ static void open_source(struct task *task)
 
 /* A mapping that is wanted by nobody, on its way back. */
 struct return_job {
-	struct keeper_call call; /* first */
+	struct keeper_call call;
 	struct service *service;
 	struct mapping *reserved; /* its name, which the keeper's table still has */
 };
 
 static void taken_back(struct keeper_call *call, const struct command_reply *reply)
 {
-	struct return_job *job = (struct return_job *)call;
+	struct return_job *job = container_of(call, struct return_job, call);
 
 	if (reply->error)
 		log_error("%s: cannot take back a mapping that nobody waited for: %s",
@@ -154,7 +155,7 @@ static void take_back(struct service *service, struct mapping *reserved, uint32_
 
 static void mapped(struct keeper_call *call, const struct command_reply *reply)
 {
-	struct map_job *job = (struct map_job *)((char *)call - offsetof(struct map_job, call));
+	struct map_job *job = container_of(call, struct map_job, call);
 	struct service *service = job->service;
 	struct pmem2fs_record record;
 	int error;
@@ -239,7 +240,7 @@ static void ask_keeper(struct map_job *job)
 
 static void opened(struct task *task)
 {
-	struct map_job *job = (struct map_job *)task;
+	struct map_job *job = container_of(task, struct map_job, task);
 
 	if (job->error || !job->finished)
 		job_end(job, job->error ? job->error : ECANCELED, "%s",

@@ -12,6 +12,7 @@
  */
 #include "change/release.h"
 #include "base/clock.h"
+#include "base/container_of.h"
 #include "base/errors.h"
 #include "base/log.h"
 #include "base/watch.h"
@@ -50,7 +51,7 @@ LIST_HEAD(peers, peer);
 
 /* A connection of a library that may be asked. */
 struct peer {
-	struct watch watch; /* first */
+	struct watch watch;
 	struct releases *releases;
 	LIST_ENTRY(peer) others;
 	struct releases_of_peer requests;
@@ -69,7 +70,7 @@ enum stage {
 };
 
 struct release {
-	struct waiter waiter; /* first; of the look */
+	struct waiter waiter; /* of the look */
 	struct mapping_observer observer;
 	struct releases *releases;
 	struct peer *peer;           /* until the look */
@@ -194,7 +195,7 @@ static void end(struct release *release, int error)
 
 static void looked(struct waiter *waiter)
 {
-	struct release *release = (struct release *)waiter;
+	struct release *release = container_of(waiter, struct release, waiter);
 
 	end(release, find_mapping(release) ? release->error : 0);
 }
@@ -317,7 +318,7 @@ static bool is_message(const struct wire_message *message, ssize_t size)
 
 static void peer_ready(struct watch *watch, uint32_t epoll_events)
 {
-	struct peer *peer = (struct peer *)watch;
+	struct peer *peer = container_of(watch, struct peer, watch);
 	struct wire_message message;
 	ssize_t n;
 

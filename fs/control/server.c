@@ -10,6 +10,7 @@
  */
 #include "control/server.h"
 #include "base/clock.h"
+#include "base/container_of.h"
 #include "base/descriptor.h"
 #include "base/escape.h"
 #include "base/json_fields.h"
@@ -40,7 +41,7 @@
 #define TIMEOUT_MAX          86400.0
 
 struct connection {
-	struct watch watch; /* first */
+	struct watch watch;
 	struct server *server;
 	struct connection *next;
 	struct ucred peer;
@@ -55,7 +56,7 @@ struct connection {
 };
 
 struct server {
-	struct watch watch; /* first; the listener */
+	struct watch watch; /* the listener */
 	struct service *service;
 	int epoll;
 	struct connection *connections;
@@ -299,7 +300,7 @@ static void ask_events(struct connection *connection)
 
 static struct connection *looking_connection(struct waiter *waiter)
 {
-	return (struct connection *)((char *)waiter - offsetof(struct connection, looking));
+	return container_of(waiter, struct connection, looking);
 }
 
 static void looked(struct waiter *waiter)
@@ -380,7 +381,7 @@ static void hand_over(struct connection *connection, size_t length, int fd)
 
 static void connection_ready(struct watch *watch, uint32_t epoll_events)
 {
-	struct connection *connection = (struct connection *)watch;
+	struct connection *connection = container_of(watch, struct connection, watch);
 	struct server *server = connection->server;
 	bool first = !connection->had_some;
 	ssize_t n;
@@ -450,7 +451,7 @@ static void turn_away(struct server *server)
 
 static void listener_ready(struct watch *watch, uint32_t epoll_events)
 {
-	struct server *server = (struct server *)watch;
+	struct server *server = container_of(watch, struct server, watch);
 	struct connection *connection;
 	struct epoll_event event = {.events = EPOLLIN};
 	struct ucred peer;

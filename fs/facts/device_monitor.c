@@ -12,6 +12,7 @@
  */
 #include "facts/device_monitor.h"
 #include "base/clock.h"
+#include "base/container_of.h"
 #include "base/pool.h"
 #include "base/watch.h"
 #include "catalog/catalog.h"
@@ -22,7 +23,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -62,11 +62,6 @@ struct device_monitor {
 	struct timespec gathered; /* catalog_changed when the devices were gathered */
 	struct watched *devices;
 };
-
-static struct device_monitor *watcher_of(void *part, size_t offset)
-{
-	return (struct device_monitor *)((char *)part - offset);
-}
 
 /* --- in a thread --- */
 
@@ -129,8 +124,7 @@ static void check_device(struct watched *watched)
 
 static void run_check(struct task *task)
 {
-	struct device_monitor *device_monitor =
-		watcher_of(task, offsetof(struct device_monitor, check));
+	struct device_monitor *device_monitor = container_of(task, struct device_monitor, check);
 
 	for (struct watched *watched = device_monitor->devices; watched; watched = watched->next)
 		check_device(watched);
@@ -150,7 +144,7 @@ static void hurry(struct device_monitor *device_monitor)
 static void list_ready(struct watch *watch, uint32_t events)
 {
 	(void)events;
-	hurry(watcher_of(watch, offsetof(struct device_monitor, lists)));
+	hurry(container_of(watch, struct device_monitor, lists));
 }
 
 static bool is_of_a_device(const char *text, size_t length)
@@ -168,8 +162,7 @@ static bool is_of_a_device(const char *text, size_t length)
 
 static void uevents_ready(struct watch *watch, uint32_t events)
 {
-	struct device_monitor *device_monitor =
-		watcher_of(watch, offsetof(struct device_monitor, uevents));
+	struct device_monitor *device_monitor = container_of(watch, struct device_monitor, uevents);
 	char text[8192];
 	ssize_t n;
 
@@ -350,8 +343,7 @@ static void poll_lists(struct device_monitor *device_monitor)
 
 static void check_done(struct task *task)
 {
-	struct device_monitor *device_monitor =
-		watcher_of(task, offsetof(struct device_monitor, check));
+	struct device_monitor *device_monitor = container_of(task, struct device_monitor, check);
 
 	device_monitor->checking = false;
 	poll_lists(device_monitor);

@@ -8,6 +8,7 @@
  */
 #include "facts/facts_cache.h"
 #include "base/array.h"
+#include "base/container_of.h"
 #include "base/log.h"
 #include "base/stuck_threads.h"
 #include "facts/facts_reader.h"
@@ -32,7 +33,7 @@ struct party {
 };
 
 struct batch {
-	struct task task; /* first */
+	struct task task;
 	struct facts_cache *facts_cache;
 	struct facts_reader *facts_reader;
 	struct progress progress;
@@ -86,7 +87,7 @@ static void look_at_party(struct batch *batch, size_t i)
 
 static void run_batch(struct task *task)
 {
-	struct batch *batch = (struct batch *)task;
+	struct batch *batch = container_of(task, struct batch, task);
 
 	batch->begun = clock_now();
 	facts_reader_begin(batch->facts_reader, batch->newest);
@@ -159,7 +160,7 @@ static struct waiter *take_waiters(struct batch *batch)
 
 static void batch_done(struct task *task)
 {
-	struct batch *batch = (struct batch *)task;
+	struct batch *batch = container_of(task, struct batch, task);
 	struct facts_cache *facts_cache = batch->facts_cache;
 	struct waiter *waiters = take_waiters(batch);
 

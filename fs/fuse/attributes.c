@@ -5,6 +5,7 @@
 #define FUSE_USE_VERSION 314
 #include "fuse/attributes.h"
 #include "base/clock.h"
+#include "base/container_of.h"
 #include "facts/facts_cache.h"
 #include <errno.h>
 #include <fuse_lowlevel.h>
@@ -102,7 +103,7 @@ void attributes_forget(struct service *service, uint64_t id, uint64_t count)
 	if (!node || !nodes_forget(catalog_nodes(service->catalog), node, count))
 		return;
 	if (node->kind == NODE_VERSION)
-		version_free(service->catalog, (struct version *)node);
+		version_free(service->catalog, container_of(node, struct version, node));
 	else
-		draft_free(service->drafts, (struct draft *)node);
+		draft_free(service->drafts, container_of(node, struct draft, node));
 }

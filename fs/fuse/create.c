@@ -6,6 +6,7 @@
  */
 #define FUSE_USE_VERSION 314
 #include "fuse/create.h"
+#include "base/container_of.h"
 #include "change/mapper.h"
 #include "fuse/attributes.h"
 #include "fuse/interrupts.h"
@@ -78,7 +79,7 @@ static void end_draft(struct service *service, struct draft *draft, int error)
 
 /* A WRITE whose answer waits for the request to be carried out. */
 struct pending_write {
-	struct interruptible pending; /* first */
+	struct interruptible pending;
 	struct draft *draft;
 	struct map_job *job;
 	size_t size;
@@ -105,7 +106,7 @@ static void write_finished(void *arg, int error, const char *why)
 
 static void write_give_up(struct interruptible *pending)
 {
-	struct pending_write *write = (struct pending_write *)pending;
+	struct pending_write *write = container_of(pending, struct pending_write, pending);
 
 	mapper_abandon(write->job);
 	write_end(write, EINTR);
@@ -169,7 +170,7 @@ void create_write(fuse_req_t req, fuse_ino_t id, const char *text, size_t size, 
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	struct service *service = service_of(req);
 	struct node *node = nodes_find(catalog_nodes(service->catalog), id);
-	struct draft *draft = (struct draft *)node;
+	struct draft *draft = container_of(node, struct draft, node);
 	char why[REQUEST_WHY_LENGTH];
 	bool open;
 	int result;
@@ -180,7 +181,7 @@ void create_write(fuse_req_t req, fuse_ino_t id, const char *text, size_t size, 
 		return;
 	}
 	if (node->kind == NODE_VERSION) {
-		create_refuse_write(req, (struct version *)node);
+		create_refuse_write(req, container_of(node, struct version, node));
 		return;
 	}
 	open = draft->state == DRAFT_OPEN;

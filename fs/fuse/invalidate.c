@@ -4,6 +4,7 @@
  */
 #define FUSE_USE_VERSION 314
 #include "fuse/invalidate.h"
+#include "base/container_of.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "catalog/catalog.h"
@@ -12,7 +13,7 @@
 #include <string.h>
 
 struct notice {
-	struct task task; /* first */
+	struct task task;
 	struct fuse_session *session;
 	size_t length;
 	char name[];
@@ -20,7 +21,7 @@ struct notice {
 
 static void send_notice(struct task *task)
 {
-	struct notice *notice = (struct notice *)task;
+	struct notice *notice = container_of(task, struct notice, task);
 
 	/* A name that the kernel does not know gives an error, which is as good. */
 	fuse_lowlevel_notify_inval_entry(notice->session, CATALOG_ROOT, notice->name,

@@ -10,6 +10,7 @@
 #define FUSE_USE_VERSION 314
 #include "fuse/operations.h"
 #include "base/clock.h"
+#include "base/container_of.h"
 #include "base/log.h"
 #include "base/pool.h"
 #include "catalog/catalog.h"
@@ -67,14 +68,14 @@ static void reply_lookup(fuse_req_t req, struct mapping *mapping)
 }
 
 struct lookup_wait {
-	struct waiter waiter; /* first */
+	struct waiter waiter;
 	fuse_req_t req;
 	char name[NAME_LENGTH_MAX + 1];
 };
 
 static void lookup_end(struct waiter *waiter)
 {
-	struct lookup_wait *wait = (struct lookup_wait *)waiter;
+	struct lookup_wait *wait = container_of(waiter, struct lookup_wait, waiter);
 	struct mapping *mapping = catalog_find(service_of(wait->req)->catalog, wait->name);
 
 	if (mapping)
@@ -87,7 +88,7 @@ static void lookup_end(struct waiter *waiter)
 /* The process that the name is of has been looked at: what it shows may need a closer look. */
 static void lookup_facts(struct waiter *waiter)
 {
-	struct lookup_wait *wait = (struct lookup_wait *)waiter;
+	struct lookup_wait *wait = container_of(waiter, struct lookup_wait, waiter);
 	struct service *service = service_of(wait->req);
 	struct mapping *mapping = catalog_find(service->catalog, wait->name);
 
@@ -153,9 +154,9 @@ static void op_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 		fuse_reply_err(req, ESTALE);
 		return;
 	} else if (node->kind == NODE_VERSION)
-		attributes_version(service, (struct version *)node, &st);
+		attributes_version(service, container_of(node, struct version, node), &st);
 	else
-		attributes_draft((struct draft *)node, &st);
+		attributes_draft(container_of(node, struct draft, node), &st);
 	/* A draft changes with each write; the others tell when they change. */
 	fuse_reply_attr(req, &st, node && node->kind == NODE_DRAFT ? 0 : service->options->timeout);
 }
@@ -167,13 +168,13 @@ static void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int to_
 	struct stat st;
 
 	if (node && node->kind == NODE_DRAFT) { /* cp and the like set times and mode: let them */
-		attributes_draft((struct draft *)node, &st);
+		attributes_draft(container_of(node, struct draft, node), &st);
 		fuse_reply_attr(req, &st, 0);
 		return;
 	}
 	/* To nothing and without a descriptor: that is how an open with O_TRUNC arrives. */
 	if (to_set & FUSE_SET_ATTR_SIZE && !attr->st_size && !fi && node) {
-		create_refuse_write(req, (struct version *)node);
+		create_refuse_write(req, container_of(node, struct version, node));
 		return;
 	}
 	fuse_reply_err(req, EPERM);
@@ -209,7 +210,8 @@ static void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 		fuse_reply_buf(req, NULL, 0);
 		return;
 	}
-	text = version_document(service_of(req)->catalog, (struct version *)node, &length);
+	text = version_document(service_of(req)->catalog, container_of(node, struct version, node),
+				&length);
 	if (!text)
 		fuse_reply_err(req, ENOMEM);
 	else if ((size_t)offset >= length)
@@ -220,7 +222,7 @@ static void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 }
 
 struct pending_unlink {
-	struct interruptible pending; /* first */
+	struct interruptible pending;
 	struct change_job *job;
 };
 
@@ -240,7 +242,7 @@ static void unlink_finished(void *arg, int error, const char *why)
 /* A process that is being asked need not release it any more. The keeper is soon done. */
 static void unlink_give_up(struct interruptible *pending)
 {
-	struct pending_unlink *unlink = (struct pending_unlink *)pending;
+	struct pending_unlink *unlink = container_of(pending, struct pending_unlink, pending);
 
 	if (!unlink->job)
 		return;
@@ -329,20 +331,22 @@ static void reply_statfs(fuse_req_t req)
 }
 
 struct capacity_task {
-	struct task task; /* first */
+	struct task task;
 	fuse_req_t req;
 	uint64_t bytes;
 };
 
 static void look_at_capacity(struct task *task)
 {
-	if (pmem2fs_host_capacity(&((struct capacity_task *)task)->bytes))
-		((struct capacity_task *)task)->bytes = 0;
+	struct capacity_task *capacity = container_of(task, struct capacity_task, task);
+
+	if (pmem2fs_host_capacity(&capacity->bytes))
+		capacity->bytes = 0;
 }
 
 static void capacity_known(struct task *task)
 {
-	struct capacity_task *capacity = (struct capacity_task *)task;
+	struct capacity_task *capacity = container_of(task, struct capacity_task, task);
 	struct service *service = service_of(capacity->req);
 
 	service->capacity = capacity->bytes;

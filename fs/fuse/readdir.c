@@ -5,6 +5,7 @@
 #define FUSE_USE_VERSION 314
 #include "fuse/readdir.h"
 #include "base/clock.h"
+#include "base/container_of.h"
 #include "catalog/catalog.h"
 #include "facts/facts_cache.h"
 #include "fuse/attributes.h"
@@ -22,7 +23,7 @@
 
 /* A listing that is being made. */
 struct listing {
-	struct waiter waiter; /* first */
+	struct waiter waiter;
 	fuse_req_t req;
 	char *buffer;
 	size_t size, used;
@@ -83,7 +84,7 @@ static void listing_fill(struct listing *listing);
 
 static void listing_ready(struct waiter *waiter)
 {
-	struct listing *listing = (struct listing *)waiter;
+	struct listing *listing = container_of(waiter, struct listing, waiter);
 
 	listing->checked = true;
 	listing_fill(listing);
@@ -134,7 +135,7 @@ reply:
 static void listing_begin(struct waiter *waiter)
 {
 	waiter->wake = listing_ready;
-	listing_fill((struct listing *)waiter);
+	listing_fill(container_of(waiter, struct listing, waiter));
 }
 
 static void list(fuse_req_t req, size_t size, off_t offset, bool plus)

@@ -6,6 +6,7 @@
  */
 #include "scan/process_table.h"
 #include "base/clock.h"
+#include "base/container_of.h"
 #include "base/log.h"
 #include "protocol/entry_name.h"
 #include "scan/scan_queue.h"
@@ -102,7 +103,7 @@ static void end_holder(struct process *process)
 
 static void process_ended(struct watch *watch, uint32_t events)
 {
-	struct process *process = (struct process *)watch;
+	struct process *process = container_of(watch, struct process, watch);
 
 	(void)events;
 	if (watch->fd >= 0)

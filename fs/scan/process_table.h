@@ -21,7 +21,7 @@
 
 /* One process other than the keeper. */
 struct process {
-	struct watch watch; /* first; its pidfd, which tells its end */
+	struct watch watch; /* its pidfd, which tells its end */
 	struct process_table *all;
 	struct process *next; /* of those that have ended */
 	uint64_t process;     /* the scanner's number */

@@ -4,6 +4,7 @@
  */
 #include "scan/scan_queue.h"
 #include "base/clock.h"
+#include "base/container_of.h"
 #include "base/log.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@
 
 /* A look that is under way. */
 struct job {
-	struct task task; /* first */
+	struct task task;
 	struct scan_queue *scan_queue;
 	struct scanner *scanner;
 	struct scan scan;
@@ -57,7 +58,7 @@ struct scan_queue {
 
 static void run_look(struct task *task)
 {
-	struct job *job = (struct job *)task;
+	struct job *job = container_of(task, struct job, task);
 
 	job->begun = clock_now();
 	scanner_scan(job->scanner, &job->scan);
@@ -115,7 +116,7 @@ static void hear(struct scan_queue *scan_queue)
 
 static void look_done(struct task *task)
 {
-	struct job *job = (struct job *)task;
+	struct job *job = container_of(task, struct job, task);
 
 	if (!job->abandoned) {
 		job->told = true;
