@@ -168,6 +168,7 @@ static bool receive_command(int socket, struct command *command, int *fd)
 {
 	ssize_t n;
 
+	memset(command, 0, sizeof(*command)); /* a packet may be shorter than a command */
 	do
 		n = descriptor_receive(socket, command, sizeof(*command), 0, fd);
 	while (n == -EINTR);
