@@ -224,6 +224,7 @@ static void a_request_that_is_interrupted(struct fs *fs)
 	make_source(fs, "file", 65536);
 	snprintf(path, sizeof(path), "%s", entry(fs, "wanted"));
 	snprintf(text, sizeof(text), "{\"source\":{\"path\":\"%s\"}}", source(fs, "file"));
+	assert_entries(fs, NULL); /* else the keeper might stop before there is a worker */
 	stop(fs->daemon.keeper);
 	writer = fork();
 	assert_true(writer >= 0);

@@ -184,7 +184,7 @@ static void *fork_in_thread(void *arg)
 	forker = (pid_t)syscall(SYS_gettid);
 	pid = fork();
 	if (pid == 0) {
-		alarm(60);
+		alarm(600);
 		/* In order, and free. */
 		must(step == 2);
 		lock_and_unlock(NULL);
