@@ -265,7 +265,7 @@ static int setup(void **state)
 	snprintf(fs->dir, sizeof(fs->dir), "%s/%u", base, serial++);
 	snprintf(fs->data, sizeof(fs->data), "%s/data", fs->dir);
 	snprintf(watch->test, sizeof(watch->test), "%s", test->name);
-	watch->deadline = now_ms() + 1000 * LIMIT_FACTOR * (test->limit ? test->limit : 60);
+	watch->deadline = now_ms() + 1000 * LIMIT_FACTOR * (test->limit ? test->limit : 120);
 	assert_int_equal(mkdir(fs->dir, 0755), 0);
 	assert_int_equal(mkdir(fs->data, 0755), 0);
 	daemon_init(fs, &fs->daemon, "");

@@ -37,7 +37,7 @@ struct fs_test {
 	const char *name;
 	void (*function)(struct fs *fs);
 	const char *options; /* of the daemon, more than socket= and observe=; NULL: none */
-	unsigned limit;      /* seconds; 0: 60; with a sanitizer times LIMIT_FACTOR */
+	unsigned limit;      /* seconds; 0: 120; with a sanitizer times LIMIT_FACTOR */
 	bool no_daemon;      /* the test starts it by itself */
 	const void *data;    /* the test's own */
 };

@@ -7,8 +7,8 @@
 #ifndef PMEM2FS_TESTS_LIAR_H
 #define PMEM2FS_TESTS_LIAR_H
 
-#include "publisher.h"
 #include "format/table.h"
+#include "publisher.h"
 
 #define LIAR_PAGE 4096
 

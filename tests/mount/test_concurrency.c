@@ -393,8 +393,8 @@ int main(int argc, char **argv)
 {
 	const struct fs_test tests[] = {
 		FS_TEST(two_writers_of_one_name),
-		FS_TEST(many_of_all_operations, .limit = 60),
-		FS_TEST(processes_with_names_of_their_own, .limit = 60),
+		FS_TEST(many_of_all_operations),
+		FS_TEST(processes_with_names_of_their_own),
 		FS_TEST(a_listing_with_changes_in_its_middle),
 		FS_TEST(a_listing_from_the_start_again),
 		FS_TEST(a_document_is_never_a_mix_of_two),

@@ -288,7 +288,7 @@ static void thousands_of_connections(struct fs *fs)
 
 #define SWARM(name_)                                                                               \
 	{                                                                                          \
-		.name = #name_, .function = a_swarm_of_entries, .limit = 120,                      \
+		.name = #name_, .function = a_swarm_of_entries, .limit = 300,                      \
 		.data = &(const struct swarm)                                                      \
 		{                                                                                  \
 			name_                                                                      \

@@ -493,9 +493,9 @@ int main(int argc, char **argv)
 		FS_TEST(wrong_ranges),
 		FS_TEST(only_the_owner_and_root, .options = "rootmode=1777"),
 		FS_TEST(events_tell),
-		FS_TEST(parts_and_rm_at_once, .limit = 60),
-		FS_TEST(every_other_page, .limit = 60),
-		FS_TEST(one_part_too_many, .limit = 60),
+		FS_TEST(parts_and_rm_at_once),
+		FS_TEST(every_other_page, .limit = 300),
+		FS_TEST(one_part_too_many),
 	};
 
 	return fs_run(argc, argv, "partial", tests, sizeof(tests) / sizeof(*tests));
