@@ -6,6 +6,7 @@
  */
 #include "base/lock.h"
 #include "base/cancel.h"
+#include "registry/publication.h"
 #include "registry/registry.h"
 #include "registry/table.h"
 #include <errno.h>
@@ -119,6 +120,7 @@ static void in_child(void)
 	woken = fresh_cond;
 	library = fresh_mutex;
 	descriptors = fresh_mutex;
+	publication_after_fork();
 	registry_after_fork();
 	if (locked_library)
 		return;

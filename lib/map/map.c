@@ -12,6 +12,8 @@
 #include "device/devdax.h"
 #include "map/placement.h"
 #include "map/reservation.h"
+#include "publish/announce.h"
+#include "registry/publication.h"
 #include "registry/registry.h"
 #include "source/config.h"
 #include "source/granularity.h"
@@ -252,6 +254,7 @@ static int map_in_reservation(struct pmem2_map **map_ptr, const struct pmem2_con
 	}
 	mapping.address = address;
 	ret = registry_establish(map, &mapping, cfg->label, cfg->label_length);
+	announce_first();
 	if (ret)
 		goto give_back;
 	*map_ptr = map;
@@ -288,6 +291,7 @@ static int map_new(struct pmem2_map **map_ptr, const struct pmem2_config *cfg,
 	if (ret)
 		return ret;
 	ret = registry_add(&mapping, cfg->label, cfg->label_length, map_ptr);
+	announce_first();
 	if (ret)
 		munmap((void *)mapping.address, mapping.length);
 	return ret;
@@ -349,7 +353,9 @@ int pmem2_map_from_existing(struct pmem2_map **map_ptr, const struct pmem2_sourc
 	mapping.facts.alignment = (uint32_t)alignment;
 	mapping.facts.uid = src->uid;
 	mapping.facts.gid = src->gid;
-	return registry_add(&mapping, NULL, 0, map_ptr);
+	ret = registry_add(&mapping, NULL, 0, map_ptr);
+	announce_first();
+	return ret;
 }
 
 static void look(const struct pmem2_map *map, uintptr_t *address, size_t *length,
@@ -396,14 +402,22 @@ int pmem2fs_map_set_label(struct pmem2_map *map, const char *label, size_t lengt
 {
 	int ret = config_check_label(label, length);
 
-	return ret ? ret : registry_set_label(map, label, length);
+	if (ret)
+		return ret;
+	ret = registry_set_label(map, label, length);
+	announce_first();
+	return ret;
 }
 
 int pmem2fs_map_get_slot(struct pmem2_map *map, uint32_t *slot)
 {
+	int ret;
+
 	if (!slot)
 		return error_set(-EINVAL, "no place for the slot given");
-	return registry_table_slot(map, slot);
+	ret = registry_table_slot(map, slot);
+	announce_first();
+	return ret;
 }
 
 int pmem2fs_table_export(int *fd)
@@ -412,6 +426,6 @@ int pmem2fs_table_export(int *fd)
 
 	if (!fd)
 		return error_set(-EINVAL, "no place for the descriptor given");
-	ret = registry_export_table(fd);
+	ret = publication_export(fd);
 	return ret ? error_set(ret, "no table to hand over: %s", strerror(-ret)) : 0;
 }

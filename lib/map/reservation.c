@@ -13,9 +13,10 @@
  */
 #include "map/reservation.h"
 #include "base/error.h"
-#include "base/mmap_error.h"
 #include "base/lock.h"
+#include "base/mmap_error.h"
 #include "base/page.h"
+#include "registry/address_order.h"
 #include "registry/registry.h"
 #include "source/config.h"
 #include <errno.h>
@@ -231,7 +232,7 @@ int pmem2_vm_reservation_delete(struct pmem2_vm_reservation **rsv_ptr)
 	rsv = *rsv_ptr;
 	library_lock();
 	was = *rsv;
-	empty = !registry_occupied(was.address, was.address + was.size);
+	empty = !address_order_occupied(was.address, was.address + was.size);
 	if (empty && munmap((void *)was.address, was.size + was.slack))
 		ret = -errno;
 	library_unlock();
@@ -320,7 +321,7 @@ static int check_shrink(const struct pmem2_vm_reservation *rsv, size_t offset, s
 	if (size == rsv->size || (offset && offset + size != rsv->size))
 		return error_set(PMEM2_E_NOSUPP, "a reservation cannot shrink %s",
 				 offset ? "in its middle" : "to nothing");
-	if (registry_occupied(begin, begin + size))
+	if (address_order_occupied(begin, begin + size))
 		return error_set(PMEM2_E_VM_RESERVATION_NOT_EMPTY,
 				 "there are mappings in the %zu bytes at offset %zu", size, offset);
 	return 0;
@@ -406,7 +407,7 @@ int pmem2_vm_reservation_map_find(struct pmem2_vm_reservation *rsv, size_t reser
 		/* No bytes at an offset are in the mapping that has that offset. */
 		if (!len)
 			len = 1;
-		lowest = registry_lowest(rsv, from, from + (len < behind ? len : behind));
+		lowest = address_order_lowest(rsv, from, from + (len < behind ? len : behind));
 	}
 	library_unlock();
 	return found(lowest, map);
@@ -419,7 +420,7 @@ int pmem2_vm_reservation_map_find_first(struct pmem2_vm_reservation *rsv, struct
 	if (!rsv || !map)
 		return no_such(rsv);
 	library_lock();
-	first = registry_lowest_start(rsv, rsv->address, rsv->address + rsv->size);
+	first = address_order_lowest_start(rsv, rsv->address, rsv->address + rsv->size);
 	library_unlock();
 	return found(first, map);
 }
@@ -431,7 +432,7 @@ int pmem2_vm_reservation_map_find_last(struct pmem2_vm_reservation *rsv, struct 
 	if (!rsv || !map)
 		return no_such(rsv);
 	library_lock();
-	last = registry_highest_start(rsv, rsv->address, rsv->address + rsv->size);
+	last = address_order_highest_start(rsv, rsv->address, rsv->address + rsv->size);
 	library_unlock();
 	return found(last, map);
 }
@@ -445,10 +446,10 @@ int pmem2_vm_reservation_map_find_next(struct pmem2_vm_reservation *rsv, struct 
 	if (!rsv || !next_map)
 		return no_such(rsv);
 	library_lock();
-	if (registry_start(map, &start)) {
+	if (address_order_start(map, &start)) {
 		if (start < rsv->address)
 			start = rsv->address - 1;
-		next = registry_lowest_start(rsv, start + 1, rsv->address + rsv->size);
+		next = address_order_lowest_start(rsv, start + 1, rsv->address + rsv->size);
 	}
 	library_unlock();
 	return found(next, next_map);
@@ -463,10 +464,10 @@ int pmem2_vm_reservation_map_find_prev(struct pmem2_vm_reservation *rsv, struct 
 	if (!rsv || !prev_map)
 		return no_such(rsv);
 	library_lock();
-	if (registry_start(map, &end)) {
+	if (address_order_start(map, &end)) {
 		if (end > rsv->address + rsv->size)
 			end = rsv->address + rsv->size;
-		previous = registry_highest_start(rsv, rsv->address, end);
+		previous = address_order_highest_start(rsv, rsv->address, end);
 	}
 	library_unlock();
 	return found(previous, prev_map);

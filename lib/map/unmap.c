@@ -11,6 +11,7 @@
 #include "base/page.h"
 #include "map/placement.h"
 #include "map/reservation.h"
+#include "publish/announce.h"
 #include "registry/registry.h"
 #include <errno.h>
 #include <stdint.h>
@@ -66,6 +67,7 @@ static int unmap(struct pmem2_map **map_ptr)
 	/* Another thread may be unmapping through the same variable. */
 	map = __atomic_load_n(map_ptr, __ATOMIC_RELAXED);
 	ret = registry_claim(map, &mapping, &piece);
+	announce_first();
 	if (ret)
 		return ret;
 	if (!mapping.facts.adopted)

@@ -14,10 +14,10 @@
 #include "base/lock.h"
 #include "format/wire.h"
 #include "publish/daemon.h"
-#include "registry/registry.h"
+#include "registry/announcement.h"
+#include "registry/publication.h"
 #include "registry/seccomp_probe.h"
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -25,45 +25,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SECOND 1000000000u
-
 /* The inode number of the user name space in which root may open what another process has mapped.
  */
 #define FIRST_USER_NAMESPACE 0xeffffffdu
-
-/*
- * Whether there is a table to hand over, whether nobody has tried yet, and when to try again. They
- * are looked at without a lock: a look at the wrong moment is made up for by the next call.
- */
-static _Atomic bool wanted;
-static _Atomic bool untried;
-static _Atomic uint64_t next_try;
-
-void announce_wanted(void)
-{
-	atomic_store_explicit(&next_try, 0, memory_order_relaxed);
-	atomic_store_explicit(&wanted, true, memory_order_relaxed);
-	atomic_store_explicit(&untried, true, memory_order_relaxed);
-}
-
-void announce_done(void)
-{
-	atomic_store_explicit(&wanted, false, memory_order_relaxed);
-	atomic_store_explicit(&untried, false, memory_order_relaxed);
-}
-
-static bool is_wanted(void)
-{
-	return atomic_load_explicit(&wanted, memory_order_relaxed);
-}
-
-static bool is_due(uint64_t now)
-{
-	uint64_t next = atomic_load_explicit(&next_try, memory_order_relaxed);
-
-	/* The clock may have been set back. */
-	return now >= next || next - now > SECOND;
-}
 
 /* Root of a name space of its own cannot use what it finds in /proc. */
 static bool finds_tables(bool is_root)
@@ -110,14 +74,14 @@ static int hand_over(int daemon, bool is_root, uint32_t flags)
 	int fd = -1;
 	int ret;
 
-	ret = registry_table(&table, finds_tables(is_root) ? NULL : &fd);
+	ret = publication_table(&table, finds_tables(is_root) ? NULL : &fd);
 	if (ret)
 		return ret;
 	ret = send_table(daemon, flags, table, fd);
 	if (fd >= 0)
 		close(fd);
 	if (!ret)
-		announce_done();
+		announcement_withdraw();
 	return ret;
 }
 
@@ -152,13 +116,12 @@ static void try_if_due(void)
 	uint64_t now;
 
 	clock_gettime(CLOCK_REALTIME, &time);
-	now = (uint64_t)time.tv_sec * SECOND + (uint64_t)time.tv_nsec;
-	if (!is_due(now) || !library_open_begin())
+	now = (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+	if (!announcement_is_due(now) || !library_open_begin())
 		return;
-	/* Another thread may have been at it since. */
-	if (is_wanted() && is_due(now)) {
-		atomic_store_explicit(&untried, false, memory_order_relaxed);
-		atomic_store_explicit(&next_try, now + SECOND, memory_order_relaxed);
+	/* Another thread may have tried since. */
+	if (announcement_is_wanted() && announcement_is_due(now)) {
+		announcement_tried(now);
 		try_now();
 	}
 	library_open_end();
@@ -168,9 +131,7 @@ void announce_first(void)
 {
 	int error = errno;
 
-	/* Looked at before it is written: it is read by every call that maps. */
-	if (atomic_load_explicit(&untried, memory_order_relaxed) &&
-	    atomic_exchange_explicit(&untried, false, memory_order_relaxed))
+	if (announcement_take_first())
 		try_if_due();
 	errno = error;
 }
@@ -179,7 +140,7 @@ void announce_again(void)
 {
 	int error = errno;
 
-	if (is_wanted())
+	if (announcement_is_wanted())
 		try_if_due();
 	errno = error;
 }

@@ -9,13 +9,6 @@
 #include <stdint.h>
 
 /*
- * With the library's lock held: there is a new table of which nobody knows; there is none, or
- * somebody knows.
- */
-void announce_wanted(void);
-void announce_done(void);
-
-/*
  * Hand the table over if that is still to be done: once, for the call that has made it; and again,
  * not more than once a second when there is nobody to take it, for calls that make sources. Those
  * need system calls of this kind anyway; a program may map and unmap with no other left to it than

@@ -21,6 +21,7 @@
 #include "publish/announce.h"
 #include "publish/daemon.h"
 #include "publish/wakeup.h"
+#include "registry/publication.h"
 #include "registry/registry.h"
 #include "registry/seccomp_probe.h"
 #include <errno.h>
@@ -322,7 +323,7 @@ static bool has_table(void)
 	int ret;
 
 	pthread_mutex_unlock(&lock);
-	ret = registry_table(&table, NULL);
+	ret = publication_table(&table, NULL);
 	pthread_mutex_lock(&lock);
 	return !ret;
 }

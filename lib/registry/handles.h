@@ -16,7 +16,7 @@
 #define PMEM2FS_LIB_REGISTRY_HANDLES_H
 
 #include "registry/interval_index.h"
-#include "registry/registry.h"
+#include "registry/mapping.h"
 #include <stdatomic.h>
 
 /* No mapping has a larger generation. */
@@ -69,6 +69,17 @@ static inline enum handle_state handle_state(const struct handle *handle)
 static inline bool handle_is_live(const struct handle *handle)
 {
 	return handle_state(handle) == HANDLE_LIVE || handle_state(handle) == HANDLE_HELD;
+}
+
+/* With the lock held. */
+static inline uintptr_t handle_address(const struct handle *handle)
+{
+	return atomic_load_explicit(&handle->address, memory_order_relaxed);
+}
+
+static inline size_t handle_length(const struct handle *handle)
+{
+	return atomic_load_explicit(&handle->length, memory_order_relaxed);
 }
 
 /* Release order: the fields that getters read without the lock are written before. */

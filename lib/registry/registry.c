@@ -12,9 +12,8 @@
 #include "base/error.h"
 #include "base/lock.h"
 #include "base/page.h"
-#include "publish/announce.h"
 #include "registry/handles.h"
-#include "registry/seccomp_probe.h"
+#include "registry/publication.h"
 #include "registry/table.h"
 #include <errno.h>
 #include <stdatomic.h>
@@ -23,7 +22,6 @@
 #include <unistd.h>
 
 static uint32_t handles_held;
-static bool examining; /* a thread finds out whether there may be a table */
 
 bool registry_look(const struct pmem2_map *token, uintptr_t *address, size_t *length,
 		   enum pmem2_granularity *granularity)
@@ -56,16 +54,6 @@ bool registry_look(const struct pmem2_map *token, uintptr_t *address, size_t *le
 	return true;
 }
 
-static uintptr_t handle_address(const struct handle *handle)
-{
-	return atomic_load_explicit(&handle->address, memory_order_relaxed);
-}
-
-static size_t handle_length(const struct handle *handle)
-{
-	return atomic_load_explicit(&handle->length, memory_order_relaxed);
-}
-
 /* The first byte behind what the mapping occupies. */
 static uintptr_t handle_end(const struct handle *handle)
 {
@@ -74,137 +62,15 @@ static uintptr_t handle_end(const struct handle *handle)
 	return handle_address(handle) + (handle->facts.adopted ? length : page_round_up(length));
 }
 
-/* The bytes behind the label are 0, and were behind the one before. */
-static void fill_label(struct pmem2fs_record *record, const struct handle *handle)
-{
-	if (record->label_length > handle->label_length)
-		memset(record->label, 0, record->label_length);
-	if (handle->label_length)
-		memcpy(record->label, handle->label, handle->label_length);
-	record->label_length = handle->label_length;
-}
-
-static void publish(struct handle *handle)
-{
-	const struct mapping_facts *facts = &handle->facts;
-	struct pmem2fs_record *record;
-
-	/* A table shows whole pages; pmem2_map_from_existing takes any range. */
-	if (handle_address(handle) % page_size() || handle->displaced)
-		return;
-	record = table_begin(handle->index);
-	handle->published = record;
-	if (!record)
-		return;
-	record->address = handle_address(handle);
-	record->length = handle_length(handle);
-	record->offset = facts->offset;
-	record->source_size = facts->source_size;
-	record->source_dev = facts->source_dev;
-	record->source_rdev = facts->source_rdev;
-	record->source_inode = facts->source_inode;
-	record->created = facts->created;
-	record->uid = facts->uid;
-	record->gid = facts->gid;
-	record->alignment = facts->alignment;
-	record->source_type = facts->source_type;
-	record->granularity = atomic_load_explicit(&handle->granularity, memory_order_relaxed);
-	record->required = facts->required;
-	record->sharing = facts->sharing;
-	record->protection = facts->protection;
-	record->flags = facts->map_sync ? PMEM2FS_RECORD_MAP_SYNC : 0;
-	fill_label(record, handle);
-	table_end(handle->index);
-}
-
-static void retire(struct handle *handle)
-{
-	if (handle->published)
-		table_retire(handle->index);
-	handle->published = false;
-}
-
-/* Makes the table, in place of one that is there, and shows in it what there is to be shown. */
-static int make_table(int *fd)
-{
-	int ret = table_make(fd);
-
-	if (ret && table_exists())
-		return ret;
-	for (uint32_t i = 0; i < handle_count(); i++) {
-		struct handle *handle = handle_at(i);
-
-		handle->published = false;
-		if (handle_is_live(handle))
-			publish(handle);
-	}
-	table_drop_old();
-	return ret;
-}
-
-/* The threads that held objects are not there, nor those that found something out. */
+/* The threads that held mappings do not exist in the child. */
 void registry_after_fork(void)
 {
-	examining = false;
 	for (uint32_t i = 0; handles_held && i < handle_count(); i++) {
 		if (handle_state(handle_at(i)) != HANDLE_HELD)
 			continue;
 		handle_set_state(handle_at(i), HANDLE_UNMAPPING);
 		handles_held--;
 	}
-}
-
-static bool is_to_be_made(bool again)
-{
-	return table_missing() || (again && !table_exists());
-}
-
-/*
- * As library_lock. 0: the table is still to be made, and may be; or, again, although that has
- * failed before. To find it out may take a while, in which nobody waits but who needs the table.
- * Otherwise the reason why not.
- */
-static int lock_before_table(bool again)
-{
-	int ret;
-
-	library_lock();
-	while (examining)
-		library_wait();
-	if (!is_to_be_made(again))
-		return -EALREADY;
-	examining = true;
-	library_unlock();
-	ret = table_switched_off() ? 0 : seccomp_probe_run();
-	library_lock();
-	examining = false;
-	library_wake();
-	/* A signal handler may have forked, and this is the child. */
-	if (!is_to_be_made(again))
-		return -EALREADY;
-	if (ret) {
-		table_give_up();
-		announce_done();
-	}
-	return ret;
-}
-
-/* As library_lock, and sees to it that there is a table if there can be. */
-static void lock_with_table(void)
-{
-	if (lock_before_table(false))
-		return;
-	if (make_table(NULL))
-		announce_done();
-	else
-		announce_wanted();
-}
-
-/* The other end: who has made the table tells of it, when it shows what was to be shown. */
-static void unlock_with_table(void)
-{
-	library_unlock();
-	announce_first();
 }
 
 static void fill_handle(struct handle *handle, const struct mapping *mapping)
@@ -252,7 +118,7 @@ static int displace(struct handle *handle, const struct interval *range)
 	interval_index_remove(&handle->intervals, range);
 	if (!handle->intervals.list) {
 		handle->displaced = true;
-		retire(handle);
+		publication_hide(handle);
 	}
 	return 0;
 }
@@ -298,7 +164,7 @@ int registry_add(const struct mapping *mapping, const char *label, size_t label_
 	struct handle *handle;
 	int ret;
 
-	lock_with_table();
+	publication_lock();
 	handle = handle_allocate();
 	if (!handle) {
 		ret = error_set(-ENOMEM, "out of memory for a mapping");
@@ -313,15 +179,15 @@ int registry_add(const struct mapping *mapping, const char *label, size_t label_
 		goto free_handle;
 
 	handle_set_state(handle, HANDLE_LIVE);
-	publish(handle);
+	publication_show(handle);
 	*token = token_of(handle);
-	unlock_with_table();
+	library_unlock();
 	return 0;
 
 free_handle:
 	handle_free(handle);
 unlock:
-	unlock_with_table();
+	library_unlock();
 	return ret;
 }
 
@@ -350,14 +216,14 @@ int registry_establish(const struct pmem2_map *token, const struct mapping *mapp
 	struct handle *handle = handle_of(token);
 	int ret;
 
-	lock_with_table();
+	publication_lock();
 	fill_handle(handle, mapping);
 	ret = set_label(handle, label, label_length);
 	if (!ret) {
 		handle_set_state(handle, HANDLE_LIVE);
-		publish(handle);
+		publication_show(handle);
 	}
-	unlock_with_table();
+	library_unlock();
 	return ret;
 }
 
@@ -442,10 +308,10 @@ int registry_claim(const struct pmem2_map *token, struct mapping *mapping, struc
 {
 	struct handle *handle;
 
-	lock_with_table();
+	publication_lock();
 	handle = unheld_handle(token);
 	if (!handle) {
-		unlock_with_table();
+		library_unlock();
 		return not_found(token);
 	}
 	copy_mapping(handle, mapping);
@@ -454,8 +320,8 @@ int registry_claim(const struct pmem2_map *token, struct mapping *mapping, struc
 		*piece = (struct interval){0};
 	handle->leaving = *piece;
 	handle_set_state(handle, HANDLE_UNMAPPING);
-	retire(handle);
-	unlock_with_table();
+	publication_hide(handle);
+	library_unlock();
 	return 0;
 }
 
@@ -477,7 +343,7 @@ void registry_restore(const struct pmem2_map *token)
 	library_lock();
 	handle->leaving = (struct interval){0};
 	handle_set_state(handle, HANDLE_LIVE);
-	publish(handle);
+	publication_show(handle);
 	library_unlock();
 }
 
@@ -541,18 +407,18 @@ int registry_set_label(const struct pmem2_map *token, const char *label, size_t 
 	struct handle *handle;
 	int ret;
 
-	lock_with_table();
+	publication_lock();
 	handle = live_handle(token);
 	if (!handle) {
-		unlock_with_table();
+		library_unlock();
 		return not_found(token);
 	}
 	ret = set_label(handle, label, length);
 	if (!ret && handle->published) {
-		retire(handle);
-		publish(handle);
+		publication_hide(handle);
+		publication_show(handle);
 	}
-	unlock_with_table();
+	library_unlock();
 	return ret;
 }
 
@@ -561,7 +427,7 @@ int registry_table_slot(const struct pmem2_map *token, uint32_t *slot_number)
 	struct handle *handle;
 	int ret = 0;
 
-	lock_with_table();
+	publication_lock();
 	handle = live_handle(token);
 	if (!handle)
 		ret = not_found(token);
@@ -569,32 +435,6 @@ int registry_table_slot(const struct pmem2_map *token, uint32_t *slot_number)
 		ret = error_set(-ENOENT, "mapping %p is in no table", (const void *)token);
 	else
 		*slot_number = handle->index;
-	unlock_with_table();
-	return ret;
-}
-
-int registry_export_table(int *fd)
-{
-	int ret = lock_before_table(true);
-
-	if (!ret) {
-		ret = make_table(fd);
-		announce_done();
-	}
-	library_unlock();
-	return ret;
-}
-
-int registry_table(uint64_t *inode, int *fd)
-{
-	int ret;
-
-	lock_with_table();
-	ret = table_exists() ? 0 : -ENOENT;
-	if (!ret && fd)
-		ret = make_table(fd);
-	if (!ret)
-		*inode = table_inode();
 	library_unlock();
 	return ret;
 }

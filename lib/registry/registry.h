@@ -2,38 +2,11 @@
 /*
  * registry.h - the live mappings of this process, by token and by address
  */
-#ifndef PMEM2FS_REGISTRY_H
-#define PMEM2FS_REGISTRY_H
+#ifndef PMEM2FS_LIB_REGISTRY_REGISTRY_H
+#define PMEM2FS_LIB_REGISTRY_REGISTRY_H
 
-#include "libpmem2fs.h"
 #include "registry/interval_index.h"
-
-/* Everything but the label that a table record tells, so that a child of a fork can tell it too. */
-struct mapping_facts {
-	uint64_t offset;
-	uint64_t source_size;
-	dev_t source_dev;
-	dev_t source_rdev;
-	ino_t source_inode;
-	uint64_t created;
-	uid_t uid;
-	gid_t gid;
-	uint32_t alignment;
-	uint8_t source_type;
-	uint8_t required;
-	uint8_t sharing;
-	uint8_t protection;
-	bool map_sync;
-	bool adopted; /* by pmem2_map_from_existing: not ours to unmap */
-	struct pmem2_vm_reservation *reservation; /* that it lies in; NULL: none */
-};
-
-struct mapping {
-	uintptr_t address;
-	size_t length; /* bytes, not rounded to pages */
-	enum pmem2_granularity granularity;
-	struct mapping_facts facts;
-};
+#include "registry/mapping.h"
 
 /*
  * Enters a mapping, shows it in the table and makes its token. A registered mapping that overlaps
@@ -88,13 +61,6 @@ void registry_remove(const struct pmem2_map *token, const struct interval *piece
 
 int registry_set_label(const struct pmem2_map *token, const char *label, size_t length);
 int registry_table_slot(const struct pmem2_map *token, uint32_t *slot);
-int registry_export_table(int *fd);
-
-/*
- * Tells which table there is. With `fd`, the table is made anew for its descriptor, which is the
- * caller's. Errors, without a message: -ENOENT (there is none), those of making it.
- */
-int registry_table(uint64_t *inode, int *fd);
 
 /*
  * Gives a mapping its release handler (NULL: none); finds it, and the token, of what the table with
@@ -105,38 +71,18 @@ int registry_set_release(const struct pmem2_map *token, pmem2fs_release_handler 
 int registry_find_release(uint64_t table, uint32_t slot_number, uint64_t generation,
 			  struct pmem2_map **token, pmem2fs_release_handler *handler, void **arg);
 
-/* For lock.c, in the child of a fork. */
-void registry_after_fork(void);
-
-/* The functions below are for reservations and called with the library's lock held. */
-
 /*
- * Takes a range for a mapping that is about to be made there and makes its token, which names
- * nothing yet; then either registry_establish (without the lock) shows the mapping, or
- * registry_abandon (without the lock) gives the range back.
- * Errors: PMEM2_E_MAPPING_EXISTS (something registered is there), -ENOMEM.
+ * With the library's lock held: takes a range for a mapping that is about to be made there, and
+ * makes its token, which names nothing yet. Then, without the lock, either registry_establish shows
+ * the mapping or registry_abandon gives the range back. Errors: PMEM2_E_MAPPING_EXISTS (another
+ * registered mapping overlaps), -ENOMEM.
  */
 int registry_occupy(uintptr_t address, size_t length, struct pmem2_map **token);
 int registry_establish(const struct pmem2_map *token, const struct mapping *mapping,
 		       const char *label, size_t label_length);
 void registry_abandon(const struct pmem2_map *token);
 
-/* Whether anything registered, or about to be, has a byte of [from, end). */
-bool registry_occupied(uintptr_t from, uintptr_t end);
-
-/* The live mapping in `reservation` that has the lowest mapped byte of [from, end), or NULL. */
-struct pmem2_map *registry_lowest(const struct pmem2_vm_reservation *reservation, uintptr_t from,
-				  uintptr_t end);
-
-/*
- * The order of mappings is that of where what is left of each starts: one may lie in a gap of
- * another. These find the lowest and the highest start of live ones in [from, end), NULL if there
- * is none; and where a mapping starts (where it was, if nothing is left), false if it is none.
- */
-struct pmem2_map *registry_lowest_start(const struct pmem2_vm_reservation *reservation,
-					uintptr_t from, uintptr_t end);
-struct pmem2_map *registry_highest_start(const struct pmem2_vm_reservation *reservation,
-					 uintptr_t from, uintptr_t end);
-bool registry_start(const struct pmem2_map *token, uintptr_t *start);
+/* In the child of a fork: the threads that held mappings do not exist there. */
+void registry_after_fork(void);
 
 #endif

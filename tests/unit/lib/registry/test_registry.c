@@ -2,11 +2,11 @@
 /*
  * test_registry.c - tokens
  */
-/* The files themselves, to make a handle old without two thousand million mappings. */
-#include "registry/registry.c"
-#include "registry/handles.c"
-
+#include "base/lock.h"
 #include "helper.h"
+#include "registry/address_order.h"
+#include "registry/handles.h"
+#include "registry/registry.h"
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -167,10 +167,10 @@ static void test_occupied_is_no_mapping(void **state)
 	mapping.facts.reservation = in;
 	library_lock();
 	assert_ok(registry_occupy(0x100000, PAGE, &token));
-	assert_true(registry_occupied(0x100000 + PAGE - 1, 0x100000 + PAGE));
-	assert_false(registry_occupied(0x100000 + PAGE, 0x100000 + 2 * PAGE));
+	assert_true(address_order_occupied(0x100000 + PAGE - 1, 0x100000 + PAGE));
+	assert_false(address_order_occupied(0x100000 + PAGE, 0x100000 + 2 * PAGE));
 	assert_int_equal(registry_occupy(0x100000, PAGE, &other), PMEM2_E_MAPPING_EXISTS);
-	assert_null(registry_lowest(in, 0, UINTPTR_MAX));
+	assert_null(address_order_lowest(in, 0, UINTPTR_MAX));
 	library_unlock();
 	assert_false(there(token));
 	assert_int_equal(registry_facts(token, &mapping), PMEM2_E_MAPPING_NOT_FOUND);
@@ -179,14 +179,14 @@ static void test_occupied_is_no_mapping(void **state)
 	assert_ok(registry_establish(token, &mapping, "a", 1));
 	assert_true(there(token));
 	library_lock();
-	assert_ptr_equal(registry_lowest(in, 0, UINTPTR_MAX), token);
-	assert_ptr_equal(registry_highest_start(in, 0, UINTPTR_MAX), token);
-	assert_null(registry_lowest(NULL, 0, UINTPTR_MAX));
+	assert_ptr_equal(address_order_lowest(in, 0, UINTPTR_MAX), token);
+	assert_ptr_equal(address_order_highest_start(in, 0, UINTPTR_MAX), token);
+	assert_null(address_order_lowest(NULL, 0, UINTPTR_MAX));
 	library_unlock();
 	assert_ok(registry_claim(token, &mapping, &piece));
 	library_lock();
-	assert_null(registry_lowest(in, 0, UINTPTR_MAX));
-	assert_true(registry_occupied(0x100000, 0x100000 + PAGE));
+	assert_null(address_order_lowest(in, 0, UINTPTR_MAX));
+	assert_true(address_order_occupied(0x100000, 0x100000 + PAGE));
 	library_unlock();
 	registry_release(token);
 
@@ -195,7 +195,7 @@ static void test_occupied_is_no_mapping(void **state)
 	library_unlock();
 	registry_abandon(token);
 	library_lock();
-	assert_false(registry_occupied(0, UINTPTR_MAX));
+	assert_false(address_order_occupied(0, UINTPTR_MAX));
 	library_unlock();
 }
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * registry_order.c - which mappings lie where, for reservations
+ * address_order.c - which mappings lie where, for reservations
  *
  * Owns nothing. Calls handles.c and interval_index.c with the library's lock held, as its callers
  * do.
  */
+#include "registry/address_order.h"
 #include "registry/handles.h"
 #include "registry/registry.h"
 
-bool registry_occupied(uintptr_t from, uintptr_t end)
+bool address_order_occupied(uintptr_t from, uintptr_t end)
 {
 	return interval_index_any(from, end);
 }
@@ -18,8 +19,8 @@ static bool is_live_in(const struct handle *handle, const struct pmem2_vm_reserv
 	return handle_is_live(handle) && handle->facts.reservation == reservation;
 }
 
-struct pmem2_map *registry_lowest(const struct pmem2_vm_reservation *reservation, uintptr_t from,
-				  uintptr_t end)
+struct pmem2_map *address_order_lowest(const struct pmem2_vm_reservation *reservation,
+				       uintptr_t from, uintptr_t end)
 {
 	const struct indexed_interval *found;
 
@@ -36,8 +37,8 @@ static bool is_start_in(const struct indexed_interval *interval,
 	       is_live_in(interval->owner, reservation);
 }
 
-struct pmem2_map *registry_lowest_start(const struct pmem2_vm_reservation *reservation,
-					uintptr_t from, uintptr_t end)
+struct pmem2_map *address_order_lowest_start(const struct pmem2_vm_reservation *reservation,
+					     uintptr_t from, uintptr_t end)
 {
 	const struct indexed_interval *found;
 
@@ -47,8 +48,8 @@ struct pmem2_map *registry_lowest_start(const struct pmem2_vm_reservation *reser
 	return found ? token_of(found->owner) : NULL;
 }
 
-struct pmem2_map *registry_highest_start(const struct pmem2_vm_reservation *reservation,
-					 uintptr_t from, uintptr_t end)
+struct pmem2_map *address_order_highest_start(const struct pmem2_vm_reservation *reservation,
+					      uintptr_t from, uintptr_t end)
 {
 	const struct indexed_interval *found;
 
@@ -58,7 +59,7 @@ struct pmem2_map *registry_highest_start(const struct pmem2_vm_reservation *rese
 	return found ? token_of(found->owner) : NULL;
 }
 
-bool registry_start(const struct pmem2_map *token, uintptr_t *start)
+bool address_order_start(const struct pmem2_map *token, uintptr_t *start)
 {
 	enum pmem2_granularity granularity;
 	const struct indexed_interval *first;
