@@ -1,28 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * lock.c - who may use what the library owns, among threads and across fork
+ * lock.c - the locks of the library, among threads and across fork
  *
- * Owns the locks. Calls registry.c and table.c in the child of a fork, before anybody else does.
+ * Owns both locks and the condition. Calls base/cancel and libc. fork.c calls the functions for
+ * forks.
  */
 #include "base/lock.h"
 #include "base/cancel.h"
-#include "registry/publication.h"
-#include "registry/registry.h"
-#include "registry/table.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 
-/* They check who has them: a signal handler may fork in the middle of a call of this library. */
+/* They know their owner: a signal handler may fork while it interrupts a call of the library. */
 static pthread_mutex_t library = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
 static pthread_mutex_t descriptors = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
 static pthread_cond_t woken = PTHREAD_COND_INITIALIZER;
 
-/* The cancellation state from before, of who has the lock. */
+/* The cancellation state, before the lock was taken, of the thread that holds it. */
 static int library_state;
 static int descriptors_state;
 
-/* What this fork has locked. */
+/* Which locks the thread that forks has taken for the fork. */
 static bool locked_library;
 static bool locked_descriptors;
 
@@ -84,9 +82,9 @@ static bool is_ours(pthread_mutex_t *mutex)
 	return false;
 }
 
-static void before_fork(void)
+void library_before_fork(void)
 {
-	/* Whoever has descriptors open may be waiting for a lock that this thread has. */
+	/* A thread that has descriptors open may be waiting for a lock that this thread holds. */
 	bool locked = (is_ours(&library) ? pthread_mutex_trylock(&descriptors)
 					 : pthread_mutex_lock(&descriptors)) == 0;
 
@@ -94,7 +92,7 @@ static void before_fork(void)
 	locked_descriptors = locked;
 }
 
-static void after_fork(void)
+void library_after_fork(void)
 {
 	bool locked = locked_descriptors;
 
@@ -105,34 +103,24 @@ static void after_fork(void)
 }
 
 /*
- * The threads that waited are not there. The locks know their owner by a number that this thread
- * does not have here: they are made anew. What was interrupted has the lock here too.
+ * The mutexes store their owner as a thread id, which differs in the child, so that they are made
+ * anew; so is the condition, whose waiting threads do not exist in the child.
  */
-static void in_child(void)
+bool library_in_child(void)
 {
 	static const pthread_mutex_t fresh_mutex = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
 	static const pthread_cond_t fresh_cond = PTHREAD_COND_INITIALIZER;
 
-	/* Refused, but without it the thread sanitizer believes that they stay locked. */
+	/* They fail, but without them the thread sanitizer believes that the mutexes stay locked.
+	 */
 	pthread_mutex_unlock(&library);
 	if (locked_descriptors)
 		pthread_mutex_unlock(&descriptors);
 	woken = fresh_cond;
 	library = fresh_mutex;
 	descriptors = fresh_mutex;
-	publication_after_fork();
-	registry_after_fork();
 	if (locked_library)
-		return;
+		return false;
 	pthread_mutex_lock(&library);
-	table_stand_in();
-}
-
-/*
- * When the library is loaded: a program's own handlers come later, and so run before ours takes the
- * locks. Who holds a lock of the program's and calls this library is not waited for with them held.
- */
-__attribute__((constructor)) static void expect_forks(void)
-{
-	pthread_atfork(before_fork, after_fork, in_child);
+	return true;
 }

@@ -1,30 +1,43 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * lock.h - who may use what the library owns, among threads and across fork
+ * lock.h - the locks of the library, among threads and across fork
  *
- * A thread cannot be cancelled while it has a lock. fork waits for both locks, so a child gets
- * whatever they guard in order. A signal handler that interrupts a call of this library may fork,
- * and may do nothing else with the library: it would wait for itself, and to go on without the lock
- * could unmap what belongs to somebody else. The process is aborted instead.
+ * A thread cannot be cancelled while it holds a lock. fork waits for both locks, so that the child
+ * finds what they guard consistent.
+ *
+ * A signal handler that interrupts a call of the library may fork, but may not call the library: it
+ * would wait for its own thread, and without the lock it could unmap memory of another owner. The
+ * process is aborted instead.
  */
-#ifndef PMEM2FS_LOCK_H
-#define PMEM2FS_LOCK_H
+#ifndef PMEM2FS_LIB_BASE_LOCK_H
+#define PMEM2FS_LIB_BASE_LOCK_H
 
 #include <stdbool.h>
 
-/* The lock of all that the library owns. Held over no mmap or munmap of a mapping. */
+/* The library's lock, which guards all that the library owns. Not held while a mapping is made or
+ * unmapped. */
 void library_lock(void);
 void library_unlock(void);
 
-/* With the lock held: gives it up until library_wake is called, or for no reason. */
+/* With the lock held: releases it until library_wake is called, or for no reason. */
 void library_wait(void);
 void library_wake(void);
 
 /*
- * For one thread at a time, that has descriptors open which no child may inherit; false: another
- * one is at it. It may take the lock above meanwhile, and not the other way round.
+ * For one thread at a time, which opens descriptors that no child may inherit. False: another
+ * thread is doing so. The thread may take the library's lock meanwhile; a thread that holds the
+ * library's lock may not call this.
  */
 bool library_open_begin(void);
 void library_open_end(void);
+
+/*
+ * For fork: take both locks before it, and release them in the parent and in the child. In the
+ * child the result is true if the fork interrupted a call that holds the library's lock: the call
+ * goes on in the child, with the lock held.
+ */
+void library_before_fork(void);
+void library_after_fork(void);
+bool library_in_child(void);
 
 #endif

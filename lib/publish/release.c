@@ -135,7 +135,7 @@ static void leave(const struct entry *entry)
 
 static struct entry forking; /* of the thread that forks: it has the lock */
 
-static void lock_for_fork(void)
+void release_before_fork(void)
 {
 	struct entry entry;
 
@@ -143,22 +143,17 @@ static void lock_for_fork(void)
 	forking = entry;
 }
 
-static void unlock_after_fork(void)
+void release_after_fork(void)
 {
 	const struct entry entry = forking;
 
 	leave(&entry);
 }
 
-static void begin_in_child(void)
+void release_in_child(void)
 {
 	begin_process();
-	unlock_after_fork();
-}
-
-__attribute__((constructor)) static void expect_forks(void)
-{
-	pthread_atfork(lock_for_fork, unlock_after_fork, begin_in_child);
+	release_after_fork();
 }
 
 static void send_answer(void)

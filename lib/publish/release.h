@@ -2,13 +2,21 @@
 /*
  * release.h - handlers that give mappings up when the daemon asks
  */
-#ifndef PMEM2FS_RELEASE_H
-#define PMEM2FS_RELEASE_H
+#ifndef PMEM2FS_LIB_PUBLISH_RELEASE_H
+#define PMEM2FS_LIB_PUBLISH_RELEASE_H
 
 /* How many requests may wait for the daemon's word at once; further ones are refused. */
 #define RELEASE_REQUESTS_MAX 1024
 
 /* How many packets one call of pmem2fs_dispatch takes, so that it ends whatever the daemon does. */
 #define RELEASE_PACKETS_MAX 64
+
+/*
+ * For fork: take the lock before it, and release it in the parent and in the child, which closes
+ * its copies of the descriptors.
+ */
+void release_before_fork(void);
+void release_after_fork(void);
+void release_in_child(void);
 
 #endif
