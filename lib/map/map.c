@@ -187,7 +187,7 @@ static void describe_source(const struct pmem2_source *src, struct mapping_facts
 	facts->created = now();
 }
 
-static int check_granularity(const struct pmem2_config *cfg, const struct mapping *mapping)
+static int check_granularity(const struct pmem2_config *cfg, const struct mapping_info *mapping)
 {
 	if (mapping->granularity <= cfg->granularity)
 		return 0;
@@ -199,7 +199,7 @@ static int check_granularity(const struct pmem2_config *cfg, const struct mappin
 
 /* Maps somewhere and describes the mapping. */
 static int make_mapping(const struct pmem2_config *cfg, const struct pmem2_source *src,
-			const struct plan *plan, struct mapping *mapping)
+			const struct plan *plan, struct mapping_info *mapping)
 {
 	struct mapping_facts *facts = &mapping->facts;
 	int ret;
@@ -230,7 +230,7 @@ static int make_mapping(const struct pmem2_config *cfg, const struct pmem2_sourc
 static int map_in_reservation(struct pmem2_map **map_ptr, const struct pmem2_config *cfg,
 			      const struct pmem2_source *src, const struct plan *plan)
 {
-	struct mapping mapping = {0};
+	struct mapping_info mapping = {0};
 	struct pmem2_map *map;
 	size_t length = page_round_up(plan->length);
 	uintptr_t address;
@@ -272,7 +272,7 @@ abandon:
 static int map_new(struct pmem2_map **map_ptr, const struct pmem2_config *cfg,
 		   const struct pmem2_source *src)
 {
-	struct mapping mapping = {0};
+	struct mapping_info mapping = {0};
 	struct plan plan = {0};
 	int ret;
 
@@ -316,7 +316,7 @@ int pmem2_map(struct pmem2_map **map_ptr, const struct pmem2_config *cfg,
 int pmem2_map_from_existing(struct pmem2_map **map_ptr, const struct pmem2_source *src, void *addr,
 			    size_t len, enum pmem2_granularity gran)
 {
-	struct mapping mapping = {
+	struct mapping_info mapping = {
 		.address = (uintptr_t)addr,
 		.length = len,
 		.granularity = gran,

@@ -17,7 +17,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
-static int unmap_piece(const struct mapping *mapping, const struct interval *piece)
+static int unmap_piece(const struct mapping_info *mapping, const struct interval *piece)
 {
 	size_t length = piece->end - piece->begin;
 	char reason[128];
@@ -34,7 +34,7 @@ static int unmap_piece(const struct mapping *mapping, const struct interval *pie
 }
 
 /* Unmaps what is left of a claimed mapping, piece by piece. */
-static int unmap_all(const struct pmem2_map *map, const struct mapping *mapping,
+static int unmap_all(const struct pmem2_map *map, const struct mapping_info *mapping,
 		     struct interval *piece)
 {
 	uintptr_t end = mapping->address + page_round_up(mapping->length);
@@ -57,7 +57,7 @@ static int unmap_all(const struct pmem2_map *map, const struct mapping *mapping,
 
 static int unmap(struct pmem2_map **map_ptr)
 {
-	struct mapping mapping;
+	struct mapping_info mapping;
 	struct pmem2_map *map;
 	struct interval piece;
 	int ret;
@@ -96,7 +96,7 @@ int pmem2_map_delete(struct pmem2_map **map_ptr)
 }
 
 /* What a range of a mapping means in addresses: whole pages. */
-static int find_range(const struct mapping *mapping, size_t offset, size_t length,
+static int find_range(const struct mapping_info *mapping, size_t offset, size_t length,
 		      struct interval *range)
 {
 	size_t page =
@@ -129,7 +129,7 @@ static int check_mapped(const struct pmem2_map *map, const struct interval *rang
 	return 0;
 }
 
-static int unmap_held(const struct pmem2_map *map, const struct mapping *mapping,
+static int unmap_held(const struct pmem2_map *map, const struct mapping_info *mapping,
 		      const struct interval *range, unsigned flags)
 {
 	struct interval piece = {0};
@@ -151,7 +151,7 @@ static int unmap_held(const struct pmem2_map *map, const struct mapping *mapping
 
 static int unmap_range(struct pmem2_map *map, size_t offset, size_t length, unsigned flags)
 {
-	struct mapping mapping;
+	struct mapping_info mapping;
 	struct interval range;
 	int ret;
 

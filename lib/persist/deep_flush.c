@@ -87,7 +87,7 @@ static bool take_piece(struct interval *range, struct interval *piece)
 	return true;
 }
 
-static int flush_devdax(const struct mapping *mapping, struct interval range)
+static int flush_devdax(const struct mapping_info *mapping, struct interval range)
 {
 	struct pmem2fs_device device;
 	struct interval piece;
@@ -116,7 +116,7 @@ static int sync_pieces(struct interval range)
 int pmem2_deep_flush(struct pmem2_map *map, void *ptr, size_t size)
 {
 	uintptr_t begin = (uintptr_t)ptr;
-	struct mapping mapping;
+	struct mapping_info mapping;
 	int ret;
 
 	ret = registry_facts(map, &mapping);

@@ -58,7 +58,7 @@ static struct {
 } connection = {.fd = -1};
 
 /* What was asked for and may be told to begin. */
-static struct request {
+static struct release_request {
 	uint64_t number;
 	uint64_t table; /* its inode: the slots of another one are other mappings' */
 	uint64_t generation;
@@ -99,7 +99,7 @@ static void begin_process(void)
 }
 
 /* What is as it was when the lock is given up again. */
-struct entry {
+struct release_entry {
 	sigset_t mask;
 	int cancel_state;
 };
@@ -119,25 +119,25 @@ static void take_lock(void)
 		begin_process();
 }
 
-static void enter(struct entry *entry)
+static void enter(struct release_entry *entry)
 {
 	entry->cancel_state = cancel_disable();
 	block_signals(&entry->mask);
 	take_lock();
 }
 
-static void leave(const struct entry *entry)
+static void leave(const struct release_entry *entry)
 {
 	pthread_mutex_unlock(&lock);
 	pthread_sigmask(SIG_SETMASK, &entry->mask, NULL);
 	cancel_restore(entry->cancel_state);
 }
 
-static struct entry forking; /* of the thread that forks: it has the lock */
+static struct release_entry forking; /* of the thread that forks: it has the lock */
 
 void release_before_fork(void)
 {
-	struct entry entry;
+	struct release_entry entry;
 
 	enter(&entry);
 	forking = entry;
@@ -145,7 +145,7 @@ void release_before_fork(void)
 
 void release_after_fork(void)
 {
-	const struct entry entry = forking;
+	const struct release_entry entry = forking;
 
 	leave(&entry);
 }
@@ -184,7 +184,7 @@ static void answer(enum wire_type type, uint64_t request, int error)
 }
 
 /* Takes a request off the list; false: there is none of that number. */
-static bool take_request(uint64_t number, struct request *request)
+static bool take_request(uint64_t number, struct release_request *request)
 {
 	for (size_t i = 0; i < request_count; i++) {
 		if (requests[i].number != number)
@@ -197,7 +197,7 @@ static bool take_request(uint64_t number, struct request *request)
 }
 
 /* Without the lock for a while. */
-static int find_handler(const struct request *request, struct pmem2_map **map,
+static int find_handler(const struct release_request *request, struct pmem2_map **map,
 			pmem2fs_release_handler *handler, void **arg)
 {
 	int ret;
@@ -211,14 +211,14 @@ static int find_handler(const struct request *request, struct pmem2_map **map,
 
 static void take_ask(const struct wire_message *message)
 {
-	struct request request;
+	struct release_request request;
 	struct pmem2_map *map;
 	pmem2fs_release_handler handler;
 	void *arg;
 	int ret;
 
 	take_request(message->request, &request);
-	request = (struct request){
+	request = (struct release_request){
 		.number = message->request,
 		.table = message->table,
 		.generation = message->generation,
@@ -247,7 +247,7 @@ static int verdict(int result)
 
 /* With the signals that the program wants, and without the lock. */
 static int run_handler(pmem2fs_release_handler handler, struct pmem2_map *map, void *arg,
-		       const struct entry *entry)
+		       const struct release_entry *entry)
 {
 	int ret;
 
@@ -259,10 +259,10 @@ static int run_handler(pmem2fs_release_handler handler, struct pmem2_map *map, v
 	return verdict(ret);
 }
 
-static void take_go(const struct wire_message *message, const struct entry *entry)
+static void take_go(const struct wire_message *message, const struct release_entry *entry)
 {
 	unsigned before = forks;
-	struct request request;
+	struct release_request request;
 	struct pmem2_map *map;
 	pmem2fs_release_handler handler;
 	void *arg;
@@ -278,9 +278,9 @@ static void take_go(const struct wire_message *message, const struct entry *entr
 		answer(WIRE_DONE, request.number, ret);
 }
 
-static void take_message(const struct wire_message *message, const struct entry *entry)
+static void take_message(const struct wire_message *message, const struct release_entry *entry)
 {
-	struct request request;
+	struct release_request request;
 
 	switch (message->type) {
 	case WIRE_ASK:
@@ -298,7 +298,7 @@ static void take_message(const struct wire_message *message, const struct entry 
 }
 
 /* Takes what comes next; false: nothing does. An empty packet is as the end of the connection. */
-static bool take_packet(const struct entry *entry)
+static bool take_packet(const struct release_entry *entry)
 {
 	struct wire_message message;
 	ssize_t got = recv(connection.fd, &message, sizeof(message), MSG_DONTWAIT | MSG_TRUNC);
@@ -358,7 +358,7 @@ static void connect_daemon(void)
 		end_connection();
 }
 
-static void serve(const struct entry *entry)
+static void serve(const struct release_entry *entry)
 {
 	bool was_connected = connection.fd >= 0;
 	int packets = 0;
@@ -382,7 +382,7 @@ int pmem2fs_map_set_release_handler(struct pmem2_map *map, pmem2fs_release_handl
 				    void *arg)
 {
 	int ret = registry_set_release(map, handler, arg);
-	struct entry entry;
+	struct release_entry entry;
 
 	if (ret || !handler)
 		return ret;
@@ -416,7 +416,7 @@ static int get_fd(void)
 
 int pmem2fs_get_fd(void)
 {
-	struct entry entry;
+	struct release_entry entry;
 	int ret;
 
 	enter(&entry);
@@ -427,7 +427,7 @@ int pmem2fs_get_fd(void)
 
 int pmem2fs_dispatch(void)
 {
-	struct entry entry;
+	struct release_entry entry;
 	unsigned before;
 	int ret = 0;
 
@@ -450,7 +450,7 @@ int pmem2fs_dispatch(void)
 /* Whether this is still the process that the thread was started in: it may be a handler's child. */
 static bool is_at_home(unsigned when)
 {
-	struct entry entry;
+	struct release_entry entry;
 	bool same;
 
 	enter(&entry);
@@ -503,7 +503,7 @@ static int start_thread(void)
 
 int pmem2fs_start_thread(void)
 {
-	struct entry entry;
+	struct release_entry entry;
 	int ret;
 
 	enter(&entry);

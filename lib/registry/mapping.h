@@ -31,7 +31,7 @@ struct mapping_facts {
 	struct pmem2_vm_reservation *reservation; /* that contains it; NULL: none */
 };
 
-struct mapping {
+struct mapping_info {
 	uintptr_t address;
 	size_t length; /* bytes, not rounded to pages */
 	enum pmem2_granularity granularity;

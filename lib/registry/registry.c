@@ -73,7 +73,7 @@ void registry_after_fork(void)
 	}
 }
 
-static void fill_handle(struct handle *handle, const struct mapping *mapping)
+static void fill_handle(struct handle *handle, const struct mapping_info *mapping)
 {
 	atomic_store_explicit(&handle->address, mapping->address, memory_order_release);
 	atomic_store_explicit(&handle->length, mapping->length, memory_order_release);
@@ -158,7 +158,7 @@ static int index_handle(struct handle *handle, enum displace displaced)
 	return ret ? error_set(ret, "out of memory for a mapping") : 0;
 }
 
-int registry_add(const struct mapping *mapping, const char *label, size_t label_length,
+int registry_add(const struct mapping_info *mapping, const char *label, size_t label_length,
 		 struct pmem2_map **token)
 {
 	struct handle *handle;
@@ -193,7 +193,7 @@ unlock:
 
 int registry_occupy(uintptr_t address, size_t length, struct pmem2_map **token)
 {
-	const struct mapping mapping = {.address = address, .length = length};
+	const struct mapping_info mapping = {.address = address, .length = length};
 	struct handle *handle = handle_allocate();
 	int ret;
 
@@ -210,7 +210,7 @@ int registry_occupy(uintptr_t address, size_t length, struct pmem2_map **token)
 	return 0;
 }
 
-int registry_establish(const struct pmem2_map *token, const struct mapping *mapping,
+int registry_establish(const struct pmem2_map *token, const struct mapping_info *mapping,
 		       const char *label, size_t label_length)
 {
 	struct handle *handle = handle_of(token);
@@ -274,7 +274,7 @@ static struct handle *live_handle(const struct pmem2_map *token)
 	return handle;
 }
 
-static void copy_mapping(const struct handle *handle, struct mapping *mapping)
+static void copy_mapping(const struct handle *handle, struct mapping_info *mapping)
 {
 	mapping->address = handle_address(handle);
 	mapping->length = handle_length(handle);
@@ -282,7 +282,7 @@ static void copy_mapping(const struct handle *handle, struct mapping *mapping)
 	mapping->facts = handle->facts;
 }
 
-int registry_facts(const struct pmem2_map *token, struct mapping *mapping)
+int registry_facts(const struct pmem2_map *token, struct mapping_info *mapping)
 {
 	const struct handle *handle;
 
@@ -304,7 +304,8 @@ static struct handle *unheld_handle(const struct pmem2_map *token)
 	return handle;
 }
 
-int registry_claim(const struct pmem2_map *token, struct mapping *mapping, struct interval *piece)
+int registry_claim(const struct pmem2_map *token, struct mapping_info *mapping,
+		   struct interval *piece)
 {
 	struct handle *handle;
 
@@ -347,7 +348,7 @@ void registry_restore(const struct pmem2_map *token)
 	library_unlock();
 }
 
-int registry_hold(const struct pmem2_map *token, struct mapping *mapping)
+int registry_hold(const struct pmem2_map *token, struct mapping_info *mapping)
 {
 	struct handle *handle;
 

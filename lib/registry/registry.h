@@ -14,7 +14,7 @@
  * that part of the other by itself, which loses it.
  * Errors: PMEM2_E_MAP_EXISTS, -ENOMEM.
  */
-int registry_add(const struct mapping *mapping, const char *label, size_t label_length,
+int registry_add(const struct mapping_info *mapping, const char *label, size_t label_length,
 		 struct pmem2_map **token);
 
 /* Whether a registered mapping lies right before or behind a range. */
@@ -31,14 +31,15 @@ bool registry_look(const struct pmem2_map *token, uintptr_t *address, size_t *le
 		   enum pmem2_granularity *granularity);
 
 /* Copies all that is known of a live mapping. Errors: PMEM2_E_MAPPING_NOT_FOUND. */
-int registry_facts(const struct pmem2_map *token, struct mapping *mapping);
+int registry_facts(const struct pmem2_map *token, struct mapping_info *mapping);
 
 /*
  * Unmapping: claim takes the object from all others and its slot out of the table, and tells the
  * first piece as registry_next_piece does (an empty one if there is none); then either release ends
  * it or restore makes everything as it was (without what was dropped meanwhile).
  */
-int registry_claim(const struct pmem2_map *token, struct mapping *mapping, struct interval *piece);
+int registry_claim(const struct pmem2_map *token, struct mapping_info *mapping,
+		   struct interval *piece);
 void registry_release(const struct pmem2_map *token);
 void registry_restore(const struct pmem2_map *token);
 
@@ -46,7 +47,7 @@ void registry_restore(const struct pmem2_map *token);
  * Unmapping a part: hold makes the others who would unmap the object wait until unhold. All else
  * works meanwhile.
  */
-int registry_hold(const struct pmem2_map *token, struct mapping *mapping);
+int registry_hold(const struct pmem2_map *token, struct mapping_info *mapping);
 void registry_unhold(const struct pmem2_map *token);
 
 /*
@@ -78,7 +79,7 @@ int registry_find_release(uint64_t table, uint32_t slot_number, uint64_t generat
  * registered mapping overlaps), -ENOMEM.
  */
 int registry_occupy(uintptr_t address, size_t length, struct pmem2_map **token);
-int registry_establish(const struct pmem2_map *token, const struct mapping *mapping,
+int registry_establish(const struct pmem2_map *token, const struct mapping_info *mapping,
 		       const char *label, size_t label_length);
 void registry_abandon(const struct pmem2_map *token);
 

@@ -36,7 +36,7 @@ struct raw_slot {
 _Static_assert(sizeof(struct raw_slot) == sizeof(struct table_slot), "one layout");
 
 /* Two looks at a row of slots, kept while pmem2fs_table_next goes through them. */
-struct batch {
+struct slot_batch {
 	uint32_t next; /* slot to be taken next */
 	uint32_t left; /* slots not taken yet; they are the last of the arrays' `count` */
 	uint32_t count;
@@ -49,7 +49,7 @@ struct pmem2fs_table {
 	int fd;
 	uint32_t header_size;
 	uint32_t slot_count;
-	struct batch *batch;
+	struct slot_batch *batch;
 };
 
 static dev_t shmem_dev;
@@ -328,7 +328,7 @@ static int count_used(const struct pmem2fs_table *table, uint32_t *used)
 /* -ENOENT: there is nothing from the first one on. */
 static int fill_batch(const struct pmem2fs_table *table, uint32_t first)
 {
-	struct batch *batch = table->batch;
+	struct slot_batch *batch = table->batch;
 	uint32_t count, used;
 	int ret;
 
@@ -358,7 +358,7 @@ static int fill_batch(const struct pmem2fs_table *table, uint32_t first)
  */
 static int need_batch(const struct pmem2fs_table *table, uint32_t slot)
 {
-	struct batch *batch = table->batch;
+	struct slot_batch *batch = table->batch;
 
 	return batch->left && slot == batch->next ? 0 : fill_batch(table, slot);
 }
@@ -366,7 +366,7 @@ static int need_batch(const struct pmem2fs_table *table, uint32_t slot)
 /* Takes the first slot of the batch out of it. */
 static int take_slot(const struct pmem2fs_table *table, struct raw_slot *found)
 {
-	struct batch *batch = table->batch;
+	struct slot_batch *batch = table->batch;
 	uint32_t slot = batch->next++;
 	uint32_t i = batch->count - batch->left--;
 	int ret = judge(&batch->before[i], &batch->after[i]);

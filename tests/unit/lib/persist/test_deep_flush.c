@@ -75,7 +75,7 @@ static int reset(void **state)
 static struct pmem2_map *register_map(char *address, size_t size, uint8_t type,
 				      enum pmem2_granularity granularity)
 {
-	struct mapping mapping = {
+	struct mapping_info mapping = {
 		.address = (uintptr_t)address,
 		.length = size,
 		.granularity = granularity,

@@ -10,7 +10,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-static const struct mapping example = {
+static const struct mapping_info example = {
 	.address = 0x10000,
 	.length = PAGE,
 	.granularity = PMEM2_GRANULARITY_PAGE,
@@ -21,7 +21,7 @@ static const struct mapping example = {
 
 static struct pmem2_map *add(uintptr_t address)
 {
-	struct mapping mapping = example;
+	struct mapping_info mapping = example;
 	struct pmem2_map *token = NULL;
 
 	mapping.address = address;
@@ -31,7 +31,7 @@ static struct pmem2_map *add(uintptr_t address)
 
 static void drop(struct pmem2_map *token)
 {
-	struct mapping mapping;
+	struct mapping_info mapping;
 	struct interval piece;
 
 	assert_ok(registry_claim(token, &mapping, &piece));
@@ -104,7 +104,7 @@ static void test_many_at_once(void **state)
 static void test_claimed_can_be_seen_but_not_used(void **state)
 {
 	struct pmem2_map *token = add(0x10000);
-	struct mapping mapping;
+	struct mapping_info mapping;
 	struct interval piece;
 	uint32_t slot;
 
@@ -125,7 +125,7 @@ static void test_claimed_can_be_seen_but_not_used(void **state)
 
 static struct pmem2_map *add_fresh(uintptr_t address, size_t length)
 {
-	struct mapping mapping = example;
+	struct mapping_info mapping = example;
 	struct pmem2_map *token = NULL;
 
 	mapping.address = address;
@@ -137,7 +137,7 @@ static struct pmem2_map *add_fresh(uintptr_t address, size_t length)
 
 static void check_pieces(struct pmem2_map *token, size_t count, const struct interval *expected)
 {
-	struct mapping mapping;
+	struct mapping_info mapping;
 	struct interval piece = {0};
 	size_t found = 0;
 
@@ -156,7 +156,7 @@ static void check_pieces(struct pmem2_map *token, size_t count, const struct int
 static void test_occupied_is_no_mapping(void **state)
 {
 	struct pmem2_vm_reservation *const in = (struct pmem2_vm_reservation *)0x1000;
-	struct mapping mapping = example;
+	struct mapping_info mapping = example;
 	struct pmem2_map *token = NULL;
 	struct pmem2_map *other = NULL;
 	struct interval piece;
