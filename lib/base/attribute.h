@@ -2,8 +2,8 @@
 /*
  * attribute.h - reading the small files of /proc and /sys
  */
-#ifndef PMEM2FS_ATTRIBUTE_H
-#define PMEM2FS_ATTRIBUTE_H
+#ifndef PMEM2FS_LIB_BASE_ATTRIBUTE_H
+#define PMEM2FS_LIB_BASE_ATTRIBUTE_H
 
 #include <stddef.h>
 #include <sys/types.h>

@@ -5,8 +5,8 @@
  * open, read, close, msync and waiting for a condition would end the thread, and with it leave a
  * lock or an object that nobody can use any more. No system call.
  */
-#ifndef PMEM2FS_CANCEL_H
-#define PMEM2FS_CANCEL_H
+#ifndef PMEM2FS_LIB_BASE_CANCEL_H
+#define PMEM2FS_LIB_BASE_CANCEL_H
 
 #include <pthread.h>
 

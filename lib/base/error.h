@@ -2,8 +2,8 @@
 /*
  * error.h - the text behind an error code, one per thread
  */
-#ifndef PMEM2FS_ERROR_H
-#define PMEM2FS_ERROR_H
+#ifndef PMEM2FS_LIB_BASE_ERROR_H
+#define PMEM2FS_LIB_BASE_ERROR_H
 
 /* Remembers the text for pmem2_errormsg of this thread and returns `error`. */
 int error_set(int error, const char *format, ...) __attribute__((__format__(__printf__, 2, 3)));

@@ -2,8 +2,8 @@
 /*
  * page.h - the system's page
  */
-#ifndef PMEM2FS_PAGE_H
-#define PMEM2FS_PAGE_H
+#ifndef PMEM2FS_LIB_BASE_PAGE_H
+#define PMEM2FS_LIB_BASE_PAGE_H
 
 #include <stdatomic.h>
 #include <stddef.h>

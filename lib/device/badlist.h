@@ -2,8 +2,8 @@
 /*
  * badlist.h - a list of bad bytes, and the kernel's list of the bad sectors of a device
  */
-#ifndef PMEM2FS_BADLIST_H
-#define PMEM2FS_BADLIST_H
+#ifndef PMEM2FS_LIB_DEVICE_BADLIST_H
+#define PMEM2FS_LIB_DEVICE_BADLIST_H
 
 #include <stddef.h>
 #include <stdint.h>

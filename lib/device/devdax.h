@@ -2,8 +2,8 @@
 /*
  * devdax.h - what sysfs says of a device-DAX node
  */
-#ifndef PMEM2FS_DEVDAX_H
-#define PMEM2FS_DEVDAX_H
+#ifndef PMEM2FS_LIB_DEVICE_DEVDAX_H
+#define PMEM2FS_LIB_DEVICE_DEVDAX_H
 
 #include <stdbool.h>
 #include <stddef.h>

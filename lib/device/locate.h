@@ -2,8 +2,8 @@
 /*
  * locate.h - which pmem disk or DAX node a device number stands for
  */
-#ifndef PMEM2FS_LOCATE_H
-#define PMEM2FS_LOCATE_H
+#ifndef PMEM2FS_LIB_DEVICE_LOCATE_H
+#define PMEM2FS_LIB_DEVICE_LOCATE_H
 
 #include "libpmem2fs.h"
 

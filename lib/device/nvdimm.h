@@ -2,8 +2,8 @@
 /*
  * nvdimm.h - libndctl, as this library uses it
  */
-#ifndef PMEM2FS_NVDIMM_H
-#define PMEM2FS_NVDIMM_H
+#ifndef PMEM2FS_LIB_DEVICE_NVDIMM_H
+#define PMEM2FS_LIB_DEVICE_NVDIMM_H
 
 #include <ndctl/libndctl.h>
 

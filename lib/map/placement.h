@@ -2,8 +2,8 @@
 /*
  * placement.h - where in the address space a mapping goes
  */
-#ifndef PMEM2FS_PLACEMENT_H
-#define PMEM2FS_PLACEMENT_H
+#ifndef PMEM2FS_LIB_MAP_PLACEMENT_H
+#define PMEM2FS_LIB_MAP_PLACEMENT_H
 
 #include <stddef.h>
 #include <stdint.h>

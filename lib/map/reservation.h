@@ -2,8 +2,8 @@
 /*
  * reservation.h - address space kept free for mappings
  */
-#ifndef PMEM2FS_RESERVATION_H
-#define PMEM2FS_RESERVATION_H
+#ifndef PMEM2FS_LIB_MAP_RESERVATION_H
+#define PMEM2FS_LIB_MAP_RESERVATION_H
 
 #include "libpmem2fs.h"
 

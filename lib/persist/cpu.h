@@ -2,8 +2,8 @@
 /*
  * cpu.h - which of the processor's instructions to store and to flush with
  */
-#ifndef PMEM2FS_CPU_H
-#define PMEM2FS_CPU_H
+#ifndef PMEM2FS_LIB_PERSIST_CPU_H
+#define PMEM2FS_LIB_PERSIST_CPU_H
 
 #include "persist/cache_line.h"
 

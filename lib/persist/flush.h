@@ -2,8 +2,8 @@
 /*
  * flush.h - making stores persistent
  */
-#ifndef PMEM2FS_FLUSH_H
-#define PMEM2FS_FLUSH_H
+#ifndef PMEM2FS_LIB_PERSIST_FLUSH_H
+#define PMEM2FS_LIB_PERSIST_FLUSH_H
 
 #include "libpmem2.h"
 

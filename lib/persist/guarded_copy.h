@@ -2,8 +2,8 @@
 /*
  * guarded_copy.h - copying from and to memory that may fail below the copy
  */
-#ifndef PMEM2FS_GUARDED_COPY_H
-#define PMEM2FS_GUARDED_COPY_H
+#ifndef PMEM2FS_LIB_PERSIST_GUARDED_COPY_H
+#define PMEM2FS_LIB_PERSIST_GUARDED_COPY_H
 
 #include "libpmem2.h"
 

@@ -2,8 +2,8 @@
 /*
  * announce.h - telling the daemon of this process's table
  */
-#ifndef PMEM2FS_ANNOUNCE_H
-#define PMEM2FS_ANNOUNCE_H
+#ifndef PMEM2FS_LIB_PUBLISH_ANNOUNCE_H
+#define PMEM2FS_LIB_PUBLISH_ANNOUNCE_H
 
 #include <stdbool.h>
 #include <stdint.h>

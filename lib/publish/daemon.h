@@ -2,8 +2,8 @@
 /*
  * daemon.h - the connection to the daemon
  */
-#ifndef PMEM2FS_DAEMON_H
-#define PMEM2FS_DAEMON_H
+#ifndef PMEM2FS_LIB_PUBLISH_DAEMON_H
+#define PMEM2FS_LIB_PUBLISH_DAEMON_H
 
 #include <stdbool.h>
 

@@ -6,8 +6,8 @@
  *
  * None of the functions takes a lock: registry.c calls them with its own held.
  */
-#ifndef PMEM2FS_TABLE_H
-#define PMEM2FS_TABLE_H
+#ifndef PMEM2FS_LIB_REGISTRY_TABLE_H
+#define PMEM2FS_LIB_REGISTRY_TABLE_H
 
 #include "format/table.h"
 

@@ -2,8 +2,8 @@
 /*
  * badblock.h - the bad blocks of a source
  */
-#ifndef PMEM2FS_BADBLOCK_H
-#define PMEM2FS_BADBLOCK_H
+#ifndef PMEM2FS_LIB_SOURCE_BADBLOCK_H
+#define PMEM2FS_LIB_SOURCE_BADBLOCK_H
 
 #include "device/badlist.h"
 #include "source/source.h"

@@ -2,8 +2,8 @@
 /*
  * config.h - how something is to be mapped
  */
-#ifndef PMEM2FS_CONFIG_H
-#define PMEM2FS_CONFIG_H
+#ifndef PMEM2FS_LIB_SOURCE_CONFIG_H
+#define PMEM2FS_LIB_SOURCE_CONFIG_H
 
 #include "libpmem2fs.h"
 #include <stdbool.h>

@@ -2,8 +2,8 @@
 /*
  * granularity.h - how much has to be flushed for a store to be persistent
  */
-#ifndef PMEM2FS_GRANULARITY_H
-#define PMEM2FS_GRANULARITY_H
+#ifndef PMEM2FS_LIB_SOURCE_GRANULARITY_H
+#define PMEM2FS_LIB_SOURCE_GRANULARITY_H
 
 #include "source/source.h"
 

@@ -4,8 +4,8 @@
  *
  * A source borrows its descriptor and never duplicates or closes it.
  */
-#ifndef PMEM2FS_SOURCE_H
-#define PMEM2FS_SOURCE_H
+#ifndef PMEM2FS_LIB_SOURCE_SOURCE_H
+#define PMEM2FS_LIB_SOURCE_SOURCE_H
 
 #include "libpmem2fs.h"
 #include <stdatomic.h>

@@ -6,8 +6,8 @@
  * odd while it is free or being written, even and not 0 while it holds a mapping; it only ever
  * grows. A slot that holds a mapping does not change.
  */
-#ifndef PMEM2FS_TABLE_FORMAT_H
-#define PMEM2FS_TABLE_FORMAT_H
+#ifndef PMEM2FS_LIB_FORMAT_TABLE_H
+#define PMEM2FS_LIB_FORMAT_TABLE_H
 
 #include "libpmem2fs.h"
 #include <stdatomic.h>

@@ -17,8 +17,8 @@
  * WIRE_READY. Whatever is unmapped is what the kernel and the table show, not what is said here.
  * Requests of several mappings may be under way at once. Unknown types are ignored.
  */
-#ifndef PMEM2FS_WIRE_H
-#define PMEM2FS_WIRE_H
+#ifndef PMEM2FS_LIB_FORMAT_WIRE_H
+#define PMEM2FS_LIB_FORMAT_WIRE_H
 
 #include <stdint.h>
 
