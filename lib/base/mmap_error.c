@@ -22,11 +22,9 @@
 
 size_t mmap_error_max_map_count(void)
 {
-	char text[32];
-	unsigned long long count = 0;
+	uint64_t count = 0;
 
-	if (attribute_read("/proc/sys/vm/max_map_count", text, sizeof(text)) > 0)
-		count = strtoull(text, NULL, 10);
+	attribute_read_number("/proc/sys/vm/max_map_count", &count);
 	return count ? (size_t)count : DEFAULT_MAX_MAP_COUNT;
 }
 

@@ -14,7 +14,6 @@
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -51,40 +50,38 @@ int devdax_check(dev_t rdev)
 			 major(rdev), minor(rdev));
 }
 
-/* Reads a number of one line; `format_error` is returned when it is none. */
-static int read_number(dev_t rdev, const char *name, int format_error, size_t *number)
+/* `format_error` is returned when the file does not hold a number. */
+static int read_device_number(dev_t rdev, const char *name, int format_error, size_t *number)
 {
 	char path[ATTRIBUTE_PATH];
-	char text[32];
-	char *end;
-	unsigned long long value;
-	ssize_t n;
+	char text[32] = "";
+	uint64_t value;
 	int ret;
 
 	attribute_path(path, rdev, name);
-	n = attribute_read(path, text, sizeof(text));
-	if (n < 0) {
-		ret = n == -ENOENT ? -ENODEV : (int)n;
+	ret = attribute_read_number(path, &value);
+	if (ret == -EINVAL) {
+		attribute_read(path, text, sizeof(text));
+		text[strcspn(text, "\n")] = '\0';
+		return error_set(format_error, "%s: \"%s\" is not a number", path, text);
+	}
+	if (ret) {
+		ret = ret == -ENOENT ? -ENODEV : ret;
 		return error_set(ret, "%s: %s", path, strerror(-ret));
 	}
-	text[strcspn(text, "\n")] = '\0';
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (text[0] < '0' || text[0] > '9' || *end || errno || value > SIZE_MAX)
-		return error_set(format_error, "%s: \"%s\" is not a number", path, text);
 	*number = (size_t)value;
 	return 0;
 }
 
 int devdax_size(dev_t rdev, size_t *size)
 {
-	return read_number(rdev, "size", PMEM2_E_INVALID_SIZE_FORMAT, size);
+	return read_device_number(rdev, "size", PMEM2_E_INVALID_SIZE_FORMAT, size);
 }
 
 int devdax_alignment(dev_t rdev, size_t *alignment)
 {
 	size_t value = 0;
-	int ret = read_number(rdev, "align", PMEM2_E_INVALID_ALIGNMENT_FORMAT, &value);
+	int ret = read_device_number(rdev, "align", PMEM2_E_INVALID_ALIGNMENT_FORMAT, &value);
 
 	if (ret)
 		return ret;

@@ -28,7 +28,7 @@
 /* More device mappers on one another than anybody builds. */
 #define STACK_MAX 16
 
-static int join(char path[PATH_MAX], const char *dir, const char *name)
+static int join_path(char path[PATH_MAX], const char *dir, const char *name)
 {
 	return snprintf(path, PATH_MAX, "%s/%s", dir, name) < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
@@ -40,23 +40,10 @@ static void number_path(char path[64], dev_t dev, bool block)
 
 static int read_number(const char *dir, const char *name, uint64_t *number)
 {
-	char path[PATH_MAX], text[32], *end;
-	unsigned long long value;
-	ssize_t length;
-	int error;
+	char path[PATH_MAX];
+	int error = join_path(path, dir, name);
 
-	error = join(path, dir, name);
-	if (error)
-		return error;
-	length = attribute_read(path, text, sizeof(text));
-	if (length < 0)
-		return (int)length;
-	errno = 0;
-	value = strtoull(text, &end, 0);
-	if (errno || end == text)
-		return -EINVAL;
-	*number = value;
-	return 0;
+	return error ? error : attribute_read_number(path, number);
 }
 
 /* Whether the last name of what the link `name` in `dir` points to matches `pattern`. */
@@ -66,7 +53,7 @@ static bool link_matches(const char *dir, const char *name, const char *pattern)
 	const char *slash;
 	ssize_t length;
 
-	if (join(path, dir, name))
+	if (join_path(path, dir, name))
 		return false;
 	length = readlink(path, target, sizeof(target) - 1);
 	if (length < 0)
@@ -103,13 +90,13 @@ static bool step_down(char path[PATH_MAX])
 	int count = 0;
 	DIR *dir;
 
-	if (join(slaves, path, "slaves"))
+	if (join_path(slaves, path, "slaves"))
 		return false;
 	dir = opendir(slaves);
 	if (!dir)
 		return false;
 	while ((entry = readdir(dir)) != NULL)
-		if (entry->d_name[0] != '.' && !join(slave, slaves, entry->d_name))
+		if (entry->d_name[0] != '.' && !join_path(slave, slaves, entry->d_name))
 			count++;
 	closedir(dir);
 	return count == 1 && realpath(slave, path) != NULL;
@@ -165,7 +152,8 @@ static int locate_node(char path[PATH_MAX], struct pmem2fs_device *device)
 		error = read_number(path, "size", &device->size);
 	if (error)
 		return error;
-	if (!read_number(path, "numa_node", &numa_node) && (int64_t)numa_node >= 0)
+	/* The file holds -1 where there is no node, which is not read as a number. */
+	if (!read_number(path, "numa_node", &numa_node))
 		device->numa_node = (int64_t)numa_node;
 	/* Where memory begins is told to CAP_SYS_ADMIN only: to others as an error or as 0. */
 	if (read_number(path, "resource", &node_start))

@@ -13,11 +13,9 @@
 #include "persist/flush.h"
 #include "registry/registry.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 static int sync_file(uintptr_t begin, uintptr_t end)
 {
@@ -33,20 +31,6 @@ static int sync_file(uintptr_t begin, uintptr_t end)
 				 strerror(-ret));
 	}
 	return 0;
-}
-
-static int write_attribute(const char *path)
-{
-	ssize_t n;
-	int ret;
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	n = write(fd, "1", 1);
-	ret = n < 0 ? -errno : 0;
-	close(fd);
-	return ret;
 }
 
 /*
@@ -65,7 +49,7 @@ static int flush_region(const char *region)
 	if (n == 0 || n == -ENOENT)
 		return 0;
 	if (n > 0)
-		ret = state[0] == '0' ? 0 : write_attribute(path);
+		ret = state[0] == '0' ? 0 : attribute_write(path, "1");
 	else
 		ret = (int)n;
 	return ret ? error_set(ret, "%s: %s", path, strerror(-ret)) : 0;

@@ -6,29 +6,21 @@
  * changes the working directory: it belongs to the whole process.
  */
 #include "source/granularity.h"
+#include "base/attribute.h"
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
-static bool says_cpu_cache(int dir, const char *region)
+/* Whether the CPU caches of a region survive a power failure. */
+static bool has_persistent_caches(int dir, const char *region)
 {
-	static const char wanted[] = "cpu_cache\n";
 	char path[sizeof(((struct dirent *)0)->d_name) + sizeof("/persistence_domain")];
 	char text[32];
-	ssize_t n;
-	int fd;
 
 	snprintf(path, sizeof(path), "%s/persistence_domain", region);
-	fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, text, sizeof(text));
-	close(fd);
-	return n == (ssize_t)strlen(wanted) && memcmp(text, wanted, strlen(wanted)) == 0;
+	return attribute_read_at(dir, path, text, sizeof(text)) > 0 && !strcmp(text, "cpu_cache\n");
 }
 
 /* eADR: there is a region and the caches of all of them survive a power failure. */
@@ -46,7 +38,7 @@ static bool cpu_caches_persistent(void)
 		if (!strstr(entry->d_name, "region"))
 			continue;
 		found = true;
-		all = says_cpu_cache(dirfd(dir), entry->d_name);
+		all = has_persistent_caches(dirfd(dir), entry->d_name);
 	}
 	closedir(dir);
 	return found && all;
