@@ -74,7 +74,7 @@ void library_open_end(void)
 	cancel_restore(state);
 }
 
-static bool is_ours(pthread_mutex_t *mutex)
+static bool held_by_caller(pthread_mutex_t *mutex)
 {
 	if (pthread_mutex_lock(mutex))
 		return true;
@@ -85,8 +85,8 @@ static bool is_ours(pthread_mutex_t *mutex)
 void library_before_fork(void)
 {
 	/* A thread that has descriptors open may be waiting for a lock that this thread holds. */
-	bool locked = (is_ours(&library) ? pthread_mutex_trylock(&descriptors)
-					 : pthread_mutex_lock(&descriptors)) == 0;
+	bool locked = (held_by_caller(&library) ? pthread_mutex_trylock(&descriptors)
+						: pthread_mutex_lock(&descriptors)) == 0;
 
 	locked_library = pthread_mutex_lock(&library) == 0;
 	locked_descriptors = locked;

@@ -40,7 +40,7 @@ void badlist_free(struct badlist *list)
 /* No device has that many sectors: so what is made of two of them cannot overflow. */
 #define SECTOR_MAX (UINT64_MAX / SECTOR / 4)
 
-static int read_line(char *line, uint64_t begin, uint64_t end, struct badlist *list)
+static int parse_bad_line(char *line, uint64_t begin, uint64_t end, struct badlist *list)
 {
 	uint64_t sector = strtoull(line, &line, 10);
 	uint64_t count = strtoull(line, &line, 10);
@@ -57,7 +57,7 @@ static int read_line(char *line, uint64_t begin, uint64_t end, struct badlist *l
 	return from < to ? badlist_append(list, from - begin, to - begin) : 0;
 }
 
-static int compare(const void *one, const void *other)
+static int compare_bad_ranges(const void *one, const void *other)
 {
 	const struct bad_range *a = one, *b = other;
 
@@ -70,7 +70,7 @@ static void sort_and_join(struct badlist *list)
 
 	if (!list->count)
 		return;
-	qsort(list->ranges, list->count, sizeof(*list->ranges), compare);
+	qsort(list->ranges, list->count, sizeof(*list->ranges), compare_bad_ranges);
 	for (size_t i = 1; i < list->count; i++) {
 		const struct bad_range *range = &list->ranges[i];
 
@@ -96,7 +96,7 @@ int badlist_read(const char *path, uint64_t begin, uint64_t end, struct badlist 
 		return -errno;
 	while (!error && (length = getline(&line, &size, file)) > 0)
 		if (line[length - 1] == '\n')
-			error = read_line(line, begin, end, &found);
+			error = parse_bad_line(line, begin, end, &found);
 	if (!error && !feof(file))
 		error = -errno;
 	free(line);

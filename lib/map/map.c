@@ -127,8 +127,8 @@ static int map_error(int error, const struct plan *plan)
  * What goes into a reservation is mapped elsewhere first: while the kernel finds out whether it can
  * grant MAP_SYNC, there would be a hole in the reservation.
  */
-static int place(const struct pmem2_config *cfg, const struct placement_request *request,
-		 uintptr_t *address)
+static int place_mapping(const struct pmem2_config *cfg, const struct placement_request *request,
+			 uintptr_t *address)
 {
 	return cfg->reservation ? placement_map_anywhere(request, address)
 				: placement_map(request, address);
@@ -153,7 +153,7 @@ static int map_area(const struct pmem2_config *cfg, const struct pmem2_source *s
 
 	if (try_sync) {
 		request.flags = MAP_SHARED_VALIDATE | MAP_SYNC;
-		ret = place(cfg, &request, address);
+		ret = place_mapping(cfg, &request, address);
 		if (!ret)
 			*map_sync = true;
 		if (ret != -EINVAL && ret != -EOPNOTSUPP)
@@ -161,7 +161,7 @@ static int map_area(const struct pmem2_config *cfg, const struct pmem2_source *s
 	}
 	request.flags = (cfg->sharing == PMEM2_PRIVATE ? MAP_PRIVATE : MAP_SHARED) |
 			(anonymous ? MAP_ANONYMOUS : 0);
-	ret = place(cfg, &request, address);
+	ret = place_mapping(cfg, &request, address);
 	if (ret)
 		return ret;
 	*map_sync = false;
@@ -170,7 +170,7 @@ static int map_area(const struct pmem2_config *cfg, const struct pmem2_source *s
 	return 0;
 }
 
-static uint64_t now(void)
+static uint64_t time_now(void)
 {
 	struct timespec ts;
 
@@ -184,7 +184,7 @@ static void describe_source(const struct pmem2_source *src, struct mapping_facts
 	facts->source_dev = src->dev;
 	facts->source_rdev = src->rdev;
 	facts->source_inode = src->inode;
-	facts->created = now();
+	facts->created = time_now();
 }
 
 static int check_granularity(const struct pmem2_config *cfg, const struct mapping_info *mapping)
@@ -358,8 +358,8 @@ int pmem2_map_from_existing(struct pmem2_map **map_ptr, const struct pmem2_sourc
 	return ret;
 }
 
-static void look(const struct pmem2_map *map, uintptr_t *address, size_t *length,
-		 enum pmem2_granularity *granularity)
+static void look_up(const struct pmem2_map *map, uintptr_t *address, size_t *length,
+		    enum pmem2_granularity *granularity)
 {
 	*address = 0;
 	*length = 0;
@@ -374,7 +374,7 @@ void *pmem2_map_get_address(struct pmem2_map *map)
 	uintptr_t address;
 	size_t length;
 
-	look(map, &address, &length, &granularity);
+	look_up(map, &address, &length, &granularity);
 	return (void *)address;
 }
 
@@ -384,7 +384,7 @@ size_t pmem2_map_get_size(struct pmem2_map *map)
 	uintptr_t address;
 	size_t length;
 
-	look(map, &address, &length, &granularity);
+	look_up(map, &address, &length, &granularity);
 	return length;
 }
 
@@ -394,7 +394,7 @@ enum pmem2_granularity pmem2_map_get_store_granularity(struct pmem2_map *map)
 	uintptr_t address;
 	size_t length;
 
-	look(map, &address, &length, &granularity);
+	look_up(map, &address, &length, &granularity);
 	return granularity;
 }
 

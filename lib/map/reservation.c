@@ -35,7 +35,7 @@ static int no_reservation(void)
 }
 
 /* The system call `what` was refused: an error with its reason. */
-static int refused(const char *what, uintptr_t address, size_t length, int error)
+static int address_space_refused(const char *what, uintptr_t address, size_t length, int error)
 {
 	char reason[128];
 
@@ -214,7 +214,7 @@ int pmem2_vm_reservation_new(struct pmem2_vm_reservation **rsv_ptr, void *addr, 
 	library_unlock();
 	if (ret) {
 		free(new);
-		return refused("reserve", (uintptr_t)addr, size, ret);
+		return address_space_refused("reserve", (uintptr_t)addr, size, ret);
 	}
 	*rsv_ptr = new;
 	return 0;
@@ -240,7 +240,7 @@ int pmem2_vm_reservation_delete(struct pmem2_vm_reservation **rsv_ptr)
 		return error_set(PMEM2_E_VM_RESERVATION_NOT_EMPTY,
 				 "there are mappings in the reservation at 0x%zx", was.address);
 	if (ret)
-		return refused("unmap", was.address, was.size + was.slack, ret);
+		return address_space_refused("unmap", was.address, was.size + was.slack, ret);
 	free(rsv);
 	*rsv_ptr = NULL;
 	return 0;
@@ -300,7 +300,7 @@ int pmem2_vm_reservation_extend(struct pmem2_vm_reservation *rsv, size_t size)
 		rsv->slack = slack;
 	}
 	library_unlock();
-	return ret ? refused("reserve", end, missing, ret) : 0;
+	return ret ? address_space_refused("reserve", end, missing, ret) : 0;
 }
 
 /*
@@ -377,15 +377,15 @@ int pmem2_vm_reservation_shrink(struct pmem2_vm_reservation *rsv, size_t offset,
 	begin = rsv->address + offset;
 	ret = offset ? shrink_end(rsv, size) : shrink_start(rsv, size);
 	library_unlock();
-	return ret ? refused("unmap", begin, size, ret) : 0;
+	return ret ? address_space_refused("unmap", begin, size, ret) : 0;
 }
 
-static int no_such(const struct pmem2_vm_reservation *rsv)
+static int bad_find_arguments(const struct pmem2_vm_reservation *rsv)
 {
 	return rsv ? error_set(-EINVAL, "no place for the mapping given") : no_reservation();
 }
 
-static int found(struct pmem2_map *map, struct pmem2_map **place)
+static int return_found(struct pmem2_map *map, struct pmem2_map **place)
 {
 	*place = map;
 	return map ? 0 : error_set(PMEM2_E_MAPPING_NOT_FOUND, "no such mapping in the reservation");
@@ -399,7 +399,7 @@ int pmem2_vm_reservation_map_find(struct pmem2_vm_reservation *rsv, size_t reser
 	size_t behind;
 
 	if (!rsv || !map)
-		return no_such(rsv);
+		return bad_find_arguments(rsv);
 	library_lock();
 	if (reserv_offset < rsv->size) {
 		from = rsv->address + reserv_offset;
@@ -410,7 +410,7 @@ int pmem2_vm_reservation_map_find(struct pmem2_vm_reservation *rsv, size_t reser
 		lowest = address_order_lowest(rsv, from, from + (len < behind ? len : behind));
 	}
 	library_unlock();
-	return found(lowest, map);
+	return return_found(lowest, map);
 }
 
 int pmem2_vm_reservation_map_find_first(struct pmem2_vm_reservation *rsv, struct pmem2_map **map)
@@ -418,11 +418,11 @@ int pmem2_vm_reservation_map_find_first(struct pmem2_vm_reservation *rsv, struct
 	struct pmem2_map *first;
 
 	if (!rsv || !map)
-		return no_such(rsv);
+		return bad_find_arguments(rsv);
 	library_lock();
 	first = address_order_lowest_start(rsv, rsv->address, rsv->address + rsv->size);
 	library_unlock();
-	return found(first, map);
+	return return_found(first, map);
 }
 
 int pmem2_vm_reservation_map_find_last(struct pmem2_vm_reservation *rsv, struct pmem2_map **map)
@@ -430,11 +430,11 @@ int pmem2_vm_reservation_map_find_last(struct pmem2_vm_reservation *rsv, struct 
 	struct pmem2_map *last;
 
 	if (!rsv || !map)
-		return no_such(rsv);
+		return bad_find_arguments(rsv);
 	library_lock();
 	last = address_order_highest_start(rsv, rsv->address, rsv->address + rsv->size);
 	library_unlock();
-	return found(last, map);
+	return return_found(last, map);
 }
 
 int pmem2_vm_reservation_map_find_next(struct pmem2_vm_reservation *rsv, struct pmem2_map *map,
@@ -444,7 +444,7 @@ int pmem2_vm_reservation_map_find_next(struct pmem2_vm_reservation *rsv, struct 
 	uintptr_t start;
 
 	if (!rsv || !next_map)
-		return no_such(rsv);
+		return bad_find_arguments(rsv);
 	library_lock();
 	if (address_order_start(map, &start)) {
 		if (start < rsv->address)
@@ -452,7 +452,7 @@ int pmem2_vm_reservation_map_find_next(struct pmem2_vm_reservation *rsv, struct 
 		next = address_order_lowest_start(rsv, start + 1, rsv->address + rsv->size);
 	}
 	library_unlock();
-	return found(next, next_map);
+	return return_found(next, next_map);
 }
 
 int pmem2_vm_reservation_map_find_prev(struct pmem2_vm_reservation *rsv, struct pmem2_map *map,
@@ -462,7 +462,7 @@ int pmem2_vm_reservation_map_find_prev(struct pmem2_vm_reservation *rsv, struct 
 	uintptr_t end;
 
 	if (!rsv || !prev_map)
-		return no_such(rsv);
+		return bad_find_arguments(rsv);
 	library_lock();
 	if (address_order_start(map, &end)) {
 		if (end > rsv->address + rsv->size)
@@ -470,5 +470,5 @@ int pmem2_vm_reservation_map_find_prev(struct pmem2_vm_reservation *rsv, struct 
 		previous = address_order_highest_start(rsv, rsv->address, end);
 	}
 	library_unlock();
-	return found(previous, prev_map);
+	return return_found(previous, prev_map);
 }

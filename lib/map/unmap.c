@@ -55,7 +55,7 @@ static int unmap_all(const struct pmem2_map *map, const struct mapping_info *map
 	return 0;
 }
 
-static int unmap(struct pmem2_map **map_ptr)
+static int unmap_mapping(struct pmem2_map **map_ptr)
 {
 	struct mapping_info mapping;
 	struct pmem2_map *map;
@@ -84,7 +84,7 @@ static int unmap(struct pmem2_map **map_ptr)
 int pmem2_unmap(struct pmem2_map **map_ptr)
 {
 	int state = cancel_disable();
-	int ret = unmap(map_ptr);
+	int ret = unmap_mapping(map_ptr);
 
 	cancel_restore(state);
 	return ret;

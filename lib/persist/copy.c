@@ -49,7 +49,7 @@ static void *fill_pages(void *to, int byte, size_t size, unsigned flags)
 	return to;
 }
 
-static const struct copy_kernel *kernel_of(enum cpu_vectors vectors)
+static const struct copy_kernel *copy_kernel_of(enum cpu_vectors vectors)
 {
 	switch (vectors) {
 #ifdef __x86_64__
@@ -65,10 +65,10 @@ static const struct copy_kernel *kernel_of(enum cpu_vectors vectors)
 	}
 }
 
-static void choose(void)
+static void choose_functions(void)
 {
 	const struct cpu_choice *cpu = cpu_choice();
-	const struct copy_kernel *kernel = kernel_of(cpu->vectors);
+	const struct copy_kernel *kernel = copy_kernel_of(cpu->vectors);
 	struct copy_functions pages = {move_pages, fill_pages};
 
 	copy_stream_flushed = cpu->stream_flushed;
@@ -83,25 +83,25 @@ static void choose(void)
 	}
 }
 
-static const struct copy_functions *functions_of(struct pmem2_map *map)
+static const struct copy_functions *copy_functions_of(struct pmem2_map *map)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	pthread_once(&once, choose);
+	pthread_once(&once, choose_functions);
 	return &functions[pmem2_map_get_store_granularity(map)];
 }
 
 pmem2_memmove_fn pmem2_get_memmove_fn(struct pmem2_map *map)
 {
-	return functions_of(map)->move;
+	return copy_functions_of(map)->move;
 }
 
 pmem2_memcpy_fn pmem2_get_memcpy_fn(struct pmem2_map *map)
 {
-	return functions_of(map)->move;
+	return copy_functions_of(map)->move;
 }
 
 pmem2_memset_fn pmem2_get_memset_fn(struct pmem2_map *map)
 {
-	return functions_of(map)->fill;
+	return copy_functions_of(map)->fill;
 }

@@ -27,14 +27,14 @@ static uint64_t load_word(const char *from)
 	return word;
 }
 
-static bool on_word(const char *address)
+static bool is_word_aligned(const char *address)
 {
 	return (uintptr_t)address % sizeof(uint64_t) == 0;
 }
 
-static void move_up(char *to, const char *from, size_t size)
+static void move_words_up(char *to, const char *from, size_t size)
 {
-	for (; size && !on_word(to); size--)
+	for (; size && !is_word_aligned(to); size--)
 		store_byte(to++, *from++);
 	for (; size >= sizeof(uint64_t); size -= sizeof(uint64_t)) {
 		store_word(to, load_word(from));
@@ -45,9 +45,9 @@ static void move_up(char *to, const char *from, size_t size)
 		store_byte(to++, *from++);
 }
 
-static void move_down(char *to, const char *from, size_t size)
+static void move_words_down(char *to, const char *from, size_t size)
 {
-	for (; size && !on_word(to + size); size--)
+	for (; size && !is_word_aligned(to + size); size--)
 		store_byte(to + size - 1, from[size - 1]);
 	for (; size >= sizeof(uint64_t); size -= sizeof(uint64_t))
 		store_word(to + size - sizeof(uint64_t), load_word(from + size - sizeof(uint64_t)));
@@ -55,11 +55,11 @@ static void move_down(char *to, const char *from, size_t size)
 		store_byte(to + size - 1, from[size - 1]);
 }
 
-static void fill(char *to, char byte, size_t size)
+static void fill_words(char *to, char byte, size_t size)
 {
 	uint64_t word = (unsigned char)byte * 0x0101010101010101u;
 
-	for (; size && !on_word(to); size--)
+	for (; size && !is_word_aligned(to); size--)
 		store_byte(to++, byte);
 	for (; size >= sizeof(uint64_t); size -= sizeof(uint64_t)) {
 		store_word(to, word);
@@ -69,7 +69,7 @@ static void fill(char *to, char byte, size_t size)
 		store_byte(to++, byte);
 }
 
-static void finish(const char *to, size_t size, unsigned flags, enum flush_instruction how)
+static void flush_and_fence(const char *to, size_t size, unsigned flags, enum flush_instruction how)
 {
 	if (!(flags & PMEM2_F_MEM_NOFLUSH))
 		cache_lines_flush(to, size, how);
@@ -81,16 +81,16 @@ static void finish(const char *to, size_t size, unsigned flags, enum flush_instr
 	static void *move_##suffix(void *to, const void *from, size_t size, unsigned flags)        \
 	{                                                                                          \
 		if ((uintptr_t)to - (uintptr_t)from >= size)                                       \
-			move_up(to, from, size);                                                   \
+			move_words_up(to, from, size);                                             \
 		else                                                                               \
-			move_down(to, from, size);                                                 \
-		finish(to, size, flags, how);                                                      \
+			move_words_down(to, from, size);                                           \
+		flush_and_fence(to, size, flags, how);                                             \
 		return to;                                                                         \
 	}                                                                                          \
 	static void *fill_##suffix(void *to, int byte, size_t size, unsigned flags)                \
 	{                                                                                          \
-		fill(to, (char)byte, size);                                                        \
-		finish(to, size, flags, how);                                                      \
+		fill_words(to, (char)byte, size);                                                  \
+		flush_and_fence(to, size, flags, how);                                             \
 		return to;                                                                         \
 	}
 

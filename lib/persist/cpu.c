@@ -34,14 +34,14 @@
 
 static struct cpu_choice choice;
 
-static bool says(const char *name, const char *value)
+static bool environment_says(const char *name, const char *value)
 {
 	const char *text = secure_getenv(name);
 
 	return text && strcmp(text, value) == 0;
 }
 
-static bool read_size(const char *name, size_t *size)
+static bool environment_size(const char *name, size_t *size)
 {
 	const char *text = secure_getenv(name);
 	unsigned long long value;
@@ -65,9 +65,9 @@ static enum flush_instruction choose_flush(void)
 
 	if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
 		return FLUSH_CLFLUSH;
-	if (b & bit_CLWB && !says("PMEM_NO_CLWB", "1"))
+	if (b & bit_CLWB && !environment_says("PMEM_NO_CLWB", "1"))
 		return FLUSH_CLWB;
-	if (b & bit_CLFLUSHOPT && !says("PMEM_NO_CLFLUSHOPT", "1"))
+	if (b & bit_CLFLUSHOPT && !environment_says("PMEM_NO_CLFLUSHOPT", "1"))
 		return FLUSH_CLFLUSHOPT;
 	return FLUSH_CLFLUSH;
 }
@@ -75,11 +75,11 @@ static enum flush_instruction choose_flush(void)
 /* The builtin asks the operating system too, which has to save the wider registers. */
 static enum cpu_vectors choose_vectors(void)
 {
-	if (says("PMEM_SSE2", "0"))
+	if (environment_says("PMEM_SSE2", "0"))
 		return CPU_VECTORS_NONE;
-	if (says("PMEM_AVX", "0"))
+	if (environment_says("PMEM_AVX", "0"))
 		return CPU_VECTORS_SSE2;
-	if (__builtin_cpu_supports("avx512f") && !says("PMEM_AVX512F", "0"))
+	if (__builtin_cpu_supports("avx512f") && !environment_says("PMEM_AVX512F", "0"))
 		return CPU_VECTORS_AVX512;
 	return __builtin_cpu_supports("avx") ? CPU_VECTORS_AVX : CPU_VECTORS_SSE2;
 }
@@ -102,7 +102,7 @@ static enum cpu_vectors choose_vectors(void)
 
 #endif
 
-static void choose(void)
+static void choose_instructions(void)
 {
 	size_t threshold;
 
@@ -112,9 +112,9 @@ static void choose(void)
 	choice.stream_cached = STREAM_CACHED;
 	choice.stream_moved_pages = STREAM_MOVED_PAGES;
 	choice.stream_filled_pages = STREAM_FILLED_PAGES;
-	if (says("PMEM_NO_MOVNT", "1"))
+	if (environment_says("PMEM_NO_MOVNT", "1"))
 		threshold = SIZE_MAX;
-	else if (!read_size("PMEM_MOVNT_THRESHOLD", &threshold))
+	else if (!environment_size("PMEM_MOVNT_THRESHOLD", &threshold))
 		return;
 	choice.stream_flushed = choice.stream_cached = threshold;
 	choice.stream_moved_pages = choice.stream_filled_pages = threshold;
@@ -125,6 +125,6 @@ __attribute__((constructor)) const struct cpu_choice *cpu_choice(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	pthread_once(&once, choose);
+	pthread_once(&once, choose_instructions);
 	return &choice;
 }

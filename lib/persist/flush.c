@@ -21,7 +21,7 @@ struct flush_functions {
 	pmem2_drain_fn drain;
 };
 
-static _Noreturn void give_up(uintptr_t begin, uintptr_t end, int error)
+static _Noreturn void abort_unsynced(uintptr_t begin, uintptr_t end, int error)
 {
 	fprintf(stderr,
 		"libpmem2fs: cannot make 0x%zx-0x%zx persistent: msync: %s; nothing may go on as "
@@ -31,7 +31,7 @@ static _Noreturn void give_up(uintptr_t begin, uintptr_t end, int error)
 	abort();
 }
 
-static void sync_area(uintptr_t begin, uintptr_t end)
+static void sync_interval(uintptr_t begin, uintptr_t end)
 {
 	while (msync((void *)begin, end - begin, MS_SYNC)) {
 		/* ENOMEM: another thread has unmapped it, and that is none of our business. */
@@ -43,7 +43,7 @@ static void sync_area(uintptr_t begin, uintptr_t end)
 			return;
 		}
 		if (errno != EINTR)
-			give_up(begin, end, errno);
+			abort_unsynced(begin, end, errno);
 	}
 }
 
@@ -65,7 +65,7 @@ void flush_pages(const void *address, size_t size)
 		uintptr_t begin = area.begin > from ? area.begin : from;
 
 		from = area.end < end ? area.end : end;
-		sync_area(begin & ~page_mask, from);
+		sync_interval(begin & ~page_mask, from);
 	}
 	errno = saved_errno;
 }
@@ -128,7 +128,7 @@ static const struct flush_functions by_lines[FLUSH_INSTRUCTIONS] = {
 #endif
 };
 
-static const struct flush_functions *functions_of(enum pmem2_granularity granularity)
+static const struct flush_functions *flush_functions_of(enum pmem2_granularity granularity)
 {
 	switch (granularity) {
 	case PMEM2_GRANULARITY_BYTE:
@@ -142,20 +142,20 @@ static const struct flush_functions *functions_of(enum pmem2_granularity granula
 
 pmem2_persist_fn flush_persist_fn(enum pmem2_granularity granularity)
 {
-	return functions_of(granularity)->persist;
+	return flush_functions_of(granularity)->persist;
 }
 
 pmem2_persist_fn pmem2_get_persist_fn(struct pmem2_map *map)
 {
-	return functions_of(pmem2_map_get_store_granularity(map))->persist;
+	return flush_functions_of(pmem2_map_get_store_granularity(map))->persist;
 }
 
 pmem2_flush_fn pmem2_get_flush_fn(struct pmem2_map *map)
 {
-	return functions_of(pmem2_map_get_store_granularity(map))->flush;
+	return flush_functions_of(pmem2_map_get_store_granularity(map))->flush;
 }
 
 pmem2_drain_fn pmem2_get_drain_fn(struct pmem2_map *map)
 {
-	return functions_of(pmem2_map_get_store_granularity(map))->drain;
+	return flush_functions_of(pmem2_map_get_store_granularity(map))->drain;
 }

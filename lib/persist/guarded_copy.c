@@ -70,7 +70,7 @@ UNSANITIZED static void copy_failed(int number, siginfo_t *info, void *context)
  */
 int __sigaction(int number, const struct sigaction *action, struct sigaction *old);
 
-UNSANITIZED static int copy(void *argument)
+UNSANITIZED static int copy_in_child(void *argument)
 {
 	struct copy_job *job = argument;
 	struct sigaction action = {.sa_sigaction = copy_failed, .sa_flags = SA_SIGINFO};
@@ -107,7 +107,7 @@ int guarded_copy(void *to, const void *from, size_t length, pmem2_persist_fn per
 	sigfillset(&all);
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pid = clone(copy, stack + STACK_SIZE, CLONE_VM | CLONE_VFORK, &job);
+	pid = clone(copy_in_child, stack + STACK_SIZE, CLONE_VM | CLONE_VFORK, &job);
 	if (pid < 0)
 		error = -errno;
 	else

@@ -34,7 +34,7 @@ struct transfer {
 	bool write;
 };
 
-static int check(const struct transfer *transfer)
+static int check_transfer(const struct transfer *transfer)
 {
 	size_t size = 0;
 	int error;
@@ -54,7 +54,7 @@ static int check(const struct transfer *transfer)
 	return 0;
 }
 
-static int failed(const struct transfer *transfer, size_t done, int error)
+static int transfer_failed(const struct transfer *transfer, size_t done, int error)
 {
 	const char *verb = transfer->write ? "write" : "read";
 
@@ -84,7 +84,7 @@ static int transfer_file(const struct transfer *transfer)
 					 "the file ends at offset %zu by now",
 					 transfer->offset + done);
 		else if (errno != EINTR)
-			return failed(transfer, done, errno);
+			return transfer_failed(transfer, done, errno);
 	}
 	return 0;
 }
@@ -110,7 +110,8 @@ static int check_known_bad(const struct transfer *transfer)
 	return error;
 }
 
-static int copy_piece(const struct transfer *transfer, size_t done, size_t size, size_t alignment)
+static int transfer_piece(const struct transfer *transfer, size_t done, size_t size,
+			  size_t alignment)
 {
 	/* Stores of the copy lie in the caches until their lines are flushed. */
 	pmem2_persist_fn persist = flush_persist_fn(PMEM2_GRANULARITY_CACHE_LINE);
@@ -154,15 +155,15 @@ static int transfer_node(const struct transfer *transfer)
 		size_t left = transfer->size - done;
 		size_t size = left < PIECE ? left : PIECE;
 
-		error = copy_piece(transfer, done, size, alignment);
+		error = transfer_piece(transfer, done, size, alignment);
 		done += size;
 	}
 	return error;
 }
 
-static int carry_out(const struct transfer *transfer)
+static int transfer_all(const struct transfer *transfer)
 {
-	int error = check(transfer);
+	int error = check_transfer(transfer);
 
 	if (error)
 		return error;
@@ -173,10 +174,10 @@ static int carry_out(const struct transfer *transfer)
 
 int pmem2_source_pread_mcsafe(struct pmem2_source *src, void *buf, size_t size, size_t offset)
 {
-	return carry_out(&(struct transfer){src, buf, size, offset, false});
+	return transfer_all(&(struct transfer){src, buf, size, offset, false});
 }
 
 int pmem2_source_pwrite_mcsafe(struct pmem2_source *src, void *buf, size_t size, size_t offset)
 {
-	return carry_out(&(struct transfer){src, buf, size, offset, true});
+	return transfer_all(&(struct transfer){src, buf, size, offset, true});
 }

@@ -96,7 +96,7 @@ int announce_table(int daemon, bool is_root, uint32_t flags)
 	return ret;
 }
 
-static void try_now(void)
+static void announce_now(void)
 {
 	bool is_root;
 	int daemon;
@@ -110,7 +110,7 @@ static void try_now(void)
 	close(daemon);
 }
 
-static void try_if_due(void)
+static void announce_if_due(void)
 {
 	struct timespec time;
 	uint64_t now;
@@ -122,7 +122,7 @@ static void try_if_due(void)
 	/* Another thread may have tried since. */
 	if (announcement_is_wanted() && announcement_is_due(now)) {
 		announcement_tried(now);
-		try_now();
+		announce_now();
 	}
 	library_open_end();
 }
@@ -132,7 +132,7 @@ void announce_first(void)
 	int error = errno;
 
 	if (announcement_take_first())
-		try_if_due();
+		announce_if_due();
 	errno = error;
 }
 
@@ -141,6 +141,6 @@ void announce_again(void)
 	int error = errno;
 
 	if (announcement_is_wanted())
-		try_if_due();
+		announce_if_due();
 	errno = error;
 }

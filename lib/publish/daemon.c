@@ -67,7 +67,7 @@ static int connect_in(const char *folder, const char *name, bool *is_root)
 	return connect_to(&address, is_root);
 }
 
-static int find(bool *is_root)
+static int find_daemon(bool *is_root)
 {
 	const char *given = secure_getenv("PMEM2FS_SOCKET");
 	const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
@@ -85,7 +85,7 @@ static int find(bool *is_root)
 int daemon_connect(bool *is_root)
 {
 	int state = cancel_disable();
-	int ret = find(is_root);
+	int ret = find_daemon(is_root);
 
 	cancel_restore(state);
 	return ret;

@@ -119,14 +119,14 @@ static void take_lock(void)
 		begin_process();
 }
 
-static void enter(struct release_entry *entry)
+static void release_enter(struct release_entry *entry)
 {
 	entry->cancel_state = cancel_disable();
 	block_signals(&entry->mask);
 	take_lock();
 }
 
-static void leave(const struct release_entry *entry)
+static void release_leave(const struct release_entry *entry)
 {
 	pthread_mutex_unlock(&lock);
 	pthread_sigmask(SIG_SETMASK, &entry->mask, NULL);
@@ -139,7 +139,7 @@ void release_before_fork(void)
 {
 	struct release_entry entry;
 
-	enter(&entry);
+	release_enter(&entry);
 	forking = entry;
 }
 
@@ -147,7 +147,7 @@ void release_after_fork(void)
 {
 	const struct release_entry entry = forking;
 
-	leave(&entry);
+	release_leave(&entry);
 }
 
 void release_in_child(void)
@@ -172,7 +172,7 @@ static void send_answer(void)
 	watch_connection();
 }
 
-static void answer(enum wire_type type, uint64_t request, int error)
+static void answer_request(enum wire_type type, uint64_t request, int error)
 {
 	connection.answer = (struct wire_message){
 		.magic = WIRE_MAGIC,
@@ -209,7 +209,7 @@ static int find_handler(const struct release_request *request, struct pmem2_map 
 	return ret;
 }
 
-static void take_ask(const struct wire_message *message)
+static void handle_ask(const struct wire_message *message)
 {
 	struct release_request request;
 	struct pmem2_map *map;
@@ -228,15 +228,15 @@ static void take_ask(const struct wire_message *message)
 	if (!ret && request_count == RELEASE_REQUESTS_MAX)
 		ret = -EAGAIN;
 	if (ret) {
-		answer(WIRE_DONE, request.number, ret);
+		answer_request(WIRE_DONE, request.number, ret);
 		return;
 	}
 	requests[request_count++] = request;
-	answer(WIRE_READY, request.number, 0);
+	answer_request(WIRE_READY, request.number, 0);
 }
 
 /* What is told of a handler's result: 0 or a negated errno, whatever it was. */
-static int verdict(int result)
+static int reported_result(int result)
 {
 	if (result == PMEM2_E_MAPPING_NOT_FOUND)
 		return -ENOENT;
@@ -256,10 +256,10 @@ static int run_handler(pmem2fs_release_handler handler, struct pmem2_map *map, v
 	ret = handler(map, arg);
 	block_signals(NULL);
 	take_lock();
-	return verdict(ret);
+	return reported_result(ret);
 }
 
-static void take_go(const struct wire_message *message, const struct release_entry *entry)
+static void handle_go(const struct wire_message *message, const struct release_entry *entry)
 {
 	unsigned before = forks;
 	struct release_request request;
@@ -275,19 +275,19 @@ static void take_go(const struct wire_message *message, const struct release_ent
 		ret = run_handler(handler, map, arg, entry);
 	/* The child of a handler that forked has nothing to say to its parent's daemon. */
 	if (forks == before)
-		answer(WIRE_DONE, request.number, ret);
+		answer_request(WIRE_DONE, request.number, ret);
 }
 
-static void take_message(const struct wire_message *message, const struct release_entry *entry)
+static void handle_message(const struct wire_message *message, const struct release_entry *entry)
 {
 	struct release_request request;
 
 	switch (message->type) {
 	case WIRE_ASK:
-		take_ask(message);
+		handle_ask(message);
 		break;
 	case WIRE_GO:
-		take_go(message, entry);
+		handle_go(message, entry);
 		break;
 	case WIRE_WITHDRAWN:
 		take_request(message->request, &request);
@@ -298,7 +298,7 @@ static void take_message(const struct wire_message *message, const struct releas
 }
 
 /* Takes what comes next; false: nothing does. An empty packet is as the end of the connection. */
-static bool take_packet(const struct release_entry *entry)
+static bool receive_packet(const struct release_entry *entry)
 {
 	struct wire_message message;
 	ssize_t got = recv(connection.fd, &message, sizeof(message), MSG_DONTWAIT | MSG_TRUNC);
@@ -308,7 +308,7 @@ static bool take_packet(const struct release_entry *entry)
 	if (got <= 0)
 		end_connection();
 	else if (got == sizeof(message) && message.magic == WIRE_MAGIC)
-		take_message(&message, entry);
+		handle_message(&message, entry);
 	return true;
 }
 
@@ -324,7 +324,7 @@ static bool has_table(void)
 }
 
 /* A child that is forked meanwhile finds the socket to close in `connection`. */
-static int introduce(bool is_root)
+static int announce_connection(bool is_root)
 {
 	int ret;
 
@@ -352,13 +352,13 @@ static void connect_daemon(void)
 	connection.fd = fd;
 	/* What was asked for on the one before can never be carried out. */
 	request_count = 0;
-	if (fd_identify(fd, &connection.is) && watch_connection() && !introduce(is_root))
+	if (fd_identify(fd, &connection.is) && watch_connection() && !announce_connection(is_root))
 		wakeup_disarm();
 	else
 		end_connection();
 }
 
-static void serve(const struct release_entry *entry)
+static void serve_connection(const struct release_entry *entry)
 {
 	bool was_connected = connection.fd >= 0;
 	int packets = 0;
@@ -366,7 +366,7 @@ static void serve(const struct release_entry *entry)
 	if (was_connected && connection.congested)
 		send_answer();
 	while (packets++ < RELEASE_PACKETS_MAX && is_connected() && !connection.congested &&
-	       take_packet(entry))
+	       receive_packet(entry))
 		;
 	if (!wakeup_is_ours())
 		return;
@@ -386,15 +386,15 @@ int pmem2fs_map_set_release_handler(struct pmem2_map *map, pmem2fs_release_handl
 
 	if (ret || !handler)
 		return ret;
-	enter(&entry);
+	release_enter(&entry);
 	if (!wanted && wakeup_is_ours())
 		wakeup_arm(true);
 	wanted = true;
-	leave(&entry);
+	release_leave(&entry);
 	return 0;
 }
 
-static int get_fd(void)
+static int get_wakeup_fd(void)
 {
 	bool anew = !wakeup_is_ours();
 	int ret = 0;
@@ -419,9 +419,9 @@ int pmem2fs_get_fd(void)
 	struct release_entry entry;
 	int ret;
 
-	enter(&entry);
-	ret = get_fd();
-	leave(&entry);
+	release_enter(&entry);
+	ret = get_wakeup_fd();
+	release_leave(&entry);
 	return ret;
 }
 
@@ -431,7 +431,7 @@ int pmem2fs_dispatch(void)
 	unsigned before;
 	int ret = 0;
 
-	enter(&entry);
+	release_enter(&entry);
 	before = forks;
 	if (dispatching) {
 		ret = error_set(-EBUSY, "a handler runs, or another thread is at it");
@@ -439,23 +439,23 @@ int pmem2fs_dispatch(void)
 		ret = error_set(-EBADF, "the descriptor to wait on is closed or was not asked for");
 	} else {
 		dispatching = true;
-		serve(&entry);
+		serve_connection(&entry);
 		if (forks == before)
 			dispatching = false;
 	}
-	leave(&entry);
+	release_leave(&entry);
 	return ret;
 }
 
 /* Whether this is still the process that the thread was started in: it may be a handler's child. */
-static bool is_at_home(unsigned when)
+static bool is_same_process(unsigned when)
 {
 	struct release_entry entry;
 	bool same;
 
-	enter(&entry);
+	release_enter(&entry);
 	same = forks == when;
-	leave(&entry);
+	release_leave(&entry);
 	return same;
 }
 
@@ -471,7 +471,7 @@ static void *serve_forever(void *arg)
 	unsigned when = (unsigned)(uintptr_t)arg;
 
 	pthread_setname_np(pthread_self(), "pmem2fs");
-	while (is_at_home(when)) {
+	while (is_same_process(when)) {
 		struct pollfd wait = {.fd = pmem2fs_get_fd(), .events = POLLIN};
 
 		if (wait.fd < 0) {
@@ -506,8 +506,8 @@ int pmem2fs_start_thread(void)
 	struct release_entry entry;
 	int ret;
 
-	enter(&entry);
-	ret = get_fd();
+	release_enter(&entry);
+	ret = get_wakeup_fd();
 	if (ret < 0)
 		goto leave;
 	ret = has_thread ? 0 : start_thread();
@@ -516,6 +516,6 @@ int pmem2fs_start_thread(void)
 	else
 		has_thread = true;
 leave:
-	leave(&entry);
+	release_leave(&entry);
 	return ret;
 }

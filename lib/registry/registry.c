@@ -83,7 +83,7 @@ static void fill_handle(struct handle *handle, const struct mapping_info *mappin
 	handle->leaving = (struct interval){0};
 }
 
-static int set_label(struct handle *handle, const char *label, size_t length)
+static int replace_label(struct handle *handle, const char *label, size_t length)
 {
 	char *copy = NULL;
 
@@ -99,7 +99,7 @@ static int set_label(struct handle *handle, const char *label, size_t length)
 	return 0;
 }
 
-static int cut(struct handle *handle, const struct interval *range)
+static int split_range(struct handle *handle, const struct interval *range)
 {
 	if (interval_index_split(&handle->intervals, range->begin) ||
 	    interval_index_split(&handle->intervals, range->end))
@@ -109,9 +109,9 @@ static int cut(struct handle *handle, const struct interval *range)
 }
 
 /* Another mapping is in a range that this one still had. */
-static int displace(struct handle *handle, const struct interval *range)
+static int displace_mapping(struct handle *handle, const struct interval *range)
 {
-	int ret = cut(handle, range);
+	int ret = split_range(handle, range);
 
 	if (ret)
 		return ret;
@@ -151,7 +151,7 @@ static int index_handle(struct handle *handle, enum displace displaced)
 					 "%zu bytes at 0x%zx overlap the mapping at 0x%zx",
 					 handle_length(handle), handle_address(handle),
 					 handle_address(other));
-		ret = displace(other, &range);
+		ret = displace_mapping(other, &range);
 		if (ret)
 			return ret;
 	}
@@ -171,7 +171,7 @@ int registry_add(const struct mapping_info *mapping, const char *label, size_t l
 		goto unlock;
 	}
 	fill_handle(handle, mapping);
-	ret = set_label(handle, label, label_length);
+	ret = replace_label(handle, label, label_length);
 	if (ret)
 		goto free_handle;
 	ret = index_handle(handle, mapping->facts.adopted ? DISPLACE_LEAVING : DISPLACE_ALL);
@@ -218,7 +218,7 @@ int registry_establish(const struct pmem2_map *token, const struct mapping_info 
 
 	publication_lock();
 	fill_handle(handle, mapping);
-	ret = set_label(handle, label, label_length);
+	ret = replace_label(handle, label, label_length);
 	if (!ret) {
 		handle_set_state(handle, HANDLE_LIVE);
 		publication_show(handle);
@@ -378,7 +378,7 @@ int registry_split(const struct pmem2_map *token, const struct interval *range)
 	int ret;
 
 	library_lock();
-	ret = cut(handle_of(token), range);
+	ret = split_range(handle_of(token), range);
 	library_unlock();
 	return ret;
 }
@@ -414,7 +414,7 @@ int registry_set_label(const struct pmem2_map *token, const char *label, size_t 
 		library_unlock();
 		return not_found(token);
 	}
-	ret = set_label(handle, label, length);
+	ret = replace_label(handle, label, length);
 	if (!ret && handle->published) {
 		publication_hide(handle);
 		publication_show(handle);

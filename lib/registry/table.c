@@ -58,7 +58,7 @@ static struct {
 	bool stands_in; /* both are only memory in place of the parent's */
 } table;
 
-static struct table_slot *slot_at(uint32_t index)
+static struct table_slot *table_slot_at(uint32_t index)
 {
 	return (struct table_slot *)(table.base + page_size()) + index;
 }
@@ -227,7 +227,7 @@ static bool have_memory(size_t size)
 	return true;
 }
 
-static int make(int *fd_ptr)
+static int create_table(int *fd_ptr)
 {
 	struct table_header *header;
 	struct stat st;
@@ -297,7 +297,7 @@ close_fd:
 int table_make(int *fd)
 {
 	int error = errno;
-	int ret = table_switched_off() ? -ENOTSUP : make(fd);
+	int ret = table_switched_off() ? -ENOTSUP : create_table(fd);
 
 	if (ret)
 		table_give_up();
@@ -332,7 +332,7 @@ struct pmem2fs_record *table_begin(uint32_t index)
 
 	if (!table.base || index >= table.slot_count)
 		return NULL;
-	slot = slot_at(index);
+	slot = table_slot_at(index);
 	if (!have_memory((size_t)((char *)(slot + 1) - table.base)))
 		return NULL;
 	if (index >= atomic_load_explicit(&header->used, memory_order_relaxed))
@@ -345,7 +345,7 @@ struct pmem2fs_record *table_begin(uint32_t index)
 
 void table_end(uint32_t index)
 {
-	struct table_slot *slot = slot_at(index);
+	struct table_slot *slot = table_slot_at(index);
 
 	atomic_store_explicit(&slot->generation, generation_of(slot) + 1, memory_order_release);
 }
@@ -356,7 +356,7 @@ void table_retire(uint32_t index)
 
 	if (!table.base || index >= table.slot_count)
 		return;
-	slot = slot_at(index);
+	slot = table_slot_at(index);
 	atomic_store_explicit(&slot->generation, generation_of(slot) | 1, memory_order_release);
 }
 
@@ -364,6 +364,6 @@ bool table_slot_generation(uint32_t slot, uint64_t *generation)
 {
 	if (!table.base || slot >= table.slot_count)
 		return false;
-	*generation = generation_of(slot_at(slot));
+	*generation = generation_of(table_slot_at(slot));
 	return *generation && *generation % 2 == 0;
 }

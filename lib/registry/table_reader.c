@@ -235,15 +235,15 @@ static bool record_possible(const struct pmem2fs_record *record)
 	       label_possible(record);
 }
 
-static bool is_live(uint64_t generation)
+static bool generation_is_live(uint64_t generation)
 {
 	return generation && generation % 2 == 0;
 }
 
 /* Judges two looks at one slot: 0, -ENOENT, -EAGAIN (not the same) or -EBADMSG. */
-static int judge(const struct raw_slot *before, const struct raw_slot *after)
+static int compare_looks(const struct raw_slot *before, const struct raw_slot *after)
 {
-	if (!is_live(after->generation))
+	if (!generation_is_live(after->generation))
 		return -ENOENT;
 	if (memcmp(before, after, sizeof(*after)) != 0)
 		return -EAGAIN;
@@ -268,7 +268,7 @@ static int read_slot(const struct pmem2fs_table *table, uint32_t slot, struct ra
 		ret = read_exactly(table->fd, &looks[i % 2], sizeof(looks[0]), offset);
 		if (ret)
 			return ret;
-		ret = judge(&looks[(i + 1) % 2], &looks[i % 2]);
+		ret = compare_looks(&looks[(i + 1) % 2], &looks[i % 2]);
 		if (ret != -EAGAIN) {
 			*found = looks[i % 2];
 			return ret;
@@ -291,7 +291,8 @@ static const char *slot_error(int error)
 	}
 }
 
-static void give(const struct raw_slot *found, uint64_t *generation, struct pmem2fs_record *record)
+static void copy_out(const struct raw_slot *found, uint64_t *generation,
+		     struct pmem2fs_record *record)
 {
 	if (generation)
 		*generation = found->generation;
@@ -311,7 +312,7 @@ int pmem2fs_table_read(const struct pmem2fs_table *table, uint32_t slot, uint64_
 	ret = read_slot(table, slot, &found);
 	if (ret)
 		return error_set(ret, "slot %u %s", slot, slot_error(ret));
-	give(&found, generation, record);
+	copy_out(&found, generation, record);
 	return 0;
 }
 
@@ -369,7 +370,7 @@ static int take_slot(const struct pmem2fs_table *table, struct raw_slot *found)
 	struct slot_batch *batch = table->batch;
 	uint32_t slot = batch->next++;
 	uint32_t i = batch->count - batch->left--;
-	int ret = judge(&batch->before[i], &batch->after[i]);
+	int ret = compare_looks(&batch->before[i], &batch->after[i]);
 
 	if (ret == -EAGAIN && batch->retries) {
 		batch->retries--;
@@ -398,7 +399,7 @@ int pmem2fs_table_next(const struct pmem2fs_table *table, uint32_t *slot, uint64
 			return error_set(ret, "slot %u: %s", at, strerror(-ret));
 		ret = take_slot(table, &found);
 		if (ret == 0) {
-			give(&found, generation, record);
+			copy_out(&found, generation, record);
 			*slot = at;
 			return 0;
 		}

@@ -58,7 +58,7 @@ static bool source_has_eadr(const struct pmem2_source *src)
 }
 
 /* PMEM2_FORCE_GRANULARITY; anything but its four words is as if it were not set. */
-static bool forced(enum pmem2_granularity *granularity)
+static bool forced_granularity(enum pmem2_granularity *granularity)
 {
 	static const struct {
 		const char *word;
@@ -88,7 +88,7 @@ enum pmem2_granularity granularity_of(const struct pmem2_source *src,
 	/* Nothing stored there ever becomes persistent, so nothing has to be flushed. */
 	if (src->type == PMEM2FS_SOURCE_ANONYMOUS || sharing == PMEM2_PRIVATE)
 		return PMEM2_GRANULARITY_BYTE;
-	if (forced(&granularity))
+	if (forced_granularity(&granularity))
 		return granularity;
 	if (!map_sync)
 		return PMEM2_GRANULARITY_PAGE;

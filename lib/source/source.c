@@ -54,7 +54,7 @@ static bool is_fsdax(int fd)
 }
 
 /* Of files on hugetlbfs only whole huge pages can be mapped and unmapped. */
-static size_t page_of(int fd, const struct stat *st)
+static size_t mapping_page_size(int fd, const struct stat *st)
 {
 	struct statfs fs;
 
@@ -64,7 +64,7 @@ static size_t page_of(int fd, const struct stat *st)
 	return page_size();
 }
 
-static int type_of(int fd, const struct stat *st, enum pmem2fs_source_type *type)
+static int source_type_of(int fd, const struct stat *st, enum pmem2fs_source_type *type)
 {
 	if (S_ISREG(st->st_mode)) {
 		*type = is_fsdax(fd) ? PMEM2FS_SOURCE_FSDAX : PMEM2FS_SOURCE_FILE;
@@ -102,7 +102,7 @@ int pmem2_source_from_fd(struct pmem2_source **src, int fd)
 	if (!(flags & O_PATH) && (flags & O_ACCMODE) == O_WRONLY)
 		return error_set(PMEM2_E_INVALID_FILE_HANDLE,
 				 "descriptor %d is open for writing only", fd);
-	ret = type_of(fd, &st, &type);
+	ret = source_type_of(fd, &st, &type);
 	if (ret)
 		return ret;
 
@@ -113,7 +113,7 @@ int pmem2_source_from_fd(struct pmem2_source **src, int fd)
 	source->dev = st.st_dev;
 	source->rdev = type == PMEM2FS_SOURCE_DEVDAX ? st.st_rdev : 0;
 	source->inode = st.st_ino;
-	source->page = page_of(fd, &st);
+	source->page = mapping_page_size(fd, &st);
 	*src = source;
 	announce_again();
 	return 0;

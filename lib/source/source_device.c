@@ -16,7 +16,7 @@
 
 /* Finds the device of a source that has a descriptor. One on no pmem or DAX device has no region.
  */
-static int locate(const struct pmem2_source *src, struct pmem2fs_device *device)
+static int locate_device(const struct pmem2_source *src, struct pmem2fs_device *device)
 {
 	bool node = src->type == PMEM2FS_SOURCE_DEVDAX;
 	struct stat st;
@@ -57,7 +57,7 @@ static int open_region_of(const struct pmem2_source *src, struct ndctl_ctx **ctx
 
 	if (src->type == PMEM2FS_SOURCE_ANONYMOUS)
 		return error_set(PMEM2_E_NOSUPP, "anonymous memory is on no device");
-	error = locate(src, &device);
+	error = locate_device(src, &device);
 	if (error)
 		return error;
 	if (!device.region[0])
@@ -156,7 +156,7 @@ int pmem2_source_numa_node(const struct pmem2_source *src, int *numa_node)
 		return error_set(-EINVAL, "no %s given", src ? "place for the node" : "source");
 	if (src->type == PMEM2FS_SOURCE_ANONYMOUS)
 		return error_set(PMEM2_E_NOSUPP, "anonymous memory is on no device");
-	error = locate(src, &device);
+	error = locate_device(src, &device);
 	if (error)
 		return error;
 	if (!device.region[0]) {
