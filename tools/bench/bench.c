@@ -2,14 +2,18 @@
 /*
  * bench.c - pmem2fs beside tmpfs, the library beside mmap and the other libpmem2, in one run
  *
- * Owns the order of things and the exit status.
+ * Owns the order of things and the exit status. Calls all other files.
  */
-#include "bench/bench.h"
+#include "bench/copy.h"
 #include "bench/copy_results.h"
+#include "bench/crowd.h"
+#include "bench/files.h"
 #include "bench/fixture.h"
 #include "bench/library.h"
+#include "bench/map.h"
 #include "bench/message.h"
 #include "bench/options.h"
+#include "bench/publish.h"
 #include "bench/report.h"
 #include "bench/supervisor.h"
 #include <errno.h>
@@ -69,10 +73,10 @@ static int measure_library(const cpu_set_t *cpus, struct report *report)
 	snprintf(report->library, sizeof(report->library), "%s", ours.path);
 	snprintf(report->libpmem2, sizeof(report->libpmem2), "%s", other.path);
 	if (options_want(options, MEASURE_MAP))
-		err = bench_map(&ours, &other, cpus, report);
+		err = map_measure(&ours, &other, cpus, report);
 	report->skipped = !other.handle;
 	if (!err && other.handle && options->wanted & OF_COPY)
-		err = bench_copy(&ours, &other, report);
+		err = copy_measure(&ours, &other, report);
 	library_close(&other);
 close_ours:
 	library_close(&ours);
@@ -92,7 +96,7 @@ static int measure_publishing(const struct fixture *fixture, const cpu_set_t *cp
 	snprintf(socket, sizeof(socket), "%s/socket", fixture->root);
 	setenv("PMEM2FS_SOCKET", socket, 1);
 	snprintf(report->library, sizeof(report->library), "%s", ours.path);
-	err = bench_publish(&ours, cpus, report);
+	err = publish_measure(&ours, cpus, report);
 	library_close(&ours);
 	return err;
 }
@@ -104,7 +108,7 @@ static int measure_crowd(const struct fixture *fixture, struct report *report)
 
 	if (err)
 		return err;
-	err = bench_crowd(fixture, &ours, report);
+	err = crowd_measure(fixture, &ours, report);
 	library_close(&ours);
 	return err;
 }
@@ -128,7 +132,7 @@ static int measure(const char *folder, struct report *report, int *stopped)
 		stay_on(report->cpu);
 		if (!err &&
 		    options->wanted & ~(OF_LIBRARY | 1u << MEASURE_CROWD | 1u << MEASURE_PUBLISH))
-			err = bench_fs(&fixture, report);
+			err = files_measure(&fixture, report);
 		if (!err && options_want(options, MEASURE_CROWD) && fixture.keeper)
 			err = measure_crowd(&fixture, report);
 		if (!err && options_want(options, MEASURE_PUBLISH))

@@ -8,9 +8,10 @@
  *
  * Small sizes walk through a window of addresses, as a log does: writing the same line again and
  * again would measure how long a line that is being flushed cannot be written.
+ * Calls comparison.c, copy_results.c, library.c and message.c.
  */
+#include "bench/copy.h"
 #include "base/clock.h"
-#include "bench/bench.h"
 #include "bench/comparison.h"
 #include "bench/copy_results.h"
 #include "bench/interrupt.h"
@@ -404,7 +405,7 @@ static int buffer_file(void)
 	return err;
 }
 
-int bench_copy(const struct library *ours, const struct library *other, struct report *report)
+int copy_measure(const struct library *ours, const struct library *other, struct report *report)
 {
 	struct contest contest = {.libraries = {[SIDE_OURS] = ours,
 						[SIDE_OTHER] = other,

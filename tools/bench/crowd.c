@@ -3,10 +3,10 @@
  * crowd.c - a listing of the mappings of many processes, against a folder of tmpfs
  *
  * The processes map through our library and publish to the daemon of the fixture. They end when
- * bench does.
+ * bench does. Calls library.c, report.c, interrupt.c and message.c.
  */
+#include "bench/crowd.h"
 #include "base/clock.h"
-#include "bench/bench.h"
 #include "bench/comparison.h"
 #include "bench/fixture.h"
 #include "bench/interrupt.h"
@@ -233,7 +233,8 @@ static void remove_all(const struct crowd *crowd)
 	closedir(folder);
 }
 
-int bench_crowd(const struct fixture *fixture, const struct library *library, struct report *report)
+int crowd_measure(const struct fixture *fixture, const struct library *library,
+		  struct report *report)
 {
 	struct crowd *crowd = calloc(1, sizeof(*crowd));
 	int same = open(fixture->side[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);

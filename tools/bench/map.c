@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * map.c - map and unmap: ours, mmap and munmap, the other library
+ *
+ * Owns the cases and their targets. Calls map_workload.c and message.c.
  */
-#include "bench/arena.h"
+#include "bench/map.h"
 #include "bench/comparison.h"
 #include "bench/library.h"
+#include "bench/map_workload.h"
 #include "bench/message.h"
 #include "bench/report.h"
 #include <errno.h>
@@ -25,7 +28,7 @@
 #define NO_OTHER_TARGET (1u << 31)
 
 /* A file without a name, so that nothing stays behind. */
-static int scratch_file(struct report *report)
+static int open_scratch_file(struct report *report)
 {
 	const char *folder = report->options->scratch;
 	struct statfs fs;
@@ -43,7 +46,7 @@ static int scratch_file(struct report *report)
 		return err;
 	}
 	unlink(path);
-	if (ftruncate(fd, BENCH_ARENA_LENGTH) || fstatfs(fd, &fs)) {
+	if (ftruncate(fd, MAP_WORKLOAD_LENGTH) || fstatfs(fd, &fs)) {
 		err = -errno;
 		message_error("%s: %m", path);
 		close(fd);
@@ -83,23 +86,23 @@ struct setting {
 };
 
 /* Two threads come last: they move a side to other CPUs. */
-static const struct scene {
+static const struct map_case {
 	size_t live;
 	enum { TMPFS, SCRATCH_FILE, ANONYMOUS } kind;
 	struct setting settings[6];
-} scenes[] = {
+} cases[] = {
 	{1,
 	 TMPFS,
 	 {{"map reused",
 	   "map_new + map_delete of 1 MiB of a tmpfs file, shared, rw, with one other mapping; "
 	   "source and configuration are there",
 	   0},
-	  {"map fresh", "the same, each with a new source and configuration", BENCH_ORDER_FRESH},
-	  {"map reused 2t", "as map reused, by two threads at the same time", BENCH_ORDER_TWO},
+	  {"map fresh", "the same, each with a new source and configuration", MAP_ORDER_FRESH},
+	  {"map reused 2t", "as map reused, by two threads at the same time", MAP_ORDER_TWO},
 	  {"map shared 2t", "as map reused 2t, both with the same source and configuration",
-	   BENCH_ORDER_TWO | BENCH_ORDER_SHARED},
+	   MAP_ORDER_TWO | MAP_ORDER_SHARED},
 	  {"map fresh 2t", "as map fresh, by two threads at the same time",
-	   BENCH_ORDER_TWO | BENCH_ORDER_FRESH}}},
+	   MAP_ORDER_TWO | MAP_ORDER_FRESH}}},
 	{1, SCRATCH_FILE, {{"map file", "as map reused, of a file in --scratch", 0}}},
 	{1,
 	 ANONYMOUS,
@@ -107,37 +110,37 @@ static const struct scene {
 	{10000,
 	 TMPFS,
 	 {{"map reused 10k", "as above, with 10,000 other mappings in the process", 0},
-	  {"map fresh 10k", NULL, BENCH_ORDER_FRESH},
-	  {"map reused 10k 2t", NULL, BENCH_ORDER_TWO},
-	  {"map fresh 10k 2t", NULL, BENCH_ORDER_TWO | BENCH_ORDER_FRESH}}},
+	  {"map fresh 10k", NULL, MAP_ORDER_FRESH},
+	  {"map reused 10k 2t", NULL, MAP_ORDER_TWO},
+	  {"map fresh 10k 2t", NULL, MAP_ORDER_TWO | MAP_ORDER_FRESH}}},
 	{MANY,
 	 TMPFS,
 	 {{"map reused 50k", "as above, with 50,000 other mappings in the process", 0},
-	  {"map fresh 50k", NULL, BENCH_ORDER_FRESH},
-	  {"map reused 50k 2t", NULL, BENCH_ORDER_TWO},
-	  {"map fresh 50k 2t", NULL, BENCH_ORDER_TWO | BENCH_ORDER_FRESH}}},
+	  {"map fresh 50k", NULL, MAP_ORDER_FRESH},
+	  {"map reused 50k 2t", NULL, MAP_ORDER_TWO},
+	  {"map fresh 50k 2t", NULL, MAP_ORDER_TWO | MAP_ORDER_FRESH}}},
 };
 
-static int measure_scene(struct bench_arena *arena, const struct scene *scene,
-			 const struct library *ours, const struct library *other, int fd)
+static int measure_case(struct map_workload *workload, const struct map_case *map_case,
+			const struct library *ours, const struct library *other, int fd)
 {
-	const struct bench_contender contenders[] = {{.library = ours, .live = scene->live},
-						     {.live = scene->live},
-						     {.library = other, .live = scene->live}};
+	const struct map_side sides[] = {{.library = ours, .live = map_case->live},
+					 {.live = map_case->live},
+					 {.library = other, .live = map_case->live}};
 	bool have_other = other->handle;
 	int err;
 
-	err = bench_arena_open(arena, contenders, 2u + have_other, fd);
+	err = map_workload_start(workload, sides, 2u + have_other, fd);
 	if (err)
 		return err;
-	for (const struct setting *setting = scene->settings; !err && setting->name; setting++) {
-		bool reused = !(setting->order & BENCH_ORDER_FRESH);
+	for (const struct setting *setting = map_case->settings; !err && setting->name; setting++) {
+		bool reused = !(setting->order & MAP_ORDER_FRESH);
 		bool other_target = reused && !(setting->order & NO_OTHER_TARGET);
 
-		if (setting->order & BENCH_ORDER_TWO && CPU_COUNT(arena->cpus) < 2)
+		if (setting->order & MAP_ORDER_TWO && CPU_COUNT(workload->cpus) < 2)
 			continue;
-		err = bench_arena_measure(
-			arena,
+		err = map_workload_measure(
+			workload,
 			(struct comparison_plan){
 				.name = setting->name,
 				.what = setting->what,
@@ -147,22 +150,22 @@ static int measure_scene(struct bench_arena *arena, const struct scene *scene,
 			},
 			setting->order & ~NO_OTHER_TARGET);
 	}
-	bench_arena_close(arena);
+	map_workload_stop(workload);
 	return err;
 }
 
-/* One contender beside itself: with many mappings and with one. */
-static int measure_flat(struct bench_arena *arena, const struct library *library, int fd)
+/* One library, or mmap, beside itself: with many mappings and with one. */
+static int measure_flat(struct map_workload *workload, const struct library *library, int fd)
 {
-	const struct bench_contender contenders[] = {{.library = library, .live = MANY},
-						     {.library = library, .live = 1}};
+	const struct map_side sides[] = {{.library = library, .live = MANY},
+					 {.library = library, .live = 1}};
 	int err;
 
-	err = bench_arena_open(arena, contenders, 2, fd);
+	err = map_workload_start(workload, sides, 2, fd);
 	if (err)
 		return err;
-	err = bench_arena_measure(
-		arena,
+	err = map_workload_measure(
+		workload,
 		(struct comparison_plan){
 			.name = library ? "flat ours" : "flat mmap",
 			.what = library ? "map reused 50k; the peer is map reused, which is "
@@ -171,31 +174,31 @@ static int measure_flat(struct bench_arena *arena, const struct library *library
 			.peers = {{.name = "1 other", .target = library ? FLAT_TARGET : 0}},
 		},
 		0);
-	bench_arena_close(arena);
+	map_workload_stop(workload);
 	return err;
 }
 
-int bench_map(const struct library *ours, const struct library *other, const cpu_set_t *cpus,
-	      struct report *report)
+int map_measure(const struct library *ours, const struct library *other, const cpu_set_t *cpus,
+		struct report *report)
 {
-	struct bench_arena arena = {.report = report, .cpus = cpus};
+	struct map_workload workload = {.report = report, .cpus = cpus};
 	int fds[] = {-1, -1, -1}, err;
 	size_t limit = live_limit();
 
 	if (CPU_COUNT(cpus) < 2)
 		message_error("two threads are skipped: there is one CPU");
-	fds[SCRATCH_FILE] = scratch_file(report);
+	fds[SCRATCH_FILE] = open_scratch_file(report);
 	if (fds[SCRATCH_FILE] < 0)
 		return fds[SCRATCH_FILE];
-	fds[TMPFS] = bench_arena_file();
+	fds[TMPFS] = map_workload_file();
 	err = fds[TMPFS] < 0 ? fds[TMPFS] : 0;
-	for (size_t i = 0; !err && i < sizeof(scenes) / sizeof(*scenes); i++)
-		if (scenes[i].live <= limit)
-			err = measure_scene(&arena, &scenes[i], ours, other, fds[scenes[i].kind]);
+	for (size_t i = 0; !err && i < sizeof(cases) / sizeof(*cases); i++)
+		if (cases[i].live <= limit)
+			err = measure_case(&workload, &cases[i], ours, other, fds[cases[i].kind]);
 	if (!err && MANY <= limit)
-		err = measure_flat(&arena, ours, fds[TMPFS]);
+		err = measure_flat(&workload, ours, fds[TMPFS]);
 	if (!err && MANY <= limit)
-		err = measure_flat(&arena, NULL, fds[TMPFS]);
+		err = measure_flat(&workload, NULL, fds[TMPFS]);
 	if (fds[TMPFS] >= 0)
 		close(fds[TMPFS]);
 	close(fds[SCRATCH_FILE]);

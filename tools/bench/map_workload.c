@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * arena.c - see arena.h
+ * map_workload.c - sides that map and unmap, each in a process with live mappings of its own
  *
  * Each side has a process with as many live mappings as the others'. mmap asks the kernel for the
  * same as the libraries do: same file, offset, length, protection and flags. That it is the same is
  * not assumed: what the kernel says of each side's mappings is compared first, so a library that
  * maps differently one day fails here instead of comparing unequal things.
+ * Calls side_process.c, library.c, report.c and message.c.
  */
-#include "bench/arena.h"
+#include "bench/map_workload.h"
 #include "base/clock.h"
 #include "bench/comparison.h"
 #include "bench/library.h"
@@ -44,12 +45,12 @@ struct objects {
 };
 
 /* A side, in its own process. */
-struct side {
+struct side_state {
 	const struct library *library; /* NULL: mmap and munmap */
 	struct subject subject;
 	const cpu_set_t *cpus;
 	size_t live;
-	enum bench_shown shown;
+	enum map_publishing publishing;
 	struct objects objects[2]; /* one per thread */
 	pthread_barrier_t barrier; /* where both threads begin and end */
 	bool second_runs;
@@ -58,7 +59,7 @@ struct side {
 	int errors[2];
 };
 
-static int objects_new(const struct side *side, struct objects *objects)
+static int objects_new(const struct side_state *side, struct objects *objects)
 {
 	const struct library *library = side->library;
 	int err;
@@ -67,8 +68,9 @@ static int objects_new(const struct side *side, struct objects *objects)
 	if (err)
 		return library_failed(library, "config_new", err);
 	library->config_set_required_store_granularity(objects->config, PMEM2_GRANULARITY_PAGE);
-	err = side->subject.fd < 0 ? library->source_from_anon(&objects->source, BENCH_ARENA_LENGTH)
-				   : library->source_from_fd(&objects->source, side->subject.fd);
+	err = side->subject.fd < 0
+		      ? library->source_from_anon(&objects->source, MAP_WORKLOAD_LENGTH)
+		      : library->source_from_fd(&objects->source, side->subject.fd);
 	if (err) {
 		err = library_failed(library, "source", err);
 		library->config_delete(&objects->config);
@@ -76,18 +78,18 @@ static int objects_new(const struct side *side, struct objects *objects)
 	return err;
 }
 
-static void objects_delete(const struct side *side, struct objects *objects)
+static void objects_delete(const struct side_state *side, struct objects *objects)
 {
 	side->library->source_delete(&objects->source);
 	side->library->config_delete(&objects->config);
 }
 
-static int make(const struct side *side, struct pmem2_map **map, void **address)
+static int make(const struct side_state *side, struct pmem2_map **map, void **address)
 {
 	int err;
 
 	if (!side->library) {
-		*address = mmap(NULL, BENCH_ARENA_LENGTH, PROT_READ | PROT_WRITE,
+		*address = mmap(NULL, MAP_WORKLOAD_LENGTH, PROT_READ | PROT_WRITE,
 				side->subject.flags, side->subject.fd, 0);
 		if (*address != MAP_FAILED)
 			return 0;
@@ -154,13 +156,13 @@ static bool has_table(void)
 }
 
 /* Makes the live mappings, which end with the process, and says what the last one is. */
-static int prepare(struct side *side, struct side_answer *answer)
+static int prepare(struct side_state *side, struct side_answer *answer)
 {
 	struct pmem2_map *map;
 	void *address = NULL;
 	int err = 0;
 
-	if (side->shown == BENCH_HIDDEN)
+	if (side->publishing == MAP_PUBLISHING_OFF)
 		setenv("PMEM2FS", "off", 1);
 	for (unsigned i = 0; side->library && !err && i < 2; i++)
 		err = objects_new(side, &side->objects[i]);
@@ -171,21 +173,22 @@ static int prepare(struct side *side, struct side_answer *answer)
 	err = describe(address, answer->text, sizeof(answer->text));
 	if (err)
 		message_error("/proc/self/smaps: %s", strerror(-err));
-	if (!err && side->shown != BENCH_ANYHOW && has_table() != (side->shown == BENCH_SHOWN)) {
+	if (!err && side->publishing != MAP_PUBLISHING_ANY &&
+	    has_table() != (side->publishing == MAP_PUBLISHING_ON)) {
 		message_error("a side %s its mappings",
-			      side->shown == BENCH_SHOWN ? "hides" : "shows");
+			      side->publishing == MAP_PUBLISHING_ON ? "hides" : "shows");
 		err = -EINVAL;
 	}
 	return err;
 }
 
-static int raw_pairs(const struct side *side, unsigned count)
+static int raw_pairs(const struct side_state *side, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
-		void *address = mmap(NULL, BENCH_ARENA_LENGTH, PROT_READ | PROT_WRITE,
+		void *address = mmap(NULL, MAP_WORKLOAD_LENGTH, PROT_READ | PROT_WRITE,
 				     side->subject.flags, side->subject.fd, 0);
 
-		if (address == MAP_FAILED || munmap(address, BENCH_ARENA_LENGTH)) {
+		if (address == MAP_FAILED || munmap(address, MAP_WORKLOAD_LENGTH)) {
 			int err = -errno;
 
 			message_error("mmap and munmap: %m");
@@ -195,7 +198,8 @@ static int raw_pairs(const struct side *side, unsigned count)
 	return 0;
 }
 
-static int library_pairs(const struct side *side, const struct objects *objects, unsigned count)
+static int library_pairs(const struct side_state *side, const struct objects *objects,
+			 unsigned count)
 {
 	const struct library *library = side->library;
 
@@ -222,16 +226,16 @@ static int library_pairs(const struct side *side, const struct objects *objects,
 	return 0;
 }
 
-static int pairs(const struct side *side, unsigned thread, unsigned count)
+static int pairs(const struct side_state *side, unsigned thread, unsigned count)
 {
-	const struct objects *own = &side->objects[side->order & BENCH_ORDER_SHARED ? 0 : thread];
+	const struct objects *own = &side->objects[side->order & MAP_ORDER_SHARED ? 0 : thread];
 
 	if (!side->library)
 		return raw_pairs(side, count);
-	return library_pairs(side, side->order & BENCH_ORDER_FRESH ? NULL : own, count);
+	return library_pairs(side, side->order & MAP_ORDER_FRESH ? NULL : own, count);
 }
 
-static int timed_pairs(struct side *side, unsigned thread)
+static int timed_pairs(struct side_state *side, unsigned thread)
 {
 	int err = pairs(side, thread, WARM_UP_PAIRS);
 	uint64_t start = clock_now();
@@ -258,7 +262,7 @@ static void move_to(const cpu_set_t *cpus, int which)
 
 static void *second_thread(void *context)
 {
-	struct side *side = context;
+	struct side_state *side = context;
 
 	move_to(side->cpus, 1);
 	for (;;) {
@@ -270,7 +274,7 @@ static void *second_thread(void *context)
 }
 
 /* The second thread waits at the barrier between the rounds, and ends with the process. */
-static int start_second(struct side *side)
+static int start_second(struct side_state *side)
 {
 	pthread_t thread;
 	int err;
@@ -287,13 +291,13 @@ static int start_second(struct side *side)
 
 static int serve(void *context, unsigned order, struct side_answer *answer)
 {
-	struct side *side = context;
+	struct side_state *side = context;
 	int err;
 
 	if (!(order & ORDER_PAIRS))
 		return prepare(side, answer);
 	side->order = order;
-	if (!(order & BENCH_ORDER_TWO)) {
+	if (!(order & MAP_ORDER_TWO)) {
 		err = timed_pairs(side, 0);
 		answer->sample = side->samples[0];
 		return err;
@@ -309,44 +313,44 @@ static int serve(void *context, unsigned order, struct side_answer *answer)
 	return side->errors[0] ? side->errors[0] : side->errors[1];
 }
 
-static int arena_work(void *context, unsigned side, size_t round, struct sample *sample)
+static int ask_side(void *context, unsigned side, size_t round, struct sample *sample)
 {
-	const struct bench_arena *arena = context;
+	const struct map_workload *workload = context;
 	struct side_answer answer = {0};
-	int err = side_process_ask(&arena->sides[side], arena->order, &answer);
+	int err = side_process_ask(&workload->sides[side], workload->order, &answer);
 
 	(void)round;
 	*sample = answer.sample;
 	return err;
 }
 
-void bench_arena_close(struct bench_arena *arena)
+void map_workload_stop(struct map_workload *workload)
 {
-	for (unsigned i = 0; i < BENCH_CONTENDERS_MAX; i++)
-		side_process_stop(&arena->sides[i]);
+	for (unsigned i = 0; i < MAP_SIDES_MAX; i++)
+		side_process_stop(&workload->sides[i]);
 }
 
-int bench_arena_open(struct bench_arena *arena, const struct bench_contender *contenders,
-		     unsigned count, int fd)
+int map_workload_start(struct map_workload *workload, const struct map_side *sides, unsigned count,
+		       int fd)
 {
 	struct side_answer first, answer;
 	int err = 0;
 
 	for (unsigned i = 0; !err && i < count; i++) {
-		struct side side = {
-			.library = contenders[i].library,
+		struct side_state side = {
+			.library = sides[i].library,
 			.subject = {.fd = fd, .flags = MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0)},
-			.cpus = arena->cpus,
-			.live = contenders[i].live,
-			.shown = contenders[i].shown,
+			.cpus = workload->cpus,
+			.live = sides[i].live,
+			.publishing = sides[i].publishing,
 		};
 
 		/* The process has a copy of its own. */
-		err = side_process_start(&arena->sides[i], serve, &side);
+		err = side_process_start(&workload->sides[i], serve, &side);
 		if (!err)
-			err = side_process_ask(&arena->sides[i], ORDER_DESCRIBE,
+			err = side_process_ask(&workload->sides[i], ORDER_DESCRIBE,
 					       i ? &answer : &first);
-		if (!err && i && contenders[i].live == contenders[0].live &&
+		if (!err && i && sides[i].live == sides[0].live &&
 		    strcmp(first.text, answer.text) != 0) {
 			message_error("the sides do not map the same: %s; %s", first.text,
 				      answer.text);
@@ -354,28 +358,28 @@ int bench_arena_open(struct bench_arena *arena, const struct bench_contender *co
 		}
 	}
 	if (err)
-		bench_arena_close(arena);
+		map_workload_stop(workload);
 	return err;
 }
 
-int bench_arena_measure(struct bench_arena *arena, struct comparison_plan plan, unsigned order)
+int map_workload_measure(struct map_workload *workload, struct comparison_plan plan, unsigned order)
 {
-	const struct options *options = arena->report->options;
+	const struct options *options = workload->report->options;
 
-	arena->order = ORDER_PAIRS | order;
+	workload->order = ORDER_PAIRS | order;
 	plan.warm_up = WARM_UP_ROUNDS;
 	plan.rounds = options->rounds;
 	plan.ns = (uint64_t)(options->seconds * 1e9 / 2);
-	plan.work = arena_work;
-	plan.context = arena;
-	return report_measure(arena->report, &plan);
+	plan.work = ask_side;
+	plan.context = workload;
+	return report_measure(workload->report, &plan);
 }
 
-int bench_arena_file(void)
+int map_workload_file(void)
 {
 	int fd = memfd_create("bench", MFD_CLOEXEC), err;
 
-	if (fd >= 0 && !ftruncate(fd, BENCH_ARENA_LENGTH))
+	if (fd >= 0 && !ftruncate(fd, MAP_WORKLOAD_LENGTH))
 		return fd;
 	err = -errno;
 	message_error("memfd: %m");

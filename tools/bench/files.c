@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * fs.c - mappings as files, against files on tmpfs
+ * files.c - mappings as files, against files on tmpfs
  *
  * Both sides hold the same names with the same bytes in them: each mapping's document is copied
  * into the file of tmpfs that has its name. Names are looked up relative to an open folder, so that
@@ -9,9 +9,10 @@
  * Entries of the mount are valid in the kernel for a second. The quick measurements walk over all
  * names again and again, a slice per round, for longer than that: nearly all rounds find the names
  * in the kernel, a few look them up again, and `overall` has both by their weight.
+ * Calls fixture.c, memory.c, report.c, interrupt.c and message.c.
  */
+#include "bench/files.h"
 #include "base/clock.h"
-#include "bench/bench.h"
 #include "bench/comparison.h"
 #include "bench/fixture.h"
 #include "bench/interrupt.h"
@@ -470,7 +471,7 @@ static void empty_peer(const struct tree *tree)
 		unlinkat(tree->fd[0], tree->names[i], 0);
 }
 
-int bench_fs(const struct fixture *fixture, struct report *report)
+int files_measure(const struct fixture *fixture, struct report *report)
 {
 	struct tree tree = {
 		.fixture = fixture,
