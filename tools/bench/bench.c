@@ -114,7 +114,7 @@ static int measure_crowd(const struct fixture *fixture, struct report *report)
 }
 
 /* Measures all that is wanted. *stopped: 0, or why the daemon did not end well after that. */
-static int measure(const char *folder, struct report *report, int *stopped)
+static int measure_wanted(const char *folder, struct report *report, int *stopped)
 {
 	const struct options *options = report->options;
 	struct fixture fixture;
@@ -154,7 +154,7 @@ static int measure_and_print(const char *folder, void *context)
 	struct report report = {.options = options, .copies = &copies};
 	int stopped = 0;
 
-	report.complete = !measure(folder, &report, &stopped);
+	report.complete = !measure_wanted(folder, &report, &stopped);
 	if (report.complete || report.row_count || copies.count)
 		stopped |= report_print(&report);
 	if (!report.complete || stopped)

@@ -62,7 +62,7 @@ static const size_t flag_sizes[] = {64, 512, 4 * KIB, 64 * KIB, 4 * MIB};
 #define PERSIST_LARGEST  MIB
 
 /* One library's mapping of the file, with one granularity. */
-struct ground {
+struct copy_mapping {
 	struct pmem2_map *map;
 	char *address;
 	pmem2_persist_fn persist;
@@ -70,16 +70,16 @@ struct ground {
 	pmem2_memset_fn set;
 };
 
-struct contest {
+struct copy_run {
 	const struct library *libraries[LIBRARY_SIDES];
-	struct ground grounds[LIBRARY_SIDES][3]; /* by side and granularity */
-	char *source;                            /* of memcpy; ordinary memory */
+	struct copy_mapping mappings[LIBRARY_SIDES][3]; /* by side and granularity */
+	char *source;                                   /* of memcpy; ordinary memory */
 	const struct copy_result *result;
 	size_t calls; /* per side and round */
 };
 
 static int map_granularity(const struct library *library, int fd,
-			   enum pmem2_granularity granularity, struct ground *ground)
+			   enum pmem2_granularity granularity, struct copy_mapping *mapping)
 {
 	static const char *const names[] = {"BYTE", "CACHE_LINE", "PAGE"};
 	struct pmem2_config *config = NULL;
@@ -98,18 +98,18 @@ static int map_granularity(const struct library *library, int fd,
 	if (err)
 		goto out;
 	what = "map_new";
-	err = library->map_new(&ground->map, config, source);
+	err = library->map_new(&mapping->map, config, source);
 	if (err)
 		goto out;
-	ground->address = library->map_get_address(ground->map);
-	ground->persist = library->get_persist_fn(ground->map);
-	ground->copy = library->get_memcpy_fn(ground->map);
-	ground->move = library->get_memmove_fn(ground->map);
-	ground->set = library->get_memset_fn(ground->map);
+	mapping->address = library->map_get_address(mapping->map);
+	mapping->persist = library->get_persist_fn(mapping->map);
+	mapping->copy = library->get_memcpy_fn(mapping->map);
+	mapping->move = library->get_memmove_fn(mapping->map);
+	mapping->set = library->get_memset_fn(mapping->map);
 out:
 	if (err)
 		err = library_failed(library, what, err);
-	if (!err && library->map_get_store_granularity(ground->map) != granularity) {
+	if (!err && library->map_get_store_granularity(mapping->map) != granularity) {
 		message_error("%s: has not the granularity that was forced", library->path);
 		err = -EINVAL;
 	}
@@ -126,7 +126,7 @@ static void touch(char *address, size_t length)
 }
 
 /* In another order for each trial, so that the kernel's choice of addresses favours none. */
-static int map_all(struct contest *contest, int fd, unsigned trial)
+static int map_all(struct copy_run *run, int fd, unsigned trial)
 {
 	int err = 0;
 
@@ -134,12 +134,12 @@ static int map_all(struct contest *contest, int fd, unsigned trial)
 		unsigned side = (i + trial) % LIBRARY_SIDES;
 
 		for (unsigned g = 0; !err && g < 3; g++) {
-			struct ground *ground = &contest->grounds[side][g];
+			struct copy_mapping *mapping = &run->mappings[side][g];
 
-			err = map_granularity(contest->libraries[side], fd,
-					      (enum pmem2_granularity)g, ground);
+			err = map_granularity(run->libraries[side], fd, (enum pmem2_granularity)g,
+					      mapping);
 			if (!err)
-				touch(ground->address, BUFFER);
+				touch(mapping->address, BUFFER);
 			if (!err && interrupt_pending)
 				err = -EINTR;
 		}
@@ -148,12 +148,12 @@ static int map_all(struct contest *contest, int fd, unsigned trial)
 	return err;
 }
 
-static void unmap_all(struct contest *contest)
+static void unmap_all(struct copy_run *run)
 {
 	for (unsigned i = 0; i < LIBRARY_SIDES; i++)
 		for (unsigned g = 0; g < 3; g++)
-			if (contest->grounds[i][g].map)
-				contest->libraries[i]->map_delete(&contest->grounds[i][g].map);
+			if (run->mappings[i][g].map)
+				run->libraries[i]->map_delete(&run->mappings[i][g].map);
 }
 
 /* Where the calls of one sample go. */
@@ -180,14 +180,14 @@ static size_t walk_next(struct walk *walk)
 }
 
 /* Writes to each line, which is as much work for all sides, and makes that persistent. */
-static void persist(const struct contest *contest, const struct ground *ground, bool raw)
+static void call_persist(const struct copy_run *run, const struct copy_mapping *mapping, bool raw)
 {
-	size_t size = contest->result->size;
-	size_t skew = copy_variants[contest->result->variant].unaligned ? DEST_SKEW : 0;
+	size_t size = run->result->size;
+	size_t skew = copy_variants[run->result->variant].unaligned ? DEST_SKEW : 0;
 	struct walk walk = walk_new(size + skew);
 
-	for (size_t i = 0; i < contest->calls; i++) {
-		char *dest = ground->address + walk_next(&walk) + skew;
+	for (size_t i = 0; i < run->calls; i++) {
+		char *dest = mapping->address + walk_next(&walk) + skew;
 
 		for (size_t at = 0; at < size; at += LINE)
 			((volatile char *)dest)[at] = (char)i;
@@ -196,75 +196,75 @@ static void persist(const struct contest *contest, const struct ground *ground, 
 
 			msync((void *)begin, (uintptr_t)dest + size - begin, MS_SYNC);
 		} else {
-			ground->persist(dest, size);
+			mapping->persist(dest, size);
 		}
 	}
 }
 
-static void copy(const struct contest *contest, const struct ground *ground)
+static void call_memcpy(const struct copy_run *run, const struct copy_mapping *mapping)
 {
-	const struct copy_variant *variant = &copy_variants[contest->result->variant];
-	size_t size = contest->result->size;
-	char *dest = ground->address + (variant->unaligned ? DEST_SKEW : 0);
-	const char *source = contest->source + (variant->unaligned ? SOURCE_SKEW : 0);
+	const struct copy_variant *variant = &copy_variants[run->result->variant];
+	size_t size = run->result->size;
+	char *dest = mapping->address + (variant->unaligned ? DEST_SKEW : 0);
+	const char *source = run->source + (variant->unaligned ? SOURCE_SKEW : 0);
 	struct walk walk = walk_new(size + SOURCE_SKEW);
 
-	for (size_t i = 0; i < contest->calls; i++) {
+	for (size_t i = 0; i < run->calls; i++) {
 		size_t at = walk_next(&walk);
 
-		ground->copy(dest + at, source + at, size, variant->flags);
+		mapping->copy(dest + at, source + at, size, variant->flags);
 	}
 }
 
 /* Moves by half of the size, up and down in turn: so the ranges overlap, which copy's never do. */
-static void move(const struct contest *contest, const struct ground *ground)
+static void call_memmove(const struct copy_run *run, const struct copy_mapping *mapping)
 {
-	const struct copy_variant *variant = &copy_variants[contest->result->variant];
-	size_t size = contest->result->size;
+	const struct copy_variant *variant = &copy_variants[run->result->variant];
+	size_t size = run->result->size;
 	size_t half = size >= 2 * LINE ? size / 2 / LINE * LINE : size / 2;
 	size_t shift = variant->unaligned ? half | 1 : half;
-	char *low = ground->address + (variant->unaligned ? DEST_SKEW : 0);
+	char *low = mapping->address + (variant->unaligned ? DEST_SKEW : 0);
 	struct walk walk = walk_new(size + shift + DEST_SKEW);
 
-	for (size_t i = 0; i < contest->calls; i++) {
+	for (size_t i = 0; i < run->calls; i++) {
 		char *from = low + walk_next(&walk), *to = from + shift;
 
 		if (i & 1)
-			ground->move(from, to, size, variant->flags);
+			mapping->move(from, to, size, variant->flags);
 		else
-			ground->move(to, from, size, variant->flags);
+			mapping->move(to, from, size, variant->flags);
 	}
 }
 
-static void set(const struct contest *contest, const struct ground *ground)
+static void call_memset(const struct copy_run *run, const struct copy_mapping *mapping)
 {
-	const struct copy_variant *variant = &copy_variants[contest->result->variant];
-	size_t size = contest->result->size;
-	char *dest = ground->address + (variant->unaligned ? DEST_SKEW : 0);
+	const struct copy_variant *variant = &copy_variants[run->result->variant];
+	size_t size = run->result->size;
+	char *dest = mapping->address + (variant->unaligned ? DEST_SKEW : 0);
 	struct walk walk = walk_new(size + DEST_SKEW);
 
-	for (size_t i = 0; i < contest->calls; i++)
-		ground->set(dest + walk_next(&walk), (int)i, size, variant->flags);
+	for (size_t i = 0; i < run->calls; i++)
+		mapping->set(dest + walk_next(&walk), (int)i, size, variant->flags);
 }
 
-static void do_calls(const struct contest *contest, unsigned side)
+static void do_calls(const struct copy_run *run, unsigned side)
 {
-	const struct ground *ground =
-		&contest->grounds[side == SIDE_MSYNC ? SIDE_OTHER : side]
-				 [copy_variants[contest->result->variant].granularity];
+	const struct copy_mapping *mapping =
+		&run->mappings[side == SIDE_MSYNC ? SIDE_OTHER : side]
+			      [copy_variants[run->result->variant].granularity];
 
-	switch (contest->result->function) {
+	switch (run->result->function) {
 	case MEASURE_PERSIST:
-		persist(contest, ground, side == SIDE_MSYNC);
+		call_persist(run, mapping, side == SIDE_MSYNC);
 		break;
 	case MEASURE_MEMCPY:
-		copy(contest, ground);
+		call_memcpy(run, mapping);
 		break;
 	case MEASURE_MEMMOVE:
-		move(contest, ground);
+		call_memmove(run, mapping);
 		break;
 	default:
-		set(contest, ground);
+		call_memset(run, mapping);
 		break;
 	}
 }
@@ -273,34 +273,34 @@ static void do_calls(const struct contest *contest, unsigned side)
  * Only the second time counts: what the caches hold is by then what the side itself leaves there,
  * not what the one before left.
  */
-static int work(void *context, unsigned side, size_t round, struct sample *sample)
+static int time_calls(void *context, unsigned side, size_t round, struct sample *sample)
 {
-	const struct contest *contest = context;
+	const struct copy_run *run = context;
 	uint64_t start;
 
 	(void)round;
-	do_calls(contest, side);
+	do_calls(run, side);
 	start = clock_now();
-	do_calls(contest, side);
-	*sample = (struct sample){.ns = clock_now() - start, .operations = contest->calls};
+	do_calls(run, side);
+	*sample = (struct sample){.ns = clock_now() - start, .operations = run->calls};
 	return 0;
 }
 
 /* How many calls make a sample that is long enough for the clock. */
-static void choose_calls(struct contest *contest)
+static void choose_calls(struct copy_run *run)
 {
 	struct sample sample;
 
-	contest->calls = 1;
+	run->calls = 1;
 	for (;;) {
-		work(contest, SIDE_OTHER, 0, &sample);
-		if (sample.ns >= SAMPLE_NS || contest->calls >= CALLS_MAX)
+		time_calls(run, SIDE_OTHER, 0, &sample);
+		if (sample.ns >= SAMPLE_NS || run->calls >= CALLS_MAX)
 			return;
-		contest->calls *= 2;
+		run->calls *= 2;
 	}
 }
 
-static int measure_result(struct contest *contest, const struct options *options,
+static int measure_result(struct copy_run *run, const struct options *options,
 			  struct copy_result *result)
 {
 	bool with_msync = result->function == MEASURE_PERSIST &&
@@ -313,14 +313,14 @@ static int measure_result(struct contest *contest, const struct options *options
 		.warm_up = 1,
 		.rounds = (options->rounds + 2) / 3,
 		.ns = (uint64_t)(options->seconds * 1e9 / 60),
-		.work = work,
-		.context = contest,
+		.work = time_calls,
+		.context = run,
 	};
 	struct comparison_row rows[COMPARISON_PEERS_MAX];
 	int err;
 
-	contest->result = result;
-	choose_calls(contest);
+	run->result = result;
+	choose_calls(run);
 	err = comparison_run(&plan, rows);
 	if (err == -ENOMEM)
 		message_error("%s: %s", plan.name, strerror(ENOMEM));
@@ -344,8 +344,7 @@ static bool has_size(enum measurement function, unsigned variant, size_t size)
 	return variant < COPY_PLAIN_VARIANTS;
 }
 
-static int measure_function(struct contest *contest, enum measurement function,
-			    struct report *report)
+static int measure_function(struct copy_run *run, enum measurement function, struct report *report)
 {
 	struct copy_results *results = report->copies;
 	int err = 0;
@@ -358,7 +357,7 @@ static int measure_function(struct contest *contest, enum measurement function,
 				continue;
 			*result = (struct copy_result){
 				.function = function, .variant = variant, .size = sizes[i]};
-			err = measure_result(contest, report->options, result);
+			err = measure_result(run, report->options, result);
 			if (!err)
 				results->count++;
 		}
@@ -366,13 +365,13 @@ static int measure_function(struct contest *contest, enum measurement function,
 }
 
 /* Each of the wanted functions once. */
-static int measure_all(struct contest *contest, struct report *report)
+static int measure_all(struct copy_run *run, struct report *report)
 {
 	int err = 0;
 
 	for (int function = MEASURE_PERSIST; !err && function <= MEASURE_MEMSET; function++)
 		if (options_want(report->options, (enum measurement)function))
-			err = measure_function(contest, (enum measurement)function, report);
+			err = measure_function(run, (enum measurement)function, report);
 	return err;
 }
 
@@ -380,14 +379,14 @@ static int measure_all(struct contest *contest, struct report *report)
  * Those that seem to be slower, at other addresses: of hundreds of results some are unlucky once.
  * The noise of the run stays that of the first trial.
  */
-static int measure_slower_again(struct contest *contest, struct report *report)
+static int measure_slower_again(struct copy_run *run, struct report *report)
 {
 	struct copy_results *results = report->copies;
 	int err = 0;
 
 	for (size_t i = 0; !err && i < results->count; i++)
 		if (copy_result_is_slower(results, &results->list[i]))
-			err = measure_result(contest, report->options, &results->list[i]);
+			err = measure_result(run, report->options, &results->list[i]);
 	return err;
 }
 
@@ -407,36 +406,36 @@ static int buffer_file(void)
 
 int copy_measure(const struct library *ours, const struct library *other, struct report *report)
 {
-	struct contest contest = {.libraries = {[SIDE_OURS] = ours,
-						[SIDE_OTHER] = other,
-						[SIDE_OTHER_AGAIN] = other,
-						[SIDE_OURS_IDLE] = ours}};
+	struct copy_run run = {.libraries = {[SIDE_OURS] = ours,
+					     [SIDE_OTHER] = other,
+					     [SIDE_OTHER_AGAIN] = other,
+					     [SIDE_OURS_IDLE] = ours}};
 	int fd, err = 0;
 
 	fd = buffer_file();
 	if (fd < 0)
 		return fd;
-	contest.source = mmap(NULL, LARGEST + MIB, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (contest.source == MAP_FAILED) {
+	run.source = mmap(NULL, LARGEST + MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
+	if (run.source == MAP_FAILED) {
 		err = -errno;
 		message_error("%zu bytes: %m", LARGEST);
 		goto close;
 	}
-	touch(contest.source, LARGEST + MIB);
+	touch(run.source, LARGEST + MIB);
 	for (unsigned trial = 0; !err && trial < TRIALS; trial++) {
 		if (trial && !copy_results_slower(report->copies))
 			break;
-		err = map_all(&contest, fd, trial);
+		err = map_all(&run, fd, trial);
 		if (!err && trial)
-			err = measure_slower_again(&contest, report);
+			err = measure_slower_again(&run, report);
 		else if (!err)
-			err = measure_all(&contest, report);
+			err = measure_all(&run, report);
 		if (!trial)
 			copy_results_note_noise(report->copies);
-		unmap_all(&contest);
+		unmap_all(&run);
 	}
-	munmap(contest.source, LARGEST + MIB);
+	munmap(run.source, LARGEST + MIB);
 close:
 	close(fd);
 	return err;

@@ -3,8 +3,8 @@
  * copy_results.h - many small comparisons with the other library: for each function a table with a
  * line per size and a variant per variant of the call
  */
-#ifndef PMEM2FS_BENCH_CELLS_H
-#define PMEM2FS_BENCH_CELLS_H
+#ifndef PMEM2FS_BENCH_COPY_RESULTS_H
+#define PMEM2FS_BENCH_COPY_RESULTS_H
 
 #include "bench/comparison.h"
 #include "bench/options.h"

@@ -63,7 +63,7 @@ static int map_many(const struct crowd *crowd, unsigned count)
 }
 
 /* Says on `ready` when all is mapped. */
-static _Noreturn void be_one(const struct crowd *crowd, unsigned count, int ready)
+static _Noreturn void map_and_wait(const struct crowd *crowd, unsigned count, int ready)
 {
 	char socket[160];
 
@@ -90,7 +90,7 @@ static int start_one(struct crowd *crowd, unsigned count)
 		return -errno;
 	pid = fork();
 	if (pid == 0)
-		be_one(crowd, count, ready[1]);
+		map_and_wait(crowd, count, ready[1]);
 	close(ready[1]);
 	if (pid < 0) {
 		message_error("fork: %m");
@@ -153,7 +153,7 @@ static int await_all(const struct crowd *crowd)
 }
 
 /* Makes a file in `other` for each name, where `other` is not negative. */
-static int list(const struct crowd *crowd, unsigned side, int other)
+static int list_once(const struct crowd *crowd, unsigned side, int other)
 {
 	const char *path = crowd->fixture->side[side];
 	DIR *folder = opendir(path);
@@ -187,7 +187,7 @@ static int list(const struct crowd *crowd, unsigned side, int other)
 	return err;
 }
 
-static int list_work(void *context, unsigned side, size_t round, struct sample *sample)
+static int time_listing(void *context, unsigned side, size_t round, struct sample *sample)
 {
 	const struct crowd *crowd = context;
 	uint64_t start;
@@ -197,12 +197,12 @@ static int list_work(void *context, unsigned side, size_t round, struct sample *
 	if (crowd->rest && side == 0 && interrupt_sleep(EXPIRY_MS))
 		return -EINTR;
 	start = clock_now();
-	err = list(crowd, side, -1);
+	err = list_once(crowd, side, -1);
 	*sample = (struct sample){.ns = clock_now() - start, .operations = 1};
 	return interrupt_pending ? -EINTR : err;
 }
 
-static int measure(struct crowd *crowd, bool rest, struct report *report)
+static int measure_listing(struct crowd *crowd, bool rest, struct report *report)
 {
 	struct comparison_plan plan = {
 		.name = rest ? "crowd, rested" : "crowd",
@@ -212,7 +212,7 @@ static int measure(struct crowd *crowd, bool rest, struct report *report)
 		.peers = {{.name = "tmpfs", .target = TARGET}},
 		.warm_up = 1,
 		.rounds = ROUNDS,
-		.work = list_work,
+		.work = time_listing,
 		.context = crowd,
 	};
 
@@ -248,11 +248,11 @@ int crowd_measure(const struct fixture *fixture, const struct library *library,
 	if (!err)
 		err = await_all(crowd);
 	if (!err)
-		err = list(crowd, 0, same);
+		err = list_once(crowd, 0, same);
 	if (!err)
-		err = measure(crowd, false, report);
+		err = measure_listing(crowd, false, report);
 	if (!err)
-		err = measure(crowd, true, report);
+		err = measure_listing(crowd, true, report);
 	remove_all(crowd);
 	stop_all(crowd);
 free:

@@ -40,7 +40,7 @@
 #define BUSY_MAX      1000u /* how often rm may say EBUSY in a run */
 #define FORGET_MS     300   /* for the worker to forget what the kernel dropped */
 
-struct tree {
+struct file_set {
 	const struct fixture *fixture;
 	struct report *report;
 	size_t count, batch;
@@ -52,36 +52,37 @@ struct tree {
 	bool cold; /* list_work: drop what the kernel knows of the mount first */
 };
 
-static int failed(const char *operation, const struct tree *tree, unsigned side, const char *name)
+static int file_failed(const char *operation, const struct file_set *files, unsigned side,
+		       const char *name)
 {
 	int err = -errno;
 
-	message_error("%s %s/%s: %m", operation, tree->fixture->side[side], name);
+	message_error("%s %s/%s: %m", operation, files->fixture->side[side], name);
 	return err;
 }
 
 /* The next names of a walk that goes on where the last round ended. */
-static size_t slice_of(const struct tree *tree)
+static size_t slice_of(const struct file_set *files)
 {
-	return tree->count < SLICE ? tree->count : SLICE;
+	return files->count < SLICE ? files->count : SLICE;
 }
 
-static const char *walk(const struct tree *tree, size_t round, size_t i)
+static const char *walk(const struct file_set *files, size_t round, size_t i)
 {
-	return tree->names[(round * slice_of(tree) + i) % tree->count];
+	return files->names[(round * slice_of(files) + i) % files->count];
 }
 
-static int stat_names(const struct tree *tree, unsigned side, size_t round, size_t count,
+static int stat_names(const struct file_set *files, unsigned side, size_t round, size_t count,
 		      struct sample *sample)
 {
 	uint64_t start = clock_now();
 	struct stat st;
 
 	for (size_t i = 0; i < count; i++) {
-		const char *name = walk(tree, round, i);
+		const char *name = walk(files, round, i);
 
-		if (fstatat(tree->fd[side], name, &st, 0))
-			return failed("stat", tree, side, name);
+		if (fstatat(files->fd[side], name, &st, 0))
+			return file_failed("stat", files, side, name);
 	}
 	*sample = (struct sample){.ns = clock_now() - start, .operations = count};
 	return 0;
@@ -89,36 +90,36 @@ static int stat_names(const struct tree *tree, unsigned side, size_t round, size
 
 static int stat_work(void *context, unsigned side, size_t round, struct sample *sample)
 {
-	const struct tree *tree = context;
+	const struct file_set *files = context;
 
-	return stat_names(tree, side, round, slice_of(tree), sample);
+	return stat_names(files, side, round, slice_of(files), sample);
 }
 
 static int expired_work(void *context, unsigned side, size_t round, struct sample *sample)
 {
-	const struct tree *tree = context;
+	const struct file_set *files = context;
 
 	(void)round;
 	if (side == 0 && interrupt_sleep(EXPIRY_MS))
 		return -EINTR;
-	return stat_names(tree, side, 0, tree->count, sample);
+	return stat_names(files, side, 0, files->count, sample);
 }
 
 /* Reads the file as cat would when its buffer is large enough; *length may be NULL. */
-static int read_name(const struct tree *tree, unsigned side, const char *name, size_t *length)
+static int read_name(const struct file_set *files, unsigned side, const char *name, size_t *length)
 {
-	int fd = openat(tree->fd[side], name, O_RDONLY | O_CLOEXEC);
+	int fd = openat(files->fd[side], name, O_RDONLY | O_CLOEXEC);
 	ssize_t got;
 
 	if (fd < 0)
-		return failed("open", tree, side, name);
-	got = read(fd, tree->document, DOCUMENT_SIZE);
+		return file_failed("open", files, side, name);
+	got = read(fd, files->document, DOCUMENT_SIZE);
 	if (got <= 0) {
 		int err;
 
 		if (got == 0)
 			errno = ENODATA;
-		err = failed("read", tree, side, name);
+		err = file_failed("read", files, side, name);
 		close(fd);
 		return err;
 	}
@@ -130,12 +131,12 @@ static int read_name(const struct tree *tree, unsigned side, const char *name, s
 
 static int read_work(void *context, unsigned side, size_t round, struct sample *sample)
 {
-	const struct tree *tree = context;
-	size_t count = slice_of(tree);
+	const struct file_set *files = context;
+	size_t count = slice_of(files);
 	uint64_t start = clock_now();
 
 	for (size_t i = 0; i < count; i++) {
-		int err = read_name(tree, side, walk(tree, round, i), NULL);
+		int err = read_name(files, side, walk(files, round, i), NULL);
 
 		if (err)
 			return err;
@@ -144,9 +145,9 @@ static int read_work(void *context, unsigned side, size_t round, struct sample *
 	return 0;
 }
 
-static DIR *open_folder(const struct tree *tree, unsigned side)
+static DIR *open_folder(const struct file_set *files, unsigned side)
 {
-	int fd = openat(tree->fd[side], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(files->fd[side], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
 
 	if (!folder && fd >= 0)
@@ -161,7 +162,8 @@ static int compare_names(const void *left, const void *right)
 	return strcmp(left, right);
 }
 
-static int list_folder(struct tree *tree, unsigned side, enum list_kind kind, struct sample *sample)
+static int list_folder(struct file_set *files, unsigned side, enum list_kind kind,
+		       struct sample *sample)
 {
 	uint64_t start = clock_now();
 	const struct dirent *entry;
@@ -170,42 +172,42 @@ static int list_folder(struct tree *tree, unsigned side, enum list_kind kind, st
 	int err = 0;
 	DIR *folder;
 
-	folder = open_folder(tree, side);
+	folder = open_folder(files, side);
 	if (!folder)
-		return failed("list", tree, side, ".");
+		return file_failed("list", files, side, ".");
 	while (errno = 0, entry = readdir(folder)) {
 		if (entry->d_name[0] == '.')
 			continue;
-		if (count == tree->count) {
+		if (count == files->count) {
 			message_error("%s: lists more than %zu files: %s",
-				      tree->fixture->side[side], tree->count, entry->d_name);
+				      files->fixture->side[side], files->count, entry->d_name);
 			err = -EEXIST;
 			goto close;
 		}
 		if (kind == LIST_SORTED) {
 			size_t length = strnlen(entry->d_name, NAME_SIZE - 1);
 
-			memcpy(tree->listed[count], entry->d_name, length);
-			tree->listed[count][length] = '\0';
+			memcpy(files->listed[count], entry->d_name, length);
+			files->listed[count][length] = '\0';
 		}
 		if (kind == LIST_LONG &&
-		    fstatat(tree->fd[side], entry->d_name, &st, AT_SYMLINK_NOFOLLOW)) {
-			err = failed("stat", tree, side, entry->d_name);
+		    fstatat(files->fd[side], entry->d_name, &st, AT_SYMLINK_NOFOLLOW)) {
+			err = file_failed("stat", files, side, entry->d_name);
 			goto close;
 		}
 		count++;
 	}
 	if (errno) {
-		err = failed("list", tree, side, ".");
+		err = file_failed("list", files, side, ".");
 		goto close;
 	}
 	if (kind == LIST_SORTED)
-		qsort(tree->listed, count, NAME_SIZE, compare_names);
+		qsort(files->listed, count, NAME_SIZE, compare_names);
 close:
 	closedir(folder);
-	if (!err && count != tree->count) {
-		message_error("%s: lists %zu of %zu files", tree->fixture->side[side], count,
-			      tree->count);
+	if (!err && count != files->count) {
+		message_error("%s: lists %zu of %zu files", files->fixture->side[side], count,
+			      files->count);
 		err = -ENOENT;
 	}
 	*sample = (struct sample){.ns = clock_now() - start, .operations = 1};
@@ -229,51 +231,51 @@ static int list_sorted_work(void *context, unsigned side, size_t round, struct s
  * next look at it is the first one. On tmpfs nothing can be dropped: its files are in the cache
  * only.
  */
-static int drop_caches(const struct tree *tree)
+static int drop_caches(const struct file_set *files)
 {
-	if (!tree->cold)
+	if (!files->cold)
 		return 0;
-	if (mount(NULL, tree->fixture->side[0], NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, NULL))
-		return failed("remount", tree, 0, "");
+	if (mount(NULL, files->fixture->side[0], NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, NULL))
+		return file_failed("remount", files, 0, "");
 	return interrupt_sleep(FORGET_MS);
 }
 
 static int list_long_work(void *context, unsigned side, size_t round, struct sample *sample)
 {
-	struct tree *tree = context;
+	struct file_set *files = context;
 
 	(void)round;
 	if (side == 0) {
-		int err = drop_caches(tree);
+		int err = drop_caches(files);
 
 		if (err)
 			return err;
 	}
-	return list_folder(tree, side, LIST_LONG, sample);
+	return list_folder(files, side, LIST_LONG, sample);
 }
 
 /* How many names batch `round` has: the last one may be smaller. */
-static size_t batch_of(const struct tree *tree, size_t round)
+static size_t batch_of(const struct file_set *files, size_t round)
 {
-	size_t first = round * tree->batch;
+	size_t first = round * files->batch;
 
-	return tree->count - first < tree->batch ? tree->count - first : tree->batch;
+	return files->count - first < files->batch ? files->count - first : files->batch;
 }
 
-static int write_file(const struct tree *tree, unsigned side, const char *name, const char *text,
-		      size_t length)
+static int write_file(const struct file_set *files, unsigned side, const char *name,
+		      const char *text, size_t length)
 {
-	int fd = openat(tree->fd[side], name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int fd = openat(files->fd[side], name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	ssize_t put;
 	int err = 0;
 
 	if (fd < 0)
-		return failed("create", tree, side, name);
+		return file_failed("create", files, side, name);
 	put = write(fd, text, length);
 	if (put != (ssize_t)length) {
 		if (put >= 0)
 			errno = EIO;
-		err = failed("write", tree, side, name);
+		err = file_failed("write", files, side, name);
 	}
 	close(fd);
 	return err;
@@ -281,19 +283,19 @@ static int write_file(const struct tree *tree, unsigned side, const char *name, 
 
 static int create_work(void *context, unsigned side, size_t round, struct sample *sample)
 {
-	const struct tree *tree = context;
-	size_t first = round * tree->batch, count = batch_of(tree, round);
+	const struct file_set *files = context;
+	size_t first = round * files->batch, count = batch_of(files, round);
 	long page = sysconf(_SC_PAGESIZE);
 	uint64_t start;
 
 	for (size_t i = 0; i < count; i++)
-		snprintf(tree->requests[i], REQUEST_SIZE,
+		snprintf(files->requests[i], REQUEST_SIZE,
 			 "{\"source\":{\"path\":\"%s\",\"offset\":%zu},\"length\":%ld}\n",
-			 tree->fixture->source, (first + i) * (size_t)page, page);
+			 files->fixture->source, (first + i) * (size_t)page, page);
 	start = clock_now();
 	for (size_t i = 0; i < count; i++) {
-		int err = write_file(tree, side, tree->names[first + i], tree->requests[i],
-				     strlen(tree->requests[i]));
+		int err = write_file(files, side, files->names[first + i], files->requests[i],
+				     strlen(files->requests[i]));
 
 		if (err)
 			return err;
@@ -304,17 +306,17 @@ static int create_work(void *context, unsigned side, size_t round, struct sample
 
 static int remove_work(void *context, unsigned side, size_t round, struct sample *sample)
 {
-	const struct tree *tree = context;
-	size_t first = round * tree->batch, count = batch_of(tree, round);
+	const struct file_set *files = context;
+	size_t first = round * files->batch, count = batch_of(files, round);
 	uint64_t start = clock_now();
 
 	for (size_t i = 0; i < count; i++) {
 		/* The daemon may be too busy for one to be unmapped in time: ask again, as people
 		 * do. */
-		while (unlinkat(tree->fd[side], tree->names[first + i], 0)) {
-			if (errno != EBUSY || tree->report->busy == BUSY_MAX)
-				return failed("rm", tree, side, tree->names[first + i]);
-			tree->report->busy++;
+		while (unlinkat(files->fd[side], files->names[first + i], 0)) {
+			if (errno != EBUSY || files->report->busy == BUSY_MAX)
+				return file_failed("rm", files, side, files->names[first + i]);
+			files->report->busy++;
 		}
 	}
 	*sample = (struct sample){.ns = clock_now() - start, .operations = count};
@@ -322,17 +324,17 @@ static int remove_work(void *context, unsigned side, size_t round, struct sample
 }
 
 /* Gives each file of tmpfs the bytes of the document with its name. */
-static int copy_documents(const struct tree *tree, struct report *report)
+static int copy_documents(const struct file_set *files, struct report *report)
 {
-	for (size_t i = 0; i < tree->count; i++) {
+	for (size_t i = 0; i < files->count; i++) {
 		size_t length = 0;
 		int err;
 
 		if (interrupt_pending)
 			return -EINTR;
-		err = read_name(tree, 0, tree->names[i], &length);
+		err = read_name(files, 0, files->names[i], &length);
 		if (!err)
-			err = write_file(tree, 1, tree->names[i], tree->document, length);
+			err = write_file(files, 1, files->names[i], files->document, length);
 		if (err)
 			return err;
 		if (i == 0)
@@ -342,20 +344,20 @@ static int copy_documents(const struct tree *tree, struct report *report)
 }
 
 /* What the daemon needs once, with its first mapping, is not what a mapping needs. */
-static int warm_daemon_up(const struct tree *tree)
+static int warm_daemon_up(const struct file_set *files)
 {
 	static const char request[] = "{\"source\":{\"type\":\"anonymous\",\"size\":4096}}\n";
 	int err;
 
-	err = write_file(tree, 0, "warm-up", request, sizeof(request) - 1);
+	err = write_file(files, 0, "warm-up", request, sizeof(request) - 1);
 	if (!err)
-		err = read_name(tree, 0, "warm-up", NULL);
-	if (!err && unlinkat(tree->fd[0], "warm-up", 0))
-		err = failed("rm", tree, 0, "warm-up");
+		err = read_name(files, 0, "warm-up", NULL);
+	if (!err && unlinkat(files->fd[0], "warm-up", 0))
+		err = file_failed("rm", files, 0, "warm-up");
 	return err;
 }
 
-struct item {
+struct file_measurement {
 	const char *name, *what;
 	double target;
 	int (*work)(void *context, unsigned side, size_t round, struct sample *sample);
@@ -363,7 +365,7 @@ struct item {
 	bool slow; /* few rounds, each after a wait */
 };
 
-static const struct item repeatable[] = {
+static const struct file_measurement repeatable[] = {
 	{"stat", "fstatat of all names in turn, again and again", 1.5, stat_work, MEASURE_STAT,
 	 false},
 	{"open+read+close", "of all names in turn, again and again", 2, read_work, MEASURE_READ,
@@ -379,30 +381,30 @@ static const struct item repeatable[] = {
 	 0, list_long_work, MEASURE_LIST_LONG, true},
 };
 
-static int measure_repeatable(struct tree *tree, struct report *report)
+static int measure_repeatable(struct file_set *files, struct report *report)
 {
 	const struct options *options = report->options;
 	int err = 0;
 
 	for (size_t i = 0; !err && i < sizeof(repeatable) / sizeof(*repeatable); i++) {
-		const struct item *item = &repeatable[i];
+		const struct file_measurement *measured = &repeatable[i];
 		struct comparison_plan plan = {
-			.name = item->name,
-			.what = item->what,
-			.peers = {{.name = "tmpfs", .target = item->target}},
-			.work = item->work,
-			.context = tree,
+			.name = measured->name,
+			.what = measured->what,
+			.peers = {{.name = "tmpfs", .target = measured->target}},
+			.work = measured->work,
+			.context = files,
 		};
 
-		if (!options_want(options, item->which))
+		if (!options_want(options, measured->which))
 			continue;
-		if (item->slow) {
+		if (measured->slow) {
 			plan.rounds = options->rounds < SLOW_ROUNDS ? options->rounds : SLOW_ROUNDS;
 		} else {
 			plan.rounds = options->rounds;
 			plan.ns = (uint64_t)(options->seconds * 1e9);
 			/* One walk, so that each name was seen once. */
-			plan.warm_up = (tree->count + SLICE - 1) / SLICE;
+			plan.warm_up = (files->count + SLICE - 1) / SLICE;
 		}
 		err = report_measure(report, &plan);
 	}
@@ -410,16 +412,16 @@ static int measure_repeatable(struct tree *tree, struct report *report)
 }
 
 /* Each name can be made and removed only once, so these measure however many there are. */
-static int measure_once(struct tree *tree, struct report *report, enum measurement which)
+static int measure_once(struct file_set *files, struct report *report, enum measurement which)
 {
 	struct comparison_plan plan = {
 		.name = which == MEASURE_CREATE ? "create" : "rm",
 		.what = which == MEASURE_CREATE ? "open + write of a request (maps) + close"
 						: "unlink (unmaps)",
 		.peers = {{.name = "tmpfs"}},
-		.rounds = (tree->count + tree->batch - 1) / tree->batch,
+		.rounds = (files->count + files->batch - 1) / files->batch,
 		.work = which == MEASURE_CREATE ? create_work : remove_work,
-		.context = tree,
+		.context = files,
 	};
 	struct comparison_row unwanted;
 
@@ -428,52 +430,52 @@ static int measure_once(struct tree *tree, struct report *report, enum measureme
 	return comparison_run(&plan, &unwanted);
 }
 
-static int sample_memory(const struct tree *tree, unsigned when)
+static int sample_memory(const struct file_set *files, unsigned when)
 {
-	struct report *report = tree->report;
-	int err = memory_sample(tree->fixture->keeper, when, &report->keeper, &report->worker);
+	struct report *report = files->report;
+	int err = memory_sample(files->fixture->keeper, when, &report->keeper, &report->worker);
 
 	if (!err)
 		report->have_memory = when == 2;
 	return err;
 }
 
-static int measure_all(struct tree *tree, struct report *report)
+static int measure_all(struct file_set *files, struct report *report)
 {
-	bool memory = options_want(report->options, MEASURE_MEMORY) && tree->fixture->keeper;
+	bool memory = options_want(report->options, MEASURE_MEMORY) && files->fixture->keeper;
 	struct sample unused;
 	int err;
 
-	err = tree->fixture->keeper ? warm_daemon_up(tree) : 0;
+	err = files->fixture->keeper ? warm_daemon_up(files) : 0;
 	if (!err && memory)
-		err = sample_memory(tree, 0);
+		err = sample_memory(files, 0);
 	if (!err)
-		err = measure_once(tree, report, MEASURE_CREATE);
+		err = measure_once(files, report, MEASURE_CREATE);
 	if (!err)
-		err = copy_documents(tree, report);
+		err = copy_documents(files, report);
 	if (!err)
-		err = list_folder(tree, 0, LIST_LONG, &unused);
+		err = list_folder(files, 0, LIST_LONG, &unused);
 	if (!err && memory)
-		err = sample_memory(tree, 1);
+		err = sample_memory(files, 1);
 	if (!err)
-		err = measure_repeatable(tree, report);
+		err = measure_repeatable(files, report);
 	if (!err)
-		err = measure_once(tree, report, MEASURE_REMOVE);
+		err = measure_once(files, report, MEASURE_REMOVE);
 	if (!err && memory)
-		err = sample_memory(tree, 2);
+		err = sample_memory(files, 2);
 	return err;
 }
 
 /* After a failure: the mount and our tmpfs take their files along, another's folder does not. */
-static void empty_peer(const struct tree *tree)
+static void empty_peer(const struct file_set *files)
 {
-	for (size_t i = 0; i < tree->count; i++)
-		unlinkat(tree->fd[0], tree->names[i], 0);
+	for (size_t i = 0; i < files->count; i++)
+		unlinkat(files->fd[0], files->names[i], 0);
 }
 
 int files_measure(const struct fixture *fixture, struct report *report)
 {
-	struct tree tree = {
+	struct file_set files = {
 		.fixture = fixture,
 		.report = report,
 		.count = report->options->mappings,
@@ -483,36 +485,36 @@ int files_measure(const struct fixture *fixture, struct report *report)
 	};
 	int err = -ENOMEM;
 
-	tree.names = calloc(tree.count, NAME_SIZE);
-	tree.listed = calloc(tree.count, NAME_SIZE);
-	tree.requests = calloc(tree.batch, REQUEST_SIZE);
-	tree.document = malloc(DOCUMENT_SIZE);
-	if (!tree.names || !tree.listed || !tree.requests || !tree.document) {
-		message_error("%zu mappings: %s", tree.count, strerror(ENOMEM));
+	files.names = calloc(files.count, NAME_SIZE);
+	files.listed = calloc(files.count, NAME_SIZE);
+	files.requests = calloc(files.batch, REQUEST_SIZE);
+	files.document = malloc(DOCUMENT_SIZE);
+	if (!files.names || !files.listed || !files.requests || !files.document) {
+		message_error("%zu mappings: %s", files.count, strerror(ENOMEM));
 		goto free_all;
 	}
-	for (size_t i = 0; i < tree.count; i++)
-		snprintf(tree.names[i], NAME_SIZE, "mapping-%07u", (unsigned)i);
+	for (size_t i = 0; i < files.count; i++)
+		snprintf(files.names[i], NAME_SIZE, "mapping-%07u", (unsigned)i);
 	for (unsigned side = 0; side < 2; side++) {
-		tree.fd[side] = open(fixture->side[side], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (tree.fd[side] < 0) {
-			err = failed("open", &tree, side, "");
+		files.fd[side] = open(fixture->side[side], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (files.fd[side] < 0) {
+			err = file_failed("open", &files, side, "");
 			goto close_folders;
 		}
 	}
-	err = measure_all(&tree, report);
+	err = measure_all(&files, report);
 	if (err && !fixture->keeper)
-		empty_peer(&tree);
+		empty_peer(&files);
 	if (err && fixture->keeper && err != -EINTR)
 		fixture_print_log(fixture);
 close_folders:
 	for (unsigned side = 0; side < 2; side++)
-		if (tree.fd[side] >= 0)
-			close(tree.fd[side]);
+		if (files.fd[side] >= 0)
+			close(files.fd[side]);
 free_all:
-	free(tree.document);
-	free(tree.requests);
-	free(tree.listed);
-	free(tree.names);
+	free(files.document);
+	free(files.requests);
+	free(files.listed);
+	free(files.names);
 	return err;
 }

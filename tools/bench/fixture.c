@@ -27,7 +27,7 @@
 #define START_SECONDS 30
 #define STOP_SECONDS  10
 
-static int failed(const char *what)
+static int fixture_failed(const char *what)
 {
 	int err = -errno;
 
@@ -41,9 +41,9 @@ static int make_file(const char *path, off_t size)
 	int err = 0;
 
 	if (fd < 0)
-		return failed(path);
+		return fixture_failed(path);
 	if (ftruncate(fd, size))
-		err = failed(path);
+		err = fixture_failed(path);
 	close(fd);
 	return err;
 }
@@ -51,22 +51,22 @@ static int make_file(const char *path, off_t size)
 static int make_folders(struct fixture *fixture, const struct options *options)
 {
 	if (mount("tmpfs", fixture->root, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755"))
-		return failed(fixture->root);
+		return fixture_failed(fixture->root);
 	fixture->mounted = true;
 	snprintf(fixture->side[1], sizeof(fixture->side[1]), "%s/tmpfs", fixture->root);
 	snprintf(fixture->source, sizeof(fixture->source), "%s/source", fixture->root);
 	if (mkdir(fixture->side[1], 0755))
-		return failed(fixture->side[1]);
+		return fixture_failed(fixture->side[1]);
 	if (options->peer) {
 		snprintf(fixture->side[0], sizeof(fixture->side[0]), "%s/pmem2fs-bench.XXXXXX",
 			 options->peer);
 		if (!mkdtemp(fixture->side[0]))
-			return failed(fixture->side[0]);
+			return fixture_failed(fixture->side[0]);
 		fixture->peer = true;
 	} else {
 		snprintf(fixture->side[0], sizeof(fixture->side[0]), "%s/pmem2fs", fixture->root);
 		if (mkdir(fixture->side[0], 0755))
-			return failed(fixture->side[0]);
+			return fixture_failed(fixture->side[0]);
 	}
 	return make_file(fixture->source, (off_t)options->mappings * sysconf(_SC_PAGESIZE));
 }
@@ -103,7 +103,7 @@ static int start_daemon(struct fixture *fixture, const struct options *options)
 	int status;
 
 	if (pid < 0)
-		return failed("fork");
+		return fixture_failed("fork");
 	if (!pid)
 		exec_daemon(fixture, options, parent);
 	fixture->keeper = pid;
@@ -175,10 +175,10 @@ int fixture_stop(struct fixture *fixture)
 		err = stop_daemon(fixture);
 	/* With --peer a folder on somebody else's file system, which files.c has emptied. */
 	if (fixture->peer && rmdir(fixture->side[0]))
-		err = failed(fixture->side[0]);
+		err = fixture_failed(fixture->side[0]);
 	/* Or the folder cannot be removed from within this name space. */
 	if (fixture->mounted && umount2(fixture->root, MNT_DETACH))
-		err = failed(fixture->root);
+		err = fixture_failed(fixture->root);
 	return err;
 }
 

@@ -56,7 +56,7 @@ static int open_file(struct library *library, const char *path)
 }
 
 /* Keeps the library if all functions are there. */
-static int complete(struct library *library)
+static int keep_if_complete(struct library *library)
 {
 	int err = find_functions(library);
 
@@ -73,7 +73,7 @@ int library_open_ours(struct library *library, const char *path)
 		message_error("our library: %s", dlerror());
 		return err;
 	}
-	return complete(library);
+	return keep_if_complete(library);
 }
 
 int library_open_other(struct library *library, const char *path)
@@ -95,7 +95,7 @@ int library_open_other(struct library *library, const char *path)
 		library_close(library);
 		return -EINVAL;
 	}
-	return complete(library);
+	return keep_if_complete(library);
 }
 
 void library_close(struct library *library)

@@ -84,7 +84,7 @@ static void objects_delete(const struct side_state *side, struct objects *object
 	side->library->config_delete(&objects->config);
 }
 
-static int make(const struct side_state *side, struct pmem2_map **map, void **address)
+static int map_one(const struct side_state *side, struct pmem2_map **map, void **address)
 {
 	int err;
 
@@ -167,7 +167,7 @@ static int prepare(struct side_state *side, struct side_answer *answer)
 	for (unsigned i = 0; side->library && !err && i < 2; i++)
 		err = objects_new(side, &side->objects[i]);
 	for (size_t i = 0; !err && i < side->live; i++)
-		err = make(side, &map, &address);
+		err = map_one(side, &map, &address);
 	if (err)
 		return err;
 	err = describe(address, answer->text, sizeof(answer->text));
@@ -289,7 +289,7 @@ static int start_second(struct side_state *side)
 	return -err;
 }
 
-static int serve(void *context, unsigned order, struct side_answer *answer)
+static int serve_map_order(void *context, unsigned order, struct side_answer *answer)
 {
 	struct side_state *side = context;
 	int err;
@@ -346,7 +346,7 @@ int map_workload_start(struct map_workload *workload, const struct map_side *sid
 		};
 
 		/* The process has a copy of its own. */
-		err = side_process_start(&workload->sides[i], serve, &side);
+		err = side_process_start(&workload->sides[i], serve_map_order, &side);
 		if (!err)
 			err = side_process_ask(&workload->sides[i], ORDER_DESCRIBE,
 					       i ? &answer : &first);
