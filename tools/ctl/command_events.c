@@ -2,8 +2,13 @@
 /*
  * command_events.c - pmem2ctl events
  */
-#include "ctl/pmem2ctl.h"
 
+#include "ctl/command.h"
+#include "ctl/commands.h"
+#include "ctl/connection.h"
+#include "ctl/memory.h"
+#include "ctl/output.h"
+#include "ctl/report.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -35,35 +40,25 @@ static int wait_for_event(int connection)
 
 static int print_event(const json_t *event)
 {
-	char *line = needed(json_dumps(event, JSON_COMPACT));
-	int error = output_text(line);
+	int error = output_json(event, JSON_COMPACT);
 
-	if (!error)
-		error = output_text("\n");
-	if (!error)
-		error = output_flush();
-	free(line);
-	return error;
+	return error ? error : output_flush();
 }
 
-static int run(struct invocation *invocation, int argc, char **argv)
+static int run_events(struct invocation *invocation, int argc, char **argv)
 {
-	static const struct option options[] = {COMMON_LONG_OPTIONS};
-	int option, error = 0;
+	int error = 0, status = command_parse(invocation, argc, argv);
 
-	while ((option = getopt_long(argc, argv, COMMON_SHORT_OPTIONS, options, NULL)) != -1) {
-		int status = common_option(invocation, option);
-		if (status >= 0)
-			return status;
-	}
+	if (status >= 0)
+		return status;
 	if (optind < argc)
-		return wrong_usage(invocation, "too many arguments");
+		return command_usage(invocation, "too many arguments");
 
 	int connection = connection_open(invocation->socket);
 	if (connection < 0)
 		return STATUS_FAILURE;
-	if (connection_ask(connection, NULL, needed(json_pack("{s:i}", "events", 1)), -1, NULL) !=
-	    ANSWER_SUCCESS)
+	if (connection_ask(connection, NULL, memory_require(json_pack("{s:i}", "events", 1)), -1,
+			   NULL) != ANSWER_SUCCESS)
 		goto close_connection;
 	while (!error) {
 		error = wait_for_event(connection);
@@ -88,5 +83,5 @@ const struct command command_events = {
 		   "of state or bad blocks, until the daemon goes away. Only root sees those of "
 		   "other\n"
 		   "users.\n",
-	.run = run,
+	.run = run_events,
 };

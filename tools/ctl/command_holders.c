@@ -6,17 +6,24 @@
  * afterwards: what a process unmaps meanwhile is then at worst told too much. "Nobody" is said only
  * when nothing could be hidden. Calls object.c, mappers.c, uses.c and documents.c.
  */
+#include "ctl/command.h"
+#include "ctl/commands.h"
+#include "ctl/connection.h"
+#include "ctl/documents.h"
 #include "ctl/json.h"
 #include "ctl/mappers.h"
+#include "ctl/memory.h"
+#include "ctl/mountpoint.h"
 #include "ctl/object.h"
-#include "ctl/pmem2ctl.h"
+#include "ctl/output.h"
+#include "ctl/report.h"
+#include "ctl/text.h"
 #include "ctl/uses.h"
-
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define LOOKS_MAX 5 /* for mappings that go while they are read */
+#define SCANS_MAX 5 /* for mappings that go while they are read */
 
 /* Its exit statuses: scripts rely on them. */
 enum {
@@ -36,7 +43,8 @@ struct search {
 	size_t unreadable; /* documents of other users */
 };
 
-static bool take(void *context, const char *name, const struct buffer *text, json_t *document)
+static bool add_if_of_object(void *context, const char *name, const struct buffer *text,
+			     json_t *document)
 {
 	struct search *search = context;
 
@@ -48,7 +56,7 @@ static bool take(void *context, const char *name, const struct buffer *text, jso
 	return true;
 }
 
-static bool maps(const void *context, pid_t pid)
+static bool process_maps_object(const void *context, pid_t pid)
 {
 	return mappers_has(context, pid);
 }
@@ -58,42 +66,43 @@ static bool maps(const void *context, pid_t pid)
  * over, or got another name, and not be among those that were read: all of it once more, after a
  * look.
  */
-static enum look read_all(struct search *search, int connection, int mountpoint)
+static enum scan_result read_all(struct search *search, int connection, int mountpoint)
 {
-	enum look look = LOOK_FAILED;
+	enum scan_result scan = SCAN_FAILED;
 	size_t gone = 1;
 
-	for (int i = 0; i < LOOKS_MAX && gone && !search->mappers.count; i++) {
-		look = connection_look(connection);
-		if (look != LOOK_PARTIAL && look != LOOK_COMPLETE)
-			return look;
-		search->daemon_blind = look == LOOK_PARTIAL;
+	for (int i = 0; i < SCANS_MAX && gone && !search->mappers.count; i++) {
+		scan = connection_scan(connection);
+		if (scan != SCAN_PARTIAL && scan != SCAN_COMPLETE)
+			return scan;
+		search->daemon_blind = scan == SCAN_PARTIAL;
 		search->unreadable = 0;
-		search->unread = documents_read(mountpoint, take, search, &gone) != 0;
+		search->unread = documents_read(mountpoint, add_if_of_object, search, &gone) != 0;
 	}
 	search->unread |= gone != 0;
-	return look;
+	return scan;
 }
 
 /* Returns 0, or -1 after saying why nothing can be told. */
-static int find(struct search *search, const char *socket)
+static int find_all_holders(struct search *search, const char *socket)
 {
 	int connection = connection_open(socket);
 	if (connection < 0)
 		return -1;
 	int mountpoint = mountpoint_open(connection);
-	enum look look = mountpoint < 0 ? LOOK_FAILED : read_all(search, connection, mountpoint);
+	enum scan_result scan =
+		mountpoint < 0 ? SCAN_FAILED : read_all(search, connection, mountpoint);
 	close(connection);
 	if (mountpoint < 0)
 		return -1;
-	if (look == LOOK_UNKNOWN)
+	if (scan == SCAN_UNSUPPORTED)
 		report(NULL, "the daemon is too old: it cannot look at other processes");
-	if (look == LOOK_PARTIAL || look == LOOK_COMPLETE) {
+	if (scan == SCAN_PARTIAL || scan == SCAN_COMPLETE) {
 		mappers_sort(&search->mappers);
-		uses_find(&search->uses, &search->object, maps, &search->mappers);
+		uses_find(&search->uses, &search->object, process_maps_object, &search->mappers);
 	}
 	close(mountpoint);
-	return look == LOOK_PARTIAL || look == LOOK_COMPLETE ? 0 : -1;
+	return scan == SCAN_PARTIAL || scan == SCAN_COMPLETE ? 0 : -1;
 }
 
 static bool is_complete(const struct search *search)
@@ -102,7 +111,7 @@ static bool is_complete(const struct search *search)
 	       !search->uses.blind;
 }
 
-static void explain(const struct search *search, const char *consequence)
+static void report_why_incomplete(const struct search *search, const char *consequence)
 {
 	const char *what = search->object.what;
 
@@ -119,7 +128,7 @@ static void explain(const struct search *search, const char *consequence)
 
 static int print_json(const struct search *search, bool held, bool unknown)
 {
-	json_t *root = needed(json_object()), *uses = needed(json_array());
+	json_t *root = memory_require(json_object()), *uses = memory_require(json_array());
 	const struct object *object = &search->object;
 
 	json_put_bytes(root, "what", object->what);
@@ -128,15 +137,10 @@ static int print_json(const struct search *search, bool held, bool unknown)
 	json_put(root, "complete", json_boolean(is_complete(search)));
 	json_put(root, "processes", mappers_json(&search->mappers));
 	for (size_t i = 0; i < search->uses.count; i++)
-		if (json_array_append_new(uses, use_json(&search->uses.list[i])))
-			needed(NULL);
+		json_append(uses, use_json(&search->uses.list[i]));
 	json_put(root, "others", uses);
 
-	char *text = needed(json_dumps(root, JSON_INDENT(2)));
-	int error = output_text(text);
-	if (!error)
-		error = output_text("\n");
-	free(text);
+	int error = output_json(root, JSON_INDENT(2));
 	json_decref(root);
 	return error;
 }
@@ -144,10 +148,8 @@ static int print_json(const struct search *search, bool held, bool unknown)
 static int print_line(const char *text)
 {
 	char *safe = text_display(text, NULL);
-	int error = output_text(safe);
+	int error = output_line(safe);
 
-	if (!error)
-		error = output_text("\n");
 	free(safe);
 	return error;
 }
@@ -155,7 +157,7 @@ static int print_line(const char *text)
 static bool has_origin(const struct mappers *mappers, const char *origin)
 {
 	for (size_t i = 0; i < mappers->count; i++)
-		if (strcmp(mappers->list[i].origin, origin) == 0)
+		if (!strcmp(mappers->list[i].origin, origin))
 			return true;
 	return false;
 }
@@ -182,7 +184,7 @@ static int print_text(const struct search *search)
 	return error;
 }
 
-static int print(const struct search *search, bool held, bool unknown)
+static int print_result(const struct search *search, bool held, bool unknown)
 {
 	int error = 0;
 
@@ -197,37 +199,38 @@ static int print(const struct search *search, bool held, bool unknown)
 	return error ? error : output_flush();
 }
 
-static int answer(struct search *search, const char *socket)
+static int report_holders(struct search *search, const char *socket)
 {
-	if (find(search, socket))
+	if (find_all_holders(search, socket))
 		return HOLDERS_UNKNOWN;
 	bool held = search->mappers.count || search->uses.count;
 	bool unknown = !held && (!search->object.known || !is_complete(search));
 
-	int error = print(search, held, unknown);
+	int error = print_result(search, held, unknown);
 	if (!held && !search->object.known)
 		report(search->object.what, "no such region, namespace or device%s",
 		       strchr(search->object.what, '/') ? "" : "; a file is named with a slash");
 	else if (!held)
-		explain(search, "cannot tell whether somebody holds it");
+		report_why_incomplete(search, "cannot tell whether somebody holds it");
 	else if (!search->quiet)
-		explain(search, "there may be more");
+		report_why_incomplete(search, "there may be more");
 	if (held)
 		return HOLDERS_SOMEBODY;
 	return unknown || error ? HOLDERS_UNKNOWN : HOLDERS_NOBODY;
 }
 
-static int run(struct invocation *invocation, int argc, char **argv)
+static int run_holders(struct invocation *invocation, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"json", no_argument, NULL, 'j'},
 		{"quiet", no_argument, NULL, 'q'},
-		COMMON_LONG_OPTIONS,
+		COMMAND_LONG_OPTIONS,
 	};
 	struct search search = {0};
 	int option, status;
 
-	while ((option = getopt_long(argc, argv, "jq" COMMON_SHORT_OPTIONS, options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "jq" COMMAND_SHORT_OPTIONS, options, NULL)) !=
+	       -1) {
 		switch (option) {
 		case 'j':
 			search.json = true;
@@ -236,21 +239,21 @@ static int run(struct invocation *invocation, int argc, char **argv)
 			search.quiet = true;
 			break;
 		default:
-			status = common_option(invocation, option);
+			status = command_option(invocation, option);
 			if (status >= 0)
 				return status;
 		}
 	}
 	if (optind == argc)
-		return wrong_usage(invocation, "which WHAT?");
+		return command_usage(invocation, "which WHAT?");
 	if (argc - optind > 1)
-		return wrong_usage(invocation, "too many arguments");
+		return command_usage(invocation, "too many arguments");
 	if (search.json && search.quiet)
-		return wrong_usage(invocation, "--quiet prints nothing, --json does");
+		return command_usage(invocation, "--quiet prints nothing, --json does");
 
 	status = HOLDERS_UNKNOWN;
 	if (object_resolve(&search.object, argv[optind]) == 0)
-		status = answer(&search, invocation->socket);
+		status = report_holders(&search, invocation->socket);
 	uses_clear(&search.uses);
 	mappers_clear(&search.mappers);
 	object_clear(&search.object);
@@ -268,5 +271,5 @@ const struct command command_holders = {
 		   "Exit status: 0 nobody holds it, 1 somebody does, 2 it cannot be told.\n\n"
 		   "  -j, --json              print a JSON object\n"
 		   "  -q, --quiet             print nothing but why it cannot be told",
-	.run = run,
+	.run = run_holders,
 };

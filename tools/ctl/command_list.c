@@ -5,10 +5,17 @@
  * --json prints each document as it comes, the table keeps what its cells need; --overlaps needs
  * all of them first. Calls documents.c, table.c and overlaps.c.
  */
+#include "ctl/command.h"
+#include "ctl/commands.h"
+#include "ctl/connection.h"
+#include "ctl/documents.h"
+#include "ctl/json.h"
+#include "ctl/memory.h"
+#include "ctl/mountpoint.h"
+#include "ctl/output.h"
 #include "ctl/overlaps.h"
-#include "ctl/pmem2ctl.h"
+#include "ctl/report.h"
 #include "ctl/table.h"
-
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -27,11 +34,12 @@ static bool print_document(struct listing *listing, const struct buffer *text)
 	while (length > 0 && text->bytes[length - 1] == '\n')
 		length--;
 	listing->broken = output_text(listing->shown++ ? ",\n" : "\n") != 0 ||
-			  output(text->bytes, length) != 0;
+			  output_bytes(text->bytes, length) != 0;
 	return !listing->broken;
 }
 
-static bool take(void *context, const char *name, const struct buffer *text, json_t *document)
+static bool add_mapping(void *context, const char *name, const struct buffer *text,
+			json_t *document)
 {
 	struct listing *listing = context;
 
@@ -50,7 +58,7 @@ static bool take(void *context, const char *name, const struct buffer *text, jso
 /* The groups as arrays of documents. */
 static json_t *groups_of(const struct overlaps *overlaps)
 {
-	json_t *groups = needed(json_array());
+	json_t *groups = memory_require(json_array());
 	json_t *group = NULL;
 	size_t number = 0;
 
@@ -59,12 +67,10 @@ static json_t *groups_of(const struct overlaps *overlaps)
 
 		if (overlap->group != number) {
 			number = overlap->group;
-			group = needed(json_array());
-			if (json_array_append_new(groups, group))
-				needed(NULL);
+			group = memory_require(json_array());
+			json_append(groups, group);
 		}
-		if (json_array_append(group, overlap->document))
-			needed(NULL);
+		json_append(group, json_incref(overlap->document));
 	}
 	return groups;
 }
@@ -77,12 +83,8 @@ static int print_overlaps(struct listing *listing)
 	overlaps_find(overlaps);
 	if (listing->json) {
 		json_t *groups = groups_of(overlaps);
-		char *text = needed(json_dumps(groups, JSON_INDENT(2)));
 
-		error = output_text(text);
-		if (!error)
-			error = output_text("\n");
-		free(text);
+		error = output_json(groups, JSON_INDENT(2));
 		json_decref(groups);
 	} else {
 		for (size_t i = 0; i < overlaps->count; i++)
@@ -94,7 +96,7 @@ static int print_overlaps(struct listing *listing)
 	return error;
 }
 
-static int list(struct listing *listing, int mountpoint)
+static int print_listing(struct listing *listing, int mountpoint)
 {
 	bool stream = listing->json && !listing->overlapping;
 	int error;
@@ -103,7 +105,8 @@ static int list(struct listing *listing, int mountpoint)
 	if (stream && output_text("["))
 		listing->broken = true;
 	size_t gone;
-	int status = documents_read(mountpoint, take, listing, &gone) ? STATUS_FAILURE : STATUS_OK;
+	int status = documents_read(mountpoint, add_mapping, listing, &gone) ? STATUS_FAILURE
+									     : STATUS_OK;
 	if (stream)
 		error = output_text(listing->shown ? "\n]\n" : "]\n");
 	else if (listing->overlapping)
@@ -119,18 +122,18 @@ static int list(struct listing *listing, int mountpoint)
 	return status;
 }
 
-static int run(struct invocation *invocation, int argc, char **argv)
+static int run_list(struct invocation *invocation, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"human", no_argument, NULL, 'u'},
 		{"json", no_argument, NULL, 'j'},
 		{"overlaps", no_argument, NULL, 'o'},
-		COMMON_LONG_OPTIONS,
+		COMMAND_LONG_OPTIONS,
 	};
 	struct listing listing = {0};
 	int option, status;
 
-	while ((option = getopt_long(argc, argv, "ujo" COMMON_SHORT_OPTIONS, options, NULL)) !=
+	while ((option = getopt_long(argc, argv, "ujo" COMMAND_SHORT_OPTIONS, options, NULL)) !=
 	       -1) {
 		switch (option) {
 		case 'u':
@@ -143,28 +146,28 @@ static int run(struct invocation *invocation, int argc, char **argv)
 			listing.overlapping = true;
 			break;
 		default:
-			status = common_option(invocation, option);
+			status = command_option(invocation, option);
 			if (status >= 0)
 				return status;
 		}
 	}
 	if (optind < argc)
-		return wrong_usage(invocation, "too many arguments");
+		return command_usage(invocation, "too many arguments");
 	if (listing.json && listing.human)
-		return wrong_usage(invocation, "--json has no human form");
+		return command_usage(invocation, "--json has no human form");
 
 	int connection = connection_open(invocation->socket);
 	if (connection < 0)
 		return STATUS_FAILURE;
 	int mountpoint = mountpoint_open(connection);
-	enum look look = mountpoint < 0 ? LOOK_FAILED : connection_look(connection);
+	enum scan_result scan = mountpoint < 0 ? SCAN_FAILED : connection_scan(connection);
 	close(connection);
 	if (mountpoint < 0)
 		return STATUS_FAILURE;
-	if (look == LOOK_PARTIAL)
+	if (scan == SCAN_PARTIAL)
 		report(NULL, "not everything is visible: there may be more mappings");
-	status = list(&listing, mountpoint);
-	if (look == LOOK_FAILED)
+	status = print_listing(&listing, mountpoint);
+	if (scan == SCAN_FAILED)
 		status = STATUS_FAILURE;
 	close(mountpoint);
 	return status;
@@ -182,5 +185,5 @@ const struct command command_list = {
 		   "  -o, --overlaps          only mappings of ranges that another process maps "
 		   "too,\n"
 		   "                          in groups",
-	.run = run,
+	.run = run_list,
 };

@@ -4,8 +4,15 @@
  *
  * Turns the options into a request document, opens the source and hands both over.
  */
-#include "ctl/pmem2ctl.h"
 
+#include "ctl/command.h"
+#include "ctl/commands.h"
+#include "ctl/connection.h"
+#include "ctl/json.h"
+#include "ctl/memory.h"
+#include "ctl/name.h"
+#include "ctl/output.h"
+#include "ctl/source.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,9 +29,9 @@ struct map_options {
 	const char *granularity, *sharing, *protection;
 };
 
-static bool one_of(const char *word, const char *first, const char *second, const char *third)
+static bool is_one_of(const char *word, const char *first, const char *second, const char *third)
 {
-	return strcmp(word, first) == 0 || strcmp(word, second) == 0 || strcmp(word, third) == 0;
+	return !strcmp(word, first) || !strcmp(word, second) || !strcmp(word, third);
 }
 
 static bool is_protection(const char *text)
@@ -38,62 +45,56 @@ static int read_option(struct invocation *invocation, int option, struct map_opt
 	switch (option) {
 	case 'o':
 		options->has_offset = true;
-		return size_option(invocation, "offset", &options->offset);
+		return command_size_option(invocation, "offset", &options->offset);
 	case 'l':
 		options->has_length = true;
-		return size_option(invocation, "length", &options->length);
+		return command_size_option(invocation, "length", &options->length);
 	case OPTION_ANONYMOUS:
 		options->anonymous = true;
-		return size_option(invocation, "size", &options->size);
+		return command_size_option(invocation, "size", &options->size);
 	case 'g':
 		options->granularity = optarg;
-		if (one_of(optarg, "byte", "cache_line", "page"))
+		if (is_one_of(optarg, "byte", "cache_line", "page"))
 			return -1;
-		return wrong_usage(invocation, "granularity '%s' is none of byte, cache_line, page",
-				   optarg);
+		return command_usage(invocation,
+				     "granularity '%s' is none of byte, cache_line, page", optarg);
 	case OPTION_SHARING:
 		options->sharing = optarg;
-		if (one_of(optarg, "shared", "private", "private"))
+		if (is_one_of(optarg, "shared", "private", "private"))
 			return -1;
-		return wrong_usage(invocation, "sharing '%s' is neither shared nor private",
-				   optarg);
+		return command_usage(invocation, "sharing '%s' is neither shared nor private",
+				     optarg);
 	case OPTION_PROTECTION:
 		options->protection = optarg;
 		if (is_protection(optarg))
 			return -1;
-		return wrong_usage(invocation, "protection '%s' is not like rw- or r--", optarg);
+		return command_usage(invocation, "protection '%s' is not like rw- or r--", optarg);
 	default:
-		return common_option(invocation, option);
+		return command_option(invocation, option);
 	}
-}
-
-static void put(json_t *object, const char *key, json_t *value)
-{
-	if (json_object_set_new(object, key, needed(value)))
-		needed(NULL);
 }
 
 /* Only what was asked for: the defaults are the daemon's. */
 static json_t *make_request(const struct map_options *options)
 {
-	json_t *request = needed(json_object());
-	json_t *source = needed(json_object());
+	json_t *request = memory_require(json_object());
+	json_t *source = memory_require(json_object());
 
 	if (options->anonymous) {
-		put(source, "type", json_string("anonymous"));
-		put(source, "size", json_integer(options->size));
+		json_put(source, "type", json_string("anonymous"));
+		json_put(source, "size", json_integer(options->size));
 	}
 	if (options->has_offset)
-		put(source, "offset", json_integer(options->offset));
-	put(request, "source", source);
+		json_put(source, "offset", json_integer(options->offset));
+	json_put(request, "source", source);
 	if (options->has_length)
-		put(request, "length", json_integer(options->length));
+		json_put(request, "length", json_integer(options->length));
 	if (options->granularity)
-		put(request, "required_granularity", json_string(options->granularity));
+		json_put(request, "required_granularity", json_string(options->granularity));
 	if (options->sharing)
-		put(request, "sharing", json_string(options->sharing));
+		json_put(request, "sharing", json_string(options->sharing));
 	if (options->protection)
-		put(request, "protection", json_string(options->protection));
+		json_put(request, "protection", json_string(options->protection));
 	return request;
 }
 
@@ -107,22 +108,22 @@ static char *last_component(const char *path)
 	size_t begin = end;
 	while (begin > 0 && path[begin - 1] != '/')
 		begin--;
-	return needed(strndup(path + begin, end - begin));
+	return memory_require(strndup(path + begin, end - begin));
 }
 
-static int ask(const struct invocation *invocation, const struct map_options *options,
-	       const char *name, int source)
+static int request_mapping(const struct invocation *invocation, const struct map_options *options,
+			   const char *name, int source)
 {
-	json_t *question = needed(json_object());
+	json_t *request = memory_require(json_object());
 	int connection = connection_open(invocation->socket);
 
-	put(question, "map", make_request(options));
-	name_put(question, "name", name);
+	json_put(request, "map", make_request(options));
+	name_put(request, "name", name);
 	if (connection < 0) {
-		json_decref(question);
+		json_decref(request);
 		return STATUS_FAILURE;
 	}
-	enum answer answer = connection_ask(connection, name, question, source, NULL);
+	enum answer answer = connection_ask(connection, name, request, source, NULL);
 	close(connection);
 	return answer == ANSWER_SUCCESS ? STATUS_OK : STATUS_FAILURE;
 }
@@ -130,15 +131,15 @@ static int ask(const struct invocation *invocation, const struct map_options *op
 static int map_anonymous(const struct invocation *invocation, const struct map_options *options,
 			 const char *name)
 {
-	return name_check(name) ? ask(invocation, options, name, -1) : STATUS_FAILURE;
+	return name_check(name) ? request_mapping(invocation, options, name, -1) : STATUS_FAILURE;
 }
 
 static int map_source(const struct invocation *invocation, const struct map_options *options,
 		      const char *path, const char *given_name)
 {
 	bool writes = (!options->protection || options->protection[1] == 'w') &&
-		      (!options->sharing || strcmp(options->sharing, "shared") == 0);
-	char *name = given_name ? needed(strdup(given_name)) : last_component(path);
+		      (!options->sharing || !strcmp(options->sharing, "shared"));
+	char *name = given_name ? memory_require(strdup(given_name)) : last_component(path);
 	int status = STATUS_FAILURE;
 
 	int source = source_open(path, writes);
@@ -146,8 +147,8 @@ static int map_source(const struct invocation *invocation, const struct map_opti
 		goto free_name;
 	if (!name_check(name))
 		goto close_source;
-	status = ask(invocation, options, name, source);
-	if (status == STATUS_OK && !given_name && (output_text(name) || output_text("\n")))
+	status = request_mapping(invocation, options, name, source);
+	if (status == STATUS_OK && !given_name && output_line(name))
 		status = STATUS_FAILURE;
 
 close_source:
@@ -157,7 +158,7 @@ free_name:
 	return status;
 }
 
-static int run(struct invocation *invocation, int argc, char **argv)
+static int run_map(struct invocation *invocation, int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		{"anonymous", required_argument, NULL, OPTION_ANONYMOUS},
@@ -166,12 +167,12 @@ static int run(struct invocation *invocation, int argc, char **argv)
 		{"granularity", required_argument, NULL, 'g'},
 		{"sharing", required_argument, NULL, OPTION_SHARING},
 		{"protection", required_argument, NULL, OPTION_PROTECTION},
-		COMMON_LONG_OPTIONS,
+		COMMAND_LONG_OPTIONS,
 	};
 	struct map_options options = {0};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "o:l:g:" COMMON_SHORT_OPTIONS, long_options,
+	while ((option = getopt_long(argc, argv, "o:l:g:" COMMAND_SHORT_OPTIONS, long_options,
 				     NULL)) != -1) {
 		int status = read_option(invocation, option, &options);
 		if (status >= 0)
@@ -182,14 +183,15 @@ static int run(struct invocation *invocation, int argc, char **argv)
 
 	if (options.anonymous) {
 		if (options.has_offset || options.has_length)
-			return wrong_usage(invocation,
-					   "anonymous memory has neither offset nor length");
+			return command_usage(invocation,
+					     "anonymous memory has neither offset nor length");
 		if (argc != 1)
-			return wrong_usage(invocation, argc ? "too many arguments" : "which NAME?");
+			return command_usage(invocation,
+					     argc ? "too many arguments" : "which NAME?");
 		return map_anonymous(invocation, &options, argv[0]);
 	}
 	if (argc < 1 || argc > 2)
-		return wrong_usage(invocation, argc ? "too many arguments" : "which SOURCE?");
+		return command_usage(invocation, argc ? "too many arguments" : "which SOURCE?");
 	return map_source(invocation, &options, argv[0], argv[1]);
 }
 
@@ -208,5 +210,5 @@ const struct command command_map = {
 		"(page)\n"
 		"      --sharing WORD      shared or private (shared)\n"
 		"      --protection RWX    such as rw- or r-- (rw-)",
-	.run = run,
+	.run = run_map,
 };

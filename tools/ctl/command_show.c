@@ -2,25 +2,27 @@
 /*
  * command_show.c - pmem2ctl show
  */
-#include "ctl/pmem2ctl.h"
 
+#include "ctl/command.h"
+#include "ctl/commands.h"
+#include "ctl/connection.h"
+#include "ctl/mountpoint.h"
+#include "ctl/name.h"
+#include "ctl/output.h"
+#include "ctl/report.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static int run(struct invocation *invocation, int argc, char **argv)
+static int run_show(struct invocation *invocation, int argc, char **argv)
 {
-	static const struct option options[] = {COMMON_LONG_OPTIONS};
 	struct buffer document = {0};
-	int option, status = STATUS_OK;
+	int status = command_parse(invocation, argc, argv);
 
-	while ((option = getopt_long(argc, argv, COMMON_SHORT_OPTIONS, options, NULL)) != -1) {
-		status = common_option(invocation, option);
-		if (status >= 0)
-			return status;
-	}
+	if (status >= 0)
+		return status;
 	if (optind == argc)
-		return wrong_usage(invocation, "which NAME?");
+		return command_usage(invocation, "which NAME?");
 
 	int connection = connection_open(invocation->socket);
 	if (connection < 0)
@@ -41,7 +43,7 @@ static int run(struct invocation *invocation, int argc, char **argv)
 		}
 		if (error) {
 			status = STATUS_FAILURE;
-		} else if (output(document.bytes, document.length)) {
+		} else if (output_bytes(document.bytes, document.length)) {
 			status = STATUS_FAILURE;
 			break;
 		}
@@ -56,5 +58,5 @@ const struct command command_show = {
 	.operands = "NAME...",
 	.summary = "print what is known of mappings",
 	.details = "Print the JSON document of each NAME.\n",
-	.run = run,
+	.run = run_show,
 };

@@ -4,8 +4,14 @@
  *
  * Unlike rm, it waits as long as it is told for a program that is to let go of its mapping.
  */
-#include "ctl/pmem2ctl.h"
 
+#include "ctl/command.h"
+#include "ctl/commands.h"
+#include "ctl/connection.h"
+#include "ctl/json.h"
+#include "ctl/memory.h"
+#include "ctl/name.h"
+#include "ctl/report.h"
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
@@ -30,25 +36,19 @@ struct unmap_options {
 	int64_t offset, length; /* of it, in bytes; length -1: all the rest */
 };
 
-static void put(json_t *question, const char *key, json_t *value)
-{
-	if (json_object_set_new(question, key, needed(value)))
-		needed(NULL);
-}
-
 static enum answer unmap(int connection, const char *name, const struct unmap_options *options)
 {
-	json_t *question = needed(json_object());
+	json_t *request = memory_require(json_object());
 
-	name_put(question, options->range ? "unmap_range" : "unmap", name);
+	name_put(request, options->range ? "unmap_range" : "unmap", name);
 	if (options->range) {
-		put(question, "offset", json_integer(options->offset));
-		put(question, "length",
-		    options->length < 0 ? json_null() : json_integer(options->length));
+		json_put(request, "offset", json_integer(options->offset));
+		json_put(request, "length",
+			 options->length < 0 ? json_null() : json_integer(options->length));
 	}
 	if (options->timeout >= 0)
-		put(question, "timeout", json_integer(options->timeout));
-	return connection_ask(connection, name, question, -1, NULL);
+		json_put(request, "timeout", json_integer(options->timeout));
+	return connection_ask(connection, name, request, -1, NULL);
 }
 
 /* Returns -1, or the exit status to end with. */
@@ -57,29 +57,29 @@ static int read_option(struct invocation *invocation, int option, struct unmap_o
 	switch (option) {
 	case 'o':
 		options->range = true;
-		return size_option(invocation, "offset", &options->offset);
+		return command_size_option(invocation, "offset", &options->offset);
 	case 'l':
 		options->range = true;
-		return size_option(invocation, "length", &options->length);
+		return command_size_option(invocation, "length", &options->length);
 	case 't':
 		options->timeout = read_timeout(optarg);
 		if (options->timeout >= 0)
 			return -1;
-		return wrong_usage(invocation, "timeout '%s' is not a number of seconds", optarg);
+		return command_usage(invocation, "timeout '%s' is not a number of seconds", optarg);
 	default:
-		return common_option(invocation, option);
+		return command_option(invocation, option);
 	}
 }
 
-static int run(struct invocation *invocation, int argc, char **argv)
+static int run_unmap(struct invocation *invocation, int argc, char **argv)
 {
 	static const struct option long_options[] = {
 		{"offset", required_argument, NULL, 'o'},
 		{"length", required_argument, NULL, 'l'},
 		{"timeout", required_argument, NULL, 't'},
-		COMMON_LONG_OPTIONS,
+		COMMAND_LONG_OPTIONS,
 	};
-	static const char short_options[] = "o:l:t:" COMMON_SHORT_OPTIONS;
+	static const char short_options[] = "o:l:t:" COMMAND_SHORT_OPTIONS;
 	struct unmap_options options = {.timeout = -1, .length = -1};
 	int option, status;
 
@@ -89,7 +89,7 @@ static int run(struct invocation *invocation, int argc, char **argv)
 			return status;
 	}
 	if (optind == argc)
-		return wrong_usage(invocation, "which NAME?");
+		return command_usage(invocation, "which NAME?");
 
 	int connection = connection_open(invocation->socket);
 	if (connection < 0)
@@ -123,5 +123,5 @@ const struct command command_unmap = {
 		"  -o, --offset BYTES      where in the mapping the part begins (default 0)\n"
 		"  -l, --length BYTES      how long it is (default: all the rest)\n"
 		"  -t, --timeout SECONDS   how long to wait for the program that holds the mapping",
-	.run = run,
+	.run = run_unmap,
 };

@@ -3,12 +3,14 @@
  * connection.c - the daemon's socket: finding it, asking, hearing the answer
  *
  * The daemon is one that root or the user runs, or it is not talked to. What it sends is still
- * checked: an answer that makes no sense is a failure of the question. Calls report.c and
+ * checked: an answer that makes no sense is a failure of the request. Calls report.c and
  * fs/escape.c.
  */
-#include "ctl/pmem2ctl.h"
 
+#include "ctl/connection.h"
 #include "base/escape.h"
+#include "ctl/memory.h"
+#include "ctl/report.h"
 #include "protocol/control.h"
 #include <errno.h>
 #include <stdio.h>
@@ -73,8 +75,7 @@ int connection_open(const char *path)
 		return -1;
 	}
 
-	if (asprintf(&own, "%s/pmem2fs/socket", runtime) < 0)
-		needed(NULL);
+	own = memory_format("%s/pmem2fs/socket", runtime);
 	int own_fd = connect_to(own);
 	if (own_fd < 0)
 		report(NULL, "no pmem2fs daemon: tried %s: %s; %s: %s", path, connect_error(fd),
@@ -83,7 +84,7 @@ int connection_open(const char *path)
 	return own_fd < 0 ? -1 : own_fd;
 }
 
-static int send_question(int connection, const char *text, size_t length, int fd)
+static int send_request(int connection, const char *text, size_t length, int fd)
 {
 	union {
 		char bytes[CMSG_SPACE(sizeof(int))];
@@ -143,12 +144,13 @@ json_t *connection_receive(int connection, const char *object)
 /* The daemon's messages may begin with the object's name, which need not be said twice. */
 static void report_refusal(const char *object, int error, const char *message)
 {
-	char *name = needed(escape_encode(object ? object : "")); /* as the daemon spells it */
+	char *name =
+		memory_require(escape_encode(object ? object : "")); /* as the daemon spells it */
 	size_t length = strlen(name);
 
 	if (!message)
 		message = strerror(error);
-	else if (strncmp(message, name, length) == 0 && strncmp(message + length, ": ", 2) == 0)
+	else if (!strncmp(message, name, length) && !strncmp(message + length, ": ", 2))
 		object = NULL;
 	report(object, "%s", message);
 	free(name);
@@ -158,14 +160,14 @@ static void report_refusal(const char *object, int error, const char *message)
  * Asks, and gives in *root what was answered, a refusal too. Says why there is no valid answer,
  * but nothing of a refusal, which is in *refusal.
  */
-static enum answer exchange(int connection, const char *object, json_t *question, int fd,
-			    json_t **root, int *refusal)
+static enum answer send_and_receive(int connection, const char *object, json_t *request, int fd,
+				    json_t **root, int *refusal)
 {
-	char *text = needed(json_dumps(question, JSON_COMPACT));
-	int error = send_question(connection, text, strlen(text), fd);
+	char *text = memory_require(json_dumps(request, JSON_COMPACT));
+	int error = send_request(connection, text, strlen(text), fd);
 
 	free(text);
-	json_decref(question);
+	json_decref(request);
 	if (error) {
 		report(object, "cannot ask the daemon: %s", strerror(-error));
 		return ANSWER_LOST;
@@ -190,12 +192,12 @@ static const char *refusal_message(const json_t *root)
 	return json_string_value(json_object_get(root, "message"));
 }
 
-enum answer connection_ask(int connection, const char *object, json_t *question, int fd,
+enum answer connection_ask(int connection, const char *object, json_t *request, int fd,
 			   json_t **answer)
 {
 	json_t *root;
 	int refusal;
-	enum answer result = exchange(connection, object, question, fd, &root, &refusal);
+	enum answer result = send_and_receive(connection, object, request, fd, &root, &refusal);
 
 	if (result == ANSWER_LOST)
 		return result;
@@ -207,24 +209,25 @@ enum answer connection_ask(int connection, const char *object, json_t *question,
 	return result;
 }
 
-enum look connection_look(int connection)
+enum scan_result connection_scan(int connection)
 {
-	enum look look = LOOK_UNKNOWN;
+	enum scan_result scan = SCAN_UNSUPPORTED;
 	json_t *root;
 	int refusal;
-	enum answer result = exchange(connection, NULL, needed(json_pack("{s:i}", "look", 1)), -1,
-				      &root, &refusal);
+	enum answer result =
+		send_and_receive(connection, NULL, memory_require(json_pack("{s:i}", "look", 1)),
+				 -1, &root, &refusal);
 
 	if (result == ANSWER_LOST)
-		return LOOK_FAILED;
+		return SCAN_FAILED;
 	if (result == ANSWER_SUCCESS) {
 		const json_t *complete = json_object_get(root, "complete");
 		if (json_is_boolean(complete))
-			look = json_is_true(complete) ? LOOK_COMPLETE : LOOK_PARTIAL;
+			scan = json_is_true(complete) ? SCAN_COMPLETE : SCAN_PARTIAL;
 	} else if (refusal != EINVAL) {
 		report_refusal(NULL, refusal, refusal_message(root));
-		look = LOOK_FAILED;
+		scan = SCAN_FAILED;
 	}
 	json_decref(root);
-	return look;
+	return scan;
 }

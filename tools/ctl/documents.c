@@ -5,8 +5,11 @@
  * Reads the names first and sorts them, then the documents one by one. Calls mountpoint.c and
  * report.c.
  */
-#include "ctl/pmem2ctl.h"
 
+#include "ctl/documents.h"
+#include "ctl/memory.h"
+#include "ctl/mountpoint.h"
+#include "ctl/report.h"
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -47,14 +50,10 @@ static int read_names(int mountpoint, struct names *names)
 	}
 	rewinddir(directory); /* its position is shared with earlier readings */
 	while (errno = 0, (entry = readdir(directory))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
 			continue;
-		if (names->count == names->room) {
-			names->room = names->room ? 2 * names->room : 256;
-			names->list = needed(
-				reallocarray(names->list, names->room, sizeof(*names->list)));
-		}
-		names->list[names->count++] = needed(strdup(entry->d_name));
+		memory_reserve(names->list, &names->room, names->count + 1, 256);
+		names->list[names->count++] = memory_require(strdup(entry->d_name));
 	}
 	error = -errno;
 	if (error)

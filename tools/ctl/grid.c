@@ -5,19 +5,16 @@
  * Owns the cells and how wide they are; knows nothing of what is in them. Calls text.c, report.c.
  */
 #include "ctl/grid.h"
-
-#include "ctl/pmem2ctl.h"
+#include "ctl/memory.h"
+#include "ctl/output.h"
+#include "ctl/text.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 void grid_add_row(struct grid *grid)
 {
-	if (grid->rows == grid->room) {
-		grid->room = grid->room ? 2 * grid->room : 256;
-		grid->cells = needed(
-			reallocarray(grid->cells, grid->room, grid->width * sizeof(*grid->cells)));
-	}
+	memory_reserve(grid->cells, &grid->room, (grid->rows + 1) * grid->width, 256 * grid->width);
 	memset(&grid->cells[grid->rows++ * grid->width], 0, grid->width * sizeof(*grid->cells));
 }
 
@@ -47,8 +44,8 @@ static void print_row(FILE *stream, const struct grid *grid, const struct grid_c
 
 int grid_print(const struct grid *grid)
 {
-	size_t *widths = needed(calloc(grid->width, sizeof(*widths)));
-	struct grid_cell *titles = needed(calloc(grid->width, sizeof(*titles)));
+	size_t *widths = memory_require(calloc(grid->width, sizeof(*widths)));
+	struct grid_cell *titles = memory_require(calloc(grid->width, sizeof(*titles)));
 	char *text = NULL;
 	size_t length;
 
@@ -60,13 +57,13 @@ int grid_print(const struct grid *grid)
 		if (widths[i % grid->width] < grid->cells[i].width)
 			widths[i % grid->width] = grid->cells[i].width;
 
-	FILE *stream = needed(open_memstream(&text, &length));
+	FILE *stream = memory_require(open_memstream(&text, &length));
 	print_row(stream, grid, titles, widths);
 	for (size_t row = 0; row < grid->rows; row++)
 		print_row(stream, grid, &grid->cells[row * grid->width], widths);
 	if (fclose(stream))
-		needed(NULL);
-	int error = output(text, length);
+		memory_exhausted();
+	int error = output_bytes(text, length);
 	free(text);
 	free(titles);
 	free(widths);

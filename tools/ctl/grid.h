@@ -2,8 +2,8 @@
 /*
  * grid.h - aligned columns for people
  */
-#ifndef PMEM2CTL_GRID_H
-#define PMEM2CTL_GRID_H
+#ifndef PMEM2FS_CTL_GRID_H
+#define PMEM2FS_CTL_GRID_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,8 +21,9 @@ struct grid_cell {
 struct grid {
 	const struct grid_column *columns; /* borrowed */
 	size_t width;                      /* how many columns */
-	struct grid_cell *cells;
-	size_t rows, room;
+	struct grid_cell *cells;           /* row after row */
+	size_t rows;
+	size_t room; /* cells that the array has room for */
 };
 
 /* Adds a row of which nothing is known yet, for grid_set. */

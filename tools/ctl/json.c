@@ -2,19 +2,18 @@
 /*
  * json.c - building JSON, where a failure can only be a lack of memory
  *
- * Calls report.c and fs/escape.c.
+ * Calls memory.c and base/escape.c.
  */
 #include "ctl/json.h"
-
 #include "base/escape.h"
-#include "ctl/pmem2ctl.h"
+#include "ctl/memory.h"
 #include <stdio.h>
 #include <stdlib.h>
 
 void json_put(json_t *object, const char *key, json_t *value)
 {
-	if (json_object_set_new(object, key, needed(value)))
-		needed(NULL);
+	if (json_object_set_new(object, key, memory_require(value)))
+		memory_exhausted();
 }
 
 void json_put_bytes(json_t *object, const char *key, const char *bytes)
@@ -23,13 +22,18 @@ void json_put_bytes(json_t *object, const char *key, const char *bytes)
 
 	if (!bytes)
 		return;
-	text = needed(escape_encode(bytes));
+	text = memory_require(escape_encode(bytes));
 	json_put(object, key, json_string(text));
 	free(text);
 	if (!escape_needed(bytes))
 		return;
-	if (asprintf(&note, "%s_encoding", key) < 0)
-		needed(NULL);
+	note = memory_format("%s_encoding", key);
 	json_put(object, note, json_string("escaped"));
 	free(note);
+}
+
+void json_append(json_t *array, json_t *value)
+{
+	if (json_array_append_new(array, memory_require(value)))
+		memory_exhausted();
 }

@@ -2,15 +2,15 @@
 /*
  * mappers.c - the processes that map an object
  *
- * Owns what is said of them. Calls grid.c, facts_of.c, json.c, size.c and report.c.
+ * Owns what is said of them. Calls grid.c, document.c, json.c, size.c and report.c.
  */
 #include "ctl/mappers.h"
-
 #include "base/escape.h"
-#include "ctl/facts_of.h"
+#include "ctl/document.h"
 #include "ctl/grid.h"
 #include "ctl/json.h"
-#include "ctl/pmem2ctl.h"
+#include "ctl/memory.h"
+#include "ctl/size.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,16 +27,12 @@ void mappers_add(struct mappers *mappers, const char *name, json_t *document)
 {
 	const char *origin = json_string_value(json_object_get(document, "origin"));
 
-	if (mappers->count == mappers->room) {
-		mappers->room = mappers->room ? 2 * mappers->room : 64;
-		mappers->list =
-			needed(reallocarray(mappers->list, mappers->room, sizeof(*mappers->list)));
-	}
+	memory_reserve(mappers->list, &mappers->room, mappers->count + 1, 64);
 	mappers->list[mappers->count++] = (struct mapping){
 		.pid = json_integer_value(
 			json_object_get(json_object_get(document, "owner"), "pid")),
 		.origin = origin ? origin : "?",
-		.name = needed(strdup(name)),
+		.name = memory_require(strdup(name)),
 		.document = json_incref(document),
 	};
 }
@@ -91,7 +87,7 @@ static uint64_t sum_of(const struct mapping *list, size_t count)
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < count; i++)
-		sum += mapped_of(list[i].document);
+		sum += document_mapped_bytes(list[i].document);
 	return sum;
 }
 
@@ -119,7 +115,7 @@ static bool ends_with(const char *text, size_t length, const char *end)
 {
 	size_t size = strlen(end);
 
-	return length > size && strncmp(text + length - size, end, size) == 0;
+	return length > size && !strncmp(text + length - size, end, size);
 }
 
 /* The service or scope of systemd that a cgroup is in, else its last part. */
@@ -141,7 +137,7 @@ static char *unit_of(const char *cgroup)
 		}
 		cgroup += length + (cgroup[length] == '/');
 	}
-	return unit ? needed(strndup(unit, unit_length)) : NULL;
+	return unit ? memory_require(strndup(unit, unit_length)) : NULL;
 }
 
 /* Whole seconds; of a mapping that nobody has told of, '>' and the start of its process. */
@@ -154,22 +150,20 @@ static void set_since(struct grid *grid, const struct mapping *list, size_t coun
 
 	if (!time)
 		return;
-	if (asprintf(&text, "%s%.*s%s", created ? "" : ">", (int)strcspn(time, "."), time,
-		     strchr(time, '.') ? "Z" : "") < 0)
-		needed(NULL);
+	text = memory_format("%s%.*s%s", created ? "" : ">", (int)strcspn(time, "."), time,
+			     strchr(time, '.') ? "Z" : "");
 	grid_set(grid, SINCE, text);
 	free(text);
 }
 
 static void set_name(struct grid *grid, const struct mapping *list, size_t count)
 {
-	char *name = needed(escape_encode(list[0].name)), *text;
+	char *name = memory_require(escape_encode(list[0].name)), *text;
 
 	if (count == 1) {
 		grid_set(grid, NAME, name);
 	} else {
-		if (asprintf(&text, "%s and %zu more", name, count - 1) < 0)
-			needed(NULL);
+		text = memory_format("%s and %zu more", name, count - 1);
 		grid_set(grid, NAME, text);
 		free(text);
 	}
@@ -211,7 +205,7 @@ static void put_fact(json_t *object, const json_t *from, const char *key)
 	json_t *value = json_object_get(from, key);
 
 	if (value && json_object_set(object, key, value))
-		needed(NULL);
+		memory_exhausted();
 }
 
 static json_t *mapping_json(const struct mapping *mapping)
@@ -220,7 +214,7 @@ static json_t *mapping_json(const struct mapping *mapping)
 	static const char *const source_keys[] = {"type", "path", "path_encoding", "deleted",
 						  "offset"};
 	const json_t *source = json_object_get(mapping->document, "source");
-	json_t *object = needed(json_object());
+	json_t *object = memory_require(json_object());
 
 	json_put_bytes(object, "name", mapping->name);
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -236,15 +230,15 @@ json_t *mappers_json(const struct mappers *mappers)
 		"comm",   "comm_encoding",   "exe",     "exe_encoding",
 		"cgroup", "cgroup_encoding", "started",
 	};
-	json_t *array = needed(json_array());
+	json_t *array = memory_require(json_array());
 	size_t count;
 
 	for (size_t i = 0; i < mappers->count; i += count) {
 		const struct mapping *list = &mappers->list[i];
 		const json_t *owner = json_object_get(list->document, "owner");
 		const char *created;
-		json_t *object = needed(json_object());
-		json_t *mappings = needed(json_array());
+		json_t *object = memory_require(json_object());
+		json_t *mappings = memory_require(json_array());
 
 		count = group_size(mappers, i);
 		created = first_created(list, count);
@@ -255,11 +249,9 @@ json_t *mappers_json(const struct mappers *mappers)
 		json_put(object, "since", created ? json_string(created) : json_null());
 		json_put(object, "mapped", json_integer((json_int_t)sum_of(list, count)));
 		for (size_t k = 0; k < count; k++)
-			if (json_array_append_new(mappings, mapping_json(&list[k])))
-				needed(NULL);
+			json_append(mappings, mapping_json(&list[k]));
 		json_put(object, "mappings", mappings);
-		if (json_array_append_new(array, object))
-			needed(NULL);
+		json_append(array, object);
 	}
 	return array;
 }

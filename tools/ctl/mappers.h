@@ -2,8 +2,8 @@
 /*
  * mappers.h - the processes that map an object
  */
-#ifndef PMEM2CTL_MAPPERS_H
-#define PMEM2CTL_MAPPERS_H
+#ifndef PMEM2FS_CTL_MAPPERS_H
+#define PMEM2FS_CTL_MAPPERS_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -5,9 +5,12 @@
  * They are read through the mount, so that the kernel decides who may read what. Calls
  * connection.c and report.c.
  */
-#include "ctl/pmem2ctl.h"
 
+#include "ctl/mountpoint.h"
 #include "base/escape.h"
+#include "ctl/connection.h"
+#include "ctl/memory.h"
+#include "ctl/report.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -23,14 +26,14 @@ static char *ask_path(int connection)
 	json_t *hello = NULL;
 	char *path = NULL;
 
-	if (connection_ask(connection, NULL, needed(json_pack("{s:i}", "hello", 1)), -1, &hello) !=
-	    ANSWER_SUCCESS)
+	if (connection_ask(connection, NULL, memory_require(json_pack("{s:i}", "hello", 1)), -1,
+			   &hello) != ANSWER_SUCCESS)
 		return NULL;
 	const char *text = json_string_value(json_object_get(hello, "mountpoint"));
 	if (text && json_object_get(hello, "mountpoint_encoding"))
 		path = escape_decode(text);
 	else if (text)
-		path = needed(strdup(text));
+		path = memory_require(strdup(text));
 	if (!path || *path != '/') {
 		report(NULL, "the daemon does not say where it is mounted");
 		free(path);
@@ -77,10 +80,7 @@ int mountpoint_read(int mountpoint, const char *name, struct buffer *buffer)
 
 	buffer->length = 0;
 	for (;;) {
-		if (buffer->length == buffer->room) {
-			buffer->room = buffer->room ? 2 * buffer->room : 16 * 1024;
-			buffer->bytes = needed(realloc(buffer->bytes, buffer->room));
-		}
+		memory_reserve(buffer->bytes, &buffer->room, buffer->length + 1, 16 * 1024);
 		ssize_t count =
 			read(fd, buffer->bytes + buffer->length, buffer->room - buffer->length);
 		if (count == 0)

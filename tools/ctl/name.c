@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * name.c - names of mappings, as arguments and in questions to the daemon
+ * name.c - names of mappings, as arguments and in requests to the daemon
+ *
+ * Calls json.c, report.c, memory.c and base/escape.c.
  */
-#include "ctl/pmem2ctl.h"
 
+#include "ctl/name.h"
 #include "base/escape.h"
+#include "ctl/json.h"
+#include "ctl/memory.h"
+#include "ctl/report.h"
 #include "libpmem2fs.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +17,7 @@
 
 bool name_check(const char *name)
 {
-	if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+	if (!*name || !strcmp(name, ".") || !strcmp(name, ".."))
 		report(*name ? name : "''", "not a name for a mapping");
 	else if (strchr(name, '/'))
 		report(name, "the name of a mapping has no '/' in it");
@@ -23,14 +28,12 @@ bool name_check(const char *name)
 	return false;
 }
 
-json_t *name_put(json_t *question, const char *key, const char *name)
+void name_put(json_t *request, const char *key, const char *name)
 {
-	char *text = needed(escape_encode(name));
+	char *text = memory_require(escape_encode(name));
 
-	if (json_object_set_new(question, key, json_string(text)) ||
-	    (escape_needed(name) &&
-	     json_object_set_new(question, "name_encoding", json_string("escaped"))))
-		needed(NULL);
+	json_put(request, key, json_string(text));
+	if (escape_needed(name))
+		json_put(request, "name_encoding", json_string("escaped"));
 	free(text);
-	return question;
 }

@@ -3,12 +3,13 @@
  * object.c - what pmem2ctl holders is asked about
  *
  * In sysfs everything that is part of a region or namespace lies below its directory, or below that
- * of the btt, pfn or dax layer that has claimed the namespace. Calls sysfs.c, facts_of.c, report.c.
+ * of the btt, pfn or dax layer that has claimed the namespace. Calls sysfs.c, document.c, report.c.
  */
 #include "ctl/object.h"
-
-#include "ctl/facts_of.h"
-#include "ctl/pmem2ctl.h"
+#include "ctl/document.h"
+#include "ctl/memory.h"
+#include "ctl/report.h"
+#include "ctl/sysfs.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -48,7 +49,7 @@ static bool is_below(const struct roots *roots, const char *path)
 	for (size_t i = 0; i < roots->count; i++) {
 		size_t length = strlen(roots->list[i]);
 
-		if (strncmp(path, roots->list[i], length) == 0 &&
+		if (!strncmp(path, roots->list[i], length) &&
 		    (path[length] == '/' || path[length] == '\0'))
 			return true;
 	}
@@ -62,9 +63,9 @@ static char *layer_of(const char *path)
 
 	while (start && start > path && start[-1] != '/')
 		start--;
-	if (!start || strncmp(start, "btt", 3) != 0)
+	if (!start || strncmp(start, "btt", 3))
 		return NULL;
-	return needed(strndup(start, (size_t)(end - start)));
+	return memory_require(strndup(start, (size_t)(end - start)));
 }
 
 static void add_device(struct object *object, const char *path, bool block, const char *below)
@@ -76,16 +77,12 @@ static void add_device(struct object *object, const char *path, bool block, cons
 	free(text);
 	if (!valid || object_find(object, block, makedev(maj, min)))
 		return;
-	if (object->count == object->room) {
-		object->room = object->room ? 2 * object->room : 16;
-		object->devices = needed(
-			reallocarray(object->devices, object->room, sizeof(*object->devices)));
-	}
+	memory_reserve(object->devices, &object->room, object->count + 1, 16);
 	object->devices[object->count++] = (struct object_device){
-		.name = needed(strdup(strrchr(path, '/') + 1)),
-		.path = needed(strdup(path)),
+		.name = memory_require(strdup(strrchr(path, '/') + 1)),
+		.path = memory_require(strdup(path)),
 		.layer = layer_of(path),
-		.below = below ? needed(strdup(below)) : NULL,
+		.below = below ? memory_require(strdup(below)) : NULL,
 		.dev = makedev(maj, min),
 		.block = block,
 	};
@@ -113,7 +110,7 @@ static void add_all_below(struct object *object, const struct roots *roots, cons
 static void add_stacked(struct object *object)
 {
 	for (size_t i = 0; i < object->count; i++) {
-		char *below = needed(strdup(object->devices[i].name));
+		char *below = memory_require(strdup(object->devices[i].name));
 		char *directory = sysfs_join(object->devices[i].path, "holders");
 		char **names = sysfs_names(directory, "");
 
@@ -141,7 +138,7 @@ static void add_claims(struct roots *roots, const char *namespace)
 		char *directory = sysfs_join(ND_DEVICES, names[i]);
 		char *claimed = sysfs_text(directory, "namespace");
 
-		if (claimed && strcmp(claimed, namespace) == 0)
+		if (claimed && !strcmp(claimed, namespace))
 			add_root(roots, ND_DEVICES, names[i]);
 		free(claimed);
 		free(directory);
@@ -153,7 +150,7 @@ static bool has_prefix(const char *name, const char *prefix)
 {
 	size_t length = strlen(prefix);
 
-	return strncmp(name, prefix, length) == 0 && name[length] >= '0' && name[length] <= '9';
+	return !strncmp(name, prefix, length) && name[length] >= '0' && name[length] <= '9';
 }
 
 static void find_by_name(struct object *object)
@@ -189,26 +186,20 @@ static void find_by_name(struct object *object)
 /* A device file, whatever its name is. */
 static int find_device(struct object *object, bool block, dev_t dev)
 {
-	char number[64];
+	char *path, *real;
 
-	snprintf(number, sizeof(number), "/sys/dev/%s/%u:%u", block ? "block" : "char", major(dev),
-		 minor(dev));
-	if (!block) {
-		char *subsystem = sysfs_link(number, "subsystem");
-		bool dax = subsystem && strcmp(subsystem, "dax") == 0;
-
-		free(subsystem);
-		if (!dax) {
-			report(object->what, "is a character device other than device DAX");
-			return -1;
-		}
+	if (!block && !sysfs_is_device_dax(dev)) {
+		report(object->what, "is a character device other than device DAX");
+		return -1;
 	}
-	char *real = realpath(number, NULL);
+	path = sysfs_device(block, dev);
+	real = realpath(path, NULL);
+	free(path);
 	if (!real) {
 		report(object->what, "its device is not in sysfs");
 		return -1;
 	}
-	object->name = needed(strdup(strrchr(real, '/') + 1));
+	object->name = memory_require(strdup(strrchr(real, '/') + 1));
 	free(real);
 	find_by_name(object);
 	return 0;
@@ -236,9 +227,9 @@ static int find_path(struct object *object)
 	struct statx status;
 
 	if (statx(AT_FDCWD, what, AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &status)) {
-		if (errno == ENOENT && strncmp(what, "/dev/", 5) == 0 && what[5] &&
+		if (errno == ENOENT && !strncmp(what, "/dev/", 5) && what[5] &&
 		    !strchr(what + 5, '/')) {
-			object->name = needed(strdup(what + 5));
+			object->name = memory_require(strdup(what + 5));
 			find_by_name(object);
 			return 0;
 		}
@@ -279,7 +270,7 @@ int object_resolve(struct object *object, const char *what)
 		report(*what ? what : "''", "not the name of a device");
 		return -1;
 	}
-	object->name = needed(strdup(what));
+	object->name = memory_require(strdup(what));
 	find_by_name(object);
 	return 0;
 }
@@ -307,7 +298,7 @@ static bool is_named(const json_t *facts, const char *key, const char *name)
 {
 	const char *text = json_string_value(json_object_get(facts, key));
 
-	return text && strcmp(text, name) == 0;
+	return text && !strcmp(text, name);
 }
 
 /* The document's word, which still holds when the device has gone. */
@@ -333,12 +324,12 @@ bool object_is_mapped_by(const struct object *object, const json_t *document)
 {
 	const json_t *source = json_object_get(document, "source");
 	const char *text = json_string_value(json_object_get(source, "dev"));
-	bool node = source_is_node(source);
+	bool node = document_source_is_dax(source);
 	unsigned maj, min;
 	uint64_t inode;
 
 	/* Nothing of it is mapped any more. */
-	if (json_is_array(json_object_get(document, "extents")) && !mapped_of(document))
+	if (json_is_array(json_object_get(document, "extents")) && !document_mapped_bytes(document))
 		return false;
 	if (object->name && is_told_by(object, json_object_get(document, "device")))
 		return true;
@@ -349,7 +340,8 @@ bool object_is_mapped_by(const struct object *object, const json_t *document)
 	if (node || makedev(maj, min) != object->dev)
 		return false;
 	return object->kind == OBJECT_MOUNT ||
-	       (number_of(json_object_get(source, "inode"), &inode) && inode == object->inode);
+	       (document_number(json_object_get(source, "inode"), &inode) &&
+		inode == object->inode);
 }
 
 bool object_has(const struct object *object, const struct statx *status,

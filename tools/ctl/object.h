@@ -5,8 +5,8 @@
  * A region, namespace, disk, partition, DAX node, file or mount point, and the devices whose use is
  * a use of it: the disks and nodes that are part of it, and what is stacked on these.
  */
-#ifndef PMEM2CTL_OBJECT_H
-#define PMEM2CTL_OBJECT_H
+#ifndef PMEM2FS_CTL_OBJECT_H
+#define PMEM2FS_CTL_OBJECT_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -63,20 +63,5 @@ bool object_has(const struct object *object, const struct statx *status,
 		const struct object_device **device);
 
 void object_clear(struct object *object);
-
-/* sysfs.c: reading sysfs. What is not there is NULL or -1. */
-
-/* The contents of an attribute without the newline, for the caller to free. */
-char *sysfs_text(const char *directory, const char *attribute);
-
-/* The last name of what a link leads to, for the caller to free. */
-char *sysfs_link(const char *directory, const char *link);
-
-/* The names in a directory, NULL at the end, sorted; to be freed with sysfs_free. */
-char **sysfs_names(const char *directory, const char *prefix);
-void sysfs_free(char **names);
-
-/* "DIRECTORY/NAME", for the caller to free. */
-char *sysfs_join(const char *directory, const char *name);
 
 #endif

@@ -3,25 +3,20 @@
  * overlaps.c - which mappings are of bytes that another process maps as well
  *
  * Sorts all ranges and passes over them once in each direction, so that thousands of processes that
- * map the same file are no problem. Pure; calls facts_of.c and report.c.
+ * map the same file are no problem. Pure; calls document.c and report.c.
  */
 #include "ctl/overlaps.h"
-
-#include "ctl/facts_of.h"
-#include "ctl/pmem2ctl.h"
+#include "ctl/document.h"
+#include "ctl/memory.h"
 #include <stdlib.h>
 #include <string.h>
 
 static void add_range(struct overlaps *overlaps, const struct overlap *range)
 {
-	if (overlaps->count == overlaps->room) {
-		overlaps->room = overlaps->room ? 2 * overlaps->room : 256;
-		overlaps->list = needed(
-			reallocarray(overlaps->list, overlaps->room, sizeof(*overlaps->list)));
-	}
+	memory_reserve(overlaps->list, &overlaps->room, overlaps->count + 1, 256);
 	struct overlap *added = &overlaps->list[overlaps->count++];
 	*added = *range;
-	added->name = needed(strdup(range->name));
+	added->name = memory_require(strdup(range->name));
 	json_incref(added->document);
 }
 
@@ -43,14 +38,14 @@ void overlaps_add(struct overlaps *overlaps, const char *name, json_t *document)
 		.name = (char *)name,
 		.document = document,
 		.dev = json_string_value(json_object_get(source, "dev")),
-		.node = source_is_node(source),
+		.node = document_source_is_dax(source),
 		.pid = json_integer_value(pid),
 	};
 
 	if (!range.dev || !json_is_integer(pid) ||
-	    !number_of(json_object_get(source, "offset"), &offset) ||
-	    !number_of(json_object_get(document, "length"), &length) ||
-	    (!range.node && !number_of(json_object_get(source, "inode"), &range.inode)))
+	    !document_number(json_object_get(source, "offset"), &offset) ||
+	    !document_number(json_object_get(document, "length"), &length) ||
+	    (!range.node && !document_number(json_object_get(source, "inode"), &range.inode)))
 		return;
 	if (!json_is_array(extents)) {
 		range.start = offset;
@@ -59,8 +54,8 @@ void overlaps_add(struct overlaps *overlaps, const char *name, json_t *document)
 		return;
 	}
 	json_array_foreach (extents, i, extent) {
-		if (number_of(json_object_get(extent, "offset"), &start) &&
-		    number_of(json_object_get(extent, "length"), &length) &&
+		if (document_number(json_object_get(extent, "offset"), &start) &&
+		    document_number(json_object_get(extent, "length"), &length) &&
 		    !__builtin_add_overflow(offset, start, &range.start) &&
 		    !__builtin_add_overflow(range.start, length, &range.end))
 			add_range(overlaps, &range);
@@ -162,7 +157,7 @@ static void keep_shared(struct overlaps *overlaps)
 		const struct overlap *last = kept ? &overlaps->list[kept - 1] : NULL;
 
 		if (!range->shared ||
-		    (last && last->group == range->group && strcmp(last->name, range->name) == 0))
+		    (last && last->group == range->group && !strcmp(last->name, range->name)))
 			drop_range(range);
 		else
 			overlaps->list[kept++] = *range;

@@ -4,8 +4,8 @@
  *
  * A group is a stretch of one source without a gap in what is mapped of it.
  */
-#ifndef PMEM2CTL_OVERLAPS_H
-#define PMEM2CTL_OVERLAPS_H
+#ifndef PMEM2FS_CTL_OVERLAPS_H
+#define PMEM2FS_CTL_OVERLAPS_H
 
 #include <jansson.h>
 #include <stdbool.h>

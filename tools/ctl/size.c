@@ -2,8 +2,8 @@
 /*
  * size.c - amounts of bytes as people write and read them: powers of 1024
  */
-#include "ctl/pmem2ctl.h"
 
+#include "ctl/size.h"
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -24,7 +24,7 @@ int size_parse(const char *text, int64_t *size)
 	bool overflow = errno == ERANGE;
 	if (*end) {
 		const char *unit = strchr(units, toupper((unsigned char)*end));
-		if (!unit || (end[1] && strcmp(end + 1, "iB") != 0))
+		if (!unit || (end[1] && strcmp(end + 1, "iB")))
 			return -EINVAL;
 		for (const char *step = units; step <= unit; step++)
 			overflow |= __builtin_mul_overflow(value, 1024, &value);

@@ -1,35 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * source.c - opens the file to map, with the rights of whoever runs pmem2ctl
+ * source.c - opens the file to map, with the rights of the user of pmem2ctl
  *
  * The daemon gets the descriptor and needs to trust nothing. Opening a FIFO blocks, and opening
- * some device nodes does things, so what it is is found out first. Calls report.c.
+ * some device nodes does things, so what it is is found out first. Calls sysfs.c and
+ * report.c.
  */
-#include "ctl/pmem2ctl.h"
 
+#include "ctl/source.h"
+#include "ctl/report.h"
+#include "ctl/sysfs.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
-static bool is_device_dax(dev_t device)
-{
-	char link[64], target[PATH_MAX];
-
-	snprintf(link, sizeof(link), "/sys/dev/char/%u:%u/subsystem", major(device), minor(device));
-	ssize_t length = readlink(link, target, sizeof(target) - 1);
-	if (length < 0)
-		return false;
-	target[length] = '\0';
-	const char *slash = strrchr(target, '/');
-	return slash && strcmp(slash, "/dax") == 0;
-}
-
-static const char *kind(mode_t mode)
+static const char *file_kind(mode_t mode)
 {
 	switch (mode & S_IFMT) {
 	case S_IFDIR:
@@ -63,9 +51,9 @@ int source_open(const char *path, bool writable)
 		goto close_found;
 	}
 	if (!S_ISREG(status.st_mode) &&
-	    !(S_ISCHR(status.st_mode) && is_device_dax(status.st_rdev))) {
+	    !(S_ISCHR(status.st_mode) && sysfs_is_device_dax(status.st_rdev))) {
 		report(path, "is a %s; only regular files and device-DAX nodes can be mapped",
-		       kind(status.st_mode));
+		       file_kind(status.st_mode));
 		goto close_found;
 	}
 	/* Through the descriptor, so that what was looked at is what gets opened. */

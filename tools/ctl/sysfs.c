@@ -2,26 +2,23 @@
 /*
  * sysfs.c - reading sysfs and procfs
  *
- * Everything there may vanish between two looks: what is not there is no failure. Calls report.c.
+ * Everything there may vanish between two readings: what is not there is no failure. Calls
+ * memory.c.
  */
-#include "ctl/object.h"
-
-#include "ctl/pmem2ctl.h"
+#include "ctl/sysfs.h"
+#include "ctl/memory.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 char *sysfs_join(const char *directory, const char *name)
 {
-	char *path;
-
-	if (asprintf(&path, "%s/%s", directory, name) < 0)
-		needed(NULL);
-	return path;
+	return memory_format("%s/%s", directory, name);
 }
 
 char *sysfs_text(const char *directory, const char *attribute)
@@ -38,7 +35,7 @@ char *sysfs_text(const char *directory, const char *attribute)
 	while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == '\0'))
 		length--;
 	text[length] = '\0';
-	return needed(strdup(text));
+	return memory_require(strdup(text));
 }
 
 char *sysfs_link(const char *directory, const char *link)
@@ -51,7 +48,7 @@ char *sysfs_link(const char *directory, const char *link)
 		return NULL;
 	target[length] = '\0';
 	const char *slash = strrchr(target, '/');
-	return needed(strdup(slash ? slash + 1 : target));
+	return memory_require(strdup(slash ? slash + 1 : target));
 }
 
 static int compare_names(const void *left, const void *right)
@@ -62,15 +59,15 @@ static int compare_names(const void *left, const void *right)
 char **sysfs_names(const char *directory, const char *prefix)
 {
 	const struct dirent *entry;
-	char **names = needed(calloc(1, sizeof(*names)));
+	char **names = memory_require(calloc(1, sizeof(*names)));
 	size_t count = 0;
 	DIR *dir = opendir(directory);
 
 	while (dir && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.' || strncmp(entry->d_name, prefix, strlen(prefix)) != 0)
+		if (entry->d_name[0] == '.' || strncmp(entry->d_name, prefix, strlen(prefix)))
 			continue;
-		names = needed(reallocarray(names, count + 2, sizeof(*names)));
-		names[count++] = needed(strdup(entry->d_name));
+		names = memory_require(reallocarray(names, count + 2, sizeof(*names)));
+		names[count++] = memory_require(strdup(entry->d_name));
 		names[count] = NULL;
 	}
 	if (dir)
@@ -84,4 +81,37 @@ void sysfs_free(char **names)
 	for (size_t i = 0; names[i]; i++)
 		free(names[i]);
 	free(names);
+}
+
+char *sysfs_device(bool block, dev_t dev)
+{
+	return memory_format("/sys/dev/%s/%u:%u", block ? "block" : "char", major(dev), minor(dev));
+}
+
+bool sysfs_is_device_dax(dev_t dev)
+{
+	char *device = sysfs_device(false, dev);
+	char *subsystem = sysfs_link(device, "subsystem");
+	bool dax = subsystem && !strcmp(subsystem, "dax");
+
+	free(subsystem);
+	free(device);
+	return dax;
+}
+
+void sysfs_unescape(char *path)
+{
+	char *to = path;
+
+	for (const char *from = path; *from;) {
+		unsigned code;
+
+		if (*from == '\\' && sscanf(from, "\\%3o", &code) == 1 && strlen(from) >= 4) {
+			*to++ = (char)code;
+			from += 4;
+		} else {
+			*to++ = *from++;
+		}
+	}
+	*to = '\0';
 }

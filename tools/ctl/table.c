@@ -6,9 +6,10 @@
  * and fs/escape.c.
  */
 #include "ctl/table.h"
-
 #include "base/escape.h"
-#include "ctl/pmem2ctl.h"
+#include "ctl/grid.h"
+#include "ctl/memory.h"
+#include "ctl/size.h"
 #include <pwd.h>
 #include <search.h>
 #include <stdio.h>
@@ -100,13 +101,13 @@ static const char *user_name(struct table *table, uid_t uid)
 		return (*found)->name;
 
 	const struct passwd *entry = getpwuid(uid);
-	struct user *user = needed(malloc(sizeof(*user)));
+	struct user *user = memory_require(malloc(sizeof(*user)));
 	user->uid = uid;
 	if (entry)
-		user->name = needed(strdup(entry->pw_name));
-	else if (asprintf(&user->name, "%u", uid) < 0)
-		needed(NULL);
-	needed(tsearch(user, &table->users, compare_users));
+		user->name = memory_require(strdup(entry->pw_name));
+	else
+		user->name = memory_format("%u", uid);
+	memory_require(tsearch(user, &table->users, compare_users));
 	return user->name;
 }
 
@@ -146,15 +147,14 @@ static void set_source(struct table *table, const json_t *source)
 		set(table, SOURCE, path ? path : word(source, "type"));
 		return;
 	}
-	if (asprintf(&text, "%s (deleted)", path) < 0)
-		needed(NULL);
+	text = memory_format("%s (deleted)", path);
 	set(table, SOURCE, text);
 	free(text);
 }
 
 static void set_name(struct table *table, const char *name)
 {
-	char *text = needed(escape_encode(name));
+	char *text = memory_require(escape_encode(name));
 
 	set(table, NAME, text);
 	free(text);
@@ -165,7 +165,7 @@ static bool is_nobodys(const json_t *document, const char *key)
 {
 	const char *origin = json_string_value(json_object_get(document, "origin"));
 
-	return origin && strcmp(origin, "observed") == 0 &&
+	return origin && !strcmp(origin, "observed") &&
 	       json_is_null(json_object_get(document, key));
 }
 

@@ -2,8 +2,8 @@
 /*
  * table.h - the table of pmem2ctl list
  */
-#ifndef PMEM2CTL_TABLE_H
-#define PMEM2CTL_TABLE_H
+#ifndef PMEM2FS_CTL_TABLE_H
+#define PMEM2FS_CTL_TABLE_H
 
 #include "ctl/grid.h"
 #include <jansson.h>

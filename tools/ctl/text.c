@@ -5,8 +5,10 @@
  * Names and paths may hold any byte; printed as they are, they could move the cursor, or look like
  * other names.
  */
-#include "ctl/pmem2ctl.h"
 
+#include "ctl/text.h"
+#include "ctl/memory.h"
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +26,7 @@ static bool reorders(wchar_t character)
 char *text_display(const char *text, size_t *width)
 {
 	size_t length = strlen(text), columns = 0;
-	char *display = needed(malloc(4 * length + 1)), *to = display;
+	char *display = memory_require(malloc(4 * length + 1)), *to = display;
 	const char *end = text + length;
 	mbstate_t state = {0};
 

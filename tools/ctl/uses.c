@@ -6,9 +6,10 @@
  * sysfs.c, object.c, json.c and report.c.
  */
 #include "ctl/uses.h"
-
 #include "ctl/json.h"
-#include "ctl/pmem2ctl.h"
+#include "ctl/memory.h"
+#include "ctl/object.h"
+#include "ctl/sysfs.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,15 +20,12 @@
 
 static char *copy(const char *text)
 {
-	return text ? needed(strdup(text)) : NULL;
+	return text ? memory_require(strdup(text)) : NULL;
 }
 
 void uses_add(struct uses *uses, const struct use *use)
 {
-	if (uses->count == uses->room) {
-		uses->room = uses->room ? 2 * uses->room : 16;
-		uses->list = needed(reallocarray(uses->list, uses->room, sizeof(*uses->list)));
-	}
+	memory_reserve(uses->list, &uses->room, uses->count + 1, 16);
 	struct use *added = &uses->list[uses->count++];
 	*added = *use;
 	added->type = copy(use->type);
@@ -45,7 +43,7 @@ static void find_stacked(struct uses *uses, const struct object *object)
 		struct use use = {.kind = USE_STACKED, .name = device->name};
 
 		for (size_t j = 0; device->below && j < object->count; j++)
-			if (strcmp(object->devices[j].name, device->below) == 0)
+			if (!strcmp(object->devices[j].name, device->below))
 				use.device = &object->devices[j];
 		if (!use.device)
 			continue;
@@ -61,7 +59,7 @@ static void find_memory(struct uses *uses, const struct object *object)
 		const struct object_device *device = &object->devices[i];
 		char *driver = device->block ? NULL : sysfs_link(device->path, "driver");
 
-		if (driver && strcmp(driver, "kmem") == 0)
+		if (driver && !strcmp(driver, "kmem"))
 			uses_add(uses, &(struct use){.kind = USE_MEMORY, .device = device});
 		free(driver);
 	}
@@ -113,7 +111,7 @@ static void find_swap(struct uses *uses, const struct object *object)
 		struct use use = {.kind = USE_SWAP, .path = line};
 
 		line[strcspn(line, " \t\n")] = '\0';
-		uses_unescape(line);
+		sysfs_unescape(line);
 		if (!title && !add_if_part(uses, object, line, &use))
 			uses->blind = true;
 	}
@@ -163,7 +161,7 @@ char *use_text(const struct use *use)
 	char *text;
 	size_t length;
 
-	stream = needed(open_memstream(&text, &length));
+	stream = memory_require(open_memstream(&text, &length));
 	if (device)
 		fprintf(stream, "%s%s%s%s: ", device->name, device->layer ? " (" : "",
 			device->layer ? device->layer : "", device->layer ? ")" : "");
@@ -197,7 +195,7 @@ char *use_text(const struct use *use)
 		break;
 	}
 	if (fclose(stream))
-		needed(NULL);
+		memory_exhausted();
 	return text;
 }
 
@@ -208,7 +206,7 @@ json_t *use_json(const struct use *use)
 		[USE_LOOP] = "loop",           [USE_MEMORY] = "memory",   [USE_OPEN] = "open",
 		[USE_EXCLUSIVE] = "exclusive",
 	};
-	json_t *object = needed(json_pack("{s:s}", "kind", kinds[use->kind]));
+	json_t *object = memory_require(json_pack("{s:s}", "kind", kinds[use->kind]));
 
 	if (use->device) {
 		json_put_bytes(object, "device", use->device->name);

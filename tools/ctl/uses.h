@@ -2,8 +2,8 @@
 /*
  * uses.h - who holds an object otherwise than by a mapping
  */
-#ifndef PMEM2CTL_USES_H
-#define PMEM2CTL_USES_H
+#ifndef PMEM2FS_CTL_USES_H
+#define PMEM2FS_CTL_USES_H
 
 #include "ctl/object.h"
 #include <jansson.h>
@@ -54,8 +54,5 @@ void uses_clear(struct uses *uses);
 /* uses_proc.c: mounts and opens, in all processes */
 void uses_find_in_processes(struct uses *uses, const struct object *object,
 			    bool (*maps)(const void *context, pid_t pid), const void *context);
-
-/* Undoes the escapes of a path in a file of procfs, \ooo, in place. */
-void uses_unescape(char *path);
 
 #endif

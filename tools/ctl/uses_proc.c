@@ -7,9 +7,10 @@
  * Nothing is opened that could hang, and no server of a file system is asked. Calls uses.c,
  * sysfs.c.
  */
+#include "ctl/memory.h"
+#include "ctl/object.h"
+#include "ctl/sysfs.h"
 #include "ctl/uses.h"
-
-#include "ctl/pmem2ctl.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -38,23 +39,6 @@ struct view {
 	size_t namespace_count;
 };
 
-void uses_unescape(char *path)
-{
-	char *to = path;
-
-	for (const char *from = path; *from;) {
-		unsigned code;
-
-		if (*from == '\\' && sscanf(from, "\\%3o", &code) == 1 && strlen(from) >= 4) {
-			*to++ = (char)code;
-			from += 4;
-		} else {
-			*to++ = *from++;
-		}
-	}
-	*to = '\0';
-}
-
 /* A failure other than that the process has ended meanwhile. */
 static void note_failure(struct view *view, int error)
 {
@@ -68,7 +52,7 @@ static bool is_mount_known(const struct view *view, const struct object_device *
 	for (size_t i = 0; i < view->uses->count; i++) {
 		const struct use *use = &view->uses->list[i];
 
-		if (use->kind == USE_MOUNT && use->device == device && strcmp(use->path, path) == 0)
+		if (use->kind == USE_MOUNT && use->device == device && !strcmp(use->path, path))
 			return true;
 	}
 	return false;
@@ -84,7 +68,7 @@ static void take_mount(struct view *view, char *line, pid_t pid, const char *com
 	const struct object_device *device = object_find(view->object, true, makedev(maj, min));
 	if (!device || sscanf(separator, " - %ms", &type) != 1)
 		goto free_path;
-	uses_unescape(path);
+	sysfs_unescape(path);
 	if (!is_mount_known(view, device, path))
 		uses_add(view->uses, &(struct use){
 					     .kind = USE_MOUNT,
@@ -239,7 +223,7 @@ static void look_at(struct view *view, const char *name)
 static bool is_in_first_namespace(const char *kind, const char *first)
 {
 	char *name = sysfs_link("/proc/self/ns", kind);
-	bool is = name && strcmp(name, first) == 0;
+	bool is = name && !strcmp(name, first);
 
 	free(name);
 	return is;
@@ -259,7 +243,7 @@ static bool may_look_into_all(void)
 void uses_find_in_processes(struct uses *uses, const struct object *object,
 			    bool (*maps)(const void *context, pid_t pid), const void *context)
 {
-	struct view *view = needed(calloc(1, sizeof(*view)));
+	struct view *view = memory_require(calloc(1, sizeof(*view)));
 	char **names = sysfs_names("/proc", "");
 
 	*view = (struct view){.uses = uses, .object = object, .maps = maps, .context = context};
