@@ -4,14 +4,14 @@
  *
  * Has the daemon look at all processes, picks the mappings of the object, and looks for other uses
  * afterwards: what a process unmaps meanwhile is then at worst told too much. "Nobody" is said only
- * when nothing could be hidden. Calls object.c, mappers.c, uses.c and documents.c.
+ * when nothing could be hidden. Calls object.c, mapping_processes.c, uses.c and documents.c.
  */
 #include "ctl/command.h"
 #include "ctl/commands.h"
 #include "ctl/connection.h"
 #include "ctl/documents.h"
 #include "ctl/json.h"
-#include "ctl/mappers.h"
+#include "ctl/mapping_processes.h"
 #include "ctl/memory.h"
 #include "ctl/mountpoint.h"
 #include "ctl/object.h"
@@ -35,7 +35,7 @@ enum {
 struct search {
 	bool json, quiet;
 	struct object object;
-	struct mappers mappers;
+	struct mapping_processes processes;
 	struct uses uses;
 	/* Why there may be more. */
 	bool daemon_blind; /* the daemon does not see all processes */
@@ -52,13 +52,13 @@ static bool add_if_of_object(void *context, const char *name, const struct buffe
 	if (!document)
 		search->unreadable++;
 	else if (object_is_mapped_by(&search->object, document))
-		mappers_add(&search->mappers, name, document);
+		mapping_processes_add(&search->processes, name, document);
 	return true;
 }
 
 static bool process_maps_object(const void *context, pid_t pid)
 {
-	return mappers_has(context, pid);
+	return mapping_processes_has(context, pid);
 }
 
 /*
@@ -71,7 +71,7 @@ static enum scan_result read_all(struct search *search, int connection, int moun
 	enum scan_result scan = SCAN_FAILED;
 	size_t gone = 1;
 
-	for (int i = 0; i < SCANS_MAX && gone && !search->mappers.count; i++) {
+	for (int i = 0; i < SCANS_MAX && gone && !search->processes.count; i++) {
 		scan = connection_scan(connection);
 		if (scan != SCAN_PARTIAL && scan != SCAN_COMPLETE)
 			return scan;
@@ -98,8 +98,8 @@ static int find_all_holders(struct search *search, const char *socket)
 	if (scan == SCAN_UNSUPPORTED)
 		report(NULL, "the daemon is too old: it cannot look at other processes");
 	if (scan == SCAN_PARTIAL || scan == SCAN_COMPLETE) {
-		mappers_sort(&search->mappers);
-		uses_find(&search->uses, &search->object, process_maps_object, &search->mappers);
+		mapping_processes_sort(&search->processes);
+		uses_find(&search->uses, &search->object, process_maps_object, &search->processes);
 	}
 	close(mountpoint);
 	return scan == SCAN_PARTIAL || scan == SCAN_COMPLETE ? 0 : -1;
@@ -135,7 +135,7 @@ static int print_json(const struct search *search, bool held, bool unknown)
 	json_put(root, "kind", json_string(object_kind_name(object)));
 	json_put(root, "held", unknown ? json_null() : json_boolean(held));
 	json_put(root, "complete", json_boolean(is_complete(search)));
-	json_put(root, "processes", mappers_json(&search->mappers));
+	json_put(root, "processes", mapping_processes_json(&search->processes));
 	for (size_t i = 0; i < search->uses.count; i++)
 		json_append(uses, use_json(&search->uses.list[i]));
 	json_put(root, "others", uses);
@@ -154,31 +154,31 @@ static int print_line(const char *text)
 	return error;
 }
 
-static bool has_origin(const struct mappers *mappers, const char *origin)
+static bool has_origin(const struct mapping_processes *processes, const char *origin)
 {
-	for (size_t i = 0; i < mappers->count; i++)
-		if (!strcmp(mappers->list[i].origin, origin))
+	for (size_t i = 0; i < processes->count; i++)
+		if (!strcmp(processes->list[i].origin, origin))
 			return true;
 	return false;
 }
 
 static int print_text(const struct search *search)
 {
-	const struct mappers *mappers = &search->mappers;
+	const struct mapping_processes *processes = &search->processes;
 	int error = 0;
 
-	if (mappers->count)
-		error = mappers_print(mappers);
+	if (processes->count)
+		error = mapping_processes_print(processes);
 	for (size_t i = 0; !error && i < search->uses.count; i++) {
 		char *text = use_text(&search->uses.list[i]);
 
 		error = print_line(text);
 		free(text);
 	}
-	if (!error && has_origin(mappers, "pmem2fs"))
+	if (!error && has_origin(processes, "pmem2fs"))
 		error = output_text("(pmem2fs: held by the daemon itself, 'pmem2ctl unmap NAME' "
 				    "frees it)\n");
-	if (!error && has_origin(mappers, "published"))
+	if (!error && has_origin(processes, "published"))
 		error = output_text("(published: 'pmem2ctl unmap NAME' asks the process to free "
 				    "it)\n");
 	return error;
@@ -203,7 +203,7 @@ static int report_holders(struct search *search, const char *socket)
 {
 	if (find_all_holders(search, socket))
 		return HOLDERS_UNKNOWN;
-	bool held = search->mappers.count || search->uses.count;
+	bool held = search->processes.count || search->uses.count;
 	bool unknown = !held && (!search->object.known || !is_complete(search));
 
 	int error = print_result(search, held, unknown);
@@ -255,7 +255,7 @@ static int run_holders(struct invocation *invocation, int argc, char **argv)
 	if (object_resolve(&search.object, argv[optind]) == 0)
 		status = report_holders(&search, invocation->socket);
 	uses_clear(&search.uses);
-	mappers_clear(&search.mappers);
+	mapping_processes_clear(&search.processes);
 	object_clear(&search.object);
 	return status;
 }

@@ -3,19 +3,19 @@
  * command_list.c - pmem2ctl list
  *
  * --json prints each document as it comes, the table keeps what its cells need; --overlaps needs
- * all of them first. Calls documents.c, table.c and overlaps.c.
+ * all of them first. Calls documents.c, list_table.c and overlaps.c.
  */
 #include "ctl/command.h"
 #include "ctl/commands.h"
 #include "ctl/connection.h"
 #include "ctl/documents.h"
 #include "ctl/json.h"
+#include "ctl/list_table.h"
 #include "ctl/memory.h"
 #include "ctl/mountpoint.h"
 #include "ctl/output.h"
 #include "ctl/overlaps.h"
 #include "ctl/report.h"
-#include "ctl/table.h"
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -23,7 +23,7 @@ struct listing {
 	bool json, human, overlapping;
 	bool broken; /* stdout takes no more */
 	size_t shown, unreadable;
-	struct table table;
+	struct list_table table;
 	struct overlaps overlaps;
 };
 
@@ -48,7 +48,7 @@ static bool add_mapping(void *context, const char *name, const struct buffer *te
 		if (document)
 			overlaps_add(&listing->overlaps, name, document);
 	} else if (!listing->json) {
-		table_add(&listing->table, name, document, 0, listing->human);
+		list_table_add(&listing->table, name, document, 0, listing->human);
 	} else if (document) {
 		return print_document(listing, text);
 	}
@@ -88,10 +88,10 @@ static int print_overlaps(struct listing *listing)
 		json_decref(groups);
 	} else {
 		for (size_t i = 0; i < overlaps->count; i++)
-			table_add(&listing->table, overlaps->list[i].name,
-				  overlaps->list[i].document, overlaps->list[i].group,
-				  listing->human);
-		error = table_print(&listing->table);
+			list_table_add(&listing->table, overlaps->list[i].name,
+				       overlaps->list[i].document, overlaps->list[i].group,
+				       listing->human);
+		error = list_table_print(&listing->table);
 	}
 	return error;
 }
@@ -101,7 +101,7 @@ static int print_listing(struct listing *listing, int mountpoint)
 	bool stream = listing->json && !listing->overlapping;
 	int error;
 
-	table_init(&listing->table, listing->overlapping);
+	list_table_init(&listing->table, listing->overlapping);
 	if (stream && output_text("["))
 		listing->broken = true;
 	size_t gone;
@@ -112,13 +112,13 @@ static int print_listing(struct listing *listing, int mountpoint)
 	else if (listing->overlapping)
 		error = print_overlaps(listing);
 	else
-		error = table_print(&listing->table);
+		error = list_table_print(&listing->table);
 	if (error || listing->broken)
 		status = STATUS_FAILURE;
 	if (listing->unreadable && (listing->json || listing->overlapping))
 		report(NULL, "left out %zu that you may not read", listing->unreadable);
 	overlaps_clear(&listing->overlaps);
-	table_clear(&listing->table);
+	list_table_clear(&listing->table);
 	return status;
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * mappers.c - the processes that map an object
+ * mapping_processes.c - the processes that map an object
  *
  * Owns what is said of them. Calls grid.c, document.c, json.c, size.c and report.c.
  */
-#include "ctl/mappers.h"
+#include "ctl/mapping_processes.h"
 #include "base/escape.h"
 #include "ctl/document.h"
 #include "ctl/grid.h"
@@ -23,12 +23,12 @@ static const struct grid_column columns[COLUMN_COUNT] = {
 	[NAME] = {"NAME", false},
 };
 
-void mappers_add(struct mappers *mappers, const char *name, json_t *document)
+void mapping_processes_add(struct mapping_processes *processes, const char *name, json_t *document)
 {
 	const char *origin = json_string_value(json_object_get(document, "origin"));
 
-	memory_reserve(mappers->list, &mappers->room, mappers->count + 1, 64);
-	mappers->list[mappers->count++] = (struct mapping){
+	memory_reserve(processes->list, &processes->room, processes->count + 1, 64);
+	processes->list[processes->count++] = (struct process_mapping){
 		.pid = json_integer_value(
 			json_object_get(json_object_get(document, "owner"), "pid")),
 		.origin = origin ? origin : "?",
@@ -37,52 +37,53 @@ void mappers_add(struct mappers *mappers, const char *name, json_t *document)
 	};
 }
 
-static int compare_holders(const struct mapping *a, const struct mapping *b)
+static int compare_holders(const struct process_mapping *a, const struct process_mapping *b)
 {
 	return a->pid == b->pid ? strcmp(a->origin, b->origin) : a->pid < b->pid ? -1 : 1;
 }
 
 static int compare_mappings(const void *left, const void *right)
 {
-	const struct mapping *a = left, *b = right;
+	const struct process_mapping *a = left, *b = right;
 	int result = compare_holders(a, b);
 
 	return result ? result : strcmp(a->name, b->name);
 }
 
-void mappers_sort(struct mappers *mappers)
+void mapping_processes_sort(struct mapping_processes *processes)
 {
-	if (mappers->count)
-		qsort(mappers->list, mappers->count, sizeof(*mappers->list), compare_mappings);
+	if (processes->count)
+		qsort(processes->list, processes->count, sizeof(*processes->list),
+		      compare_mappings);
 }
 
-bool mappers_has(const struct mappers *mappers, pid_t pid)
+bool mapping_processes_has(const struct mapping_processes *processes, pid_t pid)
 {
-	size_t low = 0, high = mappers->count;
+	size_t low = 0, high = processes->count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (mappers->list[middle].pid < pid)
+		if (processes->list[middle].pid < pid)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low < mappers->count && mappers->list[low].pid == pid;
+	return low < processes->count && processes->list[low].pid == pid;
 }
 
 /* How many there are, from the first on, of one process and origin. */
-static size_t group_size(const struct mappers *mappers, size_t first)
+static size_t group_size(const struct mapping_processes *processes, size_t first)
 {
 	size_t end = first + 1;
 
-	while (end < mappers->count &&
-	       compare_holders(&mappers->list[first], &mappers->list[end]) == 0)
+	while (end < processes->count &&
+	       compare_holders(&processes->list[first], &processes->list[end]) == 0)
 		end++;
 	return end - first;
 }
 
-static uint64_t sum_of(const struct mapping *list, size_t count)
+static uint64_t sum_of(const struct process_mapping *list, size_t count)
 {
 	uint64_t sum = 0;
 
@@ -92,7 +93,7 @@ static uint64_t sum_of(const struct mapping *list, size_t count)
 }
 
 /* When the first one was made; NULL: nobody knows. */
-static const char *first_created(const struct mapping *list, size_t count)
+static const char *first_created(const struct process_mapping *list, size_t count)
 {
 	const char *first = NULL;
 
@@ -106,7 +107,7 @@ static const char *first_created(const struct mapping *list, size_t count)
 	return first;
 }
 
-static const char *owner_word(const struct mapping *mapping, const char *key)
+static const char *owner_word(const struct process_mapping *mapping, const char *key)
 {
 	return json_string_value(json_object_get(json_object_get(mapping->document, "owner"), key));
 }
@@ -141,7 +142,7 @@ static char *unit_of(const char *cgroup)
 }
 
 /* Whole seconds; of a mapping that nobody has told of, '>' and the start of its process. */
-static void set_since(struct grid *grid, const struct mapping *list, size_t count)
+static void set_since(struct grid *grid, const struct process_mapping *list, size_t count)
 {
 	const char *created = first_created(list, count);
 	const char *started = owner_word(&list[0], "started");
@@ -156,7 +157,7 @@ static void set_since(struct grid *grid, const struct mapping *list, size_t coun
 	free(text);
 }
 
-static void set_name(struct grid *grid, const struct mapping *list, size_t count)
+static void set_name(struct grid *grid, const struct process_mapping *list, size_t count)
 {
 	char *name = memory_require(escape_encode(list[0].name)), *text;
 
@@ -170,18 +171,18 @@ static void set_name(struct grid *grid, const struct mapping *list, size_t count
 	free(name);
 }
 
-int mappers_print(const struct mappers *mappers)
+int mapping_processes_print(const struct mapping_processes *processes)
 {
 	struct grid grid = {.columns = columns, .width = COLUMN_COUNT};
 	size_t count;
 
-	for (size_t i = 0; i < mappers->count; i += count) {
-		const struct mapping *list = &mappers->list[i];
+	for (size_t i = 0; i < processes->count; i += count) {
+		const struct process_mapping *list = &processes->list[i];
 		const char *exe = owner_word(list, "exe");
 		char *unit = unit_of(owner_word(list, "cgroup"));
 		char text[SIZE_TEXT_LENGTH];
 
-		count = group_size(mappers, i);
+		count = group_size(processes, i);
 		grid_add_row(&grid);
 		size_print(text, (uint64_t)list->pid, false);
 		grid_set(&grid, PID, text);
@@ -208,7 +209,7 @@ static void put_fact(json_t *object, const json_t *from, const char *key)
 		memory_exhausted();
 }
 
-static json_t *mapping_json(const struct mapping *mapping)
+static json_t *mapping_json(const struct process_mapping *mapping)
 {
 	static const char *const keys[] = {"state", "address", "length", "extents", "created"};
 	static const char *const source_keys[] = {"type", "path", "path_encoding", "deleted",
@@ -224,7 +225,7 @@ static json_t *mapping_json(const struct mapping *mapping)
 	return object;
 }
 
-json_t *mappers_json(const struct mappers *mappers)
+json_t *mapping_processes_json(const struct mapping_processes *processes)
 {
 	static const char *const keys[] = {
 		"comm",   "comm_encoding",   "exe",     "exe_encoding",
@@ -233,14 +234,14 @@ json_t *mappers_json(const struct mappers *mappers)
 	json_t *array = memory_require(json_array());
 	size_t count;
 
-	for (size_t i = 0; i < mappers->count; i += count) {
-		const struct mapping *list = &mappers->list[i];
+	for (size_t i = 0; i < processes->count; i += count) {
+		const struct process_mapping *list = &processes->list[i];
 		const json_t *owner = json_object_get(list->document, "owner");
 		const char *created;
 		json_t *object = memory_require(json_object());
 		json_t *mappings = memory_require(json_array());
 
-		count = group_size(mappers, i);
+		count = group_size(processes, i);
 		created = first_created(list, count);
 		json_put(object, "pid", json_integer(list->pid));
 		for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
@@ -256,11 +257,11 @@ json_t *mappers_json(const struct mappers *mappers)
 	return array;
 }
 
-void mappers_clear(struct mappers *mappers)
+void mapping_processes_clear(struct mapping_processes *processes)
 {
-	for (size_t i = 0; i < mappers->count; i++) {
-		free(mappers->list[i].name);
-		json_decref(mappers->list[i].document);
+	for (size_t i = 0; i < processes->count; i++) {
+		free(processes->list[i].name);
+		json_decref(processes->list[i].document);
 	}
-	free(mappers->list);
+	free(processes->list);
 }

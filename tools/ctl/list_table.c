@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * table.c - the table of pmem2ctl list
+ * list_table.c - the table of pmem2ctl list
  *
  * Owns the columns: what of a document is in which. Knows nothing of files. Calls grid.c, size.c
  * and fs/escape.c.
  */
-#include "ctl/table.h"
+#include "ctl/list_table.h"
 #include "base/escape.h"
 #include "ctl/grid.h"
 #include "ctl/memory.h"
@@ -47,23 +47,23 @@ static const struct grid_column columns[COLUMN_COUNT] = {
 	[SOURCE] = {"SOURCE", false},
 };
 
-void table_init(struct table *table, bool groups)
+void list_table_init(struct list_table *table, bool groups)
 {
 	size_t first = groups ? GROUP : NAME;
 
-	*table = (struct table){
+	*table = (struct list_table){
 		.grid = {.columns = columns + first, .width = COLUMN_COUNT - first},
 		.groups = groups,
 	};
 }
 
-static void set(struct table *table, size_t column, const char *text)
+static void set_cell(struct list_table *table, size_t column, const char *text)
 {
 	grid_set(&table->grid, column - (table->groups ? GROUP : NAME), text);
 }
 
 /* A key that is absent does not apply; one that is not what it should be is as good as null. */
-static const char *word(const json_t *object, const char *key)
+static const char *text_of(const json_t *object, const char *key)
 {
 	const json_t *value = json_object_get(object, key);
 
@@ -93,7 +93,7 @@ static void free_user(void *memory)
 }
 
 /* Looking a user up may ask a server, so it is done once for each. */
-static const char *user_name(struct table *table, uid_t uid)
+static const char *user_name(struct list_table *table, uid_t uid)
 {
 	const struct user key = {.uid = uid};
 	struct user *const *found = tfind(&key, &table->users, compare_users);
@@ -111,7 +111,7 @@ static const char *user_name(struct table *table, uid_t uid)
 	return user->name;
 }
 
-static const char *owner_text(struct table *table, const json_t *document)
+static const char *owner_text(struct list_table *table, const json_t *document)
 {
 	const json_t *uid = json_object_get(json_object_get(document, "owner"), "uid");
 	json_int_t number = json_integer_value(uid);
@@ -121,42 +121,42 @@ static const char *owner_text(struct table *table, const json_t *document)
 	return user_name(table, (uid_t)number);
 }
 
-static void set_bytes(struct table *table, size_t column, const json_t *bytes, bool human)
+static void set_bytes(struct list_table *table, size_t column, const json_t *bytes, bool human)
 {
 	char text[SIZE_TEXT_LENGTH] = "?";
 
 	if (json_is_integer(bytes) && json_integer_value(bytes) >= 0)
 		size_print(text, (uint64_t)json_integer_value(bytes), human);
-	set(table, column, text);
+	set_cell(table, column, text);
 }
 
-static void set_sync(struct table *table, const json_t *sync)
+static void set_sync(struct list_table *table, const json_t *sync)
 {
 	if (json_is_boolean(sync))
-		set(table, SYNC, json_is_true(sync) ? "yes" : "no");
+		set_cell(table, SYNC, json_is_true(sync) ? "yes" : "no");
 	else if (sync)
-		set(table, SYNC, "?");
+		set_cell(table, SYNC, "?");
 }
 
-static void set_source(struct table *table, const json_t *source)
+static void set_source(struct list_table *table, const json_t *source)
 {
-	const char *path = word(source, "path");
+	const char *path = text_of(source, "path");
 	char *text;
 
 	if (!path || !json_is_true(json_object_get(source, "deleted"))) {
-		set(table, SOURCE, path ? path : word(source, "type"));
+		set_cell(table, SOURCE, path ? path : text_of(source, "type"));
 		return;
 	}
 	text = memory_format("%s (deleted)", path);
-	set(table, SOURCE, text);
+	set_cell(table, SOURCE, text);
 	free(text);
 }
 
-static void set_name(struct table *table, const char *name)
+static void set_name(struct list_table *table, const char *name)
 {
 	char *text = memory_require(escape_encode(name));
 
-	set(table, NAME, text);
+	set_cell(table, NAME, text);
 	free(text);
 }
 
@@ -169,19 +169,19 @@ static bool is_nobodys(const json_t *document, const char *key)
 	       json_is_null(json_object_get(document, key));
 }
 
-static void set_group(struct table *table, const json_t *document, size_t group, bool human)
+static void set_group(struct list_table *table, const json_t *document, size_t group, bool human)
 {
 	char text[SIZE_TEXT_LENGTH];
 
 	size_print(text, group, false);
-	set(table, GROUP, text);
+	set_cell(table, GROUP, text);
 	set_bytes(table, PID, json_object_get(json_object_get(document, "owner"), "pid"), false);
 	set_bytes(table, OFFSET, json_object_get(json_object_get(document, "source"), "offset"),
 		  human);
 }
 
-void table_add(struct table *table, const char *name, const json_t *document, size_t group,
-	       bool human)
+void list_table_add(struct list_table *table, const char *name, const json_t *document,
+		    size_t group, bool human)
 {
 	grid_add_row(&table->grid);
 	set_name(table, name);
@@ -189,24 +189,24 @@ void table_add(struct table *table, const char *name, const json_t *document, si
 		return;
 	if (table->groups)
 		set_group(table, document, group, human);
-	set(table, OWNER, owner_text(table, document));
+	set_cell(table, OWNER, owner_text(table, document));
 	set_bytes(table, SIZE, json_object_get(document, "length"), human);
 	if (!is_nobodys(document, "granularity"))
-		set(table, GRANULARITY, word(document, "granularity"));
+		set_cell(table, GRANULARITY, text_of(document, "granularity"));
 	if (!is_nobodys(document, "map_sync"))
 		set_sync(table, json_object_get(document, "map_sync"));
-	set(table, STATE, word(document, "state"));
-	set(table, ORIGIN, word(document, "origin"));
-	set(table, NAMESPACE, word(json_object_get(document, "device"), "namespace"));
+	set_cell(table, STATE, text_of(document, "state"));
+	set_cell(table, ORIGIN, text_of(document, "origin"));
+	set_cell(table, NAMESPACE, text_of(json_object_get(document, "device"), "namespace"));
 	set_source(table, json_object_get(document, "source"));
 }
 
-int table_print(const struct table *table)
+int list_table_print(const struct list_table *table)
 {
 	return grid_print(&table->grid);
 }
 
-void table_clear(struct table *table)
+void list_table_clear(struct list_table *table)
 {
 	grid_clear(&table->grid);
 	tdestroy(table->users, free_user);

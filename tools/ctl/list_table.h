@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * table.h - the table of pmem2ctl list
+ * list_table.h - the table of pmem2ctl list
  */
-#ifndef PMEM2FS_CTL_TABLE_H
-#define PMEM2FS_CTL_TABLE_H
+#ifndef PMEM2FS_CTL_LIST_TABLE_H
+#define PMEM2FS_CTL_LIST_TABLE_H
 
 #include "ctl/grid.h"
 #include <jansson.h>
 
-struct table {
+struct list_table {
 	struct grid grid;
 	bool groups; /* with the columns that tell overlapping mappings apart */
 	void *users; /* names of users that were looked up, for tsearch */
 };
 
-void table_init(struct table *table, bool groups);
+void list_table_init(struct list_table *table, bool groups);
 
 /*
  * Adds a mapping; `document` is NULL where it may not be read. Sizes in bytes, or as 64M. `group`
  * is for a table with groups.
  */
-void table_add(struct table *table, const char *name, const json_t *document, size_t group,
-	       bool human);
+void list_table_add(struct list_table *table, const char *name, const json_t *document,
+		    size_t group, bool human);
 
 /* Returns 0 or a negative errno. */
-int table_print(const struct table *table);
+int list_table_print(const struct list_table *table);
 
-void table_clear(struct table *table);
+void list_table_clear(struct list_table *table);
 
 #endif
