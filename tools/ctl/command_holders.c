@@ -2,23 +2,25 @@
 /*
  * command_holders.c - pmem2ctl holders
  *
- * Has the daemon look at all processes, picks the mappings of the object, and looks for other uses
- * afterwards: what a process unmaps meanwhile is then at worst told too much. "Nobody" is said only
- * when nothing could be hidden. Calls object.c, mapping_processes.c, uses.c and documents.c.
+ * Has the daemon scan all processes, picks the mappings of the object, and finds other holders
+ * afterwards: a process that unmaps meanwhile is at worst reported although it holds nothing.
+ * "Nobody" is reported only when nothing could be hidden. Calls object.c, mapping_processes.c,
+ * find_holders.c, documents.c and connection.c.
  */
 #include "ctl/command.h"
 #include "ctl/commands.h"
 #include "ctl/connection.h"
 #include "ctl/documents.h"
+#include "ctl/find_holders.h"
 #include "ctl/json.h"
 #include "ctl/mapping_processes.h"
 #include "ctl/memory.h"
 #include "ctl/mountpoint.h"
 #include "ctl/object.h"
+#include "ctl/other_holders.h"
 #include "ctl/output.h"
 #include "ctl/report.h"
 #include "ctl/text.h"
-#include "ctl/uses.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,7 +38,7 @@ struct search {
 	bool json, quiet;
 	struct object object;
 	struct mapping_processes processes;
-	struct uses uses;
+	struct other_holders others;
 	/* Why there may be more. */
 	bool daemon_blind; /* the daemon does not see all processes */
 	bool unread;       /* some document could not be read */
@@ -99,7 +101,8 @@ static int find_all_holders(struct search *search, const char *socket)
 		report(NULL, "the daemon is too old: it cannot look at other processes");
 	if (scan == SCAN_PARTIAL || scan == SCAN_COMPLETE) {
 		mapping_processes_sort(&search->processes);
-		uses_find(&search->uses, &search->object, process_maps_object, &search->processes);
+		find_holders(&search->others, &search->object, process_maps_object,
+			     &search->processes);
 	}
 	close(mountpoint);
 	return scan == SCAN_PARTIAL || scan == SCAN_COMPLETE ? 0 : -1;
@@ -108,7 +111,7 @@ static int find_all_holders(struct search *search, const char *socket)
 static bool is_complete(const struct search *search)
 {
 	return !search->daemon_blind && !search->unread && !search->unreadable &&
-	       !search->uses.blind;
+	       !search->others.incomplete;
 }
 
 static void report_why_incomplete(const struct search *search, const char *consequence)
@@ -121,14 +124,14 @@ static void report_why_incomplete(const struct search *search, const char *conse
 		report(what, "not all mappings could be read: %s", consequence);
 	if (search->unreadable)
 		report(what, "you may not read %zu mappings: %s", search->unreadable, consequence);
-	if (search->uses.blind)
+	if (search->others.incomplete)
 		report(what, "not everything that holds devices can be seen from here: %s",
 		       consequence);
 }
 
 static int print_json(const struct search *search, bool held, bool unknown)
 {
-	json_t *root = memory_require(json_object()), *uses = memory_require(json_array());
+	json_t *root = memory_require(json_object()), *others = memory_require(json_array());
 	const struct object *object = &search->object;
 
 	json_put_bytes(root, "what", object->what);
@@ -136,9 +139,9 @@ static int print_json(const struct search *search, bool held, bool unknown)
 	json_put(root, "held", unknown ? json_null() : json_boolean(held));
 	json_put(root, "complete", json_boolean(is_complete(search)));
 	json_put(root, "processes", mapping_processes_json(&search->processes));
-	for (size_t i = 0; i < search->uses.count; i++)
-		json_append(uses, use_json(&search->uses.list[i]));
-	json_put(root, "others", uses);
+	for (size_t i = 0; i < search->others.count; i++)
+		json_append(others, other_holder_json(&search->others.list[i]));
+	json_put(root, "others", others);
 
 	int error = output_json(root, JSON_INDENT(2));
 	json_decref(root);
@@ -169,8 +172,8 @@ static int print_text(const struct search *search)
 
 	if (processes->count)
 		error = mapping_processes_print(processes);
-	for (size_t i = 0; !error && i < search->uses.count; i++) {
-		char *text = use_text(&search->uses.list[i]);
+	for (size_t i = 0; !error && i < search->others.count; i++) {
+		char *text = other_holder_text(&search->others.list[i]);
 
 		error = print_line(text);
 		free(text);
@@ -203,7 +206,7 @@ static int report_holders(struct search *search, const char *socket)
 {
 	if (find_all_holders(search, socket))
 		return HOLDERS_UNKNOWN;
-	bool held = search->processes.count || search->uses.count;
+	bool held = search->processes.count || search->others.count;
 	bool unknown = !held && (!search->object.known || !is_complete(search));
 
 	int error = print_result(search, held, unknown);
@@ -254,7 +257,7 @@ static int run_holders(struct invocation *invocation, int argc, char **argv)
 	status = HOLDERS_UNKNOWN;
 	if (object_resolve(&search.object, argv[optind]) == 0)
 		status = report_holders(&search, invocation->socket);
-	uses_clear(&search.uses);
+	other_holders_clear(&search.others);
 	mapping_processes_clear(&search.processes);
 	object_clear(&search.object);
 	return status;

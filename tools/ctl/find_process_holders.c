@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * uses_proc.c - uses of an object that processes tell of: mounts of their mount namespaces, and
- * what they have open
+ * find_process_holders.c - finds the mounts and the open files of all processes
  *
- * One pass over /proc; each mount namespace is looked at once, through the first process in it.
- * Nothing is opened that could hang, and no server of a file system is asked. Calls uses.c,
- * sysfs.c.
+ * One pass over /proc; each mount namespace is read once, through the first process in it. Nothing
+ * is opened that could hang, and no server of a file system is asked. Calls other_holders.c,
+ * object.c and sysfs.c.
  */
+#include "ctl/find_process_holders.h"
 #include "ctl/memory.h"
 #include "ctl/object.h"
+#include "ctl/other_holders.h"
 #include "ctl/sysfs.h"
-#include "ctl/uses.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -23,15 +23,15 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* More than there are on any host; beyond, we say that we do not see everything. */
+/* More than there are on any host; with more, the result is incomplete. */
 #define MOUNT_NAMESPACES_MAX 4096
 
 /* The kernel's PROC_PID_INIT_INO and PROC_USER_INIT_INO. */
 #define FIRST_PID_NAMESPACE  "pid:[4026531836]"
 #define FIRST_USER_NAMESPACE "user:[4026531837]"
 
-struct view {
-	struct uses *uses;
+struct proc_scan {
+	struct other_holders *holders;
 	const struct object *object;
 	bool (*maps)(const void *context, pid_t pid);
 	const void *context;
@@ -40,51 +40,52 @@ struct view {
 };
 
 /* A failure other than that the process has ended meanwhile. */
-static void note_failure(struct view *view, int error)
+static void note_failure(struct proc_scan *scan, int error)
 {
 	if (error != ENOENT && error != ESRCH)
-		view->uses->blind = true;
+		scan->holders->incomplete = true;
 }
 
-static bool is_mount_known(const struct view *view, const struct object_device *device,
+static bool is_mount_known(const struct proc_scan *scan, const struct object_device *device,
 			   const char *path)
 {
-	for (size_t i = 0; i < view->uses->count; i++) {
-		const struct use *use = &view->uses->list[i];
+	for (size_t i = 0; i < scan->holders->count; i++) {
+		const struct other_holder *holder = &scan->holders->list[i];
 
-		if (use->kind == USE_MOUNT && use->device == device && !strcmp(use->path, path))
+		if (holder->kind == HOLDER_MOUNT && holder->device == device &&
+		    !strcmp(holder->path, path))
 			return true;
 	}
 	return false;
 }
 
-static void take_mount(struct view *view, char *line, pid_t pid, const char *comm)
+static void add_mount(struct proc_scan *scan, char *line, pid_t pid, const char *comm)
 {
 	char *separator = strstr(line, " - "), *type = NULL, *path = NULL;
 	unsigned maj, min;
 
 	if (!separator || sscanf(line, "%*d %*d %u:%u %*s %ms", &maj, &min, &path) != 3)
 		goto free_path;
-	const struct object_device *device = object_find(view->object, true, makedev(maj, min));
+	const struct object_device *device = object_find(scan->object, true, makedev(maj, min));
 	if (!device || sscanf(separator, " - %ms", &type) != 1)
 		goto free_path;
 	sysfs_unescape(path);
-	if (!is_mount_known(view, device, path))
-		uses_add(view->uses, &(struct use){
-					     .kind = USE_MOUNT,
-					     .device = device,
-					     .type = type,
-					     .path = path,
-					     .pid = pid,
-					     .comm = (char *)comm,
-				     });
+	if (!is_mount_known(scan, device, path))
+		other_holders_add(scan->holders, &(struct other_holder){
+							 .kind = HOLDER_MOUNT,
+							 .device = device,
+							 .type = type,
+							 .path = path,
+							 .pid = pid,
+							 .comm = (char *)comm,
+						 });
 	free(type);
 free_path:
 	free(path);
 }
 
 /* `pid` 0: our own. */
-static void read_mounts(struct view *view, const char *process, pid_t pid, const char *comm)
+static void read_mounts(struct proc_scan *scan, const char *process, pid_t pid, const char *comm)
 {
 	char *path = sysfs_join(process, "mountinfo");
 	FILE *file = fopen(path, "re");
@@ -93,17 +94,17 @@ static void read_mounts(struct view *view, const char *process, pid_t pid, const
 
 	free(path);
 	if (!file) {
-		note_failure(view, errno);
+		note_failure(scan, errno);
 		return;
 	}
 	while (getline(&line, &room, file) > 0)
-		take_mount(view, line, pid, comm);
+		add_mount(scan, line, pid, comm);
 	free(line);
 	fclose(file);
 }
 
 /* Whether it is the first time that this mount namespace is seen. */
-static bool is_new_namespace(struct view *view, const char *process)
+static bool is_new_namespace(struct proc_scan *scan, const char *process)
 {
 	char *path = sysfs_join(process, "ns/mnt");
 	struct stat status;
@@ -111,45 +112,47 @@ static bool is_new_namespace(struct view *view, const char *process)
 
 	free(path);
 	if (error) {
-		note_failure(view, error);
+		note_failure(scan, error);
 		return false;
 	}
-	for (size_t i = 0; i < view->namespace_count; i++)
-		if (view->namespaces[i] == status.st_ino)
+	for (size_t i = 0; i < scan->namespace_count; i++)
+		if (scan->namespaces[i] == status.st_ino)
 			return false;
-	if (view->namespace_count == MOUNT_NAMESPACES_MAX) {
-		view->uses->blind = true;
+	if (scan->namespace_count == MOUNT_NAMESPACES_MAX) {
+		scan->holders->incomplete = true;
 		return false;
 	}
-	view->namespaces[view->namespace_count++] = status.st_ino;
+	scan->namespaces[scan->namespace_count++] = status.st_ino;
 	return true;
 }
 
-/* Whether what a process has open there is part of the object; *use then says what. */
-static bool is_part(struct view *view, int directory, const char *name, struct use *use)
+/* Whether what a process has open there is part of the object; *holder then says which. */
+static bool is_part_of_object(struct proc_scan *scan, int directory, const char *name,
+			      struct other_holder *holder)
 {
 	struct statx status;
 
 	if (statx(directory, name, AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &status)) {
-		note_failure(view, errno);
+		note_failure(scan, errno);
 		return false;
 	}
-	return object_has(view->object, &status, &use->device);
+	return object_has(scan->object, &status, &holder->device);
 }
 
-static void add_open(struct view *view, const char *directory, const char *name, struct use use)
+static void add_open_file(struct proc_scan *scan, const char *directory, const char *name,
+			  struct other_holder holder)
 {
 	char target[4096], *path = sysfs_join(directory, name);
 	ssize_t length = readlink(path, target, sizeof(target) - 1);
 
 	free(path);
 	target[length < 0 ? 0 : length] = '\0';
-	use.path = target;
-	uses_add(view->uses, &use);
+	holder.path = target;
+	other_holders_add(scan->holders, &holder);
 }
 
 /* The first thing that a thread has open is enough. */
-static bool find_open(struct view *view, const char *thread, struct use *use)
+static bool find_open_file(struct proc_scan *scan, const char *thread, struct other_holder *holder)
 {
 	char *path = sysfs_join(thread, "fd");
 	DIR *directory = opendir(path);
@@ -157,22 +160,22 @@ static bool find_open(struct view *view, const char *thread, struct use *use)
 	bool found = false;
 
 	if (!directory)
-		note_failure(view, errno);
+		note_failure(scan, errno);
 	while (directory && !found && (entry = readdir(directory))) {
 		found = entry->d_name[0] != '.' &&
-			is_part(view, dirfd(directory), entry->d_name, use);
+			is_part_of_object(scan, dirfd(directory), entry->d_name, holder);
 		if (found)
-			add_open(view, path, entry->d_name, *use);
+			add_open_file(scan, path, entry->d_name, *holder);
 	}
 	int thread_fd = found ? -1 : open(thread, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (thread_fd < 0 && !found)
-		note_failure(view, errno);
+		note_failure(scan, errno);
 	for (int i = 0; i < 2 && thread_fd >= 0 && !found; i++) {
 		static const char *const names[] = {"cwd", "root"};
 
-		found = is_part(view, thread_fd, names[i], use);
+		found = is_part_of_object(scan, thread_fd, names[i], holder);
 		if (found)
-			add_open(view, thread, names[i], *use);
+			add_open_file(scan, thread, names[i], *holder);
 	}
 	if (thread_fd >= 0)
 		close(thread_fd);
@@ -182,7 +185,7 @@ static bool find_open(struct view *view, const char *thread, struct use *use)
 	return found;
 }
 
-static bool share_what_is_open(pid_t one, pid_t other)
+static bool share_files_and_directories(pid_t one, pid_t other)
 {
 	return !syscall(SYS_kcmp, one, other, KCMP_FILES, 0, 0) &&
 	       !syscall(SYS_kcmp, one, other, KCMP_FS, 0, 0);
@@ -192,24 +195,24 @@ static bool share_what_is_open(pid_t one, pid_t other)
  * By its threads, which may have mounts, descriptors and a directory of their own (unshare). When
  * the first one has ended, what the others have shows nowhere else.
  */
-static void look_at(struct view *view, const char *name)
+static void scan_process(struct proc_scan *scan, const char *name)
 {
 	char *process = sysfs_join("/proc", name), *task = sysfs_join(process, "task");
 	char *comm = sysfs_text(process, "comm"), **threads = sysfs_names(task, "");
 	pid_t pid = (pid_t)strtol(name, NULL, 10), last = 0;
-	struct use use = {.kind = USE_OPEN, .pid = pid, .comm = comm};
-	bool done = pid == getpid() || view->maps(view->context, pid);
+	struct other_holder holder = {.kind = HOLDER_OPEN, .pid = pid, .comm = comm};
+	bool done = pid == getpid() || scan->maps(scan->context, pid);
 
 	if (!threads[0] && access(task, R_OK))
-		note_failure(view, errno);
+		note_failure(scan, errno);
 	for (size_t i = 0; threads[i]; i++) {
 		char *thread = sysfs_join(task, threads[i]);
 		pid_t number = (pid_t)strtol(threads[i], NULL, 10);
 
-		if (view->object->count && is_new_namespace(view, thread))
-			read_mounts(view, thread, pid, comm);
-		if (!done && (!last || !share_what_is_open(last, number))) {
-			done = find_open(view, thread, &use);
+		if (scan->object->count && is_new_namespace(scan, thread))
+			read_mounts(scan, thread, pid, comm);
+		if (!done && (!last || !share_files_and_directories(last, number))) {
+			done = find_open_file(scan, thread, &holder);
 			last = number;
 		}
 		free(thread);
@@ -229,8 +232,8 @@ static bool is_in_first_namespace(const char *kind, const char *first)
 	return is;
 }
 
-/* A /proc that is mounted with hidepid does not list what one may not look into: that fails not. */
-static bool may_look_into_all(void)
+/* A /proc that is mounted with hidepid leaves out processes without any failure. */
+static bool may_see_all(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
@@ -240,20 +243,21 @@ static bool may_look_into_all(void)
 	       is_in_first_namespace("user", FIRST_USER_NAMESPACE);
 }
 
-void uses_find_in_processes(struct uses *uses, const struct object *object,
-			    bool (*maps)(const void *context, pid_t pid), const void *context)
+void find_process_holders(struct other_holders *holders, const struct object *object,
+			  bool (*maps)(const void *context, pid_t pid), const void *context)
 {
-	struct view *view = memory_require(calloc(1, sizeof(*view)));
+	struct proc_scan *scan = memory_require(calloc(1, sizeof(*scan)));
 	char **names = sysfs_names("/proc", "");
 
-	*view = (struct view){.uses = uses, .object = object, .maps = maps, .context = context};
-	if (!may_look_into_all())
-		uses->blind = true;
-	is_new_namespace(view, "/proc/self");
-	read_mounts(view, "/proc/self", 0, NULL);
+	*scan = (struct proc_scan){
+		.holders = holders, .object = object, .maps = maps, .context = context};
+	if (!may_see_all())
+		holders->incomplete = true;
+	is_new_namespace(scan, "/proc/self");
+	read_mounts(scan, "/proc/self", 0, NULL);
 	for (size_t i = 0; names[i]; i++)
 		if (names[i][0] >= '1' && names[i][0] <= '9')
-			look_at(view, names[i]);
+			scan_process(scan, names[i]);
 	sysfs_free(names);
-	free(view);
+	free(scan);
 }

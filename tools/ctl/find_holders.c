@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * find_holders.c - finds who holds an object otherwise than by a mapping
+ *
+ * Reads sysfs and /proc/swaps, and tries to open block devices exclusively where nothing else tells
+ * of a holder; find_process_holders.c reads the rest of /proc. Calls that, other_holders.c,
+ * object.c and sysfs.c.
+ */
+#include "ctl/find_holders.h"
+#include "ctl/find_process_holders.h"
+#include "ctl/object.h"
+#include "ctl/other_holders.h"
+#include "ctl/sysfs.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* Each device that is stacked on another one holds that. */
+static void find_stacked(struct other_holders *holders, const struct object *object)
+{
+	for (size_t i = 0; i < object->count; i++) {
+		struct object_device *device = &object->devices[i];
+		struct other_holder holder = {.kind = HOLDER_STACKED, .name = device->name};
+
+		for (size_t j = 0; device->below && j < object->count; j++)
+			if (!strcmp(object->devices[j].name, device->below))
+				holder.device = &object->devices[j];
+		if (!holder.device)
+			continue;
+		holder.label = sysfs_text(device->path, "dm/name");
+		other_holders_add(holders, &holder);
+		free(holder.label);
+	}
+}
+
+static void find_memory(struct other_holders *holders, const struct object *object)
+{
+	for (size_t i = 0; i < object->count; i++) {
+		const struct object_device *device = &object->devices[i];
+		char *driver = device->block ? NULL : sysfs_link(device->path, "driver");
+
+		if (driver && !strcmp(driver, "kmem"))
+			other_holders_add(holders, &(struct other_holder){.kind = HOLDER_MEMORY,
+									  .device = device});
+		free(driver);
+	}
+}
+
+/*
+ * Adds the holder when the file at `path` is part of the object. Returns whether that could be
+ * found out.
+ */
+static bool add_if_part_of_object(struct other_holders *holders, const struct object *object,
+				  const char *path, struct other_holder *holder)
+{
+	struct statx status;
+
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &status))
+		return false;
+	if (object_has(object, &status, &holder->device))
+		other_holders_add(holders, holder);
+	return true;
+}
+
+static void find_loops(struct other_holders *holders, const struct object *object)
+{
+	char **names = sysfs_names("/sys/block", "loop");
+
+	for (size_t i = 0; names[i]; i++) {
+		char *directory = sysfs_join("/sys/block", names[i]);
+		char *path = sysfs_text(directory, "loop/backing_file");
+		struct other_holder holder = {.kind = HOLDER_LOOP, .name = names[i], .path = path};
+
+		/* A path that leads nowhere is that of a file removed, or seen from elsewhere. */
+		if (path && *path && !add_if_part_of_object(holders, object, path, &holder))
+			holders->incomplete |= !object->name;
+		free(path);
+		free(directory);
+	}
+	sysfs_free(names);
+}
+
+static void find_swap(struct other_holders *holders, const struct object *object)
+{
+	FILE *file = fopen("/proc/swaps", "re");
+	char *line = NULL;
+	size_t room = 0;
+
+	if (!file) {
+		/* A kernel without swap has none; a /proc of processes alone has nothing else. */
+		holders->incomplete |= errno != ENOENT || access("/proc/filesystems", F_OK);
+		return;
+	}
+	for (bool title = true; getline(&line, &room, file) > 0; title = false) {
+		struct other_holder holder = {.kind = HOLDER_SWAP, .path = line};
+
+		line[strcspn(line, " \t\n")] = '\0';
+		sysfs_unescape(line);
+		if (!title && !add_if_part_of_object(holders, object, line, &holder))
+			holders->incomplete = true;
+	}
+	free(line);
+	fclose(file);
+}
+
+/*
+ * Who has a block device to itself and is seen nowhere else, such as the journal of a file system
+ * on another disk: the kernel does not let us have it then. As ndctl, this has it for a moment.
+ */
+static void try_exclusive(struct other_holders *holders, const struct object_device *device)
+{
+	char *path = sysfs_join("/dev", device->name);
+	int fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
+	struct stat status;
+
+	if (fd < 0 && errno == EBUSY)
+		other_holders_add(holders, &(struct other_holder){.kind = HOLDER_EXCLUSIVE,
+								  .device = device});
+	else if (fd < 0 || fstat(fd, &status) || !S_ISBLK(status.st_mode) ||
+		 status.st_rdev != device->dev)
+		holders->incomplete = true;
+	if (fd >= 0)
+		close(fd);
+	free(path);
+}
+
+void find_holders(struct other_holders *holders, const struct object *object,
+		  bool (*maps)(const void *context, pid_t pid), const void *context)
+{
+	find_stacked(holders, object);
+	find_memory(holders, object);
+	find_loops(holders, object);
+	find_swap(holders, object);
+	find_process_holders(holders, object, maps, context);
+	if (holders->count)
+		return;
+	for (size_t i = 0; i < object->count; i++)
+		if (object->devices[i].block)
+			try_exclusive(holders, &object->devices[i]);
+}

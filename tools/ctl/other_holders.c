@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * other_holders.c - who holds an object otherwise than by a mapping
+ *
+ * Owns the list and the texts in it, and how they are printed. Calls json.c and memory.c.
+ */
+#include "ctl/other_holders.h"
+#include "ctl/json.h"
+#include "ctl/memory.h"
+#include "ctl/object.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *copy_text(const char *text)
+{
+	return text ? memory_require(strdup(text)) : NULL;
+}
+
+void other_holders_add(struct other_holders *holders, const struct other_holder *holder)
+{
+	memory_reserve(holders->list, &holders->room, holders->count + 1, 16);
+	struct other_holder *added = &holders->list[holders->count++];
+	*added = *holder;
+	added->type = copy_text(holder->type);
+	added->path = copy_text(holder->path);
+	added->name = copy_text(holder->name);
+	added->label = copy_text(holder->label);
+	added->comm = copy_text(holder->comm);
+}
+
+char *other_holder_text(const struct other_holder *holder)
+{
+	const struct object_device *device = holder->device;
+	FILE *stream;
+	char *text;
+	size_t length;
+
+	stream = memory_require(open_memstream(&text, &length));
+	if (device)
+		fprintf(stream, "%s%s%s%s: ", device->name, device->layer ? " (" : "",
+			device->layer ? device->layer : "", device->layer ? ")" : "");
+	switch (holder->kind) {
+	case HOLDER_MOUNT:
+		fprintf(stream, "%s, mounted on %s", holder->type, holder->path);
+		if (holder->pid)
+			fprintf(stream, " in the mount namespace of process %d (%s)", holder->pid,
+				holder->comm ? holder->comm : "?");
+		break;
+	case HOLDER_STACKED:
+		fprintf(stream, "below %s", holder->name);
+		if (holder->label)
+			fprintf(stream, " (%s)", holder->label);
+		break;
+	case HOLDER_SWAP:
+		fprintf(stream, "swap space %s", holder->path);
+		break;
+	case HOLDER_LOOP:
+		fprintf(stream, "%s is behind %s", holder->path, holder->name);
+		break;
+	case HOLDER_MEMORY:
+		fputs("memory of this host (system-ram)", stream);
+		break;
+	case HOLDER_OPEN:
+		fprintf(stream, "%s is open in process %d (%s)", holder->path, holder->pid,
+			holder->comm ? holder->comm : "?");
+		break;
+	case HOLDER_EXCLUSIVE:
+		fputs("in exclusive use, for what cannot be seen", stream);
+		break;
+	}
+	if (fclose(stream))
+		memory_exhausted();
+	return text;
+}
+
+json_t *other_holder_json(const struct other_holder *holder)
+{
+	static const char *const kinds[] = {
+		[HOLDER_MOUNT] = "mount",         [HOLDER_STACKED] = "stacked",
+		[HOLDER_SWAP] = "swap",           [HOLDER_LOOP] = "loop",
+		[HOLDER_MEMORY] = "memory",       [HOLDER_OPEN] = "open",
+		[HOLDER_EXCLUSIVE] = "exclusive",
+	};
+	json_t *object = memory_require(json_pack("{s:s}", "kind", kinds[holder->kind]));
+
+	if (holder->device) {
+		json_put_bytes(object, "device", holder->device->name);
+		json_put_bytes(object, "layer", holder->device->layer);
+	}
+	json_put_bytes(object, "name", holder->name);
+	json_put_bytes(object, "label", holder->label);
+	json_put_bytes(object, "type", holder->type);
+	json_put_bytes(object, "path", holder->path);
+	if (holder->pid) {
+		json_put(object, "pid", json_integer(holder->pid));
+		json_put_bytes(object, "comm", holder->comm);
+	}
+	return object;
+}
+
+void other_holders_clear(struct other_holders *holders)
+{
+	for (size_t i = 0; i < holders->count; i++) {
+		free(holders->list[i].type);
+		free(holders->list[i].path);
+		free(holders->list[i].name);
+		free(holders->list[i].label);
+		free(holders->list[i].comm);
+	}
+	free(holders->list);
+}
