@@ -52,7 +52,7 @@ static void stay_on(int cpu)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
-/* What the library is asked for, not the daemon. */
+/* Measurements of the library, which need no daemon. */
 #define OF_COPY                                                                                    \
 	(1u << MEASURE_PERSIST | 1u << MEASURE_MEMCPY | 1u << MEASURE_MEMMOVE |                    \
 	 1u << MEASURE_MEMSET)

@@ -2,11 +2,11 @@
 /*
  * comparison.c - ours and its peers, measured in turn
  *
- * Does not know what is measured, and takes no time itself: the work says how long it took. The
+ * Does not know what is measured, and takes no time itself: the work reports how long it took. The
  * result of a round is the ratio of two sides, which ran within milliseconds of each other; the
  * result of the run is the median of these ratios. So neither a slow drift of the machine nor a
  * disturbed round moves it. Each round begins with another side, so that being the first or the
- * last is nobody's advantage. Calls statistics.c and interrupt.c.
+ * last favours no side. Calls statistics.c and interrupt.c.
  */
 #include "bench/comparison.h"
 #include "bench/interrupt.h"

@@ -42,7 +42,7 @@ struct comparison_plan {
 	size_t rounds;  /* at least */
 	uint64_t ns;    /* at least, of all sides together */
 	/*
-	 * Does one round's work on one side (0: ours, then the peers) and says what it took.
+	 * Does one round's work on one side (0: ours, then the peers) and fills in *sample.
 	 * Returns 0 or a negative errno after a message.
 	 */
 	int (*work)(void *context, unsigned side, size_t round, struct sample *sample);

@@ -31,14 +31,14 @@
 #define TARGET        3.0
 #define ROUNDS        10u
 #define START_SECONDS 60
-#define EXPIRY_MS     1100 /* after that all processes are looked at again */
+#define EXPIRY_MS     1100 /* after that the daemon scans all processes again */
 
 struct crowd {
 	const struct fixture *fixture;
 	const struct library *library;
 	pid_t pid[PROCESSES + 1];
 	size_t started;
-	bool rest; /* before each listing, so long that the one before is too old to be good */
+	bool rest; /* before each listing, so long that the result of the one before has expired */
 };
 
 /* Every second page, or the kernel would make one area of them. */
@@ -136,7 +136,7 @@ static size_t count_names(const char *path)
 	return count;
 }
 
-/* The daemon lets nobody wait for long: what is not looked at by then is listed later. */
+/* The daemon answers a listing before its scan is complete: the rest is listed later. */
 static int await_all(const struct crowd *crowd)
 {
 	uint64_t deadline = clock_now() + START_SECONDS * CLOCK_SECOND;

@@ -311,8 +311,7 @@ static int remove_work(void *context, unsigned side, size_t round, struct sample
 	uint64_t start = clock_now();
 
 	for (size_t i = 0; i < count; i++) {
-		/* The daemon may be too busy for one to be unmapped in time: ask again, as people
-		 * do. */
+		/* The daemon may be too busy to unmap it in time: try again, as users do. */
 		while (unlinkat(files->fd[side], files->names[first + i], 0)) {
 			if (errno != EBUSY || files->report->busy == BUSY_MAX)
 				return file_failed("rm", files, side, files->names[first + i]);

@@ -173,7 +173,7 @@ int fixture_stop(struct fixture *fixture)
 
 	if (fixture->keeper)
 		err = stop_daemon(fixture);
-	/* With --peer a folder on somebody else's file system, which files.c has emptied. */
+	/* With --peer a folder on another file system, which files.c has emptied. */
 	if (fixture->peer && rmdir(fixture->side[0]))
 		err = fixture_failed(fixture->side[0]);
 	/* Or the folder cannot be removed from within this name space. */

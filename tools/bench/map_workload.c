@@ -4,9 +4,9 @@
  *
  * Each side has a process with as many live mappings as the others'. mmap asks the kernel for the
  * same as the libraries do: same file, offset, length, protection and flags. That it is the same is
- * not assumed: what the kernel says of each side's mappings is compared first, so a library that
- * maps differently one day fails here instead of comparing unequal things.
- * Calls side_process.c, library.c, report.c and message.c.
+ * not assumed: what /proc/self/smaps shows of each side's mappings is compared first, so a library
+ * that maps differently one day fails here instead of comparing unequal things. Calls
+ * side_process.c, library.c, report.c and message.c.
  */
 #include "bench/map_workload.h"
 #include "base/clock.h"
@@ -28,7 +28,7 @@
 #define WARM_UP_PAIRS  10u  /* before them: another process had the CPU */
 #define WARM_UP_ROUNDS 5
 
-/* What a side is asked for, beside how it is to map. */
+/* What a side is to do, beside how it is to map. */
 enum {
 	ORDER_DESCRIBE = 0,
 	ORDER_PAIRS = 1 << 0,
@@ -104,7 +104,8 @@ static int map_one(const struct side_state *side, struct pmem2_map **map, void *
 	return 0;
 }
 
-/* What the kernel says of the area at `address` and of how many there are of the same file. */
+/* Describes, by /proc/self/smaps, the area at `address` and of how many there are of the same file.
+ */
 static int describe(const void *address, char *text, size_t size)
 {
 	FILE *smaps = fopen("/proc/self/smaps", "re");
@@ -141,7 +142,7 @@ static int describe(const void *address, char *text, size_t size)
 	return err;
 }
 
-/* Whether this process shows its mappings. */
+/* Whether this process publishes its mappings. */
 static bool has_table(void)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
@@ -155,7 +156,7 @@ static bool has_table(void)
 	return found;
 }
 
-/* Makes the live mappings, which end with the process, and says what the last one is. */
+/* Makes the live mappings, which end with the process, and describes the last one. */
 static int prepare(struct side_state *side, struct side_answer *answer)
 {
 	struct pmem2_map *map;

@@ -3,7 +3,7 @@
  * memory.c - what the daemon's two processes occupy
  *
  * Reads /proc only. The table is shared memory that the keeper maps: it counts in the keeper's Rss
- * and, because the worker reads it without mapping it, in nobody else's.
+ * and, because the worker reads it without mapping it, in no other's.
  * Calls message.c.
  */
 #include "bench/memory.h"

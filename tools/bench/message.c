@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * message.c - what the bench says on stderr
+ * message.c - the messages of the bench, on stderr
  *
  * Calls nothing of the bench.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * message.h - what the bench says on stderr
+ * message.h - the messages of the bench, on stderr
  */
 #ifndef PMEM2FS_BENCH_MESSAGE_H
 #define PMEM2FS_BENCH_MESSAGE_H

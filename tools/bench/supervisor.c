@@ -28,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STUCK_SECONDS 5 /* how long a child that was asked to leave may take */
+#define STUCK_SECONDS 5 /* how long a child may take to end on SIGTERM */
 
 /* The child's half of the name spaces. Nothing that is mounted here shows anywhere else. */
 static int set_apart(void)

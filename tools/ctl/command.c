@@ -89,7 +89,7 @@ int command_option(struct invocation *invocation, int option)
 		return command_help(invocation, invocation->command);
 	case 'V':
 		return output_text("pmem2ctl " PMEM2FS_VERSION "\n") ? STATUS_FAILURE : STATUS_OK;
-	default: /* getopt_long has said what is wrong */
+	default: /* getopt_long has printed what is wrong */
 		return point_to_help(invocation);
 	}
 }

@@ -14,7 +14,7 @@ enum exit_status {
 	STATUS_USAGE = 2,
 };
 
-/* What was asked for on the command line. */
+/* What the command line holds for all commands. */
 struct invocation {
 	const struct command *const *commands; /* all of them, NULL at the end; for --help */
 	const struct command *command;         /* NULL until it is known */
@@ -40,7 +40,7 @@ struct command {
 	{NULL, 0, NULL, 0}
 /* clang-format on */
 
-/* Does what one of them says. Returns the exit status to end with, or -1 to go on. */
+/* Obeys one of them. Returns the exit status to end with, or -1 to go on. */
 int command_option(struct invocation *invocation, int option);
 
 /*

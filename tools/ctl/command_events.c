@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * command_events.c - pmem2ctl events
+ *
+ * Prints what the daemon sends until either end goes away. Calls command.c, connection.c, output.c,
+ * report.c and memory.c.
  */
 
 #include "ctl/command.h"
@@ -17,8 +20,8 @@
 #include <unistd.h>
 
 /*
- * Waits for the next event. A reader of ours that goes away is noticed at once rather than at the
- * next event, and ends us as a write to it would.
+ * Waits for the next event. The end of the reader of stdout is noticed at once rather than at the
+ * next event, and ends pmem2ctl as a write would.
  */
 static int wait_for_event(int connection)
 {

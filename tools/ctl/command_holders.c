@@ -64,9 +64,9 @@ static bool process_maps_object(const void *context, pid_t pid)
 }
 
 /*
- * Reads all mappings. One that has gone between its name and its document may have been handed
- * over, or got another name, and not be among those that were read: all of it once more, after a
- * look.
+ * Reads all mappings. A mapping that has gone between its name and its document may have been
+ * handed over to another process, or renamed, and be missing from those that were read: everything
+ * is scanned and read once more then.
  */
 static enum scan_result read_all(struct search *search, int connection, int mountpoint)
 {
@@ -85,7 +85,7 @@ static enum scan_result read_all(struct search *search, int connection, int moun
 	return scan;
 }
 
-/* Returns 0, or -1 after saying why nothing can be told. */
+/* Returns 0, or -1 after a message when nothing is known. */
 static int find_all_holders(struct search *search, const char *socket)
 {
 	int connection = connection_open(socket);

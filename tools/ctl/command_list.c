@@ -2,8 +2,9 @@
 /*
  * command_list.c - pmem2ctl list
  *
- * --json prints each document as it comes, the table keeps what its cells need; --overlaps needs
- * all of them first. Calls documents.c, list_table.c and overlaps.c.
+ * --json prints each document as it is read, the table keeps what its cells need; --overlaps needs
+ * all documents first. Calls command.c, connection.c, mountpoint.c, documents.c, list_table.c,
+ * overlaps.c, json.c, output.c, report.c and memory.c.
  */
 #include "ctl/command.h"
 #include "ctl/commands.h"

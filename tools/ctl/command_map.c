@@ -2,7 +2,8 @@
 /*
  * command_map.c - pmem2ctl map
  *
- * Turns the options into a request document, opens the source and hands both over.
+ * Turns the options into a request document, opens the source and sends both to the daemon. Calls
+ * command.c, connection.c, source.c, name.c, json.c, output.c and memory.c.
  */
 
 #include "ctl/command.h"
@@ -74,7 +75,7 @@ static int read_option(struct invocation *invocation, int option, struct map_opt
 	}
 }
 
-/* Only what was asked for: the defaults are the daemon's. */
+/* Holds only what the options give: the defaults are the daemon's. */
 static json_t *make_request(const struct map_options *options)
 {
 	json_t *request = memory_require(json_object());

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * command_show.c - pmem2ctl show
+ *
+ * Prints documents as they are in the mount. Calls command.c, connection.c, mountpoint.c, name.c,
+ * output.c and report.c.
  */
 
 #include "ctl/command.h"

@@ -2,7 +2,8 @@
 /*
  * command_unmap.c - pmem2ctl unmap
  *
- * Unlike rm, it waits as long as it is told for a program that is to let go of its mapping.
+ * Unlike rm, it waits as long as --timeout says for a program to release its mapping. Calls
+ * command.c, connection.c, name.c, json.c, report.c and memory.c.
  */
 
 #include "ctl/command.h"

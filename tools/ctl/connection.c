@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * connection.c - the daemon's socket: finding it, asking, hearing the answer
+ * connection.c - the daemon's socket: finding it, requests and answers
  *
- * The daemon is one that root or the user runs, or it is not talked to. What it sends is still
- * checked: an answer that makes no sense is a failure of the request. Calls report.c and
- * fs/escape.c.
+ * The daemon must be run by root or by the user. What it sends is still checked: an answer that
+ * makes no sense is a failure of the request. Calls report.c, memory.c and base/escape.c.
  */
 
 #include "ctl/connection.h"
@@ -20,7 +19,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Returns a descriptor or a negative errno; -EPERM: somebody else listens there. */
+/* Returns a descriptor or a negative errno; -EPERM: another user's process listens there. */
 static int connect_to(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -106,7 +105,7 @@ static int send_request(int connection, const char *text, size_t length, int fd)
 	do {
 		sent = sendmsg(connection, &message, MSG_NOSIGNAL);
 	} while (sent < 0 && errno == EINTR);
-	/* A daemon that has had enough of us may have said so before it closed. */
+	/* A daemon that closes the connection may have sent the reason before. */
 	return sent < 0 && errno != EPIPE ? -errno : 0;
 }
 
@@ -141,7 +140,7 @@ json_t *connection_receive(int connection, const char *object)
 	return root;
 }
 
-/* The daemon's messages may begin with the object's name, which need not be said twice. */
+/* The daemon's messages may begin with the object's name, which is printed once. */
 static void report_refusal(const char *object, int error, const char *message)
 {
 	char *name =
@@ -157,8 +156,8 @@ static void report_refusal(const char *object, int error, const char *message)
 }
 
 /*
- * Asks, and gives in *root what was answered, a refusal too. Says why there is no valid answer,
- * but nothing of a refusal, which is in *refusal.
+ * Sends a request and waits for the answer, which *root gets even when it is a refusal; *refusal is
+ * its errno, which is not reported. The lack of a valid answer is.
  */
 static enum answer send_and_receive(int connection, const char *object, json_t *request, int fd,
 				    json_t **root, int *refusal)

@@ -2,8 +2,8 @@
 /*
  * documents.c - the documents of all mappings
  *
- * Reads the names first and sorts them, then the documents one by one. Calls mountpoint.c and
- * report.c.
+ * Reads the names first and sorts them, then the documents one by one. Calls mountpoint.c,
+ * report.c and memory.c.
  */
 
 #include "ctl/documents.h"
@@ -65,8 +65,8 @@ static int read_names(int mountpoint, struct names *names)
 }
 
 /* Returns whether it makes sense to go on; a failure is noted in *result. */
-static bool read_one(int mountpoint, const char *name, struct buffer *text, documents_take *take,
-		     void *context, size_t *gone, int *result)
+static bool read_document(int mountpoint, const char *name, struct buffer *text,
+			  documents_take *take, void *context, size_t *gone, int *result)
 {
 	int error = mountpoint_read(mountpoint, name, text);
 
@@ -101,7 +101,7 @@ int documents_read(int mountpoint, documents_take *take, void *context, size_t *
 		goto free_names;
 	}
 	for (size_t i = 0; i < names.count; i++)
-		if (!read_one(mountpoint, names.list[i], &text, take, context, gone, &result))
+		if (!read_document(mountpoint, names.list[i], &text, take, context, gone, &result))
 			break;
 free_names:
 	free(text.bytes);

@@ -2,7 +2,7 @@
 /*
  * grid.c - aligned columns for people
  *
- * Owns the cells and how wide they are; knows nothing of what is in them. Calls text.c, report.c.
+ * Owns the cells and how wide they are. Calls text.c, output.c and memory.c.
  */
 #include "ctl/grid.h"
 #include "ctl/memory.h"

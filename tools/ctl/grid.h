@@ -32,7 +32,7 @@ void grid_add_row(struct grid *grid);
 /* Sets a cell of the last row to what a terminal may see of `text`; NULL leaves it as it is. */
 void grid_set(struct grid *grid, size_t column, const char *text);
 
-/* Prints the titles and all rows. Returns 0, or a negative errno after saying why. */
+/* Prints the titles and all rows. Returns 0, or a negative errno after a message. */
 int grid_print(const struct grid *grid);
 
 void grid_clear(struct grid *grid);

@@ -2,8 +2,8 @@
 /*
  * list_table.c - the table of pmem2ctl list
  *
- * Owns the columns: what of a document is in which. Knows nothing of files. Calls grid.c, size.c
- * and fs/escape.c.
+ * Owns the columns: what of a document is in which. Calls grid.c, size.c, memory.c
+ * and base/escape.c.
  */
 #include "ctl/list_table.h"
 #include "base/escape.h"
@@ -92,7 +92,7 @@ static void free_user(void *memory)
 	free(user);
 }
 
-/* Looking a user up may ask a server, so it is done once for each. */
+/* The name may come from a server in the network, so each user is looked up once. */
 static const char *user_name(struct list_table *table, uid_t uid)
 {
 	const struct user key = {.uid = uid};
@@ -160,8 +160,8 @@ static void set_name(struct list_table *table, const char *name)
 	free(text);
 }
 
-/* Nobody but its owner could tell these of a mapping that was only seen from outside. */
-static bool is_nobodys(const json_t *document, const char *key)
+/* Facts that only the owner of a mapping knows: an observed mapping has none of them. */
+static bool is_unknowable(const json_t *document, const char *key)
 {
 	const char *origin = json_string_value(json_object_get(document, "origin"));
 
@@ -191,9 +191,9 @@ void list_table_add(struct list_table *table, const char *name, const json_t *do
 		set_group(table, document, group, human);
 	set_cell(table, OWNER, owner_text(table, document));
 	set_bytes(table, SIZE, json_object_get(document, "length"), human);
-	if (!is_nobodys(document, "granularity"))
+	if (!is_unknowable(document, "granularity"))
 		set_cell(table, GRANULARITY, text_of(document, "granularity"));
-	if (!is_nobodys(document, "map_sync"))
+	if (!is_unknowable(document, "map_sync"))
 		set_sync(table, json_object_get(document, "map_sync"));
 	set_cell(table, STATE, text_of(document, "state"));
 	set_cell(table, ORIGIN, text_of(document, "origin"));

@@ -10,7 +10,7 @@
 
 struct list_table {
 	struct grid grid;
-	bool groups; /* with the columns that tell overlapping mappings apart */
+	bool groups; /* with the columns for groups of overlapping mappings */
 	void *users; /* names of users that were looked up, for tsearch */
 };
 

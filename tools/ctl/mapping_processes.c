@@ -2,7 +2,8 @@
 /*
  * mapping_processes.c - the processes that map an object
  *
- * Owns what is said of them. Calls grid.c, document.c, json.c, size.c and report.c.
+ * Owns the list of mappings, and how it is printed by process. Calls grid.c, document.c, json.c,
+ * size.c, memory.c and base/escape.c.
  */
 #include "ctl/mapping_processes.h"
 #include "base/escape.h"
@@ -92,7 +93,7 @@ static uint64_t sum_of(const struct process_mapping *list, size_t count)
 	return sum;
 }
 
-/* When the first one was made; NULL: nobody knows. */
+/* When the first one was made; NULL: unknown. */
 static const char *first_created(const struct process_mapping *list, size_t count)
 {
 	const char *first = NULL;
@@ -141,7 +142,7 @@ static char *unit_of(const char *cgroup)
 	return unit ? memory_require(strndup(unit, unit_length)) : NULL;
 }
 
-/* Whole seconds; of a mapping that nobody has told of, '>' and the start of its process. */
+/* Whole seconds; where no creation time is known, '>' and the start of the process. */
 static void set_since(struct grid *grid, const struct process_mapping *list, size_t count)
 {
 	const char *created = first_created(list, count);
@@ -200,7 +201,7 @@ int mapping_processes_print(const struct mapping_processes *processes)
 	return error;
 }
 
-/* What the document says, under the same key; absent where it says nothing. */
+/* Copies a fact of the document under the same key; one that is absent stays absent. */
 static void put_fact(json_t *object, const json_t *from, const char *key)
 {
 	json_t *value = json_object_get(from, key);

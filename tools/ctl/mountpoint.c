@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * mountpoint.c - the files that the daemon shows
+ * mountpoint.c - the files of the daemon's mount
  *
  * They are read through the mount, so that the kernel decides who may read what. Calls
- * connection.c and report.c.
+ * connection.c, report.c, memory.c and base/escape.c.
  */
 
 #include "ctl/mountpoint.h"
@@ -18,10 +18,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Nothing that is mapped needs a longer document; a file without an end must not use up memory. */
+/* Nothing that is mapped needs a longer document; a file without an end must not take all memory.
+ */
 #define DOCUMENT_MAX_BYTES ((size_t)64 * 1024 * 1024)
 
-static char *ask_path(int connection)
+static char *ask_mountpoint(int connection)
 {
 	json_t *hello = NULL;
 	char *path = NULL;
@@ -54,7 +55,7 @@ static bool is_mounted(int fd)
 
 int mountpoint_open(int connection)
 {
-	char *path = ask_path(connection);
+	char *path = ask_mountpoint(connection);
 	if (!path)
 		return -1;
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * object.c - what pmem2ctl holders is asked about
+ * object.c - the object whose holders are wanted
  *
  * In sysfs everything that is part of a region or namespace lies below its directory, or below that
- * of the btt, pfn or dax layer that has claimed the namespace. Calls sysfs.c, document.c, report.c.
+ * of the btt, pfn or dax layer that has claimed the namespace. Calls sysfs.c, document.c, report.c
+ * and memory.c.
  */
 #include "ctl/object.h"
 #include "ctl/document.h"
@@ -153,7 +154,7 @@ static bool has_prefix(const char *name, const char *prefix)
 	return !strncmp(name, prefix, length) && name[length] >= '0' && name[length] <= '9';
 }
 
-static void find_by_name(struct object *object)
+static void resolve_name(struct object *object)
 {
 	struct roots roots = {0};
 	const char *name = object->name;
@@ -184,7 +185,7 @@ static void find_by_name(struct object *object)
 }
 
 /* A device file, whatever its name is. */
-static int find_device(struct object *object, bool block, dev_t dev)
+static int resolve_device(struct object *object, bool block, dev_t dev)
 {
 	char *path, *real;
 
@@ -201,7 +202,7 @@ static int find_device(struct object *object, bool block, dev_t dev)
 	}
 	object->name = memory_require(strdup(strrchr(real, '/') + 1));
 	free(real);
-	find_by_name(object);
+	resolve_name(object);
 	return 0;
 }
 
@@ -221,7 +222,7 @@ static bool has_own_numbers(const struct object *object)
 	return true;
 }
 
-static int find_path(struct object *object)
+static int resolve_path(struct object *object)
 {
 	const char *what = object->what;
 	struct statx status;
@@ -230,7 +231,7 @@ static int find_path(struct object *object)
 		if (errno == ENOENT && !strncmp(what, "/dev/", 5) && what[5] &&
 		    !strchr(what + 5, '/')) {
 			object->name = memory_require(strdup(what + 5));
-			find_by_name(object);
+			resolve_name(object);
 			return 0;
 		}
 		report(what, "%s", strerror(errno));
@@ -241,8 +242,8 @@ static int find_path(struct object *object)
 	switch (status.stx_mode & S_IFMT) {
 	case S_IFBLK:
 	case S_IFCHR:
-		return find_device(object, S_ISBLK(status.stx_mode),
-				   makedev(status.stx_rdev_major, status.stx_rdev_minor));
+		return resolve_device(object, S_ISBLK(status.stx_mode),
+				      makedev(status.stx_rdev_major, status.stx_rdev_minor));
 	case S_IFREG:
 		object->kind = OBJECT_FILE;
 		break;
@@ -265,13 +266,13 @@ int object_resolve(struct object *object, const char *what)
 {
 	*object = (struct object){.what = what};
 	if (strchr(what, '/'))
-		return find_path(object);
+		return resolve_path(object);
 	if (!*what || *what == '.') {
 		report(*what ? what : "''", "not the name of a device");
 		return -1;
 	}
 	object->name = memory_require(strdup(what));
-	find_by_name(object);
+	resolve_name(object);
 	return 0;
 }
 
@@ -301,8 +302,8 @@ static bool is_named(const json_t *facts, const char *key, const char *name)
 	return text && !strcmp(text, name);
 }
 
-/* The document's word, which still holds when the device has gone. */
-static bool is_told_by(const struct object *object, const json_t *facts)
+/* By the names in the document, which stay when the device has gone. */
+static bool is_in_document(const struct object *object, const json_t *facts)
 {
 	static const char *const keys[] = {
 		[OBJECT_REGION] = "region",
@@ -328,10 +329,10 @@ bool object_is_mapped_by(const struct object *object, const json_t *document)
 	unsigned maj, min;
 	uint64_t inode;
 
-	/* Nothing of it is mapped any more. */
+	/* All of it has been unmapped. */
 	if (json_is_array(json_object_get(document, "extents")) && !document_mapped_bytes(document))
 		return false;
-	if (object->name && is_told_by(object, json_object_get(document, "device")))
+	if (object->name && is_in_document(object, json_object_get(document, "device")))
 		return true;
 	if (!text || sscanf(text, "%u:%u", &maj, &min) != 2)
 		return false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * object.h - what pmem2ctl holders is asked about
+ * object.h - the object whose holders are wanted
  *
  * A region, namespace, disk, partition, DAX node, file or mount point, and the devices whose use is
  * a use of it: the disks and nodes that are part of it, and what is stacked on these.
@@ -37,14 +37,14 @@ struct object {
 	enum object_kind kind;
 	const char *what; /* as it was called; borrowed */
 	char *name;       /* of a device, region or namespace */
-	bool known;       /* false: only documents may still speak of it */
+	bool known;       /* false: only documents may still name it */
 	dev_t dev;        /* of a file or mount point */
 	ino_t inode;      /* of a file */
 	struct object_device *devices;
 	size_t count, room;
 };
 
-/* Finds out what is meant. Returns 0, or -1 after saying why that is not possible. */
+/* Finds out what `what` names. Returns 0, or -1 after a message. */
 int object_resolve(struct object *object, const char *what);
 
 const char *object_kind_name(const struct object *object);

@@ -3,7 +3,7 @@
  * overlaps.c - which mappings are of bytes that another process maps as well
  *
  * Sorts all ranges and passes over them once in each direction, so that thousands of processes that
- * map the same file are no problem. Pure; calls document.c and report.c.
+ * map the same file are no problem. Calls document.c and memory.c.
  */
 #include "ctl/overlaps.h"
 #include "ctl/document.h"
@@ -62,7 +62,7 @@ void overlaps_add(struct overlaps *overlaps, const char *name, json_t *document)
 	}
 }
 
-static int order(uint64_t a, uint64_t b)
+static int compare_numbers(uint64_t a, uint64_t b)
 {
 	return (a > b) - (a < b);
 }
@@ -73,7 +73,7 @@ static int compare_sources(const struct overlap *a, const struct overlap *b)
 
 	if (!result)
 		result = (int)a->node - (int)b->node;
-	return result ? result : order(a->inode, b->inode);
+	return result ? result : compare_numbers(a->inode, b->inode);
 }
 
 static int compare_ranges(const void *left, const void *right)
@@ -82,18 +82,18 @@ static int compare_ranges(const void *left, const void *right)
 	int result = compare_sources(a, b);
 
 	if (!result)
-		result = order(a->start, b->start);
+		result = compare_numbers(a->start, b->start);
 	return result ? result : strcmp(a->name, b->name);
 }
 
 static int compare_in_groups(const void *left, const void *right)
 {
 	const struct overlap *a = left, *b = right;
-	int result = order(a->group, b->group);
+	int result = compare_numbers(a->group, b->group);
 
 	if (!result)
 		result = strcmp(a->name, b->name);
-	return result ? result : order(a->start, b->start);
+	return result ? result : compare_numbers(a->start, b->start);
 }
 
 /* The farthest end so far, and the farthest of another process than that. */

@@ -79,7 +79,7 @@ static void occupy_standard_descriptors(void)
 int main(int argc, char **argv)
 {
 	occupy_standard_descriptors();
-	signal(SIGPIPE, SIG_DFL); /* a reader that has had enough ends us without a word */
+	signal(SIGPIPE, SIG_DFL); /* the end of the reader of stdout ends pmem2ctl silently */
 	setlocale(LC_CTYPE, "");
 
 	int status = run_command(argc, argv);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * size.c - amounts of bytes as people write and read them: powers of 1024
+ *
+ * Calls nothing of pmem2ctl.
  */
 
 #include "ctl/size.h"

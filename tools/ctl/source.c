@@ -2,8 +2,8 @@
 /*
  * source.c - opens the file to map, with the rights of the user of pmem2ctl
  *
- * The daemon gets the descriptor and needs to trust nothing. Opening a FIFO blocks, and opening
- * some device nodes does things, so what it is is found out first. Calls sysfs.c and
+ * The daemon gets the descriptor and need not trust the path. Opening a FIFO blocks, and opening
+ * some device nodes does things, so the kind of the file is checked first. Calls sysfs.c and
  * report.c.
  */
 
@@ -56,7 +56,7 @@ int source_open(const char *path, bool writable)
 		       file_kind(status.st_mode));
 		goto close_found;
 	}
-	/* Through the descriptor, so that what was looked at is what gets opened. */
+	/* Through the descriptor, so that the file that was checked is the one that gets opened. */
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", found);
 	fd = open(link, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)

@@ -3,7 +3,7 @@
  * text.c - makes text safe to print on a terminal
  *
  * Names and paths may hold any byte; printed as they are, they could move the cursor, or look like
- * other names.
+ * other names. Calls memory.c.
  */
 
 #include "ctl/text.h"
