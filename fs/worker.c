@@ -17,6 +17,7 @@
 #include "change/keeper_link.h"
 #include "change/mapper.h"
 #include "change/release.h"
+#include "control/question.h"
 #include "control/server.h"
 #include "facts/device_monitor.h"
 #include "facts/facts_cache.h"
@@ -57,6 +58,7 @@ struct worker {
 	int epoll, wake;
 	struct watch fuse, keeper, pools;
 	struct fuse_buf request; /* libfuse's */
+	struct question_means questions;
 	struct server *server;
 	bool ended, announced;
 };
@@ -188,7 +190,16 @@ static int begin(struct worker *worker, const struct options *options, unsigned 
 	if (!worker->service.process_table || !worker->service.releases ||
 	    !worker->service.device_monitor)
 		return -ENOMEM;
-	worker->server = server_new(&worker->service, worker->epoll, WORKER_FD_LISTENER);
+	worker->questions = (struct question_means){
+		.service = &worker->service,
+		.catalog = worker->service.catalog,
+		.events = worker->service.events,
+		.process_table = worker->service.process_table,
+		.mountpoint = options->mountpoint,
+		.rootmode = options->rootmode,
+	};
+	worker->server = server_new(&worker->questions, worker->service.releases, worker->epoll,
+				    WORKER_FD_LISTENER);
 	return worker->server ? 0 : -ENOMEM;
 }
 

@@ -2,16 +2,20 @@
 /*
  * server.h - answers what is asked over the socket (control.h has the protocol)
  */
-#ifndef PMEM2FS_SERVER_H
-#define PMEM2FS_SERVER_H
+#ifndef PMEM2FS_CONTROL_SERVER_H
+#define PMEM2FS_CONTROL_SERVER_H
 
-#include "service.h"
-
+struct question_means;
+struct releases;
 struct server;
 
-/* Accepts on `listener` from now on, watched through `epoll`; both are borrowed. NULL when memory
- * runs out. */
-struct server *server_new(struct service *service, int epoll, int listener);
+/*
+ * Accepts on `listener` from now on, watched through `epoll`. Questions are carried out with
+ * `means`; the connections of libraries are passed to `releases`. All are borrowed. NULL: out of
+ * memory.
+ */
+struct server *server_new(const struct question_means *means, struct releases *releases, int epoll,
+			  int listener);
 void server_free(struct server *server);
 
 /* Frees the connections that have ended; to be called between two rounds of the loop. */

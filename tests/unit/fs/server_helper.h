@@ -10,6 +10,7 @@
 #include "capture.h"
 #include "catalog/catalog.h"
 #include "change/release.h"
+#include "control/question.h"
 #include "control/server.h"
 #include "keeper/listen.h"
 #include "packet.h"
@@ -35,6 +36,7 @@
 
 struct place {
 	struct rig *rig;
+	struct question_means means;
 	struct server *server;
 	struct releases *releases;
 	struct process_table process_table;
@@ -69,7 +71,16 @@ static inline int begin(void **state)
 	place->releases = releases_new(&place->rig->service, place->rig->epoll);
 	assert_non_null(place->releases);
 	place->rig->service.releases = place->releases;
-	place->server = server_new(&place->rig->service, place->rig->epoll, place->listener);
+	place->means = (struct question_means){
+		.service = &place->rig->service,
+		.catalog = place->rig->service.catalog,
+		.events = place->rig->service.events,
+		.process_table = &place->process_table,
+		.mountpoint = "/mnt",
+		.rootmode = 0755,
+	};
+	place->server =
+		server_new(&place->means, place->releases, place->rig->epoll, place->listener);
 	assert_non_null(place->server);
 	place->rig->swept = sweep;
 	place->rig->arg = place;

@@ -23,7 +23,7 @@ static void says_hello(void **state)
 	assert_int_equal(json_object_size(answer), 3);
 	json_decref(answer);
 
-	place->rig->options.mountpoint = (char *)"/\xff\\";
+	place->means.mountpoint = "/\xff\\";
 	put(fd, "{\"hello\":1}");
 	answer = wait_for(place, fd);
 	assert_string_equal(json_string_value(json_object_get(answer, "mountpoint")),
@@ -280,7 +280,7 @@ static void users_unmap_their_own(void **state)
 
 	if (geteuid())
 		skip();
-	place->rig->options.rootmode = 01777;
+	place->means.rootmode = 01777;
 	root = reach(place, 0);
 	user = reach(place, UID);
 	other = reach(place, UID + 1);
@@ -315,7 +315,7 @@ static void making_takes_the_right_to_write_the_root(void **state)
 		int root = reach(place, 0), user = reach(place, UID);
 		const char *message = modes[i].user ? NULL : "user 12345 may not make mappings";
 
-		place->rig->options.rootmode = modes[i].rootmode;
+		place->means.rootmode = modes[i].rootmode;
 		assert_int_equal(
 			ask(place, user, "{\"map\":" ANONYMOUS ",\"name\":\"x\"}", message),
 			modes[i].user ? 0 : EACCES);

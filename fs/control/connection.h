@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * connection.h - one peer of the socket: its packets in, its answers out
+ *
+ * A connection asks one question at a time and is not read while its answer is being made. One that
+ * does not take its answers is closed. A connection whose first packet is one of a library (wire.h)
+ * is handed over to release.c.
+ */
+#ifndef PMEM2FS_CONTROL_CONNECTION_H
+#define PMEM2FS_CONTROL_CONNECTION_H
+
+#include "base/watch.h"
+#include "control/question.h"
+#include <stdbool.h>
+
+struct releases;
+
+/* What all connections of a server share; all of it outlives them. */
+struct connection_means {
+	const struct question_means *question;
+	struct releases *releases; /* takes the connections of libraries */
+	int epoll;                 /* watches the connections */
+	char *packet;              /* CONTROL_MAX_BYTES, for the packet that is being read */
+};
+
+struct connection {
+	struct watch watch;      /* its descriptor is closed by connection_hang_up */
+	struct connection *next; /* of the server's; the server's alone */
+	const struct connection_means *means;
+	struct question question;
+	bool library;  /* by its first packet, when it came */
+	bool had_some; /* packets */
+	bool busy;     /* an answer is being made */
+	bool gone;     /* to be freed when not busy */
+};
+
+/* Begins to read from `fd`, which the connection owns unless that fails. NULL: out of memory. */
+struct connection *connection_new(const struct connection_means *means, int fd,
+				  const struct ucred *peer, bool library);
+
+/* Closes it and gives up what its question has not begun. Once is enough. */
+void connection_hang_up(struct connection *connection);
+
+/* The connection has gone and nothing will use it: it may be freed. */
+bool connection_is_over(const struct connection *connection);
+void connection_free(struct connection *connection);
+
+/* Is `packet` the begin of what a library sends first? */
+bool connection_is_library(const void *packet, size_t length);
+
+#endif

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * question.c - see question.h
+ *
+ * Decides nothing but whether the question has the form of control.h and whether the peer may
+ * create: the rest is said by the modules that it calls.
+ */
+#include "control/question.h"
+#include "base/clock.h"
+#include "base/container_of.h"
+#include "base/escape.h"
+#include "base/json_fields.h"
+#include "catalog/catalog.h"
+#include "catalog/events.h"
+#include "change/mapper.h"
+#include "fuse/invalidate.h"
+#include "protocol/control.h"
+#include "scan/process_table.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define UNMAP_SECONDS     10
+#define UNMAP_SECONDS_MIN 0.3 /* as rm: less gives the keeper no chance */
+#define TIMEOUT_MAX       86400.0
+
+void question_answer(struct question *question, int error, const char *why)
+{
+	json_t *message = json_pack("{s:i}", "errno", error);
+
+	if (error)
+		json_field_bytes(message, "message", why);
+	question->answer(question, message);
+}
+
+/* The name in `json` under `key`, as bytes, to be freed; NULL when it cannot be one. */
+static char *get_name(const json_t *json, const char *key)
+{
+	const char *encoding = json_string_value(json_object_get(json, "name_encoding"));
+	const char *text = json_string_value(json_object_get(json, key));
+	char *name;
+
+	if (!text || (encoding && strcmp(encoding, "escaped") != 0))
+		return NULL;
+	name = encoding ? escape_decode(text) : strdup(text);
+	if (name && (!*name || strlen(name) > NAME_LENGTH_MAX || strchr(name, '/') ||
+		     !strcmp(name, ".") || !strcmp(name, ".."))) {
+		free(name);
+		return NULL;
+	}
+	return name;
+}
+
+static void carry_out_hello(struct question *question)
+{
+	json_t *message = json_pack("{s:i, s:s}", "errno", 0, "version", PMEM2FS_VERSION);
+
+	json_field_bytes(message, "mountpoint", question->means->mountpoint);
+	question->answer(question, message);
+}
+
+/* May the peer make files in the root directory, as the kernel would decide it by its mode? */
+static bool may_create(const struct question *question)
+{
+	unsigned mode = question->means->rootmode;
+	gid_t groups[1024];
+	socklen_t size = sizeof(groups);
+
+	if (!question->peer.uid)
+		return true;
+	if (question->peer.uid == geteuid())
+		return mode & 0200;
+	if (question->peer.gid == getegid())
+		return mode & 0020;
+	if (!getsockopt(question->socket, SOL_SOCKET, SO_PEERGROUPS, groups, &size))
+		for (size_t i = 0; i < size / sizeof(*groups); i++)
+			if (groups[i] == getegid())
+				return mode & 0020;
+	return mode & 0002;
+}
+
+static void change_finished(void *arg, int error, const char *why)
+{
+	question_answer(arg, error, why);
+}
+
+static void carry_out_map(struct question *question, const json_t *json, int fd)
+{
+	struct service *service = question->means->service;
+	char reason[REQUEST_WHY_LENGTH], why[MAPPER_WHY_LENGTH];
+	char *name = get_name(json, "name");
+	struct request request;
+	int error;
+
+	if (!name) {
+		question_answer(question, EINVAL, "bad request: \"name\" is no file name");
+		goto close_fd;
+	}
+	if (!may_create(question)) {
+		snprintf(why, sizeof(why), "%s: user %u may not make mappings (rootmode=)", name,
+			 question->peer.uid);
+		error = -EACCES;
+		goto failed;
+	}
+	error = request_from_json(json_object_get(json, "map"), fd >= 0, &request, reason);
+	if (!error && !request.anonymous && fd < 0) {
+		request_clear(&request);
+		snprintf(reason, sizeof(reason), "no descriptor came with it");
+		error = -EINVAL;
+	}
+	if (error) {
+		snprintf(why, sizeof(why), "%s: bad request: %s", name, reason);
+		goto failed;
+	}
+	mapper_map(service, name, &request, question->peer.uid, question->peer.gid, NULL, fd,
+		   question->peer.pid, change_finished, question, &question->map_job);
+	free(name);
+	return;
+failed:
+	mapper_failed(service, "map", name, question->peer.uid, -error, why);
+	question_answer(question, -error, why);
+	free(name);
+close_fd:
+	if (fd >= 0)
+		close(fd);
+}
+
+static void unmap_finished(void *arg, int error, const char *why)
+{
+	struct question *question = arg;
+
+	if (!error)
+		invalidate_name(question->means->service, question->name);
+	free(question->name);
+	question->name = NULL;
+	question_answer(question, error, why);
+}
+
+/*
+ * The mapping that `json` names under `key`, and how long to wait, in nanoseconds. NULL: the
+ * question has been answered.
+ */
+static struct mapping *get_mapping(struct question *question, const json_t *json, const char *key,
+				   uint64_t *patience)
+{
+	const json_t *timeout = json_object_get(json, "timeout");
+	double seconds = timeout ? json_number_value(timeout) : UNMAP_SECONDS;
+	char *name = get_name(json, key);
+	struct mapping *mapping = NULL;
+	char why[MAPPER_WHY_LENGTH];
+
+	if (!name || (timeout && !json_is_number(timeout)) ||
+	    !(seconds >= 0 && seconds <= TIMEOUT_MAX)) {
+		question_answer(question, EINVAL, "bad request: no name or no sensible timeout");
+	} else {
+		mapping = catalog_find(question->means->catalog, name);
+		snprintf(why, sizeof(why), "%s: no such mapping", name);
+		if (!mapping)
+			question_answer(question, ENOENT, why);
+	}
+	free(name);
+	if (seconds < UNMAP_SECONDS_MIN)
+		seconds = UNMAP_SECONDS_MIN;
+	*patience = (uint64_t)(seconds * CLOCK_SECOND);
+	return mapping;
+}
+
+static void carry_out_unmap(struct question *question, const json_t *json)
+{
+	struct mapping *mapping;
+	uint64_t patience;
+
+	mapping = get_mapping(question, json, "unmap", &patience);
+	if (!mapping)
+		return;
+	question->name = strdup(mapping_name(mapping));
+	if (!question->name) {
+		question_answer(question, ENOMEM, "out of memory");
+		return;
+	}
+	mapper_unmap(question->means->service, mapping, question->peer.uid, patience,
+		     unmap_finished, question, &question->change_job);
+}
+
+static void carry_out_unmap_range(struct question *question, const json_t *json)
+{
+	const json_t *offset = json_object_get(json, "offset");
+	const json_t *length = json_object_get(json, "length");
+	struct mapping *mapping;
+	uint64_t patience;
+
+	/* One that is missing may be misspelled. */
+	if (!json_is_integer(offset) || json_integer_value(offset) < 0 ||
+	    !(json_is_null(length) ||
+	      (json_is_integer(length) && json_integer_value(length) >= 0))) {
+		question_answer(question, EINVAL, "bad request: no sensible offset or length");
+		return;
+	}
+	mapping = get_mapping(question, json, "unmap_range", &patience);
+	if (mapping)
+		mapper_unmap_range(question->means->service, mapping,
+				   (uint64_t)json_integer_value(offset),
+				   json_is_null(length) ? MAPPER_TO_THE_END
+							: (uint64_t)json_integer_value(length),
+				   question->peer.uid, patience, change_finished, question);
+}
+
+static void carry_out_events(struct question *question)
+{
+	int error = events_subscribe(question->means->events, question->socket, question->peer.uid);
+
+	question_answer(question, -error, "out of memory");
+}
+
+static void scan_ended(struct waiter *waiter)
+{
+	struct question *question = container_of(waiter, struct question, scan);
+	bool complete = process_table_complete(question->means->process_table);
+
+	question->answer(question, json_pack("{s:i, s:b}", "errno", 0, "complete", complete));
+}
+
+static void carry_out_look(struct question *question)
+{
+	question->scan.wake = scan_ended;
+	switch (process_table_scan(question->means->process_table, true, &question->scan)) {
+	case 0:
+		break;
+	case 1:
+		scan_ended(&question->scan);
+		break;
+	default:
+		question_answer(question, ENOMEM, "out of memory");
+	}
+}
+
+void question_carry_out(struct question *question, const char *text, size_t length, int fd)
+{
+	json_t *json = NULL;
+
+	/* jansson takes a NUL behind a number for white space. */
+	if (!memchr(text, '\0', length))
+		json = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
+
+	if (json_object_get(json, "unmap") && json_object_get(json, "unmap_range")) {
+		question_answer(question, EINVAL, "unmap and unmap_range are two questions");
+	} else if (json_object_get(json, "map")) {
+		carry_out_map(question, json, fd);
+		fd = -1;
+	} else if (json_object_get(json, "unmap")) {
+		carry_out_unmap(question, json);
+	} else if (json_object_get(json, "unmap_range")) {
+		carry_out_unmap_range(question, json);
+	} else if (json_object_get(json, "look")) {
+		carry_out_look(question);
+	} else if (json_object_get(json, "events")) {
+		carry_out_events(question);
+	} else if (json_object_get(json, "hello")) {
+		carry_out_hello(question);
+	} else {
+		question_answer(question, EINVAL, "not a question that this daemon knows");
+	}
+	if (fd >= 0)
+		close(fd);
+	json_decref(json);
+}
+
+bool question_abandon(struct question *question)
+{
+	bool abandoned = question->map_job || question->change_job;
+
+	events_unsubscribe(question->means->events, question->socket);
+	if (question->map_job)
+		mapper_abandon(question->map_job);
+	if (question->change_job)
+		mapper_withdraw(question->change_job);
+	return abandoned;
+}
+
+void question_clear(struct question *question)
+{
+	free(question->name);
+	question->name = NULL;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * question.h - one question of control.h: parsed, carried out, answered
+ *
+ * Knows nothing of connections and packets: whoever asks embeds a struct question, which serves one
+ * question after the other.
+ */
+#ifndef PMEM2FS_CONTROL_QUESTION_H
+#define PMEM2FS_CONTROL_QUESTION_H
+
+#include "base/waiter.h"
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+/* What the questions need of the worker; all of it outlives them. */
+struct question_means {
+	struct service *service;
+	struct catalog *catalog;
+	struct events *events;
+	struct process_table *process_table;
+	const char *mountpoint;
+	unsigned rootmode; /* permissions of the root directory */
+};
+
+struct question {
+	/* Set by its owner. */
+	const struct question_means *means;
+	struct ucred peer; /* who asks, as the kernel says */
+	int socket;        /* through which it is asked; events are sent there */
+	/* Called once for each question. Takes ownership of `message`, NULL when memory ran out. */
+	void (*answer)(struct question *question, json_t *message);
+
+	/* Of the question that is being carried out; NULL where it is of another kind. */
+	struct map_job *map_job;       /* a mapping that is being made */
+	struct change_job *change_job; /* a mapping that another process is asked to release */
+	char *name;                    /* of the mapping that is being unmapped */
+	struct waiter scan;
+};
+
+/*
+ * Carries out the question in `text` and answers it, now or later. `fd` came along, or is -1; takes
+ * ownership of it.
+ */
+void question_carry_out(struct question *question, const char *text, size_t length, int fd);
+
+/* Answers 0, or a positive errno with the reason. */
+void question_answer(struct question *question, int error, const char *why);
+
+/*
+ * The peer has gone: it gets no more events. True: what was being carried out is given up and will
+ * not be answered; false: what is being carried out, if anything, will be.
+ */
+bool question_abandon(struct question *question);
+
+/* Frees what a question holds; none is being carried out. */
+void question_clear(struct question *question);
+
+#endif
