@@ -27,8 +27,7 @@ struct service {
 	struct releases *releases;
 	struct device_monitor *device_monitor;
 	struct fuse_session *session;
-	uint64_t capacity;             /* bytes of pmem of this host */
-	uint64_t capacity_checked;     /* clock_now(), 0: never */
+	struct capacity *capacity;
 	struct interruptible *pending; /* of interrupts.c */
 	char *readdir_buffer;          /* of readdir.c */
 	size_t readdir_room;           /* its bytes */

@@ -21,6 +21,7 @@
 #include "control/server.h"
 #include "facts/device_monitor.h"
 #include "facts/facts_cache.h"
+#include "fuse/capacity.h"
 #include "fuse/create.h"
 #include "fuse/drafts.h"
 #include "fuse/interrupts.h"
@@ -128,10 +129,12 @@ static int begin_service(struct service *service, const struct options *options,
 	service->openers = pool_new(wake, OPENS_PER_USER, OPENS, OPENS_WAITING);
 	service->helpers = pool_new(wake, 1, LANES, HELPERS_WAITING);
 	service->drafts = drafts_new();
+	if (service->helpers)
+		service->capacity = capacity_new(service->helpers, LANE_CAPACITY);
 	service->events = events_new();
 	service->keeper = keeper_link_new(WORKER_FD_COMMANDS);
 	if (!service->catalog || !service->openers || !service->helpers || !service->drafts ||
-	    !service->events || !service->keeper)
+	    !service->capacity || !service->events || !service->keeper)
 		return -ENOMEM;
 	service->facts_cache =
 		facts_cache_new(service->catalog, service->events, service->helpers, getppid());

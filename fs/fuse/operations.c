@@ -12,11 +12,11 @@
 #include "base/clock.h"
 #include "base/container_of.h"
 #include "base/log.h"
-#include "base/pool.h"
 #include "catalog/catalog.h"
 #include "change/mapper.h"
 #include "facts/facts_cache.h"
 #include "fuse/attributes.h"
+#include "fuse/capacity.h"
 #include "fuse/create.h"
 #include "fuse/interrupts.h"
 #include "fuse/readdir.h"
@@ -309,9 +309,15 @@ static void op_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 		fuse_reply_err(req, ENOTDIR);
 }
 
-static void reply_statfs(fuse_req_t req)
+struct statfs_wait {
+	struct capacity_query query;
+	fuse_req_t req;
+};
+
+static void reply_statfs(struct capacity_query *query)
 {
-	struct service *service = service_of(req);
+	struct statfs_wait *wait = container_of(query, struct statfs_wait, query);
+	struct service *service = service_of(wait->req);
 	struct catalog_totals totals = catalog_totals(service->catalog);
 	uint64_t mapped = totals.pmem_bytes;
 	struct statvfs st = {
@@ -320,60 +326,27 @@ static void reply_statfs(fuse_req_t req)
 		.f_namemax = NAME_LENGTH_MAX,
 	};
 
-	if (mapped > service->capacity) /* what is mapped twice is used once */
-		mapped = service->capacity;
-	st.f_blocks = service->capacity / STATFS_BLOCK;
-	st.f_bfree = st.f_bavail = (service->capacity - mapped) / STATFS_BLOCK;
+	if (mapped > query->bytes) /* what is mapped twice is used once */
+		mapped = query->bytes;
+	st.f_blocks = query->bytes / STATFS_BLOCK;
+	st.f_bfree = st.f_bavail = (query->bytes - mapped) / STATFS_BLOCK;
 	st.f_files = service->options->max + totals.foreign;
 	if (totals.entries < service->options->max)
 		st.f_ffree = st.f_favail = service->options->max - totals.entries;
-	fuse_reply_statfs(req, &st);
-}
-
-struct capacity_task {
-	struct task task;
-	fuse_req_t req;
-	uint64_t bytes;
-};
-
-static void look_at_capacity(struct task *task)
-{
-	struct capacity_task *capacity = container_of(task, struct capacity_task, task);
-
-	if (pmem2fs_host_capacity(&capacity->bytes))
-		capacity->bytes = 0;
-}
-
-static void capacity_known(struct task *task)
-{
-	struct capacity_task *capacity = container_of(task, struct capacity_task, task);
-	struct service *service = service_of(capacity->req);
-
-	service->capacity = capacity->bytes;
-	service->capacity_checked = clock_now();
-	reply_statfs(capacity->req);
-	free(capacity);
+	fuse_reply_statfs(wait->req, &st);
+	free(wait);
 }
 
 static void op_statfs(fuse_req_t req, fuse_ino_t id)
 {
-	struct service *service = service_of(req);
-	struct capacity_task *capacity;
+	struct statfs_wait *wait = malloc(sizeof(*wait));
 
 	(void)id;
-	if (service->capacity_checked &&
-	    clock_now() - service->capacity_checked < FACTS_CACHE_FRESH) {
-		reply_statfs(req);
-		return;
-	}
-	capacity = calloc(1, sizeof(*capacity));
-	if (capacity) {
-		capacity->req = req;
-		capacity->task = (struct task){
-			.lane = LANE_CAPACITY, .run = look_at_capacity, .done = capacity_known};
-		if (!pool_submit(service->helpers, &capacity->task))
+	if (wait) {
+		*wait = (struct statfs_wait){.query = {.known = reply_statfs}, .req = req};
+		if (!capacity_request(service_of(req)->capacity, &wait->query))
 			return;
-		free(capacity);
+		free(wait);
 	}
 	fuse_reply_err(req, ENOMEM);
 }
