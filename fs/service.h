@@ -8,6 +8,8 @@
 #define PMEM2FS_SERVICE_H
 
 #include "base/stuck_threads.h"
+#include "fuse/interrupts.h"
+#include "fuse/invalidate.h"
 #include "options.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,13 +28,12 @@ struct service {
 	struct process_table *process_table;
 	struct releases *releases;
 	struct device_monitor *device_monitor;
-	struct fuse_session *session;
 	struct capacity *capacity;
-	struct interruptible *pending; /* of interrupts.c */
-	char *readdir_buffer;          /* of readdir.c */
-	size_t readdir_room;           /* its bytes */
-	bool interrupted;              /* one of them is */
-	bool initialized;              /* the kernel has said hello */
+	struct invalidate invalidate;
+	struct interrupts interrupts;
+	char *readdir_buffer; /* of readdir.c */
+	size_t readdir_room;  /* its bytes */
+	bool initialized;     /* the kernel has said hello */
 };
 
 /* One thread each. */

@@ -61,6 +61,7 @@ struct worker {
 	struct fuse_buf request; /* libfuse's */
 	struct question_means questions;
 	struct server *server;
+	struct fuse_session *session;
 	bool ended, announced;
 };
 
@@ -68,7 +69,7 @@ struct worker {
 static void fuse_ready(struct watch *watch, uint32_t events)
 {
 	struct worker *worker = container_of(watch, struct worker, fuse);
-	struct fuse_session *session = worker->service.session;
+	struct fuse_session *session = worker->session;
 	int n;
 
 	(void)events;
@@ -77,7 +78,7 @@ static void fuse_ready(struct watch *watch, uint32_t events)
 		return;
 	if (n > 0) {
 		fuse_session_process_buf(session, &worker->request);
-		interrupts_deliver(&worker->service);
+		interrupts_deliver(&worker->service.interrupts);
 	}
 	if (n <= 0 || fuse_session_exited(session)) /* unmounted */
 		worker->ended = true;
@@ -149,13 +150,18 @@ static int begin_session(struct worker *worker)
 	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
 	char fd[32];
 
-	worker->service.session =
+	worker->session =
 		fuse_session_new(&args, &operations, sizeof(operations), &worker->service);
 	fuse_opt_free_args(&args);
-	if (!worker->service.session)
+	if (!worker->session)
 		return -ENOMEM;
+	worker->service.invalidate = (struct invalidate){
+		.session = worker->session,
+		.helpers = worker->service.helpers,
+		.lane = LANE_INVALIDATE,
+	};
 	snprintf(fd, sizeof(fd), "/dev/fd/%d", WORKER_FD_FUSE);
-	if (fuse_session_mount(worker->service.session, fd))
+	if (fuse_session_mount(worker->session, fd))
 		return -EIO;
 	return fcntl(WORKER_FD_FUSE, F_SETFL, O_NONBLOCK) ? -errno : 0;
 }
@@ -198,6 +204,7 @@ static int begin(struct worker *worker, const struct options *options, unsigned 
 		.catalog = worker->service.catalog,
 		.events = worker->service.events,
 		.process_table = worker->service.process_table,
+		.invalidate = &worker->service.invalidate,
 		.mountpoint = options->mountpoint,
 		.rootmode = options->rootmode,
 	};

@@ -81,7 +81,7 @@ static void unmapped(struct change_job *job, struct mapping *mapping)
 
 	events_unmapped(service->events, mapping);
 	if (late)
-		invalidate_name(service, mapping_name(mapping));
+		invalidate_name(&service->invalidate, mapping_name(mapping));
 	log_debug("%s: unmapped%s", mapping_name(mapping), late ? ", late" : "");
 	catalog_remove(service->catalog, mapping);
 	change_answer(job, 0, "%s", "");
@@ -137,7 +137,7 @@ static void unmapped_range(struct change_job *job, struct mapping *mapping)
 		mapping_set_unchecked(mapping);
 	}
 	events_unmapped_range(service->events, mapping, command->offset, end - command->offset);
-	invalidate_name(service, mapping_name(mapping));
+	invalidate_name(&service->invalidate, mapping_name(mapping));
 	log_debug("%s: unmapped %" PRIu64 " bytes at offset %" PRIu64, mapping_name(mapping),
 		  end - command->offset, command->offset);
 	change_answer(job, 0, "%s", "");
@@ -155,9 +155,9 @@ static void renamed(struct change_job *job, struct mapping *mapping)
 	} else {
 		events_renamed(service->events, mapping, old_name);
 		if (!job->finished) /* the kernel was told that nothing happens */
-			invalidate_name(service, old_name);
+			invalidate_name(&service->invalidate, old_name);
 		/* It keeps the old document under the new name otherwise, for a second. */
-		invalidate_name(service, mapping_name(mapping));
+		invalidate_name(&service->invalidate, mapping_name(mapping));
 		change_answer(job, 0, "%s", "");
 	}
 	free(old_name);

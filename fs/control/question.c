@@ -132,7 +132,7 @@ static void unmap_finished(void *arg, int error, const char *why)
 	struct question *question = arg;
 
 	if (!error)
-		invalidate_name(question->means->service, question->name);
+		invalidate_name(question->means->invalidate, question->name);
 	free(question->name);
 	question->name = NULL;
 	question_answer(question, error, why);

@@ -20,6 +20,7 @@ struct question_means {
 	struct catalog *catalog;
 	struct events *events;
 	struct process_table *process_table;
+	const struct invalidate *invalidate;
 	const char *mountpoint;
 	unsigned rootmode; /* permissions of the root directory */
 };

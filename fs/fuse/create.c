@@ -74,7 +74,7 @@ void create_file(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mod
 static void end_draft(struct service *service, struct draft *draft, int error)
 {
 	draft_end(service->drafts, draft, error);
-	invalidate_name(service, draft->name);
+	invalidate_name(&service->invalidate, draft->name);
 }
 
 /* A WRITE whose answer waits for the request to be carried out. */
@@ -127,7 +127,7 @@ void create_expired(void *arg, const struct draft *draft)
 
 	report_request(service, draft, ETIMEDOUT,
 		       draft->scan.seen ? "it was never finished" : "nothing was ever written");
-	invalidate_name(service, draft->name);
+	invalidate_name(&service->invalidate, draft->name);
 }
 
 /* The request is complete: the reply waits for what comes of it. */
@@ -159,7 +159,7 @@ static void carry_out(fuse_req_t req, struct draft *draft, size_t size)
 	write->draft = draft;
 	write->size = size;
 	draft->identity = NULL;
-	interrupts_begin(&write->pending);
+	interrupts_begin(&service->interrupts, &write->pending);
 	mapper_map(service, draft->name, &request, draft->uid, draft->gid, identity, -1, 0,
 		   write_finished, write, &write->job);
 }
@@ -192,7 +192,7 @@ void create_write(fuse_req_t req, fuse_ino_t id, const char *text, size_t size, 
 	} else if (result < 0) {
 		if (open) { /* once per request */
 			report_request(service, draft, -result, why);
-			invalidate_name(service, draft->name);
+			invalidate_name(&service->invalidate, draft->name);
 		}
 		fuse_reply_err(req, -result);
 	} else {

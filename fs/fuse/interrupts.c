@@ -6,26 +6,25 @@
 #include "fuse/interrupts.h"
 #include <fuse_lowlevel.h>
 
-/* libfuse holds locks here: only take note. */
-static void note(fuse_req_t req, void *data)
+/* libfuse holds locks here, so that this may only take note. */
+static void note_interrupt(fuse_req_t req, void *data)
 {
 	struct interruptible *pending = data;
-	struct service *service = fuse_req_userdata(req);
 
+	(void)req;
 	pending->interrupted = true;
-	service->interrupted = true;
+	pending->all->interrupted = true;
 }
 
-void interrupts_begin(struct interruptible *pending)
+void interrupts_begin(struct interrupts *interrupts, struct interruptible *pending)
 {
-	struct service *service = fuse_req_userdata(pending->req);
-
-	pending->next = service->pending;
-	pending->link = &service->pending;
+	pending->all = interrupts;
+	pending->next = interrupts->first;
+	pending->link = &interrupts->first;
 	if (pending->next)
 		pending->next->link = &pending->next;
-	service->pending = pending;
-	fuse_req_interrupt_func(pending->req, note, pending);
+	interrupts->first = pending;
+	fuse_req_interrupt_func(pending->req, note_interrupt, pending);
 }
 
 void interrupts_end(struct interruptible *pending)
@@ -35,14 +34,14 @@ void interrupts_end(struct interruptible *pending)
 		pending->next->link = pending->link;
 }
 
-void interrupts_deliver(struct service *service)
+void interrupts_deliver(struct interrupts *interrupts)
 {
 	struct interruptible *pending, *next;
 
-	if (!service->interrupted)
+	if (!interrupts->interrupted)
 		return;
-	service->interrupted = false;
-	for (pending = service->pending; pending; pending = next) {
+	interrupts->interrupted = false;
+	for (pending = interrupts->first; pending; pending = next) {
 		next = pending->next;
 		if (pending->interrupted)
 			pending->give_up(pending);

@@ -23,7 +23,7 @@ static void send_notice(struct task *task)
 {
 	struct notice *notice = container_of(task, struct notice, task);
 
-	/* A name that the kernel does not know gives an error, which is as good. */
+	/* A name that the kernel does not know gives an error, which does no harm. */
 	fuse_lowlevel_notify_inval_entry(notice->session, CATALOG_ROOT, notice->name,
 					 notice->length);
 }
@@ -33,19 +33,19 @@ static void free_notice(struct task *task)
 	free(task);
 }
 
-void invalidate_name(struct service *service, const char *name)
+void invalidate_name(const struct invalidate *invalidate, const char *name)
 {
 	size_t length = strlen(name);
 	struct notice *notice = malloc(sizeof(*notice) + length + 1);
 
 	if (notice) {
 		*notice = (struct notice){
-			.task = {.lane = LANE_INVALIDATE, .run = send_notice, .done = free_notice},
-			.session = service->session,
+			.task = {.lane = invalidate->lane, .run = send_notice, .done = free_notice},
+			.session = invalidate->session,
 			.length = length,
 		};
 		memcpy(notice->name, name, length + 1);
-		if (!pool_submit(service->helpers, &notice->task))
+		if (!pool_submit(invalidate->helpers, &notice->task))
 			return;
 		free(notice);
 	}

@@ -268,7 +268,7 @@ static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	}
 	unlink->pending.req = req;
 	unlink->pending.give_up = unlink_give_up;
-	interrupts_begin(&unlink->pending);
+	interrupts_begin(&service->interrupts, &unlink->pending);
 	mapper_unmap(service, mapping, fuse_req_ctx(req)->uid, MAPPER_RESPITE, unlink_finished,
 		     unlink, &unlink->job);
 }

@@ -88,6 +88,8 @@ struct rig *rig_new(void)
 	service->catalog = catalog_new(0);
 	service->openers = pool_new(rig->wake, 4, 16, 100);
 	service->helpers = pool_new(rig->wake, 1, 3, 1000);
+	service->invalidate =
+		(struct invalidate){.helpers = service->helpers, .lane = LANE_INVALIDATE};
 	service->drafts = drafts_new();
 	service->events = events_new();
 	service->keeper = keeper_link_new(ends[0]);

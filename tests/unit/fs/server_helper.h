@@ -76,6 +76,7 @@ static inline int begin(void **state)
 		.catalog = place->rig->service.catalog,
 		.events = place->rig->service.events,
 		.process_table = &place->process_table,
+		.invalidate = &place->rig->service.invalidate,
 		.mountpoint = "/mnt",
 		.rootmode = 0755,
 	};
