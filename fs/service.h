@@ -8,12 +8,8 @@
 #define PMEM2FS_SERVICE_H
 
 #include "base/stuck_threads.h"
-#include "fuse/interrupts.h"
 #include "fuse/invalidate.h"
 #include "options.h"
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 struct service {
 	const struct options *options;
@@ -23,17 +19,11 @@ struct service {
 	struct pmem2fs_table *table; /* the keeper's */
 	struct pool *openers;        /* lane: the user */
 	struct pool *helpers;        /* lane: enum helper_lane, one thread each */
-	struct drafts *drafts;
 	struct events *events;
 	struct process_table *process_table;
 	struct releases *releases;
 	struct device_monitor *device_monitor;
-	struct capacity *capacity;
 	struct invalidate invalidate;
-	struct interrupts interrupts;
-	char *readdir_buffer; /* of readdir.c */
-	size_t readdir_room;  /* its bytes */
-	bool initialized;     /* the kernel has said hello */
 };
 
 /* One thread each. */

@@ -24,6 +24,7 @@
 #include "fuse/capacity.h"
 #include "fuse/create.h"
 #include "fuse/drafts.h"
+#include "fuse/filesystem.h"
 #include "fuse/interrupts.h"
 #include "fuse/operations.h"
 #include "libpmem2fs.h"
@@ -56,6 +57,7 @@
 
 struct worker {
 	struct service service;
+	struct filesystem filesystem;
 	int epoll, wake;
 	struct watch fuse, keeper, pools;
 	struct fuse_buf request; /* libfuse's */
@@ -78,7 +80,7 @@ static void fuse_ready(struct watch *watch, uint32_t events)
 		return;
 	if (n > 0) {
 		fuse_session_process_buf(session, &worker->request);
-		interrupts_deliver(&worker->service.interrupts);
+		interrupts_deliver(&worker->filesystem.interrupts);
 	}
 	if (n <= 0 || fuse_session_exited(session)) /* unmounted */
 		worker->ended = true;
@@ -129,13 +131,10 @@ static int begin_service(struct service *service, const struct options *options,
 	service->catalog = catalog_new((uint64_t)number << NUMBERS_BITS);
 	service->openers = pool_new(wake, OPENS_PER_USER, OPENS, OPENS_WAITING);
 	service->helpers = pool_new(wake, 1, LANES, HELPERS_WAITING);
-	service->drafts = drafts_new();
-	if (service->helpers)
-		service->capacity = capacity_new(service->helpers, LANE_CAPACITY);
 	service->events = events_new();
 	service->keeper = keeper_link_new(WORKER_FD_COMMANDS);
-	if (!service->catalog || !service->openers || !service->helpers || !service->drafts ||
-	    !service->capacity || !service->events || !service->keeper)
+	if (!service->catalog || !service->openers || !service->helpers || !service->events ||
+	    !service->keeper)
 		return -ENOMEM;
 	service->facts_cache =
 		facts_cache_new(service->catalog, service->events, service->helpers, getppid());
@@ -151,7 +150,7 @@ static int begin_session(struct worker *worker)
 	char fd[32];
 
 	worker->session =
-		fuse_session_new(&args, &operations, sizeof(operations), &worker->service);
+		fuse_session_new(&args, &operations, sizeof(operations), &worker->filesystem);
 	fuse_opt_free_args(&args);
 	if (!worker->session)
 		return -ENOMEM;
@@ -164,6 +163,47 @@ static int begin_session(struct worker *worker)
 	if (fuse_session_mount(worker->session, fd))
 		return -EIO;
 	return fcntl(WORKER_FD_FUSE, F_SETFL, O_NONBLOCK) ? -errno : 0;
+}
+
+static int begin_filesystem(struct worker *worker, const struct options *options)
+{
+	struct service *service = &worker->service;
+
+	worker->filesystem = (struct filesystem){
+		.settings =
+			{
+				.mode = options->mode,
+				.rootmode = options->rootmode,
+				.timeout = options->timeout,
+				.max = options->max,
+			},
+		.service = service,
+		.catalog = service->catalog,
+		.facts_cache = service->facts_cache,
+		.process_table = service->process_table,
+		.capacity = capacity_new(service->helpers, LANE_CAPACITY),
+		.invalidate = &service->invalidate,
+		.drafts = drafts_new(),
+	};
+	return worker->filesystem.capacity && worker->filesystem.drafts ? 0 : -ENOMEM;
+}
+
+static int begin_server(struct worker *worker, const struct options *options)
+{
+	struct service *service = &worker->service;
+
+	worker->questions = (struct question_means){
+		.service = service,
+		.catalog = service->catalog,
+		.events = service->events,
+		.process_table = service->process_table,
+		.invalidate = &service->invalidate,
+		.mountpoint = options->mountpoint,
+		.rootmode = options->rootmode,
+	};
+	worker->server = server_new(&worker->questions, service->releases, worker->epoll,
+				    WORKER_FD_LISTENER);
+	return worker->server ? 0 : -ENOMEM;
 }
 
 static int begin(struct worker *worker, const struct options *options, unsigned number)
@@ -199,18 +239,8 @@ static int begin(struct worker *worker, const struct options *options, unsigned 
 	if (!worker->service.process_table || !worker->service.releases ||
 	    !worker->service.device_monitor)
 		return -ENOMEM;
-	worker->questions = (struct question_means){
-		.service = &worker->service,
-		.catalog = worker->service.catalog,
-		.events = worker->service.events,
-		.process_table = worker->service.process_table,
-		.invalidate = &worker->service.invalidate,
-		.mountpoint = options->mountpoint,
-		.rootmode = options->rootmode,
-	};
-	worker->server = server_new(&worker->questions, worker->service.releases, worker->epoll,
-				    WORKER_FD_LISTENER);
-	return worker->server ? 0 : -ENOMEM;
+	error = begin_filesystem(worker, options);
+	return error ? error : begin_server(worker, options);
 }
 
 /* Once the kernel has said hello, so that whoever started the daemon finds it serving. */
@@ -243,7 +273,7 @@ static int do_timers(struct worker *worker)
 	other = releases_expire(service->releases, now);
 	if (other < next)
 		next = other;
-	other = drafts_expire(service->drafts, now, create_expired, service);
+	other = drafts_expire(worker->filesystem.drafts, now, create_expired, &worker->filesystem);
 	if (other < next)
 		next = other;
 	if (next == UINT64_MAX)
@@ -279,7 +309,7 @@ static void loop(struct worker *worker)
 
 			watch->ready(watch, events[i].events);
 		}
-		if (worker->service.initialized && !worker->announced)
+		if (worker->filesystem.initialized && !worker->announced)
 			announce(worker);
 		server_sweep(worker->server);
 	}

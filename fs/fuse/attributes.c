@@ -14,13 +14,13 @@
 #define BLOCK    512  /* bytes of a unit of st_blocks */
 #define IO_BLOCK 4096 /* what read(2) is best done in */
 
-void attributes_root(const struct service *service, struct stat *st)
+void attributes_root(const struct filesystem *filesystem, struct stat *st)
 {
-	const struct timespec changed = catalog_changed(service->catalog);
+	const struct timespec changed = catalog_changed(filesystem->catalog);
 
 	*st = (struct stat){
 		.st_ino = CATALOG_ROOT,
-		.st_mode = S_IFDIR | service->options->rootmode,
+		.st_mode = S_IFDIR | filesystem->settings.rootmode,
 		.st_nlink = 2,
 		.st_uid = geteuid(),
 		.st_gid = getegid(),
@@ -31,7 +31,8 @@ void attributes_root(const struct service *service, struct stat *st)
 	};
 }
 
-void attributes_version(struct service *service, struct version *version, struct stat *st)
+void attributes_version(const struct filesystem *filesystem, struct version *version,
+			struct stat *st)
 {
 	struct pmem2fs_record record;
 	struct timespec created;
@@ -41,11 +42,11 @@ void attributes_version(struct service *service, struct version *version, struct
 	created.tv_nsec = (long)(record.created % CLOCK_SECOND);
 	*st = (struct stat){
 		.st_ino = version->number,
-		.st_mode = S_IFREG | service->options->mode,
+		.st_mode = S_IFREG | filesystem->settings.mode,
 		.st_nlink = 1,
 		.st_uid = record.uid,
 		.st_gid = record.gid,
-		.st_size = (off_t)version_document_size(service->catalog, version),
+		.st_size = (off_t)version_document_size(filesystem->catalog, version),
 		.st_blocks = (blkcnt_t)((version_mapped(version) + BLOCK - 1) / BLOCK),
 		.st_blksize = IO_BLOCK,
 		.st_atim = created,
@@ -69,7 +70,8 @@ void attributes_draft(const struct draft *draft, struct stat *st)
 
 /* How long the kernel may believe facts of that age, so that nobody sees any older than a second.
  */
-static double validity(const struct service *service, const struct mapping *mapping, uint64_t now)
+static double validity(const struct filesystem *filesystem, const struct mapping *mapping,
+		       uint64_t now)
 {
 	double left = 0;
 
@@ -78,32 +80,32 @@ static double validity(const struct service *service, const struct mapping *mapp
 	if (facts_cache_is_fresh(mapping, now))
 		left = (double)(FACTS_CACHE_FRESH - (now - mapping_checked(mapping))) /
 		       CLOCK_SECOND;
-	return left < service->options->timeout ? left : service->options->timeout;
+	return left < filesystem->settings.timeout ? left : filesystem->settings.timeout;
 }
 
 /* Counts a look-up: what is filled in must reach the kernel. */
-int attributes_entry(struct service *service, struct mapping *mapping, uint64_t now,
+int attributes_entry(const struct filesystem *filesystem, struct mapping *mapping, uint64_t now,
 		     struct fuse_entry_param *param)
 {
 	*param = (struct fuse_entry_param){0};
-	attributes_version(service, mapping_version(mapping), &param->attr);
+	attributes_version(filesystem, mapping_version(mapping), &param->attr);
 	if (!param->attr.st_size ||
-	    nodes_lookup(catalog_nodes(service->catalog), &mapping_version(mapping)->node))
+	    nodes_lookup(catalog_nodes(filesystem->catalog), &mapping_version(mapping)->node))
 		return -ENOMEM;
 	param->ino = mapping_version(mapping)->node.id;
-	param->entry_timeout = validity(service, mapping, now);
-	param->attr_timeout = service->options->timeout;
+	param->entry_timeout = validity(filesystem, mapping, now);
+	param->attr_timeout = filesystem->settings.timeout;
 	return 0;
 }
 
-void attributes_forget(struct service *service, uint64_t id, uint64_t count)
+void attributes_forget(const struct filesystem *filesystem, uint64_t id, uint64_t count)
 {
-	struct node *node = nodes_find(catalog_nodes(service->catalog), id);
+	struct node *node = nodes_find(catalog_nodes(filesystem->catalog), id);
 
-	if (!node || !nodes_forget(catalog_nodes(service->catalog), node, count))
+	if (!node || !nodes_forget(catalog_nodes(filesystem->catalog), node, count))
 		return;
 	if (node->kind == NODE_VERSION)
-		version_free(service->catalog, container_of(node, struct version, node));
+		version_free(filesystem->catalog, container_of(node, struct version, node));
 	else
-		draft_free(service->drafts, container_of(node, struct draft, node));
+		draft_free(filesystem->drafts, container_of(node, struct draft, node));
 }

@@ -9,6 +9,7 @@
 #include "base/container_of.h"
 #include "change/mapper.h"
 #include "fuse/attributes.h"
+#include "fuse/filesystem.h"
 #include "fuse/interrupts.h"
 #include "fuse/invalidate.h"
 #include <errno.h>
@@ -17,17 +18,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct service *service_of(fuse_req_t req)
-{
-	return fuse_req_userdata(req);
-}
-
 void create_refuse_write(fuse_req_t req, const struct version *version)
 {
 	char why[MAPPER_WHY_LENGTH];
 
 	snprintf(why, sizeof(why), "%s: cannot write: it is a mapping already", version->text);
-	mapper_failed(service_of(req), "map", version->text, fuse_req_ctx(req)->uid, EEXIST, why);
+	mapper_failed(filesystem_of(req)->service, "map", version->text, fuse_req_ctx(req)->uid,
+		      EEXIST, why);
 	fuse_reply_err(req, EEXIST);
 }
 
@@ -35,7 +32,7 @@ void create_file(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mod
 		 struct fuse_file_info *fi)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
-	struct service *service = service_of(req);
+	struct filesystem *filesystem = filesystem_of(req);
 	struct fuse_entry_param param = {0};
 	struct identity *identity;
 	struct draft *draft;
@@ -46,20 +43,21 @@ void create_file(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mod
 		fuse_reply_err(req, parent != CATALOG_ROOT ? ENOTDIR : ENAMETOOLONG);
 		return;
 	}
-	if (catalog_find(service->catalog, name)) {
+	if (catalog_find(filesystem->catalog, name)) {
 		fuse_reply_err(req, EEXIST);
 		return;
 	}
 	identity = identity_of_caller(ctx->pid, ctx->uid, ctx->gid);
-	error = identity ? drafts_add(service->drafts, name, ctx->uid, ctx->gid, identity, &draft)
-			 : -ENOMEM;
+	error = identity
+			? drafts_add(filesystem->drafts, name, ctx->uid, ctx->gid, identity, &draft)
+			: -ENOMEM;
 	if (error) {
 		free(identity);
 		fuse_reply_err(req, -error);
 		return;
 	}
-	if (nodes_lookup(catalog_nodes(service->catalog), &draft->node)) {
-		draft_free(service->drafts, draft);
+	if (nodes_lookup(catalog_nodes(filesystem->catalog), &draft->node)) {
+		draft_free(filesystem->drafts, draft);
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
@@ -67,14 +65,14 @@ void create_file(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mod
 	attributes_draft(draft, &param.attr);
 	fi->direct_io = 1; /* else the request would be read back from the page cache */
 	if (fuse_reply_create(req, &param, fi))
-		attributes_forget(service, param.ino, 1);
+		attributes_forget(filesystem, param.ino, 1);
 }
 
 /* The name does not lead to the draft any more: the kernel is to forget it, and so are we. */
-static void end_draft(struct service *service, struct draft *draft, int error)
+static void end_draft(struct filesystem *filesystem, struct draft *draft, int error)
 {
-	draft_end(service->drafts, draft, error);
-	invalidate_name(&service->invalidate, draft->name);
+	draft_end(filesystem->drafts, draft, error);
+	invalidate_name(filesystem->invalidate, draft->name);
 }
 
 /* A WRITE whose answer waits for the request to be carried out. */
@@ -90,7 +88,7 @@ static void write_end(struct pending_write *write, int error)
 	fuse_req_t req = write->pending.req;
 
 	interrupts_end(&write->pending);
-	end_draft(service_of(req), write->draft, error);
+	end_draft(filesystem_of(req), write->draft, error);
 	if (error)
 		fuse_reply_err(req, error);
 	else
@@ -112,28 +110,28 @@ static void write_give_up(struct interruptible *pending)
 	write_end(write, EINTR);
 }
 
-static void report_request(struct service *service, const struct draft *draft, int error,
+static void report_request(struct filesystem *filesystem, const struct draft *draft, int error,
 			   const char *reason)
 {
 	char why[MAPPER_WHY_LENGTH];
 
 	snprintf(why, sizeof(why), "%s: bad request: %s", draft->name, reason);
-	mapper_failed(service, "map", draft->name, draft->uid, error, why);
+	mapper_failed(filesystem->service, "map", draft->name, draft->uid, error, why);
 }
 
 void create_expired(void *arg, const struct draft *draft)
 {
-	struct service *service = arg;
+	struct filesystem *filesystem = arg;
 
-	report_request(service, draft, ETIMEDOUT,
+	report_request(filesystem, draft, ETIMEDOUT,
 		       draft->scan.seen ? "it was never finished" : "nothing was ever written");
-	invalidate_name(&service->invalidate, draft->name);
+	invalidate_name(filesystem->invalidate, draft->name);
 }
 
 /* The request is complete: the reply waits for what comes of it. */
 static void carry_out(fuse_req_t req, struct draft *draft, size_t size)
 {
-	struct service *service = service_of(req);
+	struct filesystem *filesystem = filesystem_of(req);
 	struct identity *identity = draft->identity;
 	struct pending_write *write;
 	struct request request;
@@ -142,15 +140,15 @@ static void carry_out(fuse_req_t req, struct draft *draft, size_t size)
 
 	error = request_parse(draft->text, draft->scan.seen, &request, why);
 	if (error) {
-		report_request(service, draft, -error, why);
-		end_draft(service, draft, -error);
+		report_request(filesystem, draft, -error, why);
+		end_draft(filesystem, draft, -error);
 		fuse_reply_err(req, -error);
 		return;
 	}
 	write = calloc(1, sizeof(*write));
 	if (!write) {
 		request_clear(&request);
-		end_draft(service, draft, ENOMEM);
+		end_draft(filesystem, draft, ENOMEM);
 		fuse_reply_err(req, ENOMEM);
 		return;
 	}
@@ -159,17 +157,17 @@ static void carry_out(fuse_req_t req, struct draft *draft, size_t size)
 	write->draft = draft;
 	write->size = size;
 	draft->identity = NULL;
-	interrupts_begin(&service->interrupts, &write->pending);
-	mapper_map(service, draft->name, &request, draft->uid, draft->gid, identity, -1, 0,
-		   write_finished, write, &write->job);
+	interrupts_begin(&filesystem->interrupts, &write->pending);
+	mapper_map(filesystem->service, draft->name, &request, draft->uid, draft->gid, identity, -1,
+		   0, write_finished, write, &write->job);
 }
 
 void create_write(fuse_req_t req, fuse_ino_t id, const char *text, size_t size, off_t offset,
 		  struct fuse_file_info *fi)
 {
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
-	struct service *service = service_of(req);
-	struct node *node = nodes_find(catalog_nodes(service->catalog), id);
+	struct filesystem *filesystem = filesystem_of(req);
+	struct node *node = nodes_find(catalog_nodes(filesystem->catalog), id);
 	struct draft *draft = container_of(node, struct draft, node);
 	char why[REQUEST_WHY_LENGTH];
 	bool open;
@@ -185,14 +183,14 @@ void create_write(fuse_req_t req, fuse_ino_t id, const char *text, size_t size, 
 		return;
 	}
 	open = draft->state == DRAFT_OPEN;
-	result = draft_write(service->drafts, draft, ctx->uid, ctx->gid, (uint64_t)offset, text,
+	result = draft_write(filesystem->drafts, draft, ctx->uid, ctx->gid, (uint64_t)offset, text,
 			     size, why);
 	if (result > 0) {
 		carry_out(req, draft, size);
 	} else if (result < 0) {
 		if (open) { /* once per request */
-			report_request(service, draft, -result, why);
-			invalidate_name(&service->invalidate, draft->name);
+			report_request(filesystem, draft, -result, why);
+			invalidate_name(filesystem->invalidate, draft->name);
 		}
 		fuse_reply_err(req, -result);
 	} else {

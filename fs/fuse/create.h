@@ -3,12 +3,11 @@
  * create.h - the operations that write a request to a new file, and those that try to write to a
  * mapping
  */
-#ifndef PMEM2FS_CREATE_H
-#define PMEM2FS_CREATE_H
+#ifndef PMEM2FS_FUSE_CREATE_H
+#define PMEM2FS_FUSE_CREATE_H
 
 #include "catalog/catalog.h"
 #include "fuse/drafts.h"
-#include "service.h"
 #include <fuse_lowlevel.h>
 
 void create_file(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
@@ -20,6 +19,6 @@ void create_write(fuse_req_t req, fuse_ino_t id, const char *text, size_t size, 
 void create_refuse_write(fuse_req_t req, const struct version *version);
 
 /* Nobody has written that draft for long. */
-void create_expired(void *service, const struct draft *draft);
+void create_expired(void *filesystem, const struct draft *draft);
 
 #endif

@@ -6,8 +6,8 @@
  * the only one who may write it. It ends by being complete, by an error, or by nobody writing for
  * DRAFT_SECONDS; then only the node is left, until the kernel forgets it. Knows nothing of FUSE.
  */
-#ifndef PMEM2FS_DRAFTS_H
-#define PMEM2FS_DRAFTS_H
+#ifndef PMEM2FS_FUSE_DRAFTS_H
+#define PMEM2FS_FUSE_DRAFTS_H
 
 #include "catalog/nodes.h"
 #include "host/identity.h"

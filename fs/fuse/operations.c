@@ -18,6 +18,7 @@
 #include "fuse/attributes.h"
 #include "fuse/capacity.h"
 #include "fuse/create.h"
+#include "fuse/filesystem.h"
 #include "fuse/interrupts.h"
 #include "fuse/readdir.h"
 #include "scan/process_table.h"
@@ -32,19 +33,14 @@
 #define STATFS_BLOCK 4096 /* bytes of a unit of df */
 #define LOOKUP_AHEAD 64   /* how many neighbours are looked at along with a mapping */
 
-static struct service *service_of(fuse_req_t req)
-{
-	return fuse_req_userdata(req);
-}
-
 static struct node *find_node(fuse_req_t req, fuse_ino_t id)
 {
-	return nodes_find(catalog_nodes(service_of(req)->catalog), id);
+	return nodes_find(catalog_nodes(filesystem_of(req)->catalog), id);
 }
 
 static void op_init(void *data, struct fuse_conn_info *conn)
 {
-	struct service *service = data;
+	struct filesystem *filesystem = data;
 
 	/* A size that the kernel sets to 0 by itself would have to be asked back: have it asked
 	 * first. */
@@ -54,17 +50,17 @@ static void op_init(void *data, struct fuse_conn_info *conn)
 	conn->want |= conn->capable & (FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_READDIRPLUS |
 				       FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS);
 	conn->max_write = 128 * 1024;
-	service->initialized = true;
+	filesystem->initialized = true;
 }
 
 static void reply_lookup(fuse_req_t req, struct mapping *mapping)
 {
 	struct fuse_entry_param param;
 
-	if (attributes_entry(service_of(req), mapping, clock_now(), &param))
+	if (attributes_entry(filesystem_of(req), mapping, clock_now(), &param))
 		fuse_reply_err(req, ENOMEM);
 	else if (fuse_reply_entry(req, &param))
-		attributes_forget(service_of(req), param.ino, 1);
+		attributes_forget(filesystem_of(req), param.ino, 1);
 }
 
 struct lookup_wait {
@@ -76,7 +72,7 @@ struct lookup_wait {
 static void lookup_end(struct waiter *waiter)
 {
 	struct lookup_wait *wait = container_of(waiter, struct lookup_wait, waiter);
-	struct mapping *mapping = catalog_find(service_of(wait->req)->catalog, wait->name);
+	struct mapping *mapping = catalog_find(filesystem_of(wait->req)->catalog, wait->name);
 
 	if (mapping)
 		reply_lookup(wait->req, mapping);
@@ -89,18 +85,18 @@ static void lookup_end(struct waiter *waiter)
 static void lookup_facts(struct waiter *waiter)
 {
 	struct lookup_wait *wait = container_of(waiter, struct lookup_wait, waiter);
-	struct service *service = service_of(wait->req);
-	struct mapping *mapping = catalog_find(service->catalog, wait->name);
+	struct filesystem *filesystem = filesystem_of(wait->req);
+	struct mapping *mapping = catalog_find(filesystem->catalog, wait->name);
 
 	waiter->wake = lookup_end;
 	if (!mapping || facts_cache_is_fresh(mapping, clock_now()) ||
-	    facts_cache_request(service->facts_cache, mapping, LOOKUP_AHEAD, waiter))
+	    facts_cache_request(filesystem->facts_cache, mapping, LOOKUP_AHEAD, waiter))
 		lookup_end(waiter);
 }
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct service *service = service_of(req);
+	struct filesystem *filesystem = filesystem_of(req);
 	struct lookup_wait *wait;
 	struct mapping *mapping;
 
@@ -110,7 +106,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		fuse_reply_err(req, parent != CATALOG_ROOT ? ENOTDIR : ENAMETOOLONG);
 		return;
 	}
-	mapping = catalog_find(service->catalog, name);
+	mapping = catalog_find(filesystem->catalog, name);
 	if (mapping && !mapping_process(mapping) && facts_cache_is_fresh(mapping, clock_now())) {
 		reply_lookup(req, mapping);
 		return;
@@ -124,41 +120,42 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	wait->req = req;
 	memcpy(wait->name, name, strlen(name) + 1);
 	if ((mapping && !mapping_process(mapping)) ||
-	    process_table_scan_name(service->process_table, name, &wait->waiter))
+	    process_table_scan_name(filesystem->process_table, name, &wait->waiter))
 		lookup_facts(&wait->waiter);
 }
 
 static void op_forget(fuse_req_t req, fuse_ino_t id, uint64_t count)
 {
-	attributes_forget(service_of(req), id, count);
+	attributes_forget(filesystem_of(req), id, count);
 	fuse_reply_none(req);
 }
 
 static void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
 {
 	for (size_t i = 0; i < count; i++)
-		attributes_forget(service_of(req), forgets[i].ino, forgets[i].nlookup);
+		attributes_forget(filesystem_of(req), forgets[i].ino, forgets[i].nlookup);
 	fuse_reply_none(req);
 }
 
 static void op_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
-	struct service *service = service_of(req);
+	struct filesystem *filesystem = filesystem_of(req);
 	struct node *node = find_node(req, id);
 	struct stat st;
 
 	(void)fi;
 	if (id == CATALOG_ROOT)
-		attributes_root(service, &st);
+		attributes_root(filesystem, &st);
 	else if (!node) {
 		fuse_reply_err(req, ESTALE);
 		return;
 	} else if (node->kind == NODE_VERSION)
-		attributes_version(service, container_of(node, struct version, node), &st);
+		attributes_version(filesystem, container_of(node, struct version, node), &st);
 	else
 		attributes_draft(container_of(node, struct draft, node), &st);
 	/* A draft changes with each write; the others tell when they change. */
-	fuse_reply_attr(req, &st, node && node->kind == NODE_DRAFT ? 0 : service->options->timeout);
+	fuse_reply_attr(req, &st,
+			node && node->kind == NODE_DRAFT ? 0 : filesystem->settings.timeout);
 }
 
 static void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int to_set,
@@ -210,8 +207,8 @@ static void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 		fuse_reply_buf(req, NULL, 0);
 		return;
 	}
-	text = version_document(service_of(req)->catalog, container_of(node, struct version, node),
-				&length);
+	text = version_document(filesystem_of(req)->catalog,
+				container_of(node, struct version, node), &length);
 	if (!text)
 		fuse_reply_err(req, ENOMEM);
 	else if ((size_t)offset >= length)
@@ -252,8 +249,8 @@ static void unlink_give_up(struct interruptible *pending)
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	struct service *service = service_of(req);
-	struct mapping *mapping = catalog_find(service->catalog, name);
+	struct filesystem *filesystem = filesystem_of(req);
+	struct mapping *mapping = catalog_find(filesystem->catalog, name);
 	struct pending_unlink *unlink;
 
 	(void)parent;
@@ -268,9 +265,9 @@ static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	}
 	unlink->pending.req = req;
 	unlink->pending.give_up = unlink_give_up;
-	interrupts_begin(&service->interrupts, &unlink->pending);
-	mapper_unmap(service, mapping, fuse_req_ctx(req)->uid, MAPPER_RESPITE, unlink_finished,
-		     unlink, &unlink->job);
+	interrupts_begin(&filesystem->interrupts, &unlink->pending);
+	mapper_unmap(filesystem->service, mapping, fuse_req_ctx(req)->uid, MAPPER_RESPITE,
+		     unlink_finished, unlink, &unlink->job);
 }
 
 static void rename_finished(void *arg, int error, const char *why)
@@ -282,8 +279,8 @@ static void rename_finished(void *arg, int error, const char *why)
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
 		      const char *new_name, unsigned flags)
 {
-	struct service *service = service_of(req);
-	struct mapping *mapping = catalog_find(service->catalog, name);
+	struct filesystem *filesystem = filesystem_of(req);
+	struct mapping *mapping = catalog_find(filesystem->catalog, name);
 
 	(void)parent;
 	(void)new_parent;
@@ -296,8 +293,8 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 	else if (!strcmp(name, new_name))
 		fuse_reply_err(req, 0);
 	else
-		mapper_rename(service, mapping, new_name, fuse_req_ctx(req)->uid, MAPPER_RESPITE,
-			      rename_finished, req);
+		mapper_rename(filesystem->service, mapping, new_name, fuse_req_ctx(req)->uid,
+			      MAPPER_RESPITE, rename_finished, req);
 }
 
 /* Answered, since a kernel that need not ask caches listings and never sees what is new. */
@@ -317,8 +314,8 @@ struct statfs_wait {
 static void reply_statfs(struct capacity_query *query)
 {
 	struct statfs_wait *wait = container_of(query, struct statfs_wait, query);
-	struct service *service = service_of(wait->req);
-	struct catalog_totals totals = catalog_totals(service->catalog);
+	struct filesystem *filesystem = filesystem_of(wait->req);
+	struct catalog_totals totals = catalog_totals(filesystem->catalog);
 	uint64_t mapped = totals.pmem_bytes;
 	struct statvfs st = {
 		.f_bsize = STATFS_BLOCK,
@@ -330,9 +327,9 @@ static void reply_statfs(struct capacity_query *query)
 		mapped = query->bytes;
 	st.f_blocks = query->bytes / STATFS_BLOCK;
 	st.f_bfree = st.f_bavail = (query->bytes - mapped) / STATFS_BLOCK;
-	st.f_files = service->options->max + totals.foreign;
-	if (totals.entries < service->options->max)
-		st.f_ffree = st.f_favail = service->options->max - totals.entries;
+	st.f_files = filesystem->settings.max + totals.foreign;
+	if (totals.entries < filesystem->settings.max)
+		st.f_ffree = st.f_favail = filesystem->settings.max - totals.entries;
 	fuse_reply_statfs(wait->req, &st);
 	free(wait);
 }
@@ -344,7 +341,7 @@ static void op_statfs(fuse_req_t req, fuse_ino_t id)
 	(void)id;
 	if (wait) {
 		*wait = (struct statfs_wait){.query = {.known = reply_statfs}, .req = req};
-		if (!capacity_request(service_of(req)->capacity, &wait->query))
+		if (!capacity_request(filesystem_of(req)->capacity, &wait->query))
 			return;
 		free(wait);
 	}

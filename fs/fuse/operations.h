@@ -2,8 +2,8 @@
 /*
  * operations.h - what the kernel asks, translated
  */
-#ifndef PMEM2FS_OPERATIONS_H
-#define PMEM2FS_OPERATIONS_H
+#ifndef PMEM2FS_FUSE_OPERATIONS_H
+#define PMEM2FS_FUSE_OPERATIONS_H
 
 extern const struct fuse_lowlevel_ops operations;
 

@@ -9,8 +9,8 @@
 #include "catalog/catalog.h"
 #include "facts/facts_cache.h"
 #include "fuse/attributes.h"
+#include "fuse/filesystem.h"
 #include "scan/process_table.h"
-#include "service.h"
 #include <errno.h>
 #include <fuse_lowlevel.h>
 #include <stdbool.h>
@@ -60,17 +60,17 @@ static bool listing_add_plain(struct listing *listing, const char *name, uint64_
 
 static bool listing_add_mapping(struct listing *listing, struct mapping *mapping, uint64_t now)
 {
-	struct service *service = (struct service *)fuse_req_userdata(listing->req);
+	struct filesystem *filesystem = filesystem_of(listing->req);
 	struct fuse_entry_param param;
 
 	/* One without attributes is fine too: the kernel then looks it up when they are wanted. */
 	if (!listing->plus || !facts_cache_is_fresh(mapping, now) ||
-	    attributes_entry(service, mapping, now, &param))
+	    attributes_entry(filesystem, mapping, now, &param))
 		return listing_add_plain(listing, mapping_name(mapping), mapping_number(mapping),
 					 mapping_number(mapping), S_IFREG);
 	if (listing_add(listing, mapping_name(mapping), mapping_number(mapping), &param))
 		return true;
-	attributes_forget(service, param.ino, 1);
+	attributes_forget(filesystem, param.ino, 1);
 	return false;
 }
 
@@ -92,36 +92,36 @@ static void listing_ready(struct waiter *waiter)
 
 static void listing_fill(struct listing *listing)
 {
-	struct service *service = (struct service *)fuse_req_userdata(listing->req);
+	struct filesystem *filesystem = filesystem_of(listing->req);
 	uint64_t now = clock_now();
 	struct mapping *mapping;
 	size_t place;
 
 	/* One buffer serves all listings: it is filled and sent in one go. */
-	if (listing->size > service->readdir_room) {
-		char *larger = realloc(service->readdir_buffer, listing->size);
+	if (listing->size > filesystem->readdir_room) {
+		char *larger = realloc(filesystem->readdir_buffer, listing->size);
 
 		if (!larger) {
 			fuse_reply_err(listing->req, ENOMEM);
 			free(listing);
 			return;
 		}
-		service->readdir_buffer = larger;
-		service->readdir_room = listing->size;
+		filesystem->readdir_buffer = larger;
+		filesystem->readdir_room = listing->size;
 	}
-	listing->buffer = service->readdir_buffer;
+	listing->buffer = filesystem->readdir_buffer;
 	if (listing->cookie < COOKIE_DOT &&
 	    !listing_add_plain(listing, ".", COOKIE_DOT, CATALOG_ROOT, S_IFDIR))
 		goto reply;
 	if (listing->cookie < COOKIE_DOT_DOT &&
 	    !listing_add_plain(listing, "..", COOKIE_DOT_DOT, CATALOG_ROOT, S_IFDIR))
 		goto reply;
-	for (mapping = catalog_after(service->catalog, listing->cookie, &place); mapping;
-	     mapping = catalog_next(service->catalog, &place)) {
+	for (mapping = catalog_after(filesystem->catalog, listing->cookie, &place); mapping;
+	     mapping = catalog_next(filesystem->catalog, &place)) {
 		if (listing->plus && !listing->checked && !facts_cache_is_fresh(mapping, now)) {
 			if (listing->used)
 				break; /* the next call begins with it */
-			if (!facts_cache_request(service->facts_cache, mapping, AHEAD,
+			if (!facts_cache_request(filesystem->facts_cache, mapping, AHEAD,
 						 &listing->waiter))
 				return;
 		}
@@ -140,7 +140,7 @@ static void listing_begin(struct waiter *waiter)
 
 static void list(fuse_req_t req, size_t size, off_t offset, bool plus)
 {
-	struct service *service = (struct service *)fuse_req_userdata(req);
+	struct filesystem *filesystem = filesystem_of(req);
 	struct listing *listing = calloc(1, sizeof(*listing));
 
 	if (!listing) {
@@ -152,7 +152,7 @@ static void list(fuse_req_t req, size_t size, off_t offset, bool plus)
 	listing->size = size;
 	listing->cookie = (uint64_t)offset;
 	listing->plus = plus;
-	if (offset || process_table_scan(service->process_table, false, &listing->waiter))
+	if (offset || process_table_scan(filesystem->process_table, false, &listing->waiter))
 		listing_begin(&listing->waiter);
 }
 

@@ -5,8 +5,8 @@
  * The cookie of an entry is its number, so that a listing goes on rightly whatever comes and goes
  * meanwhile.
  */
-#ifndef PMEM2FS_READDIR_H
-#define PMEM2FS_READDIR_H
+#ifndef PMEM2FS_FUSE_READDIR_H
+#define PMEM2FS_FUSE_READDIR_H
 
 #include <stdint.h>
 #include <sys/types.h>

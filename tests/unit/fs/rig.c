@@ -8,7 +8,6 @@
 #include "catalog/events.h"
 #include "change/keeper_link.h"
 #include "facts/facts_cache.h"
-#include "fuse/drafts.h"
 #include "libpmem2fs.h"
 #include <dirent.h>
 #include <errno.h>
@@ -90,7 +89,6 @@ struct rig *rig_new(void)
 	service->helpers = pool_new(rig->wake, 1, 3, 1000);
 	service->invalidate =
 		(struct invalidate){.helpers = service->helpers, .lane = LANE_INVALIDATE};
-	service->drafts = drafts_new();
 	service->events = events_new();
 	service->keeper = keeper_link_new(ends[0]);
 	service->facts_cache =
@@ -133,7 +131,6 @@ void rig_free(struct rig *rig)
 	facts_cache_free(service->facts_cache);
 	keeper_link_free(service->keeper);
 	events_free(service->events);
-	drafts_free(service->drafts);
 	catalog_free(service->catalog);
 	pmem2fs_table_close(&service->table);
 	close(rig->keeper.fd);
