@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * command.h - what the worker may ask of the keeper
+ * command.h - what the worker asks of the keeper
  *
  * One struct command is one SOCK_SEQPACKET message, answered by one struct command_reply with the
  * same id; answers may come in another order. COMMAND_MAP of a file carries the opened file as
- * SCM_RIGHTS. Everything has a fixed size: the keeper parses nothing.
+ * SCM_RIGHTS. Everything has a fixed size: the keeper parses nothing. keeper/commands.c carries
+ * commands out, change/keeper_link.c sends them.
  */
-#ifndef PMEM2FS_COMMAND_H
-#define PMEM2FS_COMMAND_H
+#ifndef PMEM2FS_PROTOCOL_COMMAND_H
+#define PMEM2FS_PROTOCOL_COMMAND_H
 
 #include "libpmem2fs.h"
 #include <stdint.h>

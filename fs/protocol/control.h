@@ -10,13 +10,13 @@
  *   {"hello": 1}
  *       {"errno": 0, "mountpoint": "/pmem2fs", "version": "0.1.0"}
  *   {"look": 1}
- *       has all processes of the host looked at now
+ *       scans all processes of the host now, and answers when that is done
  *       {"errno": 0, "complete": true}
  *       false: there may be mappings that this daemon cannot see
  *   {"map": REQUEST, "name": NAME}
  *       with the opened source as SCM_RIGHTS, none where it is anonymous
  *   {"unmap": NAME, "timeout": SECONDS}
- *       how long to wait for it, at least 0.3; default 10
+ *       how long to wait for the mapping to go, at least 0.3; default 10
  *   {"unmap_range": NAME, "offset": N, "length": N, "timeout": SECONDS}
  *       the pages with any of these bytes, counted from its start; length null: all the rest
  *   {"events": 1}
@@ -33,21 +33,21 @@
  *   {"event": "map", "name": NAME, "address": "0x...", "length": N}
  *   {"event": "unmap", the same keys}
  *   {"event": "unmap_range", the same keys, "range": {"offset": N, "length": N}}
- *       these pages are not mapped any more; the mapping is still there
+ *       these pages are no longer mapped; the mapping is still there
  *   {"event": "rename", the same keys, "old_name": OLD}
  *   {"event": "change", the same keys, "state": STATE,
  *    "badblocks": [{"offset": N, "length": N}...]}
- *       its device went or came back, its owner unmapped a part of it, or it has other bad blocks;
+ *       its device went or came back, its process unmapped a part of it, or its bad blocks changed;
  *       badblocks is null where they are not known
  *   {"event": "failed", "operation": "map"|"unmap"|"unmap_range"|"rename", "name": NAME,
  *    "errno": N, "message": TEXT}
  *   {"event": "lost", "count": N}
- *       events that this reader was too slow for
+ *       so many events were dropped because this reader was too slow
  *
  * Root sees all of them, other users those with their own uid.
  */
-#ifndef PMEM2FS_CONTROL_H
-#define PMEM2FS_CONTROL_H
+#ifndef PMEM2FS_PROTOCOL_CONTROL_H
+#define PMEM2FS_PROTOCOL_CONTROL_H
 
 #define CONTROL_MAX_BYTES (80 * 1024)
 #define CONTROL_SOCKET    "/run/pmem2fs/socket"

@@ -2,9 +2,9 @@
 /*
  * document.c - the metadata document of one mapping
  *
- * Owns which keys a document has and in which order. Pure: calls jansson and json_fields.h. A value
- * that cannot be built is NULL, which jansson's setters take as an error, so that memory running
- * out needs to be looked at only where an object is finished.
+ * Decides which keys a document has and in which order; metadata.schema.json describes them. Calls
+ * only jansson and json_fields.h. A value that cannot be built is NULL, which jansson's setters
+ * report as an error: out of memory is checked only where an object is finished.
  */
 #include "protocol/document.h"
 #include "base/json_fields.h"
@@ -38,19 +38,19 @@ static const char *const sharings[] = {
 static const char *const protections[] = {"---", "r--", "-w-", "rw-", "--x", "r-x", "-wx", "rwx"};
 
 /* The setters return 0 or -1; `key` is always one of our own. */
-static int set(json_t *object, const char *key, json_t *value)
+static int set_value(json_t *object, const char *key, json_t *value)
 {
 	return json_object_set_new_nocheck(object, key, value);
 }
 
 static int set_string(json_t *object, const char *key, const char *string)
 {
-	return set(object, key, json_string_nocheck(string));
+	return set_value(object, key, json_string_nocheck(string));
 }
 
 static int set_integer(json_t *object, const char *key, uint64_t value)
 {
-	return set(object, key, json_integer((json_int_t)value));
+	return set_value(object, key, json_integer((json_int_t)value));
 }
 
 /* Facts of the device: an empty string or PMEM2FS_INAPPLICABLE does not apply. */
@@ -63,7 +63,8 @@ static int set_device_number(json_t *object, const char *key, int64_t number)
 {
 	if (number == PMEM2FS_INAPPLICABLE)
 		return 0;
-	return set(object, key, number == PMEM2FS_UNKNOWN ? json_null() : json_integer(number));
+	return set_value(object, key,
+			 number == PMEM2FS_UNKNOWN ? json_null() : json_integer(number));
 }
 
 static json_t *finish(json_t *object, int error)
@@ -87,7 +88,7 @@ static json_t *render_owner(const struct document_process *owner,
 	if (owner->started != 0)
 		error |= json_field_time(object, "started", owner->started);
 	else
-		error |= set(object, "started", json_null());
+		error |= set_value(object, "started", json_null());
 	error |= set_integer(object, "uid", record->uid);
 	error |= set_integer(object, "gid", record->gid);
 	return finish(object, error);
@@ -108,12 +109,12 @@ static json_t *render_source(const struct document *document)
 	}
 	error |= json_field_bytes(object, "path", document->path);
 	if (document->deleted)
-		error |= set(object, "deleted", json_true());
+		error |= set_value(object, "deleted", json_true());
 	error |= set_integer(object, "offset", record->offset);
 	if (document->size_known)
 		error |= set_integer(object, "size", document->size);
 	else
-		error |= set(object, "size", json_null());
+		error |= set_value(object, "size", json_null());
 	error |= set_integer(object, "align", record->alignment);
 	dev = record->source_type == PMEM2FS_SOURCE_DEVDAX ? record->source_rdev
 							   : record->source_dev;
@@ -176,33 +177,34 @@ static json_t *render_device(const struct document *document)
 	error |= set_device_number(object, "target_node", device->target_node);
 	/* Every NVDIMM region has a persistence domain; other DAX memory has none. */
 	if (device->region[0] != '\0' && device->persistence_domain[0] == '\0')
-		error |= set(object, "persistence_domain", json_null());
+		error |= set_value(object, "persistence_domain", json_null());
 	else
 		error |=
 			set_device_string(object, "persistence_domain", device->persistence_domain);
 	error |= set_device_number(object, "unsafe_shutdowns", device->unsafe_shutdowns);
 	if (document->badblocks_known) {
 		error |= set_integer(object, "badblock_count", document->device_badblock_count);
-		error |= set(object, "badblocks", render_badblocks(document));
+		error |= set_value(object, "badblocks", render_badblocks(document));
 	} else {
-		error |= set(object, "badblock_count", json_null());
-		error |= set(object, "badblocks", json_null());
+		error |= set_value(object, "badblock_count", json_null());
+		error |= set_value(object, "badblocks", json_null());
 	}
 	return finish(object, error);
 }
 
-/* What only the owner knows, as it tells it. */
-static int set_told(json_t *object, const struct pmem2fs_record *record)
+/* What only the process that maps knows, as it reported it. */
+static int set_reported(json_t *object, const struct pmem2fs_record *record)
 {
 	int error = 0;
 
 	error |= set_string(object, "granularity", granularities[record->granularity]);
 	error |= set_string(object, "required_granularity", granularities[record->required]);
-	error |= set(object, "map_sync", json_boolean(record->flags & PMEM2FS_RECORD_MAP_SYNC));
+	error |= set_value(object, "map_sync",
+			   json_boolean(record->flags & PMEM2FS_RECORD_MAP_SYNC));
 	return error;
 }
 
-/* The same of a mapping whose owner tells nothing. On device DAX the platform decides it. */
+/* The same for a mapping that was only observed. On device DAX the platform decides it. */
 static int set_observed(json_t *object, const struct document *document)
 {
 	const char *domain = document->device ? document->device->persistence_domain : "";
@@ -215,8 +217,8 @@ static int set_observed(json_t *object, const struct document *document)
 		error |= set_string(object, "granularity",
 				    granularities[PMEM2_GRANULARITY_CACHE_LINE]);
 	else
-		error |= set(object, "granularity", json_null());
-	return error | set(object, "map_sync", devdax ? json_true() : json_null());
+		error |= set_value(object, "granularity", json_null());
+	return error | set_value(object, "map_sync", devdax ? json_true() : json_null());
 }
 
 static json_t *render_claimed(const struct document *document)
@@ -224,7 +226,7 @@ static json_t *render_claimed(const struct document *document)
 	json_t *array = json_pack("[s, s, s, s, s]", "granularity", "required_granularity",
 				  "map_sync", "created", "source.align");
 
-	/* How much it was once nobody else knows. */
+	/* How long it was before parts were unmapped only the process knows. */
 	if (document->extents)
 		json_array_append_new(array, json_string_nocheck("length"));
 	return array;
@@ -242,24 +244,24 @@ static json_t *render_root(const struct document *document)
 	error |= json_field_bytes(object, "name", document->name);
 	error |= set_string(object, "state", document->state);
 	if (document->extents != NULL)
-		error |= set(object, "extents", render_extents(document->extents));
+		error |= set_value(object, "extents", render_extents(document->extents));
 	error |= set_string(object, "origin", origins[document->origin]);
 	error |= set_string(object, "address", address);
 	error |= set_integer(object, "length", record->length);
 	error |= document->origin == ORIGIN_OBSERVED ? set_observed(object, document)
-						     : set_told(object, record);
+						     : set_reported(object, record);
 	error |= set_string(object, "sharing", sharings[record->sharing]);
 	error |= set_string(object, "protection", protections[record->protection & 7]);
 	if (document->origin == ORIGIN_OBSERVED)
-		error |= set(object, "created", json_null());
+		error |= set_value(object, "created", json_null());
 	else
 		error |= json_field_time(object, "created", record->created);
 	if (document->origin == ORIGIN_PUBLISHED)
-		error |= set(object, "claimed", render_claimed(document));
-	error |= set(object, "owner", render_owner(document->owner, record));
-	error |= set(object, "source", render_source(document));
+		error |= set_value(object, "claimed", render_claimed(document));
+	error |= set_value(object, "owner", render_owner(document->owner, record));
+	error |= set_value(object, "source", render_source(document));
 	if (document->device != NULL)
-		error |= set(object, "device", render_device(document));
+		error |= set_value(object, "device", render_device(document));
 	return finish(object, error);
 }
 

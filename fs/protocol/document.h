@@ -2,11 +2,11 @@
 /*
  * document.h - the metadata document of one mapping
  *
- * A pure function of its input: the same facts always give the same bytes, so that a version of a
- * document need not be kept to be read again.
+ * A pure function of its input: the same facts always give the same bytes, so that the text of a
+ * document need not be kept: it is made again when it is read again. Owns nothing.
  */
-#ifndef PMEM2FS_DOCUMENT_H
-#define PMEM2FS_DOCUMENT_H
+#ifndef PMEM2FS_PROTOCOL_DOCUMENT_H
+#define PMEM2FS_PROTOCOL_DOCUMENT_H
 
 #include "base/extents.h"
 #include "libpmem2fs.h"
@@ -15,9 +15,9 @@
 #include <stdint.h>
 
 /*
- * How a mapping is known. Of an observed one nobody says what only its owner knows: its granularity
- * (but for device DAX, where the platform decides it), what was asked for, when it was made, and of
- * a file whether MAP_SYNC is in force.
+ * How a mapping is known. An observed one lacks what only the process that maps can report: its
+ * granularity (except on device DAX, where the platform decides it), the granularity that was
+ * required, when it was made, and for a file whether MAP_SYNC is in force.
  */
 enum origin {
 	ORIGIN_PMEM2FS,   /* made through the file system: the keeper's */
@@ -25,11 +25,12 @@ enum origin {
 	ORIGIN_OBSERVED,  /* seen in /proc */
 };
 
-/* The process that holds mappings. Strings may be NULL: not to be had. */
+/* The process that has the mapping: the "owner" of the document. A string is NULL where /proc did
+ * not give it. */
 struct document_process {
 	int pid;
 	char *comm, *exe, *cgroup;
-	uint64_t started; /* CLOCK_REALTIME, ns; 0: not to be had */
+	uint64_t started; /* CLOCK_REALTIME, ns; 0: /proc did not give it */
 };
 
 struct document {
@@ -39,7 +40,7 @@ struct document {
 	enum origin origin;
 	const struct pmem2fs_record *record;
 	const struct document_process *owner;
-	const char *path; /* of the source as the kernel names it; NULL: not to be had */
+	const char *path; /* of the source as the kernel names it; NULL: it did not */
 	bool deleted;
 	bool size_known;                        /* else null */
 	uint64_t size;                          /* of the source now, bytes */
@@ -51,8 +52,8 @@ struct document {
 };
 
 /*
- * The document as text, ending in a newline, *length bytes without the NUL behind it; the caller
- * frees it. NULL when memory runs out.
+ * The document as text, ending in a newline; *length bytes, not counting the NUL after it. The
+ * caller frees it. NULL: out of memory.
  */
 char *document_render(const struct document *document, size_t *length);
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the name of a command keeps: nothing that a shell, a terminal or an option would mind. */
+/* Characters of a command's name that neither a shell nor a terminal gives a meaning. */
 static bool is_plain(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -29,7 +29,7 @@ static size_t put_process(char name[ENTRY_NAME_SIZE], const char *comm, pid_t pi
 	return n + (size_t)sprintf(name + n, ".%d.", (int)pid);
 }
 
-/* How many bytes at `at` (terminated) are a character that can be shown; 0: none is. */
+/* The bytes of the printable UTF-8 character at `at` (terminated); 0: there is none. */
 static size_t shown_length(const char *at)
 {
 	const unsigned char *c = (const unsigned char *)at;

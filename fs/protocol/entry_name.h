@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * entry_name.h - what the mappings of other processes are called
+ * entry_name.h - the file names of the mappings of other processes
  *
- * COMM.PID.LABEL or COMM.PID.ADDRESS. COMM has no dot, so that no choice of it makes a name look
- * like another process's.
+ * COMM.PID.LABEL or COMM.PID.ADDRESS. COMM has no dot, so that a process cannot choose a COMM that
+ * makes its names look like another's. Owns nothing; calls only escape.h.
  */
-#ifndef PMEM2FS_ENTRY_NAME_H
-#define PMEM2FS_ENTRY_NAME_H
+#ifndef PMEM2FS_PROTOCOL_ENTRY_NAME_H
+#define PMEM2FS_PROTOCOL_ENTRY_NAME_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,15 +15,15 @@
 
 #define ENTRY_NAME_SIZE 256
 
-/* `label` is `length` bytes, any; too long a name is cut. */
+/* `label` is any `length` bytes; those that cannot be shown become '_'. A long name is cut. */
 void entry_name_of_label(char name[ENTRY_NAME_SIZE], const char *comm, pid_t pid,
 			 const uint8_t *label, size_t length);
 
-/* `more` (0: none) tells it from others of that address. */
+/* `more` (0: none) is appended, so that several mappings of one address have different names. */
 void entry_name_of_address(char name[ENTRY_NAME_SIZE], const char *comm, pid_t pid,
 			   uint64_t address, uint64_t more);
 
-/* Whether it is such a name, and of which process. */
+/* Whether `name` has this form; *pid is then the process. */
 bool entry_name_pid(const char *name, pid_t *pid);
 
 #endif

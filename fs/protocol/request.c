@@ -1,12 +1,11 @@
-// SPDX-License-Identifier: BSD-3-Clause
+/* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * request.c - the JSON document that asks for a mapping
  *
- * Owns the rules of what a request may say, and the texts that tell what is wrong with one. Pure:
- * calls jansson and escape.h, touches no file.
+ * Decides what a request may say, and makes the messages that report what is wrong with one. Calls
+ * only jansson and escape.h; touches no file.
  */
 #include "protocol/request.h"
-
 #include "base/escape.h"
 #include <errno.h>
 #include <limits.h>
@@ -46,8 +45,8 @@ static const char *const sharings[] = {
 };
 
 /*
- * Copies text that a user may have had a hand in: control characters and bytes that are not UTF-8
- * become \xNN, and what does not fit ends in "..." instead of half a character.
+ * Copies text of which a user may have written a part: control characters and bytes that are not
+ * UTF-8 become \xNN, and what does not fit ends in "...", never in half a character.
  */
 static void copy_printable(char *why, const char *text)
 {
@@ -106,7 +105,7 @@ static bool is_space(char c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* Only what decides where the object ends; whether it is JSON is left to the parser. */
+/* Only finds where the object ends; the parser checks whether it is JSON. */
 static int scan_byte(struct request_scan *scan, char c, char *why)
 {
 	if (c == '\0')
@@ -161,7 +160,7 @@ int request_scan(struct request_scan *scan, const char *text, size_t length, cha
 	return scan->complete;
 }
 
-static int find(const char *const *list, const char *string)
+static int index_of(const char *const *list, const char *string)
 {
 	for (int i = 0; list[i] != NULL; i++)
 		if (strcmp(list[i], string) == 0)
@@ -182,7 +181,7 @@ static int check_keys(const struct members *in, const char *const *known)
 	json_t *value;
 
 	json_object_foreach ((json_t *)in->object, key, value)
-		if (find(known, key) < 0)
+		if (index_of(known, key) < 0)
 			return fail(in->why, -EINVAL, "unknown key \"%s%s\"", in->prefix, key);
 	return 0;
 }
@@ -225,7 +224,7 @@ static int get_choice(const struct members *in, const char *key, const char *con
 
 	if (error || string == NULL)
 		return error;
-	error = find(choices, string);
+	error = index_of(choices, string);
 	if (error >= 0) {
 		*choice = error;
 		return 0;
@@ -273,14 +272,14 @@ static int check_version(const struct members *root)
 	return fail(root->why, -EINVAL, "\"version\" must be 1");
 }
 
-static int refuse(const struct members *in, const char *key, const char *reason)
+static int refuse_key(const struct members *in, const char *key, const char *reason)
 {
 	if (json_object_get(in->object, key) == NULL)
 		return 0;
 	return fail(in->why, -EINVAL, "\"%s%s\" must not be given %s", in->prefix, key, reason);
 }
 
-/* A new string with the bytes that are to be opened. */
+/* *result is a new string, the bytes to open. */
 static int get_path(const struct members *source, char **result)
 {
 	static const char *const encodings[] = {"escaped", NULL};
@@ -318,17 +317,17 @@ static int get_path(const struct members *source, char **result)
 	return 0;
 }
 
-/* `length` is the request's own, which may only repeat the size. */
+/* `request->length` has been read; it may only repeat the size. */
 static int get_anonymous(const struct members *source, struct request *request)
 {
 	static const char reason[] = "for anonymous memory";
 	uint64_t size = 0;
-	int error = refuse(source, "path", reason);
+	int error = refuse_key(source, "path", reason);
 
 	if (!error)
-		error = refuse(source, "path_encoding", reason);
+		error = refuse_key(source, "path_encoding", reason);
 	if (!error)
-		error = refuse(source, "offset", reason);
+		error = refuse_key(source, "offset", reason);
 	if (!error && json_object_get(source->object, "size") == NULL)
 		error = fail(source->why, -EINVAL, "\"source.size\" is missing");
 	if (!error)
@@ -374,8 +373,8 @@ static int get_source(const struct members *root, bool have_descriptor, struct r
 		return error;
 	if (!have_descriptor)
 		return get_path(&source, &request->path);
-	error = refuse(&source, "path", reason);
-	return error ? error : refuse(&source, "path_encoding", reason);
+	error = refuse_key(&source, "path", reason);
+	return error ? error : refuse_key(&source, "path_encoding", reason);
 }
 
 int request_from_json(const json_t *json, bool have_descriptor, struct request *request, char *why)

@@ -5,8 +5,8 @@
  * Knows nothing of FUSE or sockets: bytes in, a struct request or an error out. Nothing here
  * touches a file.
  */
-#ifndef PMEM2FS_REQUEST_H
-#define PMEM2FS_REQUEST_H
+#ifndef PMEM2FS_PROTOCOL_REQUEST_H
+#define PMEM2FS_PROTOCOL_REQUEST_H
 
 #include "libpmem2fs.h"
 #include <jansson.h>
@@ -18,7 +18,8 @@
 #define REQUEST_MAX_DEPTH  16          /* of nesting */
 #define REQUEST_WHY_LENGTH 256         /* of the text that says what is wrong */
 
-/* Finds the end of the object in a text that arrives in pieces, looking at each byte once. */
+/* Finds the end of the object in a text that arrives in pieces; each byte is read once. Zero at the
+ * beginning. */
 struct request_scan {
 	size_t seen; /* bytes so far */
 	unsigned depth;
@@ -26,7 +27,7 @@ struct request_scan {
 };
 
 /*
- * Looks at the next `length` bytes. Returns 1 when the object is complete, 0 when more is to
+ * Reads the next `length` bytes. Returns 1 when the object is complete, 0 when more is to
  * come, or a negative errno with the reason in `why` (REQUEST_WHY_LENGTH bytes): -EFBIG (more than
  * REQUEST_MAX_BYTES), -EINVAL (not an object, nested too deeply, bytes other than white space
  * after the object, NUL). White space is accepted after the object. The answer does not depend on
@@ -45,12 +46,13 @@ struct request {
 };
 
 /*
- * Understands a complete document (`text`), or one that is JSON already. `have_descriptor`: the
- * source came as a descriptor, so the document must not name a path (and needs no "source").
- * Returns 0 or -EINVAL, -ENAMETOOLONG, -ENOMEM with the reason in `why`, which names the key.
+ * Parses a complete document (`text`), or one that is JSON already. `have_descriptor`: the source
+ * came as a descriptor, so the document must not name a path and needs no "source". Returns 0 or
+ * -EINVAL, -ENAMETOOLONG, -ENOMEM with the reason in `why`, which names the key.
  */
 int request_parse(const char *text, size_t length, struct request *request, char *why);
 int request_from_json(const json_t *root, bool have_descriptor, struct request *request, char *why);
+/* Frees what a request that was parsed holds. */
 void request_clear(struct request *request);
 
 #endif
