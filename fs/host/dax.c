@@ -42,7 +42,7 @@ enum filesystem_kind {
 	FILESYSTEM_NODES, /* in memory: may have nodes */
 };
 
-struct filesystem {
+struct dax_filesystem {
 	dev_t dev;
 	enum filesystem_kind kind;
 	pid_t task; /* in whose mount table alone it was looked for, and not found; 0: for all */
@@ -64,7 +64,7 @@ struct files {
 struct dax {
 	dev_t shmem;
 	size_t filesystem_count, filesystem_room;
-	struct filesystem *filesystems;
+	struct dax_filesystem *filesystems;
 	struct files files;
 	struct files kept;   /* those with DAX, from looks before */
 	pid_t looked_up_for; /* for whom file systems were looked up last, and how many */
@@ -229,7 +229,7 @@ static enum filesystem_kind kind_of_type(const char *type)
 	return FILESYSTEM_UNTOUCHABLE;
 }
 
-static struct filesystem *find_filesystem(const struct dax *dax, dev_t dev)
+static struct dax_filesystem *find_filesystem(const struct dax *dax, dev_t dev)
 {
 	for (size_t i = 0; i < dax->filesystem_count; i++)
 		if (dax->filesystems[i].dev == dev)
@@ -237,19 +237,19 @@ static struct filesystem *find_filesystem(const struct dax *dax, dev_t dev)
 	return NULL;
 }
 
-static struct filesystem *remember_filesystem(struct dax *dax, dev_t dev)
+static struct dax_filesystem *remember_filesystem(struct dax *dax, dev_t dev)
 {
 	if (array_reserve(dax->filesystems, &dax->filesystem_room, dax->filesystem_count + 1, 64)) {
 		dax->left_out = true;
 		return NULL;
 	}
-	dax->filesystems[dax->filesystem_count] = (struct filesystem){.dev = dev};
+	dax->filesystems[dax->filesystem_count] = (struct dax_filesystem){.dev = dev};
 	return &dax->filesystems[dax->filesystem_count++];
 }
 
 static void note_own(void *arg, const struct mount_line *line)
 {
-	struct filesystem *filesystem;
+	struct dax_filesystem *filesystem;
 
 	if (major(line->dev) || find_filesystem(arg, line->dev))
 		return;
@@ -261,7 +261,7 @@ static void note_own(void *arg, const struct mount_line *line)
 /* What is mounted here is the administrator's doing, however much it is. */
 static void look_up_own(struct dax *dax)
 {
-	struct filesystem *shmem;
+	struct dax_filesystem *shmem;
 
 	if (dax->own_known)
 		return;
@@ -289,7 +289,7 @@ static bool may_look_up(struct dax *dax, pid_t task)
 
 /* One that only that process has mounted. */
 static enum filesystem_kind kind_of_others(struct dax *dax, pid_t task, dev_t dev,
-					   struct filesystem *filesystem)
+					   struct dax_filesystem *filesystem)
 {
 	struct mount_line *line = malloc(sizeof(*line));
 	bool found = line && !mountinfo_by_device(task, dev, line);
@@ -306,7 +306,7 @@ static enum filesystem_kind kind_of_others(struct dax *dax, pid_t task, dev_t de
 
 static enum filesystem_kind kind_of(struct dax *dax, pid_t task, dev_t dev)
 {
-	struct filesystem *filesystem;
+	struct dax_filesystem *filesystem;
 	enum filesystem_kind kind;
 
 	look_up_own(dax);
