@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * attributes.c - see attributes.h
+ *
+ * Owns nothing; the catalog and the drafts own the nodes.
  */
 #define FUSE_USE_VERSION 314
 #include "fuse/attributes.h"
@@ -58,7 +60,7 @@ void attributes_version(const struct filesystem *filesystem, struct version *ver
 void attributes_draft(const struct draft *draft, struct stat *st)
 {
 	*st = (struct stat){
-		.st_ino = draft->node.id | 1ull << 63, /* none of a mapping's */
+		.st_ino = draft->node.id | 1ull << 63, /* no mapping has such a number */
 		.st_mode = S_IFREG | 0600,
 		.st_nlink = 1,
 		.st_uid = draft->uid,
@@ -68,14 +70,14 @@ void attributes_draft(const struct draft *draft, struct stat *st)
 	};
 }
 
-/* How long the kernel may believe facts of that age, so that nobody sees any older than a second.
- */
+/* For how many seconds the kernel may believe the facts, so that none is shown when it is older
+ * than FACTS_CACHE_FRESH. */
 static double validity(const struct filesystem *filesystem, const struct mapping *mapping,
 		       uint64_t now)
 {
 	double left = 0;
 
-	if (mapping_process(mapping)) /* it changes without our doing */
+	if (mapping_process(mapping)) /* its process may change it at any time */
 		return 0;
 	if (facts_cache_is_fresh(mapping, now))
 		left = (double)(FACTS_CACHE_FRESH - (now - mapping_checked(mapping))) /
@@ -83,7 +85,6 @@ static double validity(const struct filesystem *filesystem, const struct mapping
 	return left < filesystem->settings.timeout ? left : filesystem->settings.timeout;
 }
 
-/* Counts a look-up: what is filled in must reach the kernel. */
 int attributes_entry(const struct filesystem *filesystem, struct mapping *mapping, uint64_t now,
 		     struct fuse_entry_param *param)
 {

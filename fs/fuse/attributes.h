@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * attributes.h - mappings, drafts and the root as the kernel sees them
+ * attributes.h - the attributes that the kernel is given, and its look-ups
+ *
+ * A node lives as long as the kernel has looked it up more often than forgotten it.
  */
 #ifndef PMEM2FS_FUSE_ATTRIBUTES_H
 #define PMEM2FS_FUSE_ATTRIBUTES_H
@@ -17,13 +19,13 @@ void attributes_version(const struct filesystem *filesystem, struct version *ver
 void attributes_draft(const struct draft *draft, struct stat *st);
 
 /*
- * The whole entry of a mapping. Counts a look-up of it, which the kernel must be told or
- * attributes_forget take back. -ENOMEM.
+ * The whole entry of a mapping. Counts a look-up of its node: either `param` reaches the kernel, or
+ * attributes_forget takes the look-up back. Returns 0 or -ENOMEM.
  */
 int attributes_entry(const struct filesystem *filesystem, struct mapping *mapping, uint64_t now,
 		     struct fuse_entry_param *param);
 
-/* The kernel forgets `count` look-ups of a node; whatever nobody needs any more goes. */
+/* The kernel forgets `count` look-ups of a node; a node that nobody needs is freed. */
 void attributes_forget(const struct filesystem *filesystem, uint64_t id, uint64_t count);
 
 #endif

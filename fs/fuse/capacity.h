@@ -2,8 +2,8 @@
 /*
  * capacity.h - how much persistent memory this host has, for df
  *
- * Reading that takes a look at every device, which may take long: a thread does it, and what it
- * found is believed for as long as the facts of a mapping (FACTS_CACHE_FRESH).
+ * It is read from every device of the host, which may take long: a thread does it, and the result
+ * is valid for as long as the facts of a mapping (FACTS_CACHE_FRESH). Owns the last result.
  */
 #ifndef PMEM2FS_FUSE_CAPACITY_H
 #define PMEM2FS_FUSE_CAPACITY_H

@@ -2,7 +2,8 @@
 /*
  * create.c - see create.h
  *
- * A request is carried out by the write that completes it, which is answered when that is done.
+ * Owns what is kept for a WRITE that completes a request: it is answered when the request has been
+ * carried out. The drafts themselves are in drafts.c.
  */
 #define FUSE_USE_VERSION 314
 #include "fuse/create.h"
@@ -63,12 +64,12 @@ void create_file(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mod
 	}
 	param.ino = draft->node.id;
 	attributes_draft(draft, &param.attr);
-	fi->direct_io = 1; /* else the request would be read back from the page cache */
+	fi->direct_io = 1; /* or the request could be read back from the page cache */
 	if (fuse_reply_create(req, &param, fi))
 		attributes_forget(filesystem, param.ino, 1);
 }
 
-/* The name does not lead to the draft any more: the kernel is to forget it, and so are we. */
+/* The name no longer leads to the draft: the kernel must forget it. */
 static void end_draft(struct filesystem *filesystem, struct draft *draft, int error)
 {
 	draft_end(filesystem->drafts, draft, error);
@@ -128,7 +129,7 @@ void create_expired(void *arg, const struct draft *draft)
 	invalidate_name(filesystem->invalidate, draft->name);
 }
 
-/* The request is complete: the reply waits for what comes of it. */
+/* The request is complete: the reply waits until it has been carried out. */
 static void carry_out(fuse_req_t req, struct draft *draft, size_t size)
 {
 	struct filesystem *filesystem = filesystem_of(req);

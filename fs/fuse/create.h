@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * create.h - the operations that write a request to a new file, and those that try to write to a
- * mapping
+ * create.h - CREATE and WRITE: a request for a mapping is written to a new file
+ *
+ * Writing to a mapping's file is refused here as well.
  */
 #ifndef PMEM2FS_FUSE_CREATE_H
 #define PMEM2FS_FUSE_CREATE_H
@@ -15,10 +16,13 @@ void create_file(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mod
 void create_write(fuse_req_t req, fuse_ino_t id, const char *text, size_t size, off_t offset,
 		  struct fuse_file_info *fi);
 
-/* A mapping is never written to: EEXIST. */
+/* Replies EEXIST and reports the failure: the file of a mapping is never written. */
 void create_refuse_write(fuse_req_t req, const struct version *version);
 
-/* Nobody has written that draft for long. */
+/*
+ * For drafts_expire; the first argument is the struct filesystem. Reports that the draft was not
+ * finished in time, and has the kernel forget it.
+ */
 void create_expired(void *filesystem, const struct draft *draft);
 
 #endif

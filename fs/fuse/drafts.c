@@ -2,8 +2,8 @@
 /*
  * drafts.c - see drafts.h
  *
- * Open drafts are in one list, the one that was written last at its end, so that the first one
- * is the next to expire.
+ * Open drafts are in one list, ordered by the time of the last write, so that the first one is the
+ * next to expire.
  */
 #include "fuse/drafts.h"
 #include "base/array.h"
@@ -87,7 +87,7 @@ int drafts_add(struct drafts *drafts, const char *name, uid_t uid, gid_t gid,
 	return 0;
 }
 
-static int append(struct draft *draft, size_t at, const char *text, size_t length)
+static int append_text(struct draft *draft, size_t at, const char *text, size_t length)
 {
 	if (length && array_reserve(draft->text, &draft->room, at + length, 1024))
 		return -ENOMEM;
@@ -95,7 +95,8 @@ static int append(struct draft *draft, size_t at, const char *text, size_t lengt
 	return 0;
 }
 
-static int take(struct draft *draft, uint64_t offset, const char *text, size_t length, char *why)
+static int take_text(struct draft *draft, uint64_t offset, const char *text, size_t length,
+		     char *why)
 {
 	size_t at = draft->scan.seen;
 	int result;
@@ -108,7 +109,7 @@ static int take(struct draft *draft, uint64_t offset, const char *text, size_t l
 	result = request_scan(&draft->scan, text, length, why);
 	if (result < 0 || draft->state != DRAFT_OPEN)
 		return result < 0 ? result : 0;
-	if (append(draft, at, text, length)) {
+	if (append_text(draft, at, text, length)) {
 		snprintf(why, REQUEST_WHY_LENGTH, "out of memory");
 		return -ENOMEM;
 	}
@@ -134,7 +135,7 @@ int draft_write(struct drafts *drafts, struct draft *draft, uid_t uid, gid_t gid
 			 draft->uid, draft->gid);
 		result = -EPERM;
 	} else {
-		result = take(draft, offset, text, length, why);
+		result = take_text(draft, offset, text, length, why);
 	}
 	if (draft->state != DRAFT_OPEN)
 		return result;

@@ -2,10 +2,11 @@
 /*
  * operations.c - see operations.h
  *
- * Decodes a request, calls one function of another module and replies, now or when that function
- * is done. Nothing here waits and nothing here decides. The kernel holds a lock on the
- * directory from UNLINK, RENAME and CREATE to their replies, so those three are limited in time
- * (MAPPER_RESPITE).
+ * A handler decodes a request, calls one function of another module and replies, now or when that
+ * function has finished. It neither waits nor decides. Errors are positive errnos in replies and
+ * negative ones everywhere else. The kernel holds a lock on the directory from UNLINK, RENAME and
+ * CREATE to their replies, so UNLINK and RENAME are limited in time (MAPPER_RESPITE), and CREATE is
+ * answered at once. Creating and writing files is in create.c, listing in readdir.c.
  */
 #define FUSE_USE_VERSION 314
 #include "fuse/operations.h"
@@ -31,7 +32,7 @@
 #include <unistd.h>
 
 #define STATFS_BLOCK 4096 /* bytes of a unit of df */
-#define LOOKUP_AHEAD 64   /* how many neighbours are looked at along with a mapping */
+#define LOOKUP_AHEAD 64   /* how many neighbours' facts are read along with a mapping's */
 
 static struct node *find_node(fuse_req_t req, fuse_ino_t id)
 {
@@ -42,8 +43,10 @@ static void op_init(void *data, struct fuse_conn_info *conn)
 {
 	struct filesystem *filesystem = data;
 
-	/* A size that the kernel sets to 0 by itself would have to be asked back: have it asked
-	 * first. */
+	/*
+	 * With ATOMIC_O_TRUNC the kernel would set the size to 0 by itself, and be wrong; without
+	 * it, it asks first, and is refused (op_setattr).
+	 */
 	conn->want &= ~(FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_SPLICE_READ |
 			FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE | FUSE_CAP_FLOCK_LOCKS |
 			FUSE_CAP_POSIX_LOCKS);
@@ -81,7 +84,7 @@ static void lookup_end(struct waiter *waiter)
 	free(wait);
 }
 
-/* The process that the name is of has been looked at: what it shows may need a closer look. */
+/* The process that the name belongs to has been scanned: the facts may have to be read now. */
 static void lookup_facts(struct waiter *waiter)
 {
 	struct lookup_wait *wait = container_of(waiter, struct lookup_wait, waiter);
@@ -153,7 +156,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 		attributes_version(filesystem, container_of(node, struct version, node), &st);
 	else
 		attributes_draft(container_of(node, struct draft, node), &st);
-	/* A draft changes with each write; the others tell when they change. */
+	/* A draft changes with each write. When a mapping changes the kernel is notified. */
 	fuse_reply_attr(req, &st,
 			node && node->kind == NODE_DRAFT ? 0 : filesystem->settings.timeout);
 }
@@ -164,12 +167,12 @@ static void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int to_
 	struct node *node = find_node(req, id);
 	struct stat st;
 
-	if (node && node->kind == NODE_DRAFT) { /* cp and the like set times and mode: let them */
+	if (node && node->kind == NODE_DRAFT) { /* cp sets times and mode: no error, no effect */
 		attributes_draft(container_of(node, struct draft, node), &st);
 		fuse_reply_attr(req, &st, 0);
 		return;
 	}
-	/* To nothing and without a descriptor: that is how an open with O_TRUNC arrives. */
+	/* Size 0 and no descriptor: this is how an open with O_TRUNC arrives. */
 	if (to_set & FUSE_SET_ATTR_SIZE && !attr->st_size && !fi && node) {
 		create_refuse_write(req, container_of(node, struct version, node));
 		return;
@@ -181,14 +184,14 @@ static void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
 	(void)id;
 	(void)fi;
-	fuse_reply_err(req, ENOSYS); /* opens need no asking from now on */
+	fuse_reply_err(req, ENOSYS); /* from now on the kernel opens without asking */
 }
 
 static void op_flush(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
 	(void)id;
 	(void)fi;
-	fuse_reply_err(req, ENOSYS); /* nor do closes */
+	fuse_reply_err(req, ENOSYS); /* from now on it closes without asking */
 }
 
 static void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
@@ -236,7 +239,10 @@ static void unlink_finished(void *arg, int error, const char *why)
 	unlink_end(arg, error);
 }
 
-/* A process that is being asked need not release it any more. The keeper is soon done. */
+/*
+ * A process that is being asked to release the mapping is no longer waited for. What the keeper has
+ * begun ends soon: then there is no job to withdraw, and its end makes the reply.
+ */
 static void unlink_give_up(struct interruptible *pending)
 {
 	struct pending_unlink *unlink = container_of(pending, struct pending_unlink, pending);
@@ -297,7 +303,7 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 			      MAPPER_RESPITE, rename_finished, req);
 }
 
-/* Answered, since a kernel that need not ask caches listings and never sees what is new. */
+/* Answered, not ENOSYS: a kernel that need not ask caches listings and never sees new names. */
 static void op_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
 	if (id == CATALOG_ROOT)
@@ -323,7 +329,7 @@ static void reply_statfs(struct capacity_query *query)
 		.f_namemax = NAME_LENGTH_MAX,
 	};
 
-	if (mapped > query->bytes) /* what is mapped twice is used once */
+	if (mapped > query->bytes) /* several mappings may be of the same memory */
 		mapped = query->bytes;
 	st.f_blocks = query->bytes / STATFS_BLOCK;
 	st.f_bfree = st.f_bavail = (query->bytes - mapped) / STATFS_BLOCK;

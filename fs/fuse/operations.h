@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * operations.h - what the kernel asks, translated
+ * operations.h - the table of handlers of the kernel's requests
+ *
+ * Needs a struct filesystem as the session's userdata.
  */
 #ifndef PMEM2FS_FUSE_OPERATIONS_H
 #define PMEM2FS_FUSE_OPERATIONS_H

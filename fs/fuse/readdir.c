@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * readdir.c - see readdir.h
+ *
+ * Owns the buffer that listings are written to, which is kept in struct filesystem. The begin of a
+ * listing waits for a scan of all processes, and READDIRPLUS for facts that are out of date.
  */
 #define FUSE_USE_VERSION 314
 #include "fuse/readdir.h"
@@ -17,7 +20,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define AHEAD          1024 /* how many mappings are looked at along with one */
+#define AHEAD          1024 /* how many mappings' facts are read along with one's */
 #define COOKIE_DOT     1
 #define COOKIE_DOT_DOT 2
 
@@ -29,10 +32,10 @@ struct listing {
 	size_t size, used;
 	uint64_t cookie; /* of the last one that is in */
 	bool plus;       /* with attributes */
-	bool checked;    /* what was out of date has been looked at */
+	bool checked;    /* facts that were out of date have been read */
 };
 
-/* False: no room for it. */
+/* False: there is no room for the entry. */
 static bool listing_add(struct listing *listing, const char *name, uint64_t cookie,
 			const struct fuse_entry_param *param)
 {
@@ -63,7 +66,7 @@ static bool listing_add_mapping(struct listing *listing, struct mapping *mapping
 	struct filesystem *filesystem = filesystem_of(listing->req);
 	struct fuse_entry_param param;
 
-	/* One without attributes is fine too: the kernel then looks it up when they are wanted. */
+	/* Without attributes the kernel looks the entry up when it needs them. */
 	if (!listing->plus || !facts_cache_is_fresh(mapping, now) ||
 	    attributes_entry(filesystem, mapping, now, &param))
 		return listing_add_plain(listing, mapping_name(mapping), mapping_number(mapping),
@@ -97,7 +100,7 @@ static void listing_fill(struct listing *listing)
 	struct mapping *mapping;
 	size_t place;
 
-	/* One buffer serves all listings: it is filled and sent in one go. */
+	/* One buffer serves all listings: it is filled and sent without a wait in between. */
 	if (listing->size > filesystem->readdir_room) {
 		char *larger = realloc(filesystem->readdir_buffer, listing->size);
 

@@ -2,8 +2,8 @@
 /*
  * readdir.h - ls: READDIR and READDIRPLUS of the root directory
  *
- * The cookie of an entry is its number, so that a listing goes on rightly whatever comes and goes
- * meanwhile.
+ * The cookie of an entry is the number of its mapping, which is never used again: a listing that is
+ * read in parts misses and repeats no mapping that stays.
  */
 #ifndef PMEM2FS_FUSE_READDIR_H
 #define PMEM2FS_FUSE_READDIR_H
