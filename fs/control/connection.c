@@ -61,7 +61,7 @@ bool connection_is_library(const void *packet, size_t length)
 	return length >= sizeof(magic) && !memcmp(packet, &magic, sizeof(magic));
 }
 
-/* The descriptor belongs to release.c from here on. */
+/* Gives the descriptor to change/release.c, which owns it from then on. */
 static void hand_over(struct connection *connection, size_t length, int fd)
 {
 	const struct connection_means *means = connection->means;

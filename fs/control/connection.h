@@ -2,9 +2,9 @@
 /*
  * connection.h - one peer of the socket: its packets in, its answers out
  *
- * A connection asks one question at a time and is not read while its answer is being made. One that
- * does not take its answers is closed. A connection whose first packet is one of a library (wire.h)
- * is handed over to release.c.
+ * A connection asks one question at a time and is not read while its answer is being made. It is
+ * closed when an answer cannot be sent. A connection whose first packet is one of a library
+ * (wire.h) is handed over to change/release.c.
  */
 #ifndef PMEM2FS_CONTROL_CONNECTION_H
 #define PMEM2FS_CONTROL_CONNECTION_H
@@ -38,14 +38,14 @@ struct connection {
 struct connection *connection_new(const struct connection_means *means, int fd,
 				  const struct ucred *peer, bool library);
 
-/* Closes it and gives up what its question has not begun. Once is enough. */
+/* Closes it and gives up what its question waits for. A second call does nothing. */
 void connection_hang_up(struct connection *connection);
 
-/* The connection has gone and nothing will use it: it may be freed. */
+/* Whether it has gone and nothing will use it again: then it may be freed. */
 bool connection_is_over(const struct connection *connection);
 void connection_free(struct connection *connection);
 
-/* Is `packet` the begin of what a library sends first? */
+/* Whether `packet` begins as the first packet of a library does. */
 bool connection_is_library(const void *packet, size_t length);
 
 #endif

@@ -2,8 +2,9 @@
 /*
  * question.c - see question.h
  *
- * Decides nothing but whether the question has the form of control.h and whether the peer may
- * create: the rest is said by the modules that it calls.
+ * Decides only whether a question has the form of control.h and whether the peer may make mappings;
+ * the modules that it calls decide the rest. Errors are positive errnos in answers and negative
+ * ones everywhere else.
  */
 #include "control/question.h"
 #include "base/clock.h"
@@ -23,7 +24,7 @@
 #include <unistd.h>
 
 #define UNMAP_SECONDS     10
-#define UNMAP_SECONDS_MIN 0.3 /* as rm: less gives the keeper no chance */
+#define UNMAP_SECONDS_MIN 0.3 /* as MAPPER_RESPITE of rm: the keeper needs some time */
 #define TIMEOUT_MAX       86400.0
 
 void question_answer(struct question *question, int error, const char *why)
@@ -191,7 +192,7 @@ static void carry_out_unmap_range(struct question *question, const json_t *json)
 	struct mapping *mapping;
 	uint64_t patience;
 
-	/* One that is missing may be misspelled. */
+	/* Both are required: a missing key may be a misspelled one. */
 	if (!json_is_integer(offset) || json_integer_value(offset) < 0 ||
 	    !(json_is_null(length) ||
 	      (json_is_integer(length) && json_integer_value(length) >= 0))) {

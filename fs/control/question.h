@@ -2,8 +2,8 @@
 /*
  * question.h - one question of control.h: parsed, carried out, answered
  *
- * Knows nothing of connections and packets: whoever asks embeds a struct question, which serves one
- * question after the other.
+ * Knows nothing of connections and packets: a connection embeds a struct question, which serves one
+ * question after the other. Calls the modules of struct question_means and fuse/invalidate.h.
  */
 #ifndef PMEM2FS_CONTROL_QUESTION_H
 #define PMEM2FS_CONTROL_QUESTION_H
@@ -26,7 +26,7 @@ struct question_means {
 };
 
 struct question {
-	/* Set by its owner. */
+	/* Set by the connection. */
 	const struct question_means *means;
 	struct ucred peer; /* who asks, as the kernel says */
 	int socket;        /* through which it is asked; events are sent there */

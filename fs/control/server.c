@@ -2,8 +2,8 @@
 /*
  * server.c - see server.h
  *
- * Accepts, limits and frees connections. What a connection says is read by connection.c and carried
- * out by question.c.
+ * Accepts, limits and frees connections, and owns them. connection.c reads what they send,
+ * question.c carries it out.
  */
 #include "control/server.h"
 #include "base/container_of.h"
@@ -44,7 +44,7 @@ static bool has_room(const struct server *server, uid_t uid)
 		    : own < CONNECTIONS_PER_USER && all < CONNECTIONS_MAX - CONNECTIONS_PER_USER;
 }
 
-/* A library mostly has said so by the time it is accepted. */
+/* A library has mostly sent its first packet by the time it is accepted. */
 static bool comes_from_library(int fd)
 {
 	uint64_t start;
@@ -56,7 +56,7 @@ static bool comes_from_library(int fd)
 /* Without a descriptor to accept with, epoll would report the one that waits again and again. */
 static void turn_away(struct server *server)
 {
-	if (server->spare < 0) { /* not even that: listen again when a connection has ended */
+	if (server->spare < 0) { /* listen again when a connection has ended */
 		epoll_ctl(server->means.epoll, EPOLL_CTL_DEL, server->watch.fd, NULL);
 		server->deaf = true;
 		return;
