@@ -44,7 +44,7 @@ static bool is_served_now(const struct sockaddr_un *address)
 	return served;
 }
 
-/* Does anybody serve the socket at this address? One that is just ending is given the time. */
+/* Whether a daemon serves the socket at this address. One that is just ending is waited for. */
 static bool is_served(const struct sockaddr_un *address)
 {
 	for (int i = 0; i < PATIENCE_MS / 10; i++) {
@@ -82,7 +82,7 @@ int listen_begin(const char *path)
 		}
 		unlink(path);
 	}
-	mask = umask(0111); /* of the whole process, which has one thread yet */
+	mask = umask(0111); /* of the whole process, which has only one thread so far */
 	result = bind(fd, (struct sockaddr *)&address, sizeof(address));
 	umask(mask);
 	if (result || listen(fd, BACKLOG))
