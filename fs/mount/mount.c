@@ -2,8 +2,7 @@
 /*
  * mount.c - see mount.h
  *
- * libfuse does the mounting, in a session that serves for nothing else: it knows both ways, and
- * what fusermount3 wants.
+ * libfuse mounts, in a session that serves no requests: it knows both mount(2) and fusermount3.
  */
 #define FUSE_USE_VERSION 314
 #include "mount/mount.h"
@@ -46,7 +45,7 @@ static int find_ours(const char *mountpoint, dev_t *dev)
 	return result;
 }
 
-/* Frees callers that wait for a worker which will not answer. Root's unmount does that itself. */
+/* Ends the waits of callers whose worker will not answer. Root's unmount (MNT_FORCE) does that. */
 static void abort_connection(dev_t dev)
 {
 	char path[64];
@@ -78,7 +77,7 @@ static int detach(const char *mountpoint, dev_t dev)
 	return status ? -EPERM : 0;
 }
 
-/* Whoever killed the daemon with all its processes left a mount that only says ENOTCONN. */
+/* Takes away the mount of a daemon whose processes were all killed: it answers only ENOTCONN. */
 static int clear_dead(const char *mountpoint)
 {
 	struct stat st;
@@ -199,7 +198,9 @@ void mount_end(struct mount *mount)
 	struct pollfd connection = {.fd = fuse_session_fd(mount->session)};
 
 	mount_take_away(mount->mountpoint, mount->dev);
-	/* libfuse frees what it holds when it unmounts, and may do so only where nothing is left.
+	/*
+	 * fuse_session_unmount frees what libfuse holds, but it would also unmount whatever is
+	 * mounted there now: it is called only when the connection has ended.
 	 */
 	if (poll(&connection, 1, 0) == 1 && connection.revents & POLLERR)
 		fuse_session_unmount(mount->session);

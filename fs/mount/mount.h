@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mount.h - puts the file system on its mount point and takes it away again
+ * mount.h - mounts the file system and takes the mount away
+ *
+ * A layer below host because both processes use it: the keeper mounts, and a worker whose keeper
+ * was killed takes the mount away.
  */
 #ifndef PMEM2FS_MOUNT_MOUNT_H
 #define PMEM2FS_MOUNT_MOUNT_H
@@ -21,15 +24,15 @@ int mount_begin(const char *source, const char *mountpoint, struct mount **mount
 int mount_fd(const struct mount *mount);
 dev_t mount_device(const struct mount *mount);
 
-/* Whether it is still mounted, as far as this process sees. */
+/* Whether it is still mounted, as far as this process can see. True where that is not known. */
 bool mount_is_there(const struct mount *mount);
 
-/* Takes the mount away, if it is still there; callers that wait in it get an error. */
+/* Takes the mount away if it is still there, and frees `mount`. Callers that wait get an error. */
 void mount_end(struct mount *mount);
 
 /*
- * The same without a struct mount: whatever is mounted there, provided that it is ours and has
- * that device number.
+ * The same without a struct mount: takes away what is mounted on `mountpoint` if it is a pmem2fs
+ * with that device number.
  */
 void mount_take_away(const char *mountpoint, dev_t dev);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mountinfo.h - which mount is where, told by the kernel without touching a file system
+ * mountinfo.h - which file system is mounted where, without touching any of them
  */
 #ifndef PMEM2FS_MOUNT_MOUNTINFO_H
 #define PMEM2FS_MOUNT_MOUNTINFO_H
@@ -22,7 +22,7 @@ int mountinfo_by_id(pid_t pid, int id, struct mount_line *line);
 int mountinfo_by_target(pid_t pid, const char *target, struct mount_line *line);
 int mountinfo_by_device(pid_t pid, dev_t dev, struct mount_line *line);
 
-/* Tells of all mounts of that mount namespace. Returns 0 or a negative errno. */
+/* Calls `each` for every mount of that mount namespace. Returns 0 or a negative errno. */
 int mountinfo_each(pid_t pid, void (*each)(void *arg, const struct mount_line *line), void *arg);
 
 /* The id of the mount that an open descriptor is on, or a negative errno. */
