@@ -15,8 +15,9 @@
 #include <unistd.h>
 
 /*
- * Leaves the terminal. Returns in the child with the descriptor to tell on that all is well; the
- * parent stays until it hears that, so that the caller's next command finds the mount there.
+ * Forks and leaves the terminal's session. Returns in the child, with a descriptor that is written
+ * to when the mount is served; the parent waits for that, so that the next command of the caller
+ * finds the mount there.
  */
 static int go_to_background(void)
 {
@@ -56,7 +57,7 @@ int main(int argc, char **argv)
 	struct options options;
 	int ready = -1, status, null;
 
-	/* Nothing that is opened later may take the place of a closed standard stream. */
+	/* No descriptor that is opened later may get the number of a closed standard stream. */
 	do
 		null = open("/dev/null", O_RDWR);
 	while (null >= 0 && null <= STDERR_FILENO);

@@ -2,8 +2,8 @@
 /*
  * options.c - see options.h
  *
- * The words after -o come from people, from fstab and from mount(8), which passes words of its own
- * along: those that mean nothing here are ignored, others that are not known are refused.
+ * The words after -o come from users, from fstab and from mount(8), which adds words of its own:
+ * words of mount(8) are ignored, other unknown words are refused.
  */
 #include "options.h"
 #include "protocol/control.h"
@@ -22,7 +22,7 @@
 		template, offsetof(struct options, member), 1                                      \
 	}
 
-/* Numbers, which libfuse would take with anything behind them. */
+/* Values that are checked here: libfuse would accept a number with anything after it. */
 enum { KEY_MODE, KEY_ROOTMODE, KEY_TIMEOUT, KEY_MAX, KEY_MAX_USER, KEY_OBSERVE };
 
 static const struct fuse_opt templates[] = {
@@ -44,7 +44,7 @@ static const struct fuse_opt templates[] = {
 	FUSE_OPT_END,
 };
 
-/* Words of mount(8) and fstab(5) that say nothing to us. */
+/* Words of mount(8) and fstab(5) that have no meaning here. */
 static bool is_mount_word(const char *word)
 {
 	static const char *const words[] = {
@@ -90,7 +90,7 @@ static bool is_mount_word(const char *word)
 	return false;
 }
 
-static bool take_number(const char *text, int base, unsigned low, unsigned high, unsigned *number)
+static bool parse_number(const char *text, int base, unsigned low, unsigned high, unsigned *number)
 {
 	unsigned long value;
 	char *end;
@@ -105,7 +105,7 @@ static bool take_number(const char *text, int base, unsigned low, unsigned high,
 	return true;
 }
 
-static bool take_seconds(const char *text, double *seconds)
+static bool parse_seconds(const char *text, double *seconds)
 {
 	char *end;
 
@@ -113,7 +113,7 @@ static bool take_seconds(const char *text, double *seconds)
 	return *text && !*end && *seconds >= 0 && *seconds <= 1;
 }
 
-static int take_option(struct options *options, const char *arg, int key)
+static int set_option(struct options *options, const char *arg, int key)
 {
 	const char *value = strchr(arg, '=') + 1;
 	const char *wanted = "a number above 0";
@@ -121,19 +121,19 @@ static int take_option(struct options *options, const char *arg, int key)
 
 	switch (key) {
 	case KEY_MODE:
-		right = take_number(value, 8, 0, 0777, &options->mode);
+		right = parse_number(value, 8, 0, 0777, &options->mode);
 		wanted = "permissions in octal";
 		break;
 	case KEY_ROOTMODE:
-		right = take_number(value, 8, 0, 01777, &options->rootmode);
+		right = parse_number(value, 8, 0, 01777, &options->rootmode);
 		wanted = "permissions in octal";
 		break;
 	case KEY_TIMEOUT:
-		right = take_seconds(value, &options->timeout);
+		right = parse_seconds(value, &options->timeout);
 		wanted = "between 0 and 1";
 		break;
 	case KEY_MAX:
-		right = take_number(value, 10, 1, UINT_MAX, &options->max);
+		right = parse_number(value, 10, 1, UINT_MAX, &options->max);
 		break;
 	case KEY_OBSERVE:
 		options->observe = !strcmp(value, "on");
@@ -141,7 +141,7 @@ static int take_option(struct options *options, const char *arg, int key)
 		wanted = "on or off";
 		break;
 	default:
-		right = take_number(value, 10, 1, UINT_MAX, &options->max_user);
+		right = parse_number(value, 10, 1, UINT_MAX, &options->max_user);
 		break;
 	}
 	if (!right)
@@ -149,7 +149,7 @@ static int take_option(struct options *options, const char *arg, int key)
 	return right ? 0 : -1;
 }
 
-static int take(void *data, const char *arg, int key, struct fuse_args *rest)
+static int process_argument(void *data, const char *arg, int key, struct fuse_args *rest)
 {
 	struct options *options = data;
 
@@ -167,7 +167,7 @@ static int take(void *data, const char *arg, int key, struct fuse_args *rest)
 		return options->mountpoint ? 0 : -1;
 	}
 	if (key != FUSE_OPT_KEY_OPT)
-		return take_option(options, arg, key);
+		return set_option(options, arg, key);
 	if (arg[0] != '-' && is_mount_word(arg))
 		return 0;
 	fprintf(stderr, "pmem2fs: %s: unknown option\n", arg);
@@ -197,7 +197,7 @@ static const char usage[] =
 	"umount MOUNTPOINT (fusermount3 -u MOUNTPOINT for users) ends the daemon and\n"
 	"with it the mappings made through it.\n";
 
-/* How many mappings fit into one process with some areas to spare for itself. */
+/* How many mappings fit into one process; some areas are left for the process itself. */
 static unsigned default_max(void)
 {
 	unsigned count = 65530;
@@ -231,8 +231,11 @@ static int default_socket(struct options *options)
 	return options->socket ? 0 : -1;
 }
 
-/* DEVICE,NUMBER,MOUNTPOINT: resolved by the keeper, since touching it would be to ask ourselves. */
-static int take_worker(struct options *options)
+/*
+ * DEVICE,NUMBER,MOUNTPOINT. The keeper has resolved the mount point: here, touching it would wait
+ * for this process to answer.
+ */
+static int parse_worker(struct options *options)
 {
 	const char *comma = strchr(options->worker, ',');
 
@@ -244,7 +247,7 @@ static int take_worker(struct options *options)
 	return options->mountpoint && options->source ? 0 : -1;
 }
 
-static int check(struct options *options)
+static int complete_options(struct options *options)
 {
 	char *full;
 
@@ -265,10 +268,10 @@ static int check(struct options *options)
 		return -1;
 	}
 	if (options->worker)
-		return take_worker(options);
+		return parse_worker(options);
 	full = realpath(options->mountpoint, NULL);
 	if (!full && errno == ENOTCONN && options->mountpoint[0] == '/')
-		full = strdup(options->mountpoint); /* a dead mount, see mount.c */
+		full = strdup(options->mountpoint); /* a dead mount: mount_begin removes it */
 	if (!full) {
 		fprintf(stderr, "pmem2fs: %s: %s\n", options->mountpoint, strerror(errno));
 		return 1;
@@ -284,7 +287,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 	int wrong;
 
 	*options = (struct options){.mode = 0400, .rootmode = 0755, .timeout = 1, .observe = true};
-	wrong = fuse_opt_parse(&args, options, templates, take);
+	wrong = fuse_opt_parse(&args, options, templates, process_argument);
 	fuse_opt_free_args(&args);
 	if (!wrong && options->help) {
 		fputs(usage, stdout);
@@ -295,7 +298,7 @@ enum options_result options_parse(struct options *options, int argc, char **argv
 		return OPTIONS_DONE;
 	}
 	if (!wrong)
-		wrong = check(options);
+		wrong = complete_options(options);
 	if (wrong < 0)
 		fprintf(stderr, "Try 'pmem2fs --help'.\n");
 	return wrong < 0 ? OPTIONS_WRONG : wrong > 0 ? OPTIONS_FAILED : OPTIONS_RUN;
