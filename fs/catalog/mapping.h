@@ -9,11 +9,11 @@
 #ifndef PMEM2FS_CATALOG_MAPPING_H
 #define PMEM2FS_CATALOG_MAPPING_H
 
+#include "catalog/scan_state.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 struct mapping;
-struct process;
 struct version;
 
 const char *mapping_name(const struct mapping *mapping);
@@ -42,15 +42,7 @@ void mapping_set_queried(struct mapping *mapping, bool queried);
 bool mapping_is_changing(const struct mapping *mapping);
 void mapping_set_changing(struct mapping *mapping, bool changing);
 
-/* scan/: what the process table keeps with each mapping of another process. */
-struct scan_state {
-	struct process *process;            /* that has it; NULL: it is the keeper's */
-	struct scan_state *next, *previous; /* of the same process */
-	uint64_t number;                    /* of its scan events */
-	/* Of a published one: the table of the process that it is in (inode number), and where. */
-	uint64_t table, generation;
-	uint32_t slot;
-};
+/* scan/: the process table's. */
 struct scan_state *mapping_scan_state(struct mapping *mapping);
 struct mapping *scan_state_mapping(struct scan_state *state);
 

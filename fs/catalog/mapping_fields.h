@@ -7,10 +7,14 @@
 #ifndef PMEM2FS_CATALOG_MAPPING_FIELDS_H
 #define PMEM2FS_CATALOG_MAPPING_FIELDS_H
 
-#include "catalog/mapping.h"
+#include "catalog/scan_state.h"
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct extents;
+struct mapping_observer;
+struct version;
 
 struct mapping {
 	struct version *version; /* owned */
