@@ -3,9 +3,9 @@
  * mapping.c - see mapping.h
  */
 #include "catalog/mapping.h"
+#include "base/container_of.h"
 #include "catalog/mapping_fields.h"
 #include "catalog/version.h"
-#include <stddef.h>
 
 const char *mapping_name(const struct mapping *mapping)
 {
@@ -69,7 +69,7 @@ struct scan_state *mapping_scan_state(struct mapping *mapping)
 
 struct mapping *scan_state_mapping(struct scan_state *state)
 {
-	return (struct mapping *)((char *)state - offsetof(struct mapping, scan_state));
+	return container_of(state, struct mapping, scan_state);
 }
 
 struct mapping_observer *mapping_observer(const struct mapping *mapping)
