@@ -20,8 +20,6 @@
 
 #define MAPS_FRESH (CLOCK_SECOND / 10) /* for how long one reading of the areas serves */
 
-#define LINK_SIZE 96
-
 struct facts_reader {
 	struct devices *devices;
 	uint64_t begun, newest; /* of the row */
@@ -242,11 +240,6 @@ static void check_mounted(struct facts_reader *facts_reader, struct facts_query 
 	query->facts.path = NULL;
 }
 
-static void name_link(char link[LINK_SIZE], pid_t pid, uint64_t begin, uint64_t end)
-{
-	snprintf(link, LINK_SIZE, "/proc/%d/map_files/%lx-%lx", (int)pid, begin, end);
-}
-
 /* The areas of the process, not older than the question's mapping. NULL: they cannot be had. */
 static const struct maps *look_at_maps(struct facts_reader *facts_reader,
 				       const struct facts_query *query)
@@ -271,7 +264,7 @@ static const struct maps *look_at_maps(struct facts_reader *facts_reader,
  * joined with it, too. Where the areas cannot be had it counts as whole.
  */
 static void look_at_parts(struct facts_reader *facts_reader, struct facts_query *query,
-			  char link[LINK_SIZE])
+			  char link[PROC_MAP_FILE_SIZE])
 {
 	const struct maps *maps = look_at_maps(facts_reader, query);
 	struct facts *facts = &query->facts;
@@ -283,13 +276,13 @@ static void look_at_parts(struct facts_reader *facts_reader, struct facts_query 
 		return;
 	query->looked = facts_reader->maps_read;
 	if (first)
-		name_link(link, maps->task, first->begin, first->end);
+		proc_map_file(link, maps->task, first->begin, first->end);
 	else
 		link[0] = '\0'; /* whatever is there is another mapping's */
 }
 
 static void look_at_file_in_parts(struct facts_reader *facts_reader, struct facts_query *query,
-				  char link[LINK_SIZE])
+				  char link[PROC_MAP_FILE_SIZE])
 {
 	const struct facts *facts = &query->facts;
 
@@ -314,11 +307,11 @@ void facts_reader_read(struct facts_reader *facts_reader, struct facts_query *qu
 {
 	const struct pmem2fs_record *record = &query->record;
 	struct facts *facts = &query->facts;
-	char link[LINK_SIZE];
+	char link[PROC_MAP_FILE_SIZE];
 
 	query->looked = facts_reader->begun;
-	name_link(link, query->pid, record->address,
-		  record->address + extents_whole(record->length));
+	proc_map_file(link, query->pid, record->address,
+		      record->address + extents_whole(record->length));
 	if (record->source_type == PMEM2FS_SOURCE_ANONYMOUS) {
 		facts->size = record->source_size;
 		facts->size_known = true;

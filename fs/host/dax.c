@@ -13,6 +13,7 @@
  */
 #include "host/dax.h"
 #include "base/array.h"
+#include "host/proc.h"
 #include "mount/mountinfo.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -24,8 +25,6 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
-
-#define LINK_SIZE 96
 
 /*
  * File systems that are looked up in others' mount tables, for one process and for all: somebody
@@ -328,11 +327,10 @@ static bool ask(const struct maps *maps, const struct maps_area *area, struct st
 {
 	const unsigned mask = STATX_TYPE | STATX_INO | STATX_SIZE;
 	const int flags = AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT;
-	char link[LINK_SIZE], path[PATH_MAX];
+	char link[PROC_MAP_FILE_SIZE], path[PATH_MAX];
 	ssize_t n;
 
-	snprintf(link, sizeof(link), "/proc/%d/map_files/%lx-%lx", (int)maps->task, area->begin,
-		 area->end);
+	proc_map_file(link, maps->task, area->begin, area->end);
 	if (!statx(AT_FDCWD, link, flags, mask, answer))
 		return true;
 	if (errno != EPERM && errno != EACCES)

@@ -3,7 +3,11 @@
  * proc.c - see proc.h
  */
 #include "host/proc.h"
+#include "base/array.h"
 #include "base/clock.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +24,85 @@ char *proc_link(const char *path)
 		return NULL;
 	target[n] = '\0';
 	return strdup(target);
+}
+
+ssize_t proc_read(pid_t pid, const char *name, char *text, size_t size)
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = read(fd, text, size - 1);
+	if (n < 0)
+		n = -errno;
+	close(fd);
+	text[n < 0 ? 0 : n] = '\0';
+	return n;
+}
+
+int proc_ids(pid_t pid, uid_t *uid_ptr, gid_t *gid_ptr)
+{
+	char text[4096], *at;
+	unsigned uid, gid;
+	ssize_t n = proc_read(pid, "status", text, sizeof(text));
+
+	if (n < 0)
+		return (int)n;
+	/* Its name is spelled such that it has no newline. */
+	at = strstr(text, "\nUid:");
+	if (!at || sscanf(at, " Uid: %*u %u", &uid) != 1)
+		return -EIO;
+	at = strstr(at, "\nGid:");
+	if (!at || sscanf(at, " Gid: %*u %u", &gid) != 1)
+		return -EIO;
+	*uid_ptr = uid;
+	*gid_ptr = gid;
+	return 0;
+}
+
+void proc_comm(pid_t pid, char comm[PROC_COMM_SIZE])
+{
+	ssize_t n;
+
+	comm[0] = '\0';
+	n = proc_read(pid, "comm", comm, PROC_COMM_SIZE);
+	/* The kernel ends it with a newline, of which it may have more. */
+	if (n > 0 && comm[n - 1] == '\n')
+		comm[n - 1] = '\0';
+}
+
+/* The kernel lists them in this order. */
+pid_t *proc_pids(size_t *count)
+{
+	size_t room = 0;
+	pid_t *pids = NULL;
+	struct dirent *entry;
+	DIR *dir = opendir("/proc");
+
+	*count = 0;
+	if (!dir)
+		return NULL;
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+			continue;
+		if (array_reserve(pids, &room, *count + 1, 512)) {
+			free(pids);
+			pids = NULL;
+			break;
+		}
+		pids[(*count)++] = (pid_t)atoi(entry->d_name);
+	}
+	closedir(dir);
+	return pids;
+}
+
+void proc_map_file(char path[PROC_MAP_FILE_SIZE], pid_t pid, uint64_t begin, uint64_t end)
+{
+	snprintf(path, PROC_MAP_FILE_SIZE, "/proc/%d/map_files/%lx-%lx", (int)pid, begin, end);
 }
 
 static char *read_line_of(pid_t pid, const char *name)

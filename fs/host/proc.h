@@ -7,7 +7,30 @@
 
 #include "host/facts.h"
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
+
+#define PROC_COMM_SIZE     17 /* of a name, terminated */
+#define PROC_MAP_FILE_SIZE 96
+
+/*
+ * The beginning of /proc/PID/NAME, terminated: what fits into `size`. Returns its length or a
+ * negative errno.
+ */
+ssize_t proc_read(pid_t pid, const char *name, char *text, size_t size);
+
+/* The name of a process; empty when it cannot be read. */
+void proc_comm(pid_t pid, char comm[PROC_COMM_SIZE]);
+
+/* The effective ids of a process. Returns 0 or a negative errno. */
+int proc_ids(pid_t pid, uid_t *uid, gid_t *gid);
+
+/* The pids of the host in ascending order, to be freed. NULL: they cannot be read. */
+pid_t *proc_pids(size_t *count);
+
+/* The link to the file that is mapped at [begin, end) of a process. */
+void proc_map_file(char path[PROC_MAP_FILE_SIZE], pid_t pid, uint64_t begin, uint64_t end);
 
 /* Where a symbolic link leads, to be freed. NULL when it cannot be read or memory runs out. */
 char *proc_link(const char *path);

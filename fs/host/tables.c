@@ -7,6 +7,7 @@
  * too can be locked by them.
  */
 #include "host/tables.h"
+#include "host/proc.h"
 #include "mount/mountinfo.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -56,11 +57,10 @@ int tables_open_area(const struct maps *maps, const struct maps_area *area,
 {
 	struct pmem2fs_table *found;
 	uint64_t inode;
-	char link[96];
+	char link[PROC_MAP_FILE_SIZE];
 	int fd, error;
 
-	snprintf(link, sizeof(link), "/proc/%d/map_files/%lx-%lx", (int)maps->task, area->begin,
-		 area->end);
+	proc_map_file(link, maps->task, area->begin, area->end);
 	fd = open(link, O_PATH | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

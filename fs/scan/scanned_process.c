@@ -8,6 +8,7 @@
 #include "scan/scanned_process.h"
 #include "base/log.h"
 #include "host/maps.h"
+#include "host/proc.h"
 #include "host/tables.h"
 #include "scan/observed_ranges.h"
 #include "scan/published_ranges.h"
@@ -15,7 +16,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,53 +32,6 @@ struct view {
 	struct published_ranges claims; /* of the tables, one after the other */
 	struct observed_ranges runs;
 };
-
-static ssize_t read_file(pid_t pid, const char *name, char *text, size_t size)
-{
-	char path[64];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = read(fd, text, size - 1);
-	if (n < 0)
-		n = -errno;
-	close(fd);
-	text[n < 0 ? 0 : n] = '\0';
-	return n;
-}
-
-int scanned_process_ids(pid_t pid, uid_t *uid_ptr, gid_t *gid_ptr)
-{
-	char text[4096], *at;
-	unsigned uid, gid;
-	ssize_t n = read_file(pid, "status", text, sizeof(text));
-
-	if (n < 0)
-		return (int)n;
-	/* Its name is spelled such that it has no newline. */
-	at = strstr(text, "\nUid:");
-	if (!at || sscanf(at, " Uid: %*u %u", &uid) != 1)
-		return -EIO;
-	at = strstr(at, "\nGid:");
-	if (!at || sscanf(at, " Gid: %*u %u", &gid) != 1)
-		return -EIO;
-	*uid_ptr = uid;
-	*gid_ptr = gid;
-	return 0;
-}
-
-static void read_comm(pid_t pid, char comm[17])
-{
-	ssize_t n = read_file(pid, "comm", comm, 17);
-
-	/* The kernel ends it with a newline, of which it may have more. */
-	if (n > 0 && comm[n - 1] == '\n')
-		comm[n - 1] = '\0';
-}
 
 struct scanned_process *scanned_process_new(uint64_t number, pid_t pid, int pidfd)
 {
@@ -293,7 +246,7 @@ static int make_news(struct scan_diff *change, struct scan_report **news_ptr)
 		.gid = change->sight->gid,
 		.pidfd = -1,
 	};
-	read_comm(process->pid, report->comm);
+	proc_comm(process->pid, report->comm);
 	if (report->born) {
 		report->pidfd = fcntl(process->pidfd, F_DUPFD_CLOEXEC, 0);
 		if (report->pidfd < 0) {

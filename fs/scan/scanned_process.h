@@ -67,9 +67,6 @@ struct scan_context {
 /* Whether scanned_process_scan could find anything. 0 or 1, or why its areas cannot be read. */
 int scanned_process_is_of_interest(pid_t pid, struct dax *dax);
 
-/* The effective ids of a process, or a negative errno. */
-int scanned_process_ids(pid_t pid, uid_t *uid, gid_t *gid);
-
 /* `pidfd` is the new process's from then on. NULL when memory runs out. */
 struct scanned_process *scanned_process_new(uint64_t number, pid_t pid, int pidfd);
 void scanned_process_free(struct scanned_process *process);

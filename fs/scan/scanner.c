@@ -10,9 +10,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "host/dax.h"
+#include "host/proc.h"
 #include "scan/quota.h"
 #include "scan/scanned_process.h"
-#include <dirent.h>
 #include <errno.h>
 #include <linux/capability.h>
 #include <poll.h>
@@ -201,7 +201,7 @@ static int look_known(struct scanner *scanner, struct scan *scan, struct scanned
 		.seed = scanner->seed,
 		.numbers = scanner->numbers,
 	};
-	int error = scanned_process_ids(process->pid, &sight.uid, &sight.gid);
+	int error = proc_ids(process->pid, &sight.uid, &sight.gid);
 
 	if (error)
 		return error;
@@ -289,7 +289,7 @@ static bool look_at_stranger(struct scanner *scanner, struct scan *scan, pid_t p
 	gid_t gid;
 
 	if (scan->kind != SCAN_ONE && begun < scanner->users.debts_until &&
-	    !scanned_process_ids(pid, &uid, &gid) && must_wait(scanner, uid))
+	    !proc_ids(pid, &uid, &gid) && must_wait(scanner, uid))
 		return true;
 	interest = scanned_process_is_of_interest(pid, scanner->dax);
 	if (no_rights(interest) || interest == -ENOMEM || interest == -EMFILE)
@@ -301,7 +301,7 @@ static bool look_at_stranger(struct scanner *scanner, struct scan *scan, pid_t p
 		else if (errno != ESRCH)
 			scan->complete = false;
 	}
-	if (clock_now() - begun > WORTH_CHARGING && !scanned_process_ids(pid, &uid, &gid))
+	if (clock_now() - begun > WORTH_CHARGING && !proc_ids(pid, &uid, &gid))
 		charge(scanner, uid, begun);
 	return false;
 }
@@ -438,35 +438,10 @@ static void look_at_those(struct scanner *scanner, struct scan *scan,
 	free(pids);
 }
 
-/* All pids of the host, in the kernel's order, which is theirs. To be freed. */
-static pid_t *list_pids(size_t *count)
-{
-	size_t room = 0;
-	pid_t *pids = NULL;
-	struct dirent *entry;
-	DIR *dir = opendir("/proc");
-
-	*count = 0;
-	if (!dir)
-		return NULL;
-	while ((entry = readdir(dir))) {
-		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
-			continue;
-		if (array_reserve(pids, &room, *count + 1, 512)) {
-			free(pids);
-			pids = NULL;
-			break;
-		}
-		pids[(*count)++] = (pid_t)atoi(entry->d_name);
-	}
-	closedir(dir);
-	return pids;
-}
-
 static void look_at_all(struct scanner *scanner, struct scan *scan)
 {
 	size_t count, first = 0;
-	pid_t *pids = list_pids(&count), waiting = 0;
+	pid_t *pids = proc_pids(&count), waiting = 0;
 
 	scan->complete = pids && scanner_sees_all();
 	while (pids && first < count && pids[first] < scanner->begin_at)
