@@ -2,8 +2,8 @@
 /*
  * published_ranges.c - see published_ranges.h
  *
- * Whoever publishes may claim anything: all work here is bounded by the number of claims and areas,
- * whatever they are, but for a logarithm.
+ * A process may publish anything: the work here grows with the number of ranges and of areas, times
+ * a logarithm, whatever is in them.
  */
 #include "scan/published_ranges.h"
 #include "base/array.h"
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-/* Areas that are compared for each claim and each area, on average. True claims need one or two. */
+/* Areas compared for each range and each area, on average. True ranges need one or two. */
 #define STEPS 8
 
 uint64_t published_ranges_digest(uint64_t seed, const struct pmem2fs_record *record)
@@ -26,124 +26,126 @@ uint64_t published_ranges_digest(uint64_t seed, const struct pmem2fs_record *rec
 	return hash_words(words, sizeof(words) / sizeof(*words), seed);
 }
 
-void published_ranges_clear(struct published_ranges *claims)
+void published_ranges_clear(struct published_ranges *published)
 {
-	for (size_t i = 0; i < claims->count; i++)
-		free(claims->list[i].extents);
-	free(claims->list);
-	free(claims->records);
-	free(claims->parts);
-	claims->count = claims->room = 0;
-	claims->record_count = claims->record_room = 0;
-	claims->part_count = 0;
-	claims->list = NULL;
-	claims->records = NULL;
-	claims->parts = NULL;
-	claims->steps = 0;
+	for (size_t i = 0; i < published->count; i++)
+		free(published->list[i].extents);
+	free(published->list);
+	free(published->records);
+	free(published->parts);
+	published->count = published->room = 0;
+	published->record_count = published->record_room = 0;
+	published->part_count = 0;
+	published->list = NULL;
+	published->records = NULL;
+	published->parts = NULL;
+	published->steps = 0;
 }
 
 static int is_of_source(void *arg, const struct maps_area *area, uint64_t start,
 			const struct pmem2fs_record *record)
 {
-	struct published_ranges *claims = arg;
+	struct published_ranges *published = arg;
 
-	if (claims->steps++ > STEPS * (claims->maps->count + claims->count + 1))
+	if (published->steps++ > STEPS * (published->maps->count + published->count + 1))
 		return -E2BIG;
 	if (record->source_type == PMEM2FS_SOURCE_ANONYMOUS) {
 		if (record->sharing == PMEM2_PRIVATE)
 			return !area->inode && !area->shared;
 		return area->name == MAPS_ZERO && area->shared && !start &&
-		       area->dev == dax_shmem(claims->dax);
+		       area->dev == dax_shmem(published->dax);
 	}
 	if (!area->inode || start != record->offset)
 		return 0;
 	if (area->dev == record->source_dev)
 		return area->inode == record->source_inode;
-	return !major(record->source_dev) && dax_is_file(claims->dax, claims->maps, area,
+	return !major(record->source_dev) && dax_is_file(published->dax, published->maps, area,
 							 record->source_dev, record->source_inode);
 }
 
-/* The kernel's word in place of the owner's. */
-static void correct(const struct published_ranges *claims, struct pmem2fs_record *record,
-		    const struct maps_area *area)
+/* What the kernel says of the area replaces what the process says. */
+static void correct_record(const struct published_ranges *published, struct pmem2fs_record *record,
+			   const struct maps_area *area)
 {
 	const struct dax_file *file;
 
-	record->uid = claims->uid;
-	record->gid = claims->gid;
+	record->uid = published->uid;
+	record->gid = published->gid;
 	record->protection = area->protection;
 	record->sharing = area->shared ? PMEM2_SHARED : PMEM2_PRIVATE;
 	if (record->source_type == PMEM2FS_SOURCE_ANONYMOUS)
 		return;
-	file = dax_find(claims->dax, claims->maps, area);
+	file = dax_find(published->dax, published->maps, area);
 	record->source_type = file ? file->type : PMEM2FS_SOURCE_FILE;
 	record->source_rdev = file ? file->rdev : 0;
 }
 
-static struct published_range *next_claim(struct published_ranges *claims)
+static struct published_range *next_range(struct published_ranges *published)
 {
-	if (array_reserve(claims->list, &claims->room, claims->count + 1, 64))
+	if (array_reserve(published->list, &published->room, published->count + 1, 64))
 		return NULL;
-	return &claims->list[claims->count];
+	return &published->list[published->count];
 }
 
-int published_ranges_add(struct published_ranges *claims, struct pmem2fs_record *record,
-			 struct published_range **claim_ptr)
+int published_ranges_add(struct published_ranges *published, struct pmem2fs_record *record,
+			 struct published_range **range_ptr)
 {
 	uint64_t end = record->address + extents_whole(record->length);
-	struct published_range *claim = next_claim(claims);
+	struct published_range *range = next_range(published);
 	const struct maps_area *first;
 	struct extents *extents;
 	int error;
 
-	*claim_ptr = NULL;
-	claims->asked++;
-	if (!claim)
+	*range_ptr = NULL;
+	published->seen++;
+	if (!range)
 		return -ENOMEM;
 	if (end < record->address)
 		return 0;
-	error = maps_find_if(claims->maps, record, is_of_source, claims, &extents, &first);
+	error = maps_find_if(published->maps, record, is_of_source, published, &extents, &first);
 	if (error)
 		return error == -E2BIG ? 0 : error;
 	if (!first || (extents && extents->count > EXTENTS_MAX)) {
 		free(extents);
 		return 0;
 	}
-	correct(claims, record, first);
-	*claim = (struct published_range){
+	correct_record(published, record, first);
+	*range = (struct published_range){
 		.begin = record->address,
 		.end = end,
 		.extents = extents,
-		.digest = published_ranges_digest(claims->seed, record),
+		.digest = published_ranges_digest(published->seed, record),
 	};
-	claims->count++;
-	*claim_ptr = claim;
+	published->count++;
+	*range_ptr = range;
 	return 0;
 }
 
-int published_ranges_keep_record(struct published_ranges *claims, struct published_range *claim,
+int published_ranges_keep_record(struct published_ranges *published, struct published_range *range,
 				 const struct pmem2fs_record *record)
 {
-	if (array_reserve(claims->records, &claims->record_room, claims->record_count + 1, 16))
+	if (array_reserve(published->records, &published->record_room, published->record_count + 1,
+			  16))
 		return -ENOMEM;
-	claim->record = claims->record_count;
-	claims->records[claims->record_count++] = *record;
+	range->record = published->record_count;
+	published->records[published->record_count++] = *record;
 	return 0;
 }
 
-static size_t parts_of(const struct published_range *claim)
+static size_t parts_of(const struct published_range *range)
 {
-	return claim->extents ? claim->extents->count : 1;
+	return range->extents ? range->extents->count : 1;
 }
 
-static struct published_part part_of(const struct published_ranges *claims, size_t number, size_t i)
+static struct published_part part_of(const struct published_ranges *published, size_t number,
+				     size_t i)
 {
-	const struct published_range *claim = &claims->list[number];
-	struct published_part part = {.begin = claim->begin, .end = claim->end, .claim = number};
+	const struct published_range *range = &published->list[number];
+	struct published_part part = {.begin = range->begin, .end = range->end, .range = number};
 
-	if (claim->extents) {
-		part.begin = claim->begin + claim->extents->list[i].offset;
-		part.end = part.begin + claim->extents->list[i].length;
+	if (range->extents) {
+		part.begin = range->begin + range->extents->list[i].offset;
+		part.end = part.begin + range->extents->list[i].length;
 	}
 	return part;
 }
@@ -154,10 +156,10 @@ static int by_address(const void *a, const void *b)
 
 	if (x->begin != y->begin)
 		return x->begin < y->begin ? -1 : 1;
-	return (x->claim > y->claim) - (x->claim < y->claim);
+	return (x->range > y->range) - (x->range < y->range);
 }
 
-/* Parts that share an address count as one: as an order it holds among parts that do not. */
+/* Parts that share an address are equal: an order as long as no two parts in the tree do. */
 static int by_place(const void *a, const void *b)
 {
 	const struct published_part *x = a, *y = b;
@@ -167,26 +169,26 @@ static int by_place(const void *a, const void *b)
 	return x->begin >= y->end;
 }
 
-static bool in_order(const struct published_ranges *claims)
+static bool in_order(const struct published_ranges *published)
 {
-	for (size_t i = 1; i < claims->part_count; i++)
-		if (claims->parts[i - 1].begin > claims->parts[i].begin)
+	for (size_t i = 1; i < published->part_count; i++)
+		if (published->parts[i - 1].begin > published->parts[i].begin)
 			return false;
 	return true;
 }
 
-static bool overlapping(const struct published_ranges *claims)
+static bool overlapping(const struct published_ranges *published)
 {
-	for (size_t i = 1; i < claims->part_count; i++)
-		if (claims->parts[i - 1].end > claims->parts[i].begin)
+	for (size_t i = 1; i < published->part_count; i++)
+		if (published->parts[i - 1].end > published->parts[i].begin)
 			return true;
 	return false;
 }
 
-static bool is_free(void *const *taken, const struct published_ranges *claims, size_t number)
+static bool is_free(void *const *taken, const struct published_ranges *published, size_t number)
 {
-	for (size_t i = 0; i < parts_of(&claims->list[number]); i++) {
-		struct published_part part = part_of(claims, number, i);
+	for (size_t i = 0; i < parts_of(&published->list[number]); i++) {
+		struct published_part part = part_of(published, number, i);
 
 		if (tfind(&part, taken, by_place))
 			return false;
@@ -194,59 +196,61 @@ static bool is_free(void *const *taken, const struct published_ranges *claims, s
 	return true;
 }
 
-static void nothing(void *unused)
+static void free_nothing(void *unused)
 {
 	(void)unused;
 }
 
-/* First come, first served. `store` has room for all parts. */
-static int refuse(struct published_ranges *claims, struct published_part *store)
+/* Of ranges that share an address, the first one stays. `store` has room for all parts. */
+static int refuse_overlapping(struct published_ranges *published, struct published_part *store)
 {
 	void *taken = NULL;
 	size_t used = 0;
 	int error = 0;
 
-	for (size_t number = 0; !error && number < claims->count; number++) {
-		struct published_range *claim = &claims->list[number];
+	for (size_t number = 0; !error && number < published->count; number++) {
+		struct published_range *range = &published->list[number];
 
-		claim->refused = !is_free(&taken, claims, number);
-		for (size_t i = 0; !error && !claim->refused && i < parts_of(claim); i++) {
-			store[used] = part_of(claims, number, i);
+		range->refused = !is_free(&taken, published, number);
+		for (size_t i = 0; !error && !range->refused && i < parts_of(range); i++) {
+			store[used] = part_of(published, number, i);
 			if (!tsearch(&store[used++], &taken, by_place))
 				error = -ENOMEM;
 		}
 	}
-	tdestroy(taken, nothing);
+	tdestroy(taken, free_nothing);
 	return error;
 }
 
-/* Parts of claims that hold, in the order of the claims. */
-static void fill(struct published_ranges *claims)
+/* The parts of the ranges that are not refused, by address. */
+static void fill_parts(struct published_ranges *published)
 {
-	claims->part_count = 0;
-	for (size_t number = 0; number < claims->count; number++)
+	published->part_count = 0;
+	for (size_t number = 0; number < published->count; number++)
 		for (size_t i = 0;
-		     !claims->list[number].refused && i < parts_of(&claims->list[number]); i++)
-			claims->parts[claims->part_count++] = part_of(claims, number, i);
-	if (!in_order(claims))
-		qsort(claims->parts, claims->part_count, sizeof(*claims->parts), by_address);
+		     !published->list[number].refused && i < parts_of(&published->list[number]);
+		     i++)
+			published->parts[published->part_count++] = part_of(published, number, i);
+	if (!in_order(published))
+		qsort(published->parts, published->part_count, sizeof(*published->parts),
+		      by_address);
 }
 
-int published_ranges_settle(struct published_ranges *claims)
+int published_ranges_settle(struct published_ranges *published)
 {
 	size_t total = 0;
 	int error;
 
-	for (size_t number = 0; number < claims->count; number++)
-		total += parts_of(&claims->list[number]);
-	claims->parts = malloc((total + 1) * sizeof(*claims->parts));
-	if (!claims->parts)
+	for (size_t number = 0; number < published->count; number++)
+		total += parts_of(&published->list[number]);
+	published->parts = malloc((total + 1) * sizeof(*published->parts));
+	if (!published->parts)
 		return -ENOMEM;
-	fill(claims);
-	if (!overlapping(claims))
+	fill_parts(published);
+	if (!overlapping(published))
 		return 0;
-	error = refuse(claims, claims->parts);
+	error = refuse_overlapping(published, published->parts);
 	if (!error)
-		fill(claims);
+		fill_parts(published);
 	return error;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * published_ranges.h - what the tables of a process claim, as far as its areas confirm it
+ * published_ranges.h - the mappings in the tables of a process, as far as its areas confirm them
  *
- * A claim holds where the kernel's areas are of the file, and the place in it, that it names. No
- * two claims that hold share an address: of those that do, the one told first holds.
+ * A range is confirmed where the kernel's areas are of the file, and the place in it, that its
+ * record names. No two ranges that hold share an address: of those that do, the one added first
+ * holds, and the others are refused. Used by the thread of the scanner.
  */
-#ifndef PMEM2FS_PUBLISHED_RANGES_H
-#define PMEM2FS_PUBLISHED_RANGES_H
+#ifndef PMEM2FS_SCAN_PUBLISHED_RANGES_H
+#define PMEM2FS_SCAN_PUBLISHED_RANGES_H
 
 #include "base/extents.h"
 #include "host/dax.h"
@@ -19,54 +20,55 @@
 struct published_range {
 	uint64_t begin;
 	uint64_t end;            /* of its pages */
-	struct extents *extents; /* what is there; NULL: the whole */
+	struct extents *extents; /* owned; what of it the areas confirm; NULL: all */
 	uint64_t generation;
 	uint32_t slot;
-	uint32_t table;  /* the caller's number of it */
-	bool refused;    /* another one has its addresses */
-	uint64_t digest; /* of the record as it was corrected */
-	size_t record;   /* place among `records`; only where it was kept */
+	uint32_t table;  /* the caller's number of the table */
+	bool refused;    /* an earlier range has some of its addresses */
+	uint64_t digest; /* of the corrected record */
+	size_t record;   /* place in `records`, if it was kept */
 };
 
+/* The first five are set by the caller and borrowed; the rest begins as 0. */
 struct published_ranges {
 	const struct maps *maps;
 	struct dax *dax;
 	uid_t uid;
 	gid_t gid;
 	uint64_t seed;
-	size_t asked; /* claims that were told, whether or not there is anything of them */
-	size_t steps; /* areas that have been compared */
+	size_t seen;  /* records that were added, confirmed or not */
+	size_t steps; /* comparisons of a record with an area so far */
 	size_t count, room;
-	struct published_range *list; /* in the order in which they were told */
+	struct published_range *list; /* in the order in which they were added */
 	size_t record_count, record_room;
 	struct pmem2fs_record *records;
 	size_t part_count;
-	struct published_part *parts; /* what the claims that hold cover, by address */
+	struct published_part *parts; /* what the ranges that hold cover, by address */
 };
 
-/* Part of a claim: addresses that are taken. */
+/* Addresses that a range holds. */
 struct published_part {
 	uint64_t begin, end;
-	size_t claim;
+	size_t range; /* place in `list` */
 };
 
-/* What a record says, as one number. */
+/* The hash of a record. */
 uint64_t published_ranges_digest(uint64_t seed, const struct pmem2fs_record *record);
 
-void published_ranges_clear(struct published_ranges *claims);
+void published_ranges_clear(struct published_ranges *published);
 
 /*
- * A claim is told; *claim is NULL where nothing of it is there. What the kernel knows better is
- * corrected in the record. -ENOMEM.
+ * Adds the range of a record; *range is NULL if the areas confirm nothing of it. The record is
+ * corrected where the kernel says otherwise. Returns 0 or -ENOMEM.
  */
-int published_ranges_add(struct published_ranges *claims, struct pmem2fs_record *record,
-			 struct published_range **claim);
+int published_ranges_add(struct published_ranges *published, struct pmem2fs_record *record,
+			 struct published_range **range);
 
-/* Keeps the record of a claim. -ENOMEM. */
-int published_ranges_keep_record(struct published_ranges *claims, struct published_range *claim,
+/* Keeps the record of a range. Returns 0 or -ENOMEM. */
+int published_ranges_keep_record(struct published_ranges *published, struct published_range *range,
 				 const struct pmem2fs_record *record);
 
-/* All have been told: refuses those whose addresses are taken, and fills `parts`. -ENOMEM. */
-int published_ranges_settle(struct published_ranges *claims);
+/* After the last one was added: refuses ranges and fills `parts`. Returns 0 or -ENOMEM. */
+int published_ranges_settle(struct published_ranges *published);
 
 #endif

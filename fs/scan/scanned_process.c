@@ -167,7 +167,7 @@ static int read_table(struct scanned_process *process, struct scan_context *sigh
 
 		if (error)
 			return error == -ENOENT ? 0 : error;
-		if (claims->count == sight->room || claims->asked == ASKED_MAX) {
+		if (claims->count == sight->room || claims->seen == ASKED_MAX) {
 			sight->left_out = true;
 			return 0;
 		}
