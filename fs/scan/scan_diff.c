@@ -9,55 +9,27 @@
 #include <errno.h>
 #include <stdlib.h>
 
-void reported_mappings_clear(struct reported_mappings *entries)
+bool scan_diff_is_same(const struct reported_mapping *old, const struct published_range *range)
 {
-	for (size_t i = 0; i < entries->count; i++)
-		free(entries->list[i].extents);
-	free(entries->list);
-	*entries = (struct reported_mappings){0};
+	return old->place == range->slot && old->identity == range->generation &&
+	       old->digest == range->digest && extents_equal(old->extents, range->extents);
 }
 
-bool scan_diff_is_same(const struct reported_mapping *old, const struct published_range *claim)
+static int add_event(struct scan_diff *diff, struct scan_event event)
 {
-	return old->place == claim->slot && old->identity == claim->generation &&
-	       old->digest == claim->digest && extents_equal(old->extents, claim->extents);
-}
-
-const struct reported_mapping *scan_diff_find_observed(const struct scanned_process *process,
-						       const struct observed_range *run)
-{
-	size_t low = 0, high = process->observed.count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct reported_mapping *entry = &process->observed.list[middle];
-
-		if (entry->place == run->begin)
-			return entry->identity == run->identity ? entry : NULL;
-		if (entry->place < run->begin)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
-}
-
-static int tell(struct scan_diff *change, struct scan_event event)
-{
-	if (array_reserve(change->list, &change->room, change->count + 1, 4))
+	if (array_reserve(diff->list, &diff->room, diff->count + 1, 4))
 		return -ENOMEM;
-	change->list[change->count++] = event;
+	diff->list[diff->count++] = event;
 	return 0;
 }
 
-static int tell_gone(struct scan_diff *change, const struct reported_mapping *old,
-		     enum origin origin)
+static int add_gone(struct scan_diff *diff, const struct reported_mapping *old, enum origin origin)
 {
-	return tell(change, (struct scan_event){
-				    .kind = SCAN_EVENT_GONE,
-				    .origin = origin,
-				    .number = old->number,
-			    });
+	return add_event(diff, (struct scan_event){
+				       .kind = SCAN_EVENT_GONE,
+				       .origin = origin,
+				       .number = old->number,
+			       });
 }
 
 static int copy_extents(const struct extents *extents, struct extents **copy)
@@ -66,161 +38,165 @@ static int copy_extents(const struct extents *extents, struct extents **copy)
 	return extents ? extents_intersect(extents, NULL, copy) : 0;
 }
 
-/* Of the entries before, passes over those that are gone by now. */
-static int pass(struct scan_diff *change, const struct reported_mapping **old,
-		const struct reported_mapping *behind, uint64_t place, uint64_t identity,
-		enum origin origin)
+/* Reports as gone what was reported before that place and is not there now. */
+static int add_gone_before(struct scan_diff *diff, const struct reported_mapping **old,
+			   const struct reported_mapping *old_end, uint64_t place,
+			   uint64_t identity, enum origin origin)
 {
-	for (; *old < behind; ++*old) {
+	for (; *old < old_end; ++*old) {
 		int error;
 
 		if ((*old)->place > place ||
 		    ((*old)->place == place && (*old)->identity == identity))
 			return 0;
-		error = tell_gone(change, *old, origin);
+		error = add_gone(diff, *old, origin);
 		if (error)
 			return error;
 	}
 	return 0;
 }
 
-static bool is_at(const struct reported_mapping *old, const struct reported_mapping *behind,
+static bool is_at(const struct reported_mapping *old, const struct reported_mapping *old_end,
 		  uint64_t place)
 {
-	return old < behind && old->place == place;
+	return old < old_end && old->place == place;
 }
 
-static int tell_claim(struct scan_diff *change, const struct published_range *claim,
-		      enum scan_event_kind kind, uint64_t number)
+static int add_published(struct scan_diff *diff, const struct published_range *range,
+			 enum scan_event_kind kind, uint64_t number)
 {
 	struct scan_event event = {
 		.kind = kind,
 		.origin = ORIGIN_PUBLISHED,
 		.number = number,
-		.record = change->claims->records[claim->record],
-		.table = change->process->tables[claim->table].inode,
-		.generation = claim->generation,
-		.slot = claim->slot,
+		.record = diff->published->records[range->record],
+		.table = diff->process->tables[range->table].inode,
+		.generation = range->generation,
+		.slot = range->slot,
 	};
-	int error = copy_extents(claim->extents, &event.extents);
+	int error = copy_extents(range->extents, &event.extents);
 
 	if (!error)
-		error = tell(change, event);
+		error = add_event(diff, event);
 	if (error)
 		free(event.extents);
 	return error;
 }
 
-static int compare_claim(struct scan_diff *change, struct published_range *claim,
-			 struct reported_mappings *now, const struct reported_mapping **old,
-			 const struct reported_mapping *behind)
+static int compare_published(struct scan_diff *diff, struct published_range *range,
+			     struct reported_mappings *now, const struct reported_mapping **old,
+			     const struct reported_mapping *old_end)
 {
-	struct reported_mapping *entry = &now->list[now->count];
-	int error = pass(change, old, behind, claim->slot, claim->generation, ORIGIN_PUBLISHED);
+	struct reported_mapping *mapping = &now->list[now->count];
+	int error = add_gone_before(diff, old, old_end, range->slot, range->generation,
+				    ORIGIN_PUBLISHED);
 
 	if (error)
 		return error;
-	*entry = (struct reported_mapping){
-		.place = claim->slot,
-		.identity = claim->generation,
-		.digest = claim->digest,
+	*mapping = (struct reported_mapping){
+		.place = range->slot,
+		.identity = range->generation,
+		.digest = range->digest,
 	};
-	if (is_at(*old, behind, claim->slot)) {
-		entry->number = (*old)->number;
-		if (!scan_diff_is_same(*old, claim))
-			error = tell_claim(change, claim, SCAN_EVENT_CHANGED, entry->number);
+	if (is_at(*old, old_end, range->slot)) {
+		mapping->number = (*old)->number;
+		if (!scan_diff_is_same(*old, range))
+			error = add_published(diff, range, SCAN_EVENT_CHANGED, mapping->number);
 		++*old;
 	} else {
-		entry->number = ++change->sight->numbers;
-		error = tell_claim(change, claim, SCAN_EVENT_NEW, entry->number);
+		mapping->number = ++diff->context->numbers;
+		error = add_published(diff, range, SCAN_EVENT_NEW, mapping->number);
 	}
 	if (error)
 		return error;
-	entry->extents = claim->extents;
-	claim->extents = NULL;
+	mapping->extents = range->extents;
+	range->extents = NULL;
 	now->count++;
 	return 0;
 }
 
-/* Those of one table; *next is its first claim, and then that of the next table. */
-static int compare_table(struct scan_diff *change, uint32_t number, size_t *next)
+/* The ranges of one table; *next is its first one, and then that of the next table. */
+static int compare_table(struct scan_diff *diff, uint32_t number, size_t *next)
 {
-	const struct scanned_table *table = &change->process->tables[number];
-	const struct reported_mapping *old = table->told.list;
-	const struct reported_mapping *behind = old ? old + table->told.count : NULL;
-	struct published_ranges *claims = change->claims;
-	struct reported_mappings *now = &change->tables[number];
-	size_t end = *next;
+	const struct scanned_table *table = &diff->process->tables[number];
+	const struct reported_mapping *old = table->reported.list;
+	const struct reported_mapping *old_end = old ? old + table->reported.count : NULL;
+	struct published_ranges *published = diff->published;
+	struct reported_mappings *now = &diff->tables_now[number];
+	size_t next_table = *next;
 	int error = 0;
 
-	while (end < claims->count && claims->list[end].table == number)
-		end++;
-	now->list = malloc((end - *next + 1) * sizeof(*now->list));
+	while (next_table < published->count && published->list[next_table].table == number)
+		next_table++;
+	now->list = malloc((next_table - *next + 1) * sizeof(*now->list));
 	if (!now->list)
 		return -ENOMEM;
-	for (; !error && *next < end; ++*next)
-		if (!claims->list[*next].refused)
-			error = compare_claim(change, &claims->list[*next], now, &old, behind);
-	for (; !error && old < behind; old++)
-		error = tell_gone(change, old, ORIGIN_PUBLISHED);
+	for (; !error && *next < next_table; ++*next)
+		if (!published->list[*next].refused)
+			error = compare_published(diff, &published->list[*next], now, &old,
+						  old_end);
+	for (; !error && old < old_end; old++)
+		error = add_gone(diff, old, ORIGIN_PUBLISHED);
 	return error;
 }
 
-static int compare_runs(struct scan_diff *change)
+static int compare_observed(struct scan_diff *diff)
 {
-	const struct reported_mapping *old = change->process->observed.list;
-	const struct reported_mapping *behind = old ? old + change->process->observed.count : NULL;
-	const struct observed_ranges *runs = change->runs;
-	struct reported_mappings *now = &change->observed;
+	const struct reported_mapping *old = diff->process->observed.list;
+	const struct reported_mapping *old_end = old ? old + diff->process->observed.count : NULL;
+	const struct observed_ranges *observed = diff->observed;
+	struct reported_mappings *now = &diff->observed_now;
 	int error = 0;
 
-	now->list = malloc((runs->count + 1) * sizeof(*now->list));
+	now->list = malloc((observed->count + 1) * sizeof(*now->list));
 	if (!now->list)
 		return -ENOMEM;
-	for (size_t i = 0; !error && i < runs->count; i++) {
-		const struct observed_range *run = &runs->list[i];
+	for (size_t i = 0; !error && i < observed->count; i++) {
+		const struct observed_range *range = &observed->list[i];
 		struct scan_event event = {.kind = SCAN_EVENT_NEW, .origin = ORIGIN_OBSERVED};
-		struct reported_mapping entry = {.place = run->begin, .identity = run->identity};
+		struct reported_mapping mapping = {.place = range->begin,
+						   .identity = range->identity};
 
-		error = pass(change, &old, behind, run->begin, run->identity, ORIGIN_OBSERVED);
+		error = add_gone_before(diff, &old, old_end, range->begin, range->identity,
+					ORIGIN_OBSERVED);
 		if (error)
 			break;
-		observed_ranges_record(run, change->claims, &event.record);
-		entry.digest = published_ranges_digest(change->sight->seed, &event.record);
-		if (is_at(old, behind, run->begin)) {
+		observed_ranges_record(range, diff->published, &event.record);
+		mapping.digest = published_ranges_digest(diff->context->seed, &event.record);
+		if (is_at(old, old_end, range->begin)) {
 			event.kind = SCAN_EVENT_CHANGED;
-			entry.number = old->number;
+			mapping.number = old->number;
 		} else {
-			entry.number = ++change->sight->numbers;
+			mapping.number = ++diff->context->numbers;
 		}
-		event.number = entry.number;
-		if (event.kind == SCAN_EVENT_NEW || old->digest != entry.digest)
-			error = tell(change, event);
+		event.number = mapping.number;
+		if (event.kind == SCAN_EVENT_NEW || old->digest != mapping.digest)
+			error = add_event(diff, event);
 		if (event.kind == SCAN_EVENT_CHANGED)
 			old++;
-		now->list[now->count++] = entry;
+		now->list[now->count++] = mapping;
 	}
-	for (; !error && old < behind; old++)
-		error = tell_gone(change, old, ORIGIN_OBSERVED);
+	for (; !error && old < old_end; old++)
+		error = add_gone(diff, old, ORIGIN_OBSERVED);
 	return error;
 }
 
-int scan_diff_compute(struct scan_diff *change)
+int scan_diff_compute(struct scan_diff *diff)
 {
 	size_t next = 0;
 	int error = 0;
 
-	for (uint32_t i = 0; !error && i < change->process->table_count; i++)
-		error = compare_table(change, i, &next);
-	return error ? error : compare_runs(change);
+	for (uint32_t i = 0; !error && i < diff->process->table_count; i++)
+		error = compare_table(diff, i, &next);
+	return error ? error : compare_observed(diff);
 }
 
-void scan_diff_clear(struct scan_diff *change)
+void scan_diff_clear(struct scan_diff *diff)
 {
-	for (size_t i = 0; i < change->count; i++)
-		free(change->list[i].extents);
-	free(change->list);
+	for (size_t i = 0; i < diff->count; i++)
+		free(diff->list[i].extents);
+	free(diff->list);
 	for (size_t i = 0; i < SCANNED_TABLES_MAX; i++)
-		reported_mappings_clear(&change->tables[i]);
-	reported_mappings_clear(&change->observed);
+		reported_mappings_clear(&diff->tables_now[i]);
+	reported_mappings_clear(&diff->observed_now);
 }

@@ -2,8 +2,9 @@
 /*
  * scanner.c - see scanner.h
  *
- * Owns the processes that are known, by pid. A process is the one that its pidfd, opened before the
- * first look, stands for; what a look found counts only if that one lived on to the look's end.
+ * Owns the records of the known processes, by pid. A record is of the process that its pidfd stands
+ * for, which is opened before the process is scanned first; the result of a scan counts only if
+ * that process is alive at the end of the scan.
  */
 #include "scan/scanner.h"
 #include "base/array.h"
@@ -11,6 +12,7 @@
 #include "base/log.h"
 #include "host/dax.h"
 #include "host/proc.h"
+#include "scan/process_scan.h"
 #include "scan/quota.h"
 #include "scan/scanned_process.h"
 #include <errno.h>
@@ -24,16 +26,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Mappings that are told of. A table has a slot for each mapping that the kernel allows. */
+/* Mappings that are shown, at most. A table has a slot for each mapping that the kernel allows. */
 #define PROCESS_MAX 70000 /* what vm.max_map_count allows, and some */
 #define USER_MAX    262144
 #define TOTAL_MAX   1000000
 #define ROOT_SHARE  250000 /* of that: left to root */
 
-/* Time spent on a process that is not known, from which on it is put down to its user: ns. */
+/* Shorter times that an unknown process costs are not charged to its user: ns. */
 #define WORTH_CHARGING 200000
 
-/* Inode numbers in /proc of the first name spaces, part of the kernel's interface. */
+/* Inode numbers in /proc of the initial namespaces, part of the kernel's interface. */
 #define INIT_PID_NS  0xeffffffcu
 #define INIT_USER_NS 0xeffffffdu
 
@@ -43,13 +45,13 @@ struct scanner {
 	struct dax *dax;
 	uint64_t seed;
 	uint64_t processes, numbers; /* last ones given */
-	uint64_t scan_queue;
-	struct quota users;
+	uint64_t scans;              /* begun */
+	struct quota quota;
 	size_t mappings;
 	size_t count, room;
 	struct scanned_process **list; /* by pid */
 	pid_t begin_at;                /* SCAN_ALL begins with the first process that had to wait */
-	struct scan_report **end;      /* of the look's news */
+	struct scan_report **end;      /* of the list of reports of this scan */
 };
 
 struct scanner *scanner_new(const struct scan_exclusions *skip)
@@ -60,7 +62,7 @@ struct scanner *scanner_new(const struct scan_exclusions *skip)
 		return NULL;
 	scanner->skip = skip;
 	scanner->dax = dax_new();
-	/* So that nobody can make two records of one digest. */
+	/* A secret: nobody can make two records that have one digest. */
 	if (scanner->dax &&
 	    getrandom(&scanner->seed, sizeof(scanner->seed), 0) == sizeof(scanner->seed))
 		return scanner;
@@ -75,7 +77,7 @@ void scanner_free(struct scanner *scanner)
 	for (size_t i = 0; i < scanner->count; i++)
 		scanned_process_free(scanner->list[i]);
 	free(scanner->list);
-	quota_clear(&scanner->users);
+	quota_clear(&scanner->quota);
 	dax_free(scanner->dax);
 	free(scanner);
 }
@@ -107,15 +109,18 @@ static size_t place_of(const struct scanner *scanner, pid_t pid)
 	return low;
 }
 
-static struct scanned_process *find(const struct scanner *scanner, pid_t pid)
+static struct scanned_process *find_known(const struct scanner *scanner, pid_t pid)
 {
 	size_t i = place_of(scanner, pid);
 
 	return i < scanner->count && scanner->list[i]->pid == pid ? scanner->list[i] : NULL;
 }
 
-/* `pidfd` is used up; -1: to be opened here. NULL: there is no such process, or no memory. */
-static struct scanned_process *add(struct scanner *scanner, pid_t pid, int pidfd)
+/*
+ * Takes ownership of `pidfd`; -1: it is opened here. NULL: there is no such process (errno is
+ * ESRCH), or memory or descriptors run out.
+ */
+static struct scanned_process *add_known(struct scanner *scanner, pid_t pid, int pidfd)
 {
 	size_t i = place_of(scanner, pid);
 	struct scanned_process *process;
@@ -142,24 +147,26 @@ close_pidfd:
 	return NULL;
 }
 
-/* In the order of events: one process may be gone and another have its pid. */
-static void append(struct scanner *scanner, struct scan_report *report)
+/* The order counts: a report may say that one process is gone and the next that another has its
+ * pid.
+ */
+static void append_report(struct scanner *scanner, struct scan_report *report)
 {
 	*scanner->end = report;
 	scanner->end = &report->next;
 }
 
-/* False: its end cannot be told, so that it stays. */
-static bool forget(struct scanner *scanner, struct scanned_process *process)
+/* False: there is no memory for the report that it is gone, so that the record stays. */
+static bool forget_known(struct scanner *scanner, struct scanned_process *process)
 {
 	size_t i = place_of(scanner, process->pid), count = scanned_process_count(process);
-	struct user_quota *user = quota_of(&scanner->users, process->uid);
+	struct user_quota *user = quota_of(&scanner->quota, process->uid);
 	struct scan_report *report = scanned_process_gone(process);
 
-	if (!user || (process->told && !report))
+	if (!user || (process->reported && !report))
 		return false;
 	if (report)
-		append(scanner, report);
+		append_report(scanner, report);
 	user->mappings -= count;
 	scanner->mappings -= count;
 	scanner->count--;
@@ -176,12 +183,12 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-static size_t left(size_t max, size_t used)
+static size_t room_left(size_t max, size_t used)
 {
 	return used < max ? max - used : 0;
 }
 
-static void tell_full(struct user_quota *user, const struct scanned_process *process)
+static void warn_of_full(struct user_quota *user, const struct scanned_process *process)
 {
 	if (user->warned)
 		return;
@@ -190,42 +197,43 @@ static void tell_full(struct user_quota *user, const struct scanned_process *pro
 		    (int)process->pid, (unsigned)user->uid);
 }
 
-/* 0 or a negative errno, with everything as before. */
-static int look_known(struct scanner *scanner, struct scan *scan, struct scanned_process *process,
-		      struct scan_report **report)
+/* Returns 0, or a negative errno after which the record is unchanged. */
+static int scan_record(struct scanner *scanner, struct scan *scan, struct scanned_process *process,
+		       struct scan_report **report)
 {
 	size_t before = scanned_process_count(process), after;
-	struct user_quota *old_user = quota_of(&scanner->users, process->uid), *user;
-	struct scan_context sight = {
+	struct user_quota *old_user = quota_of(&scanner->quota, process->uid), *user;
+	struct scan_context context = {
 		.dax = scanner->dax,
 		.seed = scanner->seed,
 		.numbers = scanner->numbers,
 	};
-	int error = proc_ids(process->pid, &sight.uid, &sight.gid);
+	int error = proc_ids(process->pid, &context.uid, &context.gid);
 
 	if (error)
 		return error;
-	user = quota_of(&scanner->users, sight.uid);
+	user = quota_of(&scanner->quota, context.uid);
 	if (!user || !old_user)
 		return -ENOMEM;
 	old_user->mappings -= before;
 	scanner->mappings -= before;
-	sight.room = least(PROCESS_MAX, left(TOTAL_MAX, scanner->mappings));
-	if (sight.uid) {
-		sight.room = least(sight.room, left(USER_MAX, user->mappings));
-		sight.room = least(sight.room, left(TOTAL_MAX - ROOT_SHARE, scanner->mappings));
+	context.room = least(PROCESS_MAX, room_left(TOTAL_MAX, scanner->mappings));
+	if (context.uid) {
+		context.room = least(context.room, room_left(USER_MAX, user->mappings));
+		context.room =
+			least(context.room, room_left(TOTAL_MAX - ROOT_SHARE, scanner->mappings));
 	}
-	error = scanned_process_scan(process, &sight, report);
+	error = process_scan(process, &context, report);
 	if (error)
 		user = old_user;
 	after = scanned_process_count(process);
 	user->mappings += after;
 	scanner->mappings += after;
-	scanner->numbers = sight.numbers;
+	scanner->numbers = context.numbers;
 	if (error)
 		return error;
-	if (sight.left_out) {
-		tell_full(user, process);
+	if (context.left_out) {
+		warn_of_full(user, process);
 		scan->complete = false;
 	}
 	return 0;
@@ -236,51 +244,51 @@ static bool no_rights(int error)
 	return error == -EACCES || error == -EPERM;
 }
 
-/* Whether a look's error says that there is nothing more to be seen of the process. */
-static bool is_out_of_sight(int error)
+/* Whether the error of a scan means that nothing of the process can be seen. */
+static bool is_gone_or_hidden(int error)
 {
 	return error == -ESRCH || error == -ENOENT || no_rights(error);
 }
 
-static void look_at_known(struct scanner *scanner, struct scan *scan,
-			  struct scanned_process *process)
+static void scan_known(struct scanner *scanner, struct scan *scan, struct scanned_process *process)
 {
 	struct scan_report *report = NULL;
 	bool done;
 	int error;
 
-	process->looked = scanner->scan_queue;
-	process->fresh = false;
-	error = look_known(scanner, scan, process, &report);
+	process->scan = scanner->scans;
+	process->has_new_table = false;
+	error = scan_record(scanner, scan, process, &report);
 	if (error && error != -ESRCH)
 		scan->complete = false;
-	done = error ? is_out_of_sight(error)
+	done = error ? is_gone_or_hidden(error)
 		     : !process->table_count && !scanned_process_count(process);
-	if (done && forget(scanner, process))
-		scan_report_free(report); /* its being gone says it all */
+	if (done && forget_known(scanner, process))
+		scan_report_free(report); /* that it is gone covers it */
 	else if (report)
-		append(scanner, report);
+		append_report(scanner, report);
 }
 
-/* True: his time is used up, and this has to wait. */
-static bool must_wait(struct scanner *scanner, uid_t uid)
+/* Whether the user has no time left, so that this process has to wait. */
+static bool is_out_of_credit(struct scanner *scanner, uid_t uid)
 {
-	struct user_quota *user = quota_of(&scanner->users, uid);
+	struct user_quota *user = quota_of(&scanner->quota, uid);
 
 	return user && !quota_has_credit(user, clock_now());
 }
 
-static void charge(struct scanner *scanner, uid_t uid, uint64_t begun)
+static void charge_user(struct scanner *scanner, uid_t uid, uint64_t begun)
 {
-	struct user_quota *user = quota_of(&scanner->users, uid);
+	struct user_quota *user = quota_of(&scanner->quota, uid);
 	uint64_t now = clock_now();
 
 	if (user)
-		quota_charge(&scanner->users, user, now, now - begun);
+		quota_charge(&scanner->quota, user, now, now - begun);
 }
 
-/* Of processes that are not known only few are worth more than a glance. True: it has to wait. */
-static bool look_at_stranger(struct scanner *scanner, struct scan *scan, pid_t pid)
+/* A process without a record: of most, one reading of its areas shows nothing. True: it has to
+ * wait. */
+static bool scan_unknown(struct scanner *scanner, struct scan *scan, pid_t pid)
 {
 	uint64_t begun = clock_now();
 	struct scanned_process *process;
@@ -288,28 +296,28 @@ static bool look_at_stranger(struct scanner *scanner, struct scan *scan, pid_t p
 	uid_t uid = 0;
 	gid_t gid;
 
-	if (scan->kind != SCAN_ONE && begun < scanner->users.debts_until &&
-	    !proc_ids(pid, &uid, &gid) && must_wait(scanner, uid))
+	if (scan->kind != SCAN_ONE && begun < scanner->quota.debts_until &&
+	    !proc_ids(pid, &uid, &gid) && is_out_of_credit(scanner, uid))
 		return true;
 	interest = scanned_process_is_of_interest(pid, scanner->dax);
 	if (no_rights(interest) || interest == -ENOMEM || interest == -EMFILE)
 		scan->complete = false;
 	if (interest > 0) {
-		process = add(scanner, pid, -1);
+		process = add_known(scanner, pid, -1);
 		if (process)
-			look_at_known(scanner, scan, process);
+			scan_known(scanner, scan, process);
 		else if (errno != ESRCH)
 			scan->complete = false;
 	}
 	if (clock_now() - begun > WORTH_CHARGING && !proc_ids(pid, &uid, &gid))
-		charge(scanner, uid, begun);
+		charge_user(scanner, uid, begun);
 	return false;
 }
 
 /* False: it has to wait. */
-static bool look_at(struct scanner *scanner, struct scan *scan, pid_t pid)
+static bool scan_pid(struct scanner *scanner, struct scan *scan, pid_t pid)
 {
-	struct scanned_process *process = find(scanner, pid);
+	struct scanned_process *process = find_known(scanner, pid);
 	bool waits = false;
 
 	if (is_own(scanner, pid))
@@ -319,19 +327,19 @@ static bool look_at(struct scanner *scanner, struct scan *scan, pid_t pid)
 		return true;
 	}
 	atomic_store_explicit(&scanner->at, pid, memory_order_relaxed);
-	if (process && !scanned_process_is_alive(process) && forget(scanner, process))
-		process = NULL; /* the pid may be another one's by now */
+	if (process && !scanned_process_is_alive(process) && forget_known(scanner, process))
+		process = NULL; /* another process may have the pid now */
 	if (!process) {
-		waits = look_at_stranger(scanner, scan, pid);
-	} else if (scan->kind != SCAN_ONE && must_wait(scanner, process->uid)) {
-		process->looked = scanner->scan_queue;
+		waits = scan_unknown(scanner, scan, pid);
+	} else if (scan->kind != SCAN_ONE && is_out_of_credit(scanner, process->uid)) {
+		process->scan = scanner->scans;
 		waits = true;
 	} else {
 		uint64_t begun = clock_now();
 		uid_t uid = process->uid;
 
-		look_at_known(scanner, scan, process);
-		charge(scanner, uid, begun);
+		scan_known(scanner, scan, process);
+		charge_user(scanner, uid, begun);
 	}
 	atomic_store_explicit(&scanner->at, 0, memory_order_relaxed);
 	if (waits)
@@ -339,60 +347,60 @@ static bool look_at(struct scanner *scanner, struct scan *scan, pid_t pid)
 	return !waits;
 }
 
-/* --- tables that were handed over --- */
+/* --- passed tables --- */
 
-static bool has_ended(int pidfd)
+static bool pidfd_has_ended(int pidfd)
 {
 	struct pollfd pollfd = {.fd = pidfd, .events = POLLIN};
 
 	return poll(&pollfd, 1, 0) != 0;
 }
 
-static void take_table(struct scanner *scanner, struct scan *scan, struct passed_table *given)
+static void take_table(struct scanner *scanner, struct scan *scan, struct passed_table *passed)
 {
-	struct scanned_process *process = find(scanner, given->pid);
+	struct scanned_process *process = find_known(scanner, passed->pid);
 
-	if (given->pid <= 0 || is_own(scanner, given->pid) ||
-	    stuck_threads_has(&scanner->skip->stuck_threads, given->pid))
+	if (passed->pid <= 0 || is_own(scanner, passed->pid) ||
+	    stuck_threads_has(&scanner->skip->stuck_threads, passed->pid))
 		return;
-	if (given->pidfd >= 0 && has_ended(given->pidfd))
+	if (passed->pidfd >= 0 && pidfd_has_ended(passed->pidfd))
 		return;
-	/* Of two that live, only one can have the pid. */
-	if (process && !scanned_process_is_alive(process) && forget(scanner, process))
+	/* Only one of two live processes can have the pid. */
+	if (process && !scanned_process_is_alive(process) && forget_known(scanner, process))
 		process = NULL;
 	if (!process) {
-		process = add(scanner, given->pid, given->pidfd);
-		given->pidfd = -1;
+		process = add_known(scanner, passed->pid, passed->pidfd);
+		passed->pidfd = -1;
 	}
 	if (!process) {
 		scan->complete = false;
 		return;
 	}
-	if (given->fd >= 0)
-		scanned_process_pass_table(process, given->fd);
-	process->fresh = true;
+	if (passed->fd >= 0)
+		scanned_process_pass_table(process, passed->fd);
+	process->has_new_table = true;
 }
 
 static void take_tables(struct scanner *scanner, struct scan *scan)
 {
-	struct passed_table *given;
+	struct passed_table *passed;
 
-	while ((given = scan->tables)) {
-		scan->tables = given->next;
-		atomic_store_explicit(&scanner->at, given->pid, memory_order_relaxed);
-		take_table(scanner, scan, given);
+	while ((passed = scan->tables)) {
+		scan->tables = passed->next;
+		atomic_store_explicit(&scanner->at, passed->pid, memory_order_relaxed);
+		take_table(scanner, scan, passed);
 		atomic_store_explicit(&scanner->at, 0, memory_order_relaxed);
-		if (given->pidfd >= 0)
-			close(given->pidfd);
-		if (given->fd >= 0)
-			close(given->fd);
-		free(given);
+		if (passed->pidfd >= 0)
+			close(passed->pidfd);
+		if (passed->fd >= 0)
+			close(passed->fd);
+		free(passed);
 	}
 }
 
-/* --- looks --- */
+/* --- scans --- */
 
-/* The pids of known processes, or only of those for which `wanted` holds. To be freed. */
+/* The pids of the known processes for which `wanted` holds, to be freed. */
 static pid_t *pids_of(const struct scanner *scanner,
 		      bool (*wanted)(const struct scanner *, const struct scanned_process *),
 		      size_t *count)
@@ -413,20 +421,20 @@ static bool is_any(const struct scanner *scanner, const struct scanned_process *
 	return true;
 }
 
-static bool is_fresh(const struct scanner *scanner, const struct scanned_process *process)
+static bool has_new_table(const struct scanner *scanner, const struct scanned_process *process)
 {
 	(void)scanner;
-	return process->fresh;
+	return process->has_new_table;
 }
 
 static bool was_missed(const struct scanner *scanner, const struct scanned_process *process)
 {
-	return process->looked != scanner->scan_queue;
+	return process->scan != scanner->scans;
 }
 
-/* Looking changes the list of those that are known. */
-static void look_at_those(struct scanner *scanner, struct scan *scan,
-			  bool (*wanted)(const struct scanner *, const struct scanned_process *))
+/* The pids are copied first: a scan changes the list of the known processes. */
+static void scan_those(struct scanner *scanner, struct scan *scan,
+		       bool (*wanted)(const struct scanner *, const struct scanned_process *))
 {
 	size_t count;
 	pid_t *pids = pids_of(scanner, wanted, &count);
@@ -434,11 +442,11 @@ static void look_at_those(struct scanner *scanner, struct scan *scan,
 	if (!pids)
 		scan->complete = false;
 	for (size_t i = 0; pids && i < count; i++)
-		look_at(scanner, scan, pids[i]);
+		scan_pid(scanner, scan, pids[i]);
 	free(pids);
 }
 
-static void look_at_all(struct scanner *scanner, struct scan *scan)
+static void scan_all(struct scanner *scanner, struct scan *scan)
 {
 	size_t count, first = 0;
 	pid_t *pids = proc_pids(&count), waiting = 0;
@@ -449,18 +457,18 @@ static void look_at_all(struct scanner *scanner, struct scan *scan)
 	for (size_t i = 0; pids && i < count; i++) {
 		pid_t pid = pids[(first + i) % count];
 
-		if (!look_at(scanner, scan, pid) && !waiting)
+		if (!scan_pid(scanner, scan, pid) && !waiting)
 			waiting = pid;
 	}
 	scanner->begin_at = waiting;
 	if (pids)
-		look_at_those(scanner, scan, was_missed);
+		scan_those(scanner, scan, was_missed);
 	free(pids);
 }
 
 void scanner_scan(struct scanner *scanner, struct scan *scan)
 {
-	scanner->scan_queue++;
+	scanner->scans++;
 	dax_forget(scanner->dax);
 	scan->report = NULL;
 	scanner->end = &scan->report;
@@ -468,16 +476,16 @@ void scanner_scan(struct scanner *scanner, struct scan *scan)
 	take_tables(scanner, scan);
 	switch (scan->kind) {
 	case SCAN_ONE:
-		look_at(scanner, scan, scan->pid);
+		scan_pid(scanner, scan, scan->pid);
 		break;
 	case SCAN_KNOWN:
-		look_at_those(scanner, scan, is_any);
+		scan_those(scanner, scan, is_any);
 		break;
 	case SCAN_ALL:
-		look_at_all(scanner, scan);
+		scan_all(scanner, scan);
 		break;
 	}
-	look_at_those(scanner, scan, is_fresh);
+	scan_those(scanner, scan, has_new_table);
 	if (dax_left_out(scanner->dax))
 		scan->complete = false;
 	if (scan->kind != SCAN_ONE)

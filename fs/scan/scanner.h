@@ -3,46 +3,46 @@
  * scanner.h - finds the mappings of other processes
  *
  * Reads /proc and tables, trusting neither names nor tables, and opens nothing that could hang.
- * Used by one thread at a time, and by no other module's data. A process is known while it has a
- * mapping that is shown or a table; of the others nothing is kept between looks.
+ * Used by one thread at a time; shares no data with other modules. A process is known while one of
+ * its mappings is shown or it has a table; of the others nothing is kept between scans.
  */
-#ifndef PMEM2FS_SCANNER_H
-#define PMEM2FS_SCANNER_H
+#ifndef PMEM2FS_SCAN_SCANNER_H
+#define PMEM2FS_SCAN_SCANNER_H
 
 #include "base/stuck_threads.h"
 #include "scan/scan_event.h"
 
 enum scan_kind {
-	SCAN_ONE,   /* at the process `pid`, known or not */
-	SCAN_KNOWN, /* at all that are known */
-	SCAN_ALL,   /* at every process of the host */
+	SCAN_ONE,   /* the process `pid`, known or not */
+	SCAN_KNOWN, /* all known processes */
+	SCAN_ALL,   /* every process of the host */
 };
 
-/* A table that a process has handed over. */
+/* A table that a process has passed through the socket. */
 struct passed_table {
 	struct passed_table *next;
 	pid_t pid;
-	int pidfd; /* of who gave it, owned; -1: the kernel is too old to tell */
-	int fd;    /* owned; -1: it has one, which only root can find */
+	int pidfd; /* of the process, owned; -1: the kernel is too old to have it */
+	int fd;    /* owned; -1: the process has a table, which only root can find */
 };
 
 struct scan {
 	enum scan_kind kind;
 	pid_t pid;
-	struct passed_table *tables; /* since the look before; used up */
+	struct passed_table *tables; /* since the scan before; the scanner takes ownership */
 
-	/* The answer. */
-	struct scan_report *report;
+	/* The result. */
+	struct scan_report *report; /* a list, owned by the caller */
 	bool complete; /* SCAN_ALL: nothing was left out for lack of rights, time or room */
 };
 
 struct scanner;
 
-/* Processes that are not looked at. 0: none. */
+/* Processes that are not scanned. */
 struct scan_exclusions {
-	pid_t own[2];
-	struct stuck_threads
-		stuck_threads; /* without those in which others are stuck no look is complete */
+	pid_t own[2]; /* the daemon's; 0: none */
+	/* Those that threads are stuck in: without them no scan is complete. */
+	struct stuck_threads stuck_threads;
 };
 
 /* `skip` is borrowed, and may change. NULL when memory runs out. */
@@ -51,10 +51,10 @@ void scanner_free(struct scanner *scanner);
 
 void scanner_scan(struct scanner *scanner, struct scan *scan);
 
-/* For others meanwhile: the process that is being looked at just now, 0: none. */
+/* The process that is being scanned now, 0: none. For other threads. */
 pid_t scanner_current_process(struct scanner *scanner);
 
-/* Whether all processes of the host can be looked at at all: our rights and our pid namespace. */
+/* Whether the rights and the pid namespace of the daemon let it see all processes of the host. */
 bool scanner_sees_all(void);
 
 #endif

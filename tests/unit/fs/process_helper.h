@@ -7,7 +7,7 @@
 
 #include "dax_fake.h"
 #include "publisher.h"
-#include "scan/scanned_process.h"
+#include "scan/process_scan.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -30,7 +30,7 @@
 static int plain;
 static struct scanned_process *process;
 static struct publisher publisher;
-static struct scan_context sight;
+static struct scan_context context;
 
 static inline int begin(void **state)
 {
@@ -38,7 +38,7 @@ static inline int begin(void **state)
 	plain = publisher_file(FILE_PAGES * PAGE);
 	dax_file = publisher_file(FILE_PAGES * PAGE);
 	other = publisher_file(FILE_PAGES * PAGE);
-	sight = (struct scan_context){.seed = 5, .room = 1000000, .uid = 12, .gid = 34};
+	context = (struct scan_context){.seed = 5, .room = 1000000, .uid = 12, .gid = 34};
 	return 0;
 }
 
@@ -67,7 +67,7 @@ static inline void stop(void)
 	struct scan_report *report;
 
 	publisher_stop(&publisher);
-	assert_int_equal(scanned_process_scan(process, &sight, &report), -ESRCH);
+	assert_int_equal(process_scan(process, &context, &report), -ESRCH);
 	assert_null(report);
 	scanned_process_free(process);
 }
@@ -77,7 +77,7 @@ static inline struct scan_report *scan(size_t count)
 {
 	struct scan_report *report;
 
-	assert_int_equal(scanned_process_scan(process, &sight, &report), 0);
+	assert_int_equal(process_scan(process, &context, &report), 0);
 	if (!count) {
 		assert_null(report);
 		return NULL;

@@ -208,16 +208,16 @@ static void no_more_than_there_is_room_for(void **state)
 {
 	(void)state;
 	start(true_heap);
-	sight.room = 100;
+	context.room = 100;
 	scan_report_free(scan(100));
-	assert_true(sight.left_out);
+	assert_true(context.left_out);
 	assert_int_equal(scanned_process_count(process), 100);
 	scan(0);
-	sight.room = 1000;
-	sight.left_out = false;
+	context.room = 1000;
+	context.left_out = false;
 	scan_report_free(scan(400));
-	assert_false(sight.left_out);
-	sight.room = 0;
+	assert_false(context.left_out);
+	context.room = 0;
 	scan_report_free(scan(500));
 	assert_int_equal(scanned_process_count(process), 0);
 	stop();
@@ -257,7 +257,7 @@ static void slots_that_change_all_the_time(void **state)
 	(void)state;
 	start(flipping);
 	for (int i = 0; i < 200; i++) {
-		assert_int_equal(scanned_process_scan(process, &sight, &report), 0);
+		assert_int_equal(process_scan(process, &context, &report), 0);
 		for (size_t j = 0; report && j < report->count; j++) {
 			const struct scan_event *event = &report->list[j];
 

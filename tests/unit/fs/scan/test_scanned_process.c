@@ -117,8 +117,8 @@ static void another_user_is_a_change(void **state)
 	(void)state;
 	start(publishing);
 	scan_report_free(scan(2));
-	sight.uid = 13;
-	assert_int_equal(scanned_process_scan(process, &sight, &report), 0);
+	context.uid = 13;
+	assert_int_equal(process_scan(process, &context, &report), 0);
 	assert_int_equal(report->count, 2);
 	assert_int_equal(report->list[0].kind, SCAN_EVENT_CHANGED);
 	assert_int_equal(report->list[0].record.uid, 13);
@@ -353,11 +353,11 @@ static void the_first_thread_may_end(void **state)
 	scanned_process_free(process);
 	process = scanned_process_new(78, publisher.pid,
 				      (int)syscall(SYS_pidfd_open, publisher.pid, 0));
-	sight.numbers = 0;
+	context.numbers = 0;
 	{
 		struct scan_report *report;
 
-		assert_int_equal(scanned_process_scan(process, &sight, &report), 0);
+		assert_int_equal(process_scan(process, &context, &report), 0);
 		assert_int_equal(report->count, 2);
 		scan_report_free(report);
 	}
@@ -377,7 +377,7 @@ static void what_ended_is_gone(void **state)
 	while (scanned_process_is_alive(process))
 		usleep(1000);
 	/* Nobody has waited for it yet. */
-	assert_int_equal(scanned_process_scan(process, &sight, &report), -ESRCH);
+	assert_int_equal(process_scan(process, &context, &report), -ESRCH);
 	assert_int_equal(scanned_process_count(process), 2);
 	report = scanned_process_gone(process);
 	assert_true(report->gone && report->process == 77 && !report->count && report->pidfd < 0);

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * process_scan.c - see process_scan.h
+ *
+ * A scan first takes a snapshot of all that is there, and then compares it with what was reported.
+ * When something fails in between, no report is made and the record of the process stays the same.
+ */
+#include "scan/process_scan.h"
+#include "host/maps.h"
+#include "host/proc.h"
+#include "scan/observed_ranges.h"
+#include "scan/published_ranges.h"
+#include "scan/scan_diff.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+/* Records of tables that are compared with the areas, per scan, whether or not these confirm them.
+ */
+#define RECORDS_MAX 262144
+
+/* All that a process has at one moment. */
+struct snapshot {
+	struct maps maps;
+	struct published_ranges published; /* of its tables, one after the other */
+	struct observed_ranges observed;
+};
+
+/* Records are kept only of ranges that a report will name. */
+static int read_table(struct scanned_process *process, struct scan_context *context,
+		      struct published_ranges *published, uint32_t number)
+{
+	const struct scanned_table *table = &process->tables[number];
+	const struct reported_mapping *old = table->reported.list;
+	const struct reported_mapping *end = old ? old + table->reported.count : NULL;
+	struct pmem2fs_record record;
+	uint64_t generation;
+
+	for (uint32_t slot = 0;; slot++) {
+		struct published_range *range;
+		int error = pmem2fs_table_next(table->reader, &slot, &generation, &record, NULL);
+
+		if (error)
+			return error == -ENOENT ? 0 : error;
+		if (published->count == context->room || published->seen == RECORDS_MAX) {
+			context->left_out = true;
+			return 0;
+		}
+		error = published_ranges_add(published, &record, &range);
+		if (error)
+			return error;
+		if (!range)
+			continue;
+		range->slot = slot;
+		range->generation = generation;
+		range->table = number;
+		while (old < end && old->place < slot)
+			old++;
+		if (old < end && scan_diff_is_same(old, range))
+			continue;
+		error = published_ranges_keep_record(published, range, &record);
+		if (error)
+			return error;
+	}
+}
+
+/* --- snapshots --- */
+
+static void snapshot_clear(struct snapshot *snapshot)
+{
+	observed_ranges_clear(&snapshot->observed);
+	published_ranges_clear(&snapshot->published);
+	maps_clear(&snapshot->maps);
+}
+
+static int take_snapshot(struct scanned_process *process, struct scan_context *context,
+			 struct snapshot *snapshot)
+{
+	struct published_ranges *published = &snapshot->published;
+	int error;
+
+	*snapshot = (struct snapshot){0};
+	error = maps_read(&snapshot->maps, process->pid);
+	if (error)
+		return error;
+	*published = (struct published_ranges){
+		.maps = &snapshot->maps,
+		.dax = context->dax,
+		.uid = context->uid,
+		.gid = context->gid,
+		.seed = context->seed,
+	};
+	scanned_process_find_tables(process, &snapshot->maps, dax_shmem(context->dax));
+	for (uint32_t i = 0; !error && i < process->table_count; i++)
+		if (process->tables[i].mapped)
+			error = read_table(process, context, published, i);
+	if (!error)
+		error = published_ranges_settle(published);
+	if (!error)
+		error = observed_ranges_find(&snapshot->observed, published);
+	if (error)
+		snapshot_clear(snapshot);
+	return error;
+}
+
+static bool was_reported(const struct scanned_process *process, const struct observed_range *range)
+{
+	return reported_mappings_find(&process->observed, range->begin, range->identity);
+}
+
+/* Keeps only the observed ranges that were reported before or are in both snapshots. */
+static void drop_transient(const struct scanned_process *process,
+			   const struct observed_ranges *before, struct observed_ranges *observed)
+{
+	size_t kept = 0, i = 0;
+
+	for (size_t j = 0; j < observed->count; j++) {
+		const struct observed_range *range = &observed->list[j];
+
+		while (i < before->count && before->list[i].begin < range->begin)
+			i++;
+		if (was_reported(process, range) ||
+		    (i < before->count && before->list[i].begin == range->begin &&
+		     before->list[i].identity == range->identity))
+			observed->list[kept++] = *range;
+	}
+	observed->count = kept;
+}
+
+/*
+ * The areas are read before the tables: a mapping that the program publishes or unmaps in between
+ * would look like one that is in no table. So a program that publishes gets a second snapshot when
+ * the first one has an observed range that was never reported.
+ */
+static int confirm_observed(struct scanned_process *process, struct scan_context *context,
+			    struct snapshot *snapshot)
+{
+	struct snapshot second;
+	bool unknown = false, publishes = false;
+	int error;
+
+	for (size_t i = 0; i < process->table_count; i++)
+		publishes |= process->tables[i].mapped;
+	for (size_t i = 0; publishes && !unknown && i < snapshot->observed.count; i++)
+		unknown = !was_reported(process, &snapshot->observed.list[i]);
+	if (!unknown)
+		return 0;
+	error = take_snapshot(process, context, &second);
+	if (error)
+		return error;
+	drop_transient(process, &snapshot->observed, &second.observed);
+	snapshot_clear(snapshot);
+	*snapshot = second;
+	return 0;
+}
+
+static int make_report(struct scan_diff *diff, struct scan_report **report_ptr)
+{
+	const struct scanned_process *process = diff->process;
+	struct scan_report *report;
+
+	*report_ptr = NULL;
+	if (!diff->count)
+		return 0;
+	report = malloc(sizeof(*report));
+	if (!report)
+		return -ENOMEM;
+	*report = (struct scan_report){
+		.process = process->number,
+		.born = !process->reported,
+		.pid = process->pid,
+		.uid = diff->context->uid,
+		.gid = diff->context->gid,
+		.pidfd = -1,
+	};
+	proc_comm(process->pid, report->comm);
+	if (report->born) {
+		report->pidfd = fcntl(process->pidfd, F_DUPFD_CLOEXEC, 0);
+		if (report->pidfd < 0) {
+			int error = -errno;
+
+			free(report);
+			return error;
+		}
+	}
+	*report_ptr = report;
+	return 0;
+}
+
+/* Nothing in here can fail: report and record are made of the same diff. */
+static void remember_reported(struct scan_diff *diff, struct scan_report *report)
+{
+	struct scanned_process *process = diff->process;
+	size_t kept = 0;
+
+	process->uid = diff->context->uid;
+	process->gid = diff->context->gid;
+	for (size_t i = 0; i < process->table_count; i++) {
+		struct scanned_table *table = &process->tables[i];
+
+		reported_mappings_clear(&table->reported);
+		table->reported = diff->tables_now[i];
+		diff->tables_now[i] = (struct reported_mappings){0};
+		if (table->mapped) {
+			process->tables[kept++] = *table;
+		} else {
+			pmem2fs_table_close(&table->reader);
+			reported_mappings_clear(&table->reported);
+		}
+	}
+	process->table_count = kept;
+	reported_mappings_clear(&process->observed);
+	process->observed = diff->observed_now;
+	diff->observed_now = (struct reported_mappings){0};
+	if (!report)
+		return;
+	process->reported = true;
+	report->count = diff->count;
+	report->list = diff->list;
+	diff->list = NULL;
+	diff->count = 0;
+}
+
+int process_scan(struct scanned_process *process, struct scan_context *context,
+		 struct scan_report **report)
+{
+	struct snapshot snapshot;
+	struct scan_diff diff = {.process = process,
+				 .context = context,
+				 .published = &snapshot.published,
+				 .observed = &snapshot.observed};
+	int error = take_snapshot(process, context, &snapshot);
+
+	*report = NULL;
+	if (error)
+		goto end;
+	error = confirm_observed(process, context, &snapshot);
+	snapshot.published.maps = &snapshot.maps; /* it may have moved */
+	if (!error && snapshot.published.count + snapshot.observed.count > context->room) {
+		snapshot.observed.count = context->room - snapshot.published.count;
+		context->left_out = true;
+	}
+	if (!error && !scanned_process_is_alive(process))
+		error = -ESRCH;
+	if (!error)
+		error = scan_diff_compute(&diff);
+	if (!error)
+		error = make_report(&diff, report);
+	if (!error)
+		remember_reported(&diff, *report);
+	scan_diff_clear(&diff);
+	snapshot_clear(&snapshot);
+end:
+	return error && !scanned_process_is_alive(process) ? -ESRCH : error;
+}
