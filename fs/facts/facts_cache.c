@@ -16,11 +16,8 @@
 #include "scan/process_table.h"
 #include "service.h"
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
-
-#define CHECK       (CLOCK_SECOND / 2)
-#define PATIENCE    (2 * CLOCK_SECOND) /* with one process */
-#define STUCK_AFTER (4 * CLOCK_SECOND) /* at one process */
 
 /* A process whose mappings are asked about. */
 struct party {
@@ -304,13 +301,11 @@ static void abandon(struct facts_cache *facts_cache)
 	struct batch *batch = facts_cache->working;
 	struct mapping *mapping;
 
-	if (!facts_reader ||
-	    !stuck_threads_leave(&facts_cache->stuck_threads, batch->progress.at)) {
+	if (!facts_reader || !stuck_threads_leave(&facts_cache->stuck_threads, batch->progress.at,
+						  "what is shown of it may be out of date")) {
 		facts_reader_free(facts_reader);
 		return;
 	}
-	log_error("process %d cannot be looked at: what is shown of it may be out of date",
-		  (int)batch->progress.at);
 	facts_cache->facts_reader = facts_reader;
 	batch->abandoned = true;
 	facts_cache->working = NULL;
@@ -325,28 +320,29 @@ static void abandon(struct facts_cache *facts_cache)
 uint64_t facts_cache_expire(struct facts_cache *facts_cache, uint64_t now)
 {
 	struct batch *batch = facts_cache->working;
-	struct progress *progress;
+	enum progress_state state;
 	struct waiter *waiters;
+	uint64_t next;
 
 	if (!batch)
 		return UINT64_MAX;
-	progress = &batch->progress;
-	if (now - progress->checked < CHECK)
-		return progress->checked + CHECK;
-	progress_see(progress, atomic_load_explicit(&batch->at, memory_order_relaxed), now);
-	if (now - progress->at_since < PATIENCE)
-		return now + CHECK;
+	if (now < progress_due(&batch->progress))
+		return progress_due(&batch->progress);
+	state = progress_check(&batch->progress,
+			       atomic_load_explicit(&batch->at, memory_order_relaxed), now);
+	next = progress_due(&batch->progress);
+	if (state == PROGRESS_NORMAL)
+		return next;
 	/* Better what is known than nothing. */
 	waiters = take_waiters(batch);
-	if (progress->at && progress->at != facts_cache->keeper &&
-	    now - progress->at_since >= STUCK_AFTER)
+	if (state == PROGRESS_STUCK && batch->progress.at != facts_cache->keeper)
 		abandon(facts_cache);
 	waiters_wake(&waiters);
 	if (facts_cache->collecting) {
 		waiters = take_waiters(facts_cache->collecting);
 		waiters_wake(&waiters);
 	}
-	return now + CHECK;
+	return next;
 }
 
 struct process_info *facts_cache_keeper(const struct facts_cache *facts_cache)

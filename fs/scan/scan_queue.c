@@ -6,19 +6,17 @@
 #include "base/clock.h"
 #include "base/container_of.h"
 #include "base/log.h"
+#include "base/stuck_threads.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define CHECK       (CLOCK_SECOND / 2)
-#define PATIENCE    (2 * CLOCK_SECOND)  /* with one process */
-#define STUCK_AFTER (4 * CLOCK_SECOND)  /* at one process */
-#define LOOK_MAX    (10 * CLOCK_SECOND) /* that anybody waits for a look */
-#define GIVEN_MAX   64                  /* tables that wait before we look by ourselves */
-#define GIVEN_FULL  1024                /* beyond that they are dropped */
-#define GIVEN_EACH  4                   /* the same, of one process */
-#define HEARD_MAX   1000                /* sightings that are heard in one round of the loop */
+#define LOOK_MAX   (10 * CLOCK_SECOND) /* that anybody waits for a look */
+#define GIVEN_MAX  64                  /* tables that wait before we look by ourselves */
+#define GIVEN_FULL 1024                /* beyond that they are dropped */
+#define GIVEN_EACH 4                   /* the same, of one process */
+#define HEARD_MAX  1000                /* sightings that are heard in one round of the loop */
 
 /* A look that is under way. */
 struct job {
@@ -285,12 +283,11 @@ static void abandon(struct scan_queue *scan_queue)
 	struct scanner *scanner = scanner_new(&scan_queue->skip);
 	struct job *job = scan_queue->job;
 
-	if (!scanner || !stuck_threads_leave(&scan_queue->skip.stuck_threads, job->progress.at)) {
+	if (!scanner || !stuck_threads_leave(&scan_queue->skip.stuck_threads, job->progress.at,
+					     "it is left out as long as that is so")) {
 		scanner_free(scanner);
 		return; /* what is known stays as it is */
 	}
-	log_error("process %d cannot be looked at: it is left out as long as that is so",
-		  (int)job->progress.at);
 	scan_queue->scanner = scanner;
 	scan_queue->times = (struct scan_times){0};
 	job->abandoned = true;
@@ -311,7 +308,8 @@ static void wake_everybody(struct scan_queue *scan_queue)
 uint64_t scan_queue_expire(struct scan_queue *scan_queue, uint64_t now)
 {
 	struct job *job = scan_queue->job;
-	struct progress *progress;
+	enum progress_state state;
+	uint64_t next;
 
 	if (job && job->told)
 		hear(scan_queue);
@@ -320,15 +318,15 @@ uint64_t scan_queue_expire(struct scan_queue *scan_queue, uint64_t now)
 		return UINT64_MAX;
 	if (job->told)
 		return now;
-	progress = &job->progress;
-	if (now - progress->checked < CHECK)
-		return progress->checked + CHECK;
-	progress_see(progress, scanner_current_process(job->scanner), now);
-	if (now - progress->at_since >= PATIENCE || now - progress->since >= LOOK_MAX)
+	if (now < progress_due(&job->progress))
+		return progress_due(&job->progress);
+	state = progress_check(&job->progress, scanner_current_process(job->scanner), now);
+	next = progress_due(&job->progress);
+	if (state != PROGRESS_NORMAL || now - job->progress.since >= LOOK_MAX)
 		wake_everybody(scan_queue);
-	if (progress->at && now - progress->at_since >= STUCK_AFTER)
+	if (state == PROGRESS_STUCK)
 		abandon(scan_queue);
-	return now + CHECK;
+	return next;
 }
 
 struct scan_queue *scan_queue_new(struct pool *pool, unsigned first_lane, pid_t keeper,

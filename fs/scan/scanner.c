@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -25,7 +25,7 @@ static void another_lane_goes_on(void **state)
 
 	(void)state;
 	left = stuck_threads.now;
-	assert_true(stuck_threads_leave(&stuck_threads, 5));
+	assert_true(stuck_threads_leave(&stuck_threads, 5, ""));
 	assert_int_not_equal(stuck_threads.now, left);
 	assert_true(stuck_threads.now < STUCK_THREADS_MAX);
 	assert_true(stuck_threads_has(&stuck_threads, 5));
@@ -45,11 +45,11 @@ static void all_but_one_can_be_left(void **state)
 	for (pid_t pid = 1; pid < STUCK_THREADS_MAX; pid++) {
 		assert_false(used[stuck_threads.now]);
 		used[stuck_threads.now] = true;
-		assert_true(stuck_threads_leave(&stuck_threads, pid));
+		assert_true(stuck_threads_leave(&stuck_threads, pid, ""));
 	}
 	last = stuck_threads.now;
 	assert_false(used[last]);
-	assert_false(stuck_threads_leave(&stuck_threads, STUCK_THREADS_MAX));
+	assert_false(stuck_threads_leave(&stuck_threads, STUCK_THREADS_MAX, ""));
 	/* Everything is as it was. */
 	assert_int_equal(stuck_threads.now, last);
 	assert_false(stuck_threads_has(&stuck_threads, STUCK_THREADS_MAX));
@@ -65,7 +65,7 @@ static void one_that_is_back_is_used_again(void **state)
 	(void)state;
 	for (pid_t pid = 1; pid < STUCK_THREADS_MAX; pid++) {
 		lane_of[pid] = stuck_threads.now;
-		assert_true(stuck_threads_leave(&stuck_threads, pid));
+		assert_true(stuck_threads_leave(&stuck_threads, pid, ""));
 	}
 	lane_of[STUCK_THREADS_MAX] = stuck_threads.now;
 	stuck_threads_return(&stuck_threads, lane_of[3]);
@@ -73,10 +73,10 @@ static void one_that_is_back_is_used_again(void **state)
 			 lane_of[STUCK_THREADS_MAX]); /* nothing is wrong with that one */
 	assert_false(stuck_threads_has(&stuck_threads, 3));
 	assert_true(stuck_threads_has(&stuck_threads, 4));
-	assert_true(stuck_threads_leave(&stuck_threads, STUCK_THREADS_MAX));
+	assert_true(stuck_threads_leave(&stuck_threads, STUCK_THREADS_MAX, ""));
 	assert_int_equal(stuck_threads.now, lane_of[3]);
 	assert_true(stuck_threads_has(&stuck_threads, STUCK_THREADS_MAX));
-	assert_false(stuck_threads_leave(&stuck_threads, 3));
+	assert_false(stuck_threads_leave(&stuck_threads, 3, ""));
 }
 
 /* Two threads may be stuck in one process: it is so until both are back. */
@@ -86,9 +86,9 @@ static void two_in_one_process(void **state)
 	unsigned first = stuck_threads.now, second;
 
 	(void)state;
-	assert_true(stuck_threads_leave(&stuck_threads, 5));
+	assert_true(stuck_threads_leave(&stuck_threads, 5, ""));
 	second = stuck_threads.now;
-	assert_true(stuck_threads_leave(&stuck_threads, 5));
+	assert_true(stuck_threads_leave(&stuck_threads, 5, ""));
 	stuck_threads_return(&stuck_threads, first);
 	assert_true(stuck_threads_has(&stuck_threads, 5));
 	stuck_threads_return(&stuck_threads, second);
@@ -105,17 +105,46 @@ static void time_at_one_process(void **state)
 	assert_true(progress.since == now && progress.checked == now && progress.at_since == now);
 	assert_int_equal(progress.at, 0);
 	/* Where it is counts from when it was seen there. */
-	progress_see(&progress, 5, now + 10);
+	progress_check(&progress, 5, now + 10);
 	assert_true(progress.at == 5 && progress.at_since == now + 10);
-	progress_see(&progress, 5, now + 20);
+	progress_check(&progress, 5, now + 20);
 	assert_true(progress.at_since == now + 10 && progress.checked == now + 20);
-	progress_see(&progress, 6, now + 30);
+	progress_check(&progress, 6, now + 30);
 	assert_true(progress.at == 6 && progress.at_since == now + 30);
-	progress_see(&progress, 0, now + 40);
+	progress_check(&progress, 0, now + 40);
 	assert_true(progress.at == 0 && progress.at_since == now + 40);
-	progress_see(&progress, 6, now + 50);
+	progress_check(&progress, 6, now + 50);
 	assert_true(progress.at_since == now + 50 && progress.checked == now + 50);
 	assert_true(progress.since == now);
+}
+
+static void slow_and_then_stuck_at_one_process(void **state)
+{
+	uint64_t now = 1000 * CLOCK_SECOND;
+	struct progress progress;
+
+	(void)state;
+	progress_begin(&progress, now);
+	assert_true(progress_due(&progress) == now + CLOCK_SECOND / 2);
+	assert_int_equal(progress_check(&progress, 5, now + CLOCK_SECOND), PROGRESS_NORMAL);
+	assert_true(progress_due(&progress) == now + CLOCK_SECOND * 3 / 2);
+	assert_int_equal(progress_check(&progress, 5, now + 3 * CLOCK_SECOND - 1), PROGRESS_NORMAL);
+	assert_int_equal(progress_check(&progress, 5, now + 3 * CLOCK_SECOND), PROGRESS_SLOW);
+	assert_int_equal(progress_check(&progress, 5, now + 5 * CLOCK_SECOND - 1), PROGRESS_SLOW);
+	assert_int_equal(progress_check(&progress, 5, now + 5 * CLOCK_SECOND), PROGRESS_STUCK);
+	/* The next process has all that time again. */
+	assert_int_equal(progress_check(&progress, 6, now + 6 * CLOCK_SECOND), PROGRESS_NORMAL);
+}
+
+/* Work that is at no process can be slow, but there is nothing to leave out. */
+static void never_stuck_at_no_process(void **state)
+{
+	uint64_t now = 1000 * CLOCK_SECOND;
+	struct progress progress;
+
+	(void)state;
+	progress_begin(&progress, now);
+	assert_int_equal(progress_check(&progress, 0, now + 100 * CLOCK_SECOND), PROGRESS_SLOW);
 }
 
 int main(void)
@@ -127,6 +156,8 @@ int main(void)
 		cmocka_unit_test(one_that_is_back_is_used_again),
 		cmocka_unit_test(two_in_one_process),
 		cmocka_unit_test(time_at_one_process),
+		cmocka_unit_test(slow_and_then_stuck_at_one_process),
+		cmocka_unit_test(never_stuck_at_no_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
