@@ -364,7 +364,7 @@ static void look_up(const struct pmem2_map *map, uintptr_t *address, size_t *len
 	*address = 0;
 	*length = 0;
 	*granularity = PMEM2_GRANULARITY_PAGE;
-	if (!registry_look(map, address, length, granularity))
+	if (!registry_lookup(map, address, length, granularity))
 		error_set(PMEM2_E_MAPPING_NOT_FOUND, "no mapping %p", (const void *)map);
 }
 

@@ -196,7 +196,7 @@ int placement_map(const struct placement_request *request, uintptr_t *address)
 		return ret;
 	}
 	at = (uintptr_t)p;
-	if (hint && at == hint && !(is_crowded() && registry_touches(at, length))) {
+	if (hint && at == hint && !(is_crowded() && registry_has_neighbour(at, length))) {
 		if (!from_recent)
 			atomic_store_explicit(&misses, 0, memory_order_relaxed);
 		*address = at;

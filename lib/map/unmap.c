@@ -66,17 +66,17 @@ static int unmap_mapping(struct pmem2_map **map_ptr)
 		return error_set(PMEM2_E_MAPPING_NOT_FOUND, "no mapping given");
 	/* Another thread may be unmapping through the same variable. */
 	map = __atomic_load_n(map_ptr, __ATOMIC_RELAXED);
-	ret = registry_claim(map, &mapping, &piece);
+	ret = registry_begin_unmap(map, &mapping, &piece);
 	announce_first();
 	if (ret)
 		return ret;
 	if (!mapping.facts.adopted)
 		ret = unmap_all(map, &mapping, &piece);
 	if (ret) {
-		registry_restore(map);
+		registry_cancel_unmap(map);
 		return ret;
 	}
-	registry_release(map);
+	registry_finish_unmap(map);
 	__atomic_store_n(map_ptr, NULL, __ATOMIC_RELAXED);
 	return 0;
 }
@@ -157,7 +157,7 @@ static int unmap_range(struct pmem2_map *map, size_t offset, size_t length, unsi
 
 	if (flags & ~PMEM2_UNMAP_STRICT)
 		return error_set(-EINVAL, "unknown flags 0x%x", flags & ~PMEM2_UNMAP_STRICT);
-	ret = registry_hold(map, &mapping);
+	ret = registry_begin_unmap_part(map, &mapping);
 	if (ret)
 		return ret;
 	ret = find_range(&mapping, offset, length, &range);
@@ -166,7 +166,7 @@ static int unmap_range(struct pmem2_map *map, size_t offset, size_t length, unsi
 				mapping.address);
 	if (!ret)
 		ret = unmap_held(map, &mapping, &range, flags);
-	registry_unhold(map);
+	registry_finish_unmap_part(map);
 	return ret;
 }
 

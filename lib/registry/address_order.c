@@ -65,7 +65,7 @@ bool address_order_start(const struct pmem2_map *token, uintptr_t *start)
 	const struct indexed_interval *first;
 	size_t length;
 
-	if (!registry_look(token, start, &length, &granularity))
+	if (!registry_lookup(token, start, &length, &granularity))
 		return false;
 	first = handle_of(token)->intervals.list;
 	if (first)

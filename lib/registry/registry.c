@@ -2,11 +2,11 @@
 /*
  * registry.c - the live mappings of this process, by token and by address
  *
- * Owns what the handles say. Calls handles.c, interval_index.c and table.c with the library's lock
- * held.
+ * Owns the contents of the handles. Calls handles.c, interval_index.c and publication.c with the
+ * library's lock held.
  *
- * fork: the lock is held across it. A mapping that another thread was making or unmapping at that
- * moment stays unusable in the child, for nobody can tell whether its addresses are its own still.
+ * fork: the lock is held across it. A mapping that another thread was making or unmapping stays
+ * unusable in the child, because its addresses may belong to something else by now.
  */
 #include "registry/registry.h"
 #include "base/error.h"
@@ -23,8 +23,8 @@
 
 static uint32_t handles_held;
 
-bool registry_look(const struct pmem2_map *token, uintptr_t *address, size_t *length,
-		   enum pmem2_granularity *granularity)
+bool registry_lookup(const struct pmem2_map *token, uintptr_t *address, size_t *length,
+		     enum pmem2_granularity *granularity)
 {
 	struct handle *handle = handle_of(token);
 	uint64_t before;
@@ -39,8 +39,8 @@ bool registry_look(const struct pmem2_map *token, uintptr_t *address, size_t *le
 	    before > handle_state_word(token_generation(token), HANDLE_UNMAPPING))
 		return false;
 	/*
-	 * Acquire keeps the second look at the state behind these. Whoever stored a newer value
-	 * here (release) had changed the generation before.
+	 * Acquire order keeps the second load of the state behind these loads. A thread that stored
+	 * a newer value here, with release order, had changed the generation before.
 	 */
 	a = atomic_load_explicit(&handle->address, memory_order_acquire);
 	l = atomic_load_explicit(&handle->length, memory_order_acquire);
@@ -54,7 +54,7 @@ bool registry_look(const struct pmem2_map *token, uintptr_t *address, size_t *le
 	return true;
 }
 
-/* The first byte behind what the mapping occupies. */
+/* The first byte behind the range of the mapping. */
 static uintptr_t handle_end(const struct handle *handle)
 {
 	size_t length = handle_length(handle);
@@ -62,7 +62,7 @@ static uintptr_t handle_end(const struct handle *handle)
 	return handle_address(handle) + (handle->facts.adopted ? length : page_round_up(length));
 }
 
-/* The threads that held mappings do not exist in the child. */
+/* The threads that were unmapping parts do not exist in the child. */
 void registry_after_fork(void)
 {
 	for (uint32_t i = 0; handles_held && i < handle_count(); i++) {
@@ -108,7 +108,7 @@ static int split_range(struct handle *handle, const struct interval *range)
 	return 0;
 }
 
-/* Another mapping is in a range that this one still had. */
+/* Takes a range out of a mapping, because another mapping has been made there. */
 static int displace_mapping(struct handle *handle, const struct interval *range)
 {
 	int ret = split_range(handle, range);
@@ -123,14 +123,14 @@ static int displace_mapping(struct handle *handle, const struct interval *range)
 	return 0;
 }
 
-/* Which of those that overlap a new mapping have to give way. */
+/* Which registered mappings have to give way to a new one that overlaps them. */
 enum displace {
 	DISPLACE_NONE,
-	DISPLACE_LEAVING, /* the program has memory of its own there: theirs is gone already */
-	DISPLACE_ALL,     /* the kernel has just mapped there: they were unmapped by the program */
+	DISPLACE_LEAVING, /* those being unmapped: the program has memory of its own there */
+	DISPLACE_ALL, /* all: the kernel has just mapped there, so the program had unmapped them */
 };
 
-/* Whether a mapping gives way to one that the program has made itself. */
+/* Whether an overlapping mapping gives way to one that the program has made itself. */
 static bool is_leaving(const struct handle *handle, const struct interval *range)
 {
 	return (handle_state(handle) == HANDLE_UNMAPPING || handle_state(handle) == HANDLE_HELD) &&
@@ -234,7 +234,7 @@ void registry_abandon(const struct pmem2_map *token)
 	library_unlock();
 }
 
-bool registry_touches(uintptr_t address, size_t length)
+bool registry_has_neighbour(uintptr_t address, size_t length)
 {
 	bool touches;
 
@@ -294,7 +294,10 @@ int registry_facts(const struct pmem2_map *token, struct mapping_info *mapping)
 	return handle ? 0 : not_found(token);
 }
 
-/* As live_handle, of a mapping that nobody holds. Waiting for that gives up the lock meanwhile. */
+/*
+ * As live_handle, but waits until no thread unmaps a part of the mapping. Releases the lock while
+ * it waits.
+ */
 static struct handle *unheld_handle(const struct pmem2_map *token)
 {
 	struct handle *handle;
@@ -304,8 +307,8 @@ static struct handle *unheld_handle(const struct pmem2_map *token)
 	return handle;
 }
 
-int registry_claim(const struct pmem2_map *token, struct mapping_info *mapping,
-		   struct interval *piece)
+int registry_begin_unmap(const struct pmem2_map *token, struct mapping_info *mapping,
+			 struct interval *piece)
 {
 	struct handle *handle;
 
@@ -327,17 +330,18 @@ int registry_claim(const struct pmem2_map *token, struct mapping_info *mapping,
 }
 
 /*
- * The handle stays in the index while its range is unmapped: a mapping that gets these addresses
- * before this call displaces it, and if munmap fails there is nothing to put back.
+ * The handle's intervals stay in the index while they are unmapped. A mapping that gets these
+ * addresses before this call displaces them, and after a failed munmap there is nothing to put
+ * back.
  */
-void registry_release(const struct pmem2_map *token)
+void registry_finish_unmap(const struct pmem2_map *token)
 {
 	library_lock();
 	handle_free(handle_of(token));
 	library_unlock();
 }
 
-void registry_restore(const struct pmem2_map *token)
+void registry_cancel_unmap(const struct pmem2_map *token)
 {
 	struct handle *handle = handle_of(token);
 
@@ -348,7 +352,7 @@ void registry_restore(const struct pmem2_map *token)
 	library_unlock();
 }
 
-int registry_hold(const struct pmem2_map *token, struct mapping_info *mapping)
+int registry_begin_unmap_part(const struct pmem2_map *token, struct mapping_info *mapping)
 {
 	struct handle *handle;
 
@@ -363,7 +367,7 @@ int registry_hold(const struct pmem2_map *token, struct mapping_info *mapping)
 	return handle ? 0 : not_found(token);
 }
 
-void registry_unhold(const struct pmem2_map *token)
+void registry_finish_unmap_part(const struct pmem2_map *token)
 {
 	library_lock();
 	handle_of(token)->leaving = (struct interval){0};

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * table.c - the table of this process's mappings in shared memory: making and writing it
+ * table.c - making and writing the table of this process's mappings in shared memory
  *
- * Owns the memory of the table and keeps no descriptor: the program may close or reuse any. A
- * program must never fail or die because of its table, so whatever goes wrong here means that
- * there is none.
+ * Owns the memory of the table. Keeps no descriptor, because the program may close or reuse any.
+ * Calls base/ and libc.
+ *
+ * A program must never fail or die because of its table: every failure here means that there is no
+ * table.
  */
 #include "registry/table.h"
 #include "base/error.h"
@@ -21,14 +23,14 @@
 #include <unistd.h>
 
 /*
- * Twice what placement.c uses for mappings, which lie near the program's libraries: a table in
- * their way makes each of them dearer than it is itself.
+ * Twice the window that map/placement.c uses, which lies near the program's libraries: a table
+ * inside the window would cost each mapping more than the table itself does.
  */
 #define DISTANCE (8ull << 40)
 
 /*
- * How far ahead memory is asked for, at first and at most. Each time is a system call, and the only
- * one that a mapping costs because of its table.
+ * How many bytes are populated ahead, at first and at most. Each time is a system call, the only
+ * one that a mapping costs because of the table.
  */
 #define POPULATE_MIN ((size_t)64 * 1024)
 #define POPULATE_MAX ((size_t)1024 * 1024)
@@ -42,8 +44,9 @@
 
 static struct {
 	/*
-	 * Private memory that a fork sets to 0 (MADV_WIPEONFORK): while it is 1, this process is
-	 * the one for which the rest holds. Of the table itself a child has nothing (DONTFORK).
+	 * Private memory that a fork clears (MADV_WIPEONFORK). While it is 1, the other members
+	 * describe a table of this process. A child inherits nothing of the table itself
+	 * (MADV_DONTFORK).
 	 */
 	volatile uint32_t *mine;
 	bool given_up;
@@ -51,11 +54,11 @@ static struct {
 	size_t size;
 	uint64_t inode;
 	uint32_t slot_count;
-	size_t populated; /* bytes from base that have memory */
-	/* The one that this one is in place of, until that is filled. */
+	size_t populated; /* bytes from base that are backed by memory */
+	/* The table that this one replaces, until this one is filled. */
 	char *old_base;
 	size_t old_size;
-	bool stands_in; /* both are only memory in place of the parent's */
+	bool stands_in; /* both are private memory in place of the parent's tables */
 } table;
 
 static struct table_slot *table_slot_at(uint32_t index)
@@ -63,7 +66,7 @@ static struct table_slot *table_slot_at(uint32_t index)
 	return (struct table_slot *)(table.base + page_size()) + index;
 }
 
-/* Makes sure that after a fork the child knows, before anything is shared. */
+/* Sets up the memory that shows a child that it is one, before anything is shared. */
 static int watch_forks(void)
 {
 	void *p;
@@ -171,7 +174,7 @@ static int set_size(int fd, size_t size)
 	return ftruncate(fd, (off_t)size) ? -errno : 0;
 }
 
-/* Where the table would best be. Whatever is there already, nothing of it is overwritten. */
+/* The address that suits the table best. mmap treats it as a hint, so nothing is overwritten. */
 static void *wanted_place(size_t size)
 {
 	uintptr_t near = table.base ? (uintptr_t)table.base : (uintptr_t)&table;
@@ -180,13 +183,14 @@ static void *wanted_place(size_t size)
 	return (void *)(near > below ? (near - below) & ~(page_size() - 1) : 0);
 }
 
-/* NULL and errno, or the table's memory. */
+/* Returns the table's memory, or NULL with errno set. */
 static char *map_table(int fd, size_t size)
 {
 	int error;
 	/*
-	 * In a program that locks all its memory (MCL_FUTURE) a writable mapping would be filled
-	 * with pages at once. This one has none, and is unlocked before it becomes writable.
+	 * In a program that locks all its memory (MCL_FUTURE), mmap would populate a writable
+	 * mapping at once. PROT_NONE avoids that; the memory is unlocked before it becomes
+	 * writable.
 	 */
 	void *p = mmap(wanted_place(size), size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 
@@ -202,7 +206,7 @@ static char *map_table(int fd, size_t size)
 	return p;
 }
 
-/* Gives memory to some bytes: an error now instead of SIGBUS at a store later. */
+/* Backs some bytes with memory: a shortage is an error here, not a SIGBUS at a later store. */
 static int populate(char *from, size_t size)
 {
 	/* EINVAL: a kernel before 5.14. */
@@ -211,7 +215,7 @@ static int populate(char *from, size_t size)
 	return 0;
 }
 
-/* Makes sure that the table's first `size` bytes have memory. */
+/* Makes sure that the first `size` bytes of the table are backed by memory. */
 static bool have_memory(size_t size)
 {
 	size_t ahead = table.populated < POPULATE_MAX ? table.populated : POPULATE_MAX;
@@ -338,7 +342,7 @@ struct pmem2fs_record *table_begin(uint32_t index)
 	if (index >= atomic_load_explicit(&header->used, memory_order_relaxed))
 		atomic_store_explicit(&header->used, index + 1, memory_order_relaxed);
 	atomic_store_explicit(&slot->generation, generation_of(slot) | 1, memory_order_relaxed);
-	/* Nobody may see part of the record with the generation before. */
+	/* A reader that sees a part of the new record also sees the odd generation. */
 	atomic_thread_fence(memory_order_release);
 	return &slot->record;
 }

@@ -34,8 +34,8 @@ static void drop(struct pmem2_map *token)
 	struct mapping_info mapping;
 	struct interval piece;
 
-	assert_ok(registry_claim(token, &mapping, &piece));
-	registry_release(token);
+	assert_ok(registry_begin_unmap(token, &mapping, &piece));
+	registry_finish_unmap(token);
 }
 
 static bool there(const struct pmem2_map *token)
@@ -44,7 +44,7 @@ static bool there(const struct pmem2_map *token)
 	uintptr_t address;
 	size_t length;
 
-	return registry_look(token, &address, &length, &granularity);
+	return registry_lookup(token, &address, &length, &granularity);
 }
 
 static void test_token_is_no_address(void **state)
@@ -95,7 +95,7 @@ static void test_many_at_once(void **state)
 		uintptr_t address;
 		size_t length;
 
-		assert_true(registry_look(tokens[i], &address, &length, &granularity));
+		assert_true(registry_lookup(tokens[i], &address, &length, &granularity));
 		assert_int_equal(address, 0x100000 + i * PAGE);
 		drop(tokens[i]);
 	}
@@ -109,15 +109,15 @@ static void test_claimed_can_be_seen_but_not_used(void **state)
 	uint32_t slot;
 
 	(void)state;
-	assert_ok(registry_claim(token, &mapping, &piece));
+	assert_ok(registry_begin_unmap(token, &mapping, &piece));
 	assert_int_equal(mapping.address, 0x10000);
 	assert_int_equal(piece.begin, 0x10000);
 	assert_int_equal(piece.end, 0x10000 + PAGE);
 	assert_true(there(token));
-	assert_int_equal(registry_claim(token, &mapping, &piece), PMEM2_E_MAPPING_NOT_FOUND);
+	assert_int_equal(registry_begin_unmap(token, &mapping, &piece), PMEM2_E_MAPPING_NOT_FOUND);
 	assert_int_equal(registry_table_slot(token, &slot), PMEM2_E_MAPPING_NOT_FOUND);
 	assert_int_equal(registry_set_label(token, "a", 1), PMEM2_E_MAPPING_NOT_FOUND);
-	registry_restore(token);
+	registry_cancel_unmap(token);
 	assert_ok(registry_table_slot(token, &slot));
 	drop(token);
 	assert_false(there(token));
@@ -141,14 +141,14 @@ static void check_pieces(struct pmem2_map *token, size_t count, const struct int
 	struct interval piece = {0};
 	size_t found = 0;
 
-	assert_ok(registry_hold(token, &mapping));
+	assert_ok(registry_begin_unmap_part(token, &mapping));
 	while (registry_next_piece(token, piece.end, UINTPTR_MAX, &piece)) {
 		assert_true(found < count);
 		assert_int_equal(piece.begin, expected[found].begin);
 		assert_int_equal(piece.end, expected[found].end);
 		found++;
 	}
-	registry_unhold(token);
+	registry_finish_unmap_part(token);
 	assert_int_equal(found, count);
 }
 
@@ -174,7 +174,7 @@ static void test_occupied_is_no_mapping(void **state)
 	library_unlock();
 	assert_false(there(token));
 	assert_int_equal(registry_facts(token, &mapping), PMEM2_E_MAPPING_NOT_FOUND);
-	assert_int_equal(registry_claim(token, &mapping, &piece), PMEM2_E_MAPPING_NOT_FOUND);
+	assert_int_equal(registry_begin_unmap(token, &mapping, &piece), PMEM2_E_MAPPING_NOT_FOUND);
 
 	assert_ok(registry_establish(token, &mapping, "a", 1));
 	assert_true(there(token));
@@ -183,12 +183,12 @@ static void test_occupied_is_no_mapping(void **state)
 	assert_ptr_equal(address_order_highest_start(in, 0, UINTPTR_MAX), token);
 	assert_null(address_order_lowest(NULL, 0, UINTPTR_MAX));
 	library_unlock();
-	assert_ok(registry_claim(token, &mapping, &piece));
+	assert_ok(registry_begin_unmap(token, &mapping, &piece));
 	library_lock();
 	assert_null(address_order_lowest(in, 0, UINTPTR_MAX));
 	assert_true(address_order_occupied(0x100000, 0x100000 + PAGE));
 	library_unlock();
-	registry_release(token);
+	registry_finish_unmap(token);
 
 	library_lock();
 	assert_ok(registry_occupy(0x100000, PAGE, &token));
