@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * error.c - the text behind an error code, one per thread
+ * error.c - the text of the last error, per thread
  *
- * Owns the calling thread's last message. Calls libc only.
+ * Owns the text of the calling thread. Calls libc only.
  */
 #include "base/error.h"
 #include "libpmem2.h"

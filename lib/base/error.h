@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * error.h - the text behind an error code, one per thread
+ * error.h - the text of the last error, per thread
  */
 #ifndef PMEM2FS_LIB_BASE_ERROR_H
 #define PMEM2FS_LIB_BASE_ERROR_H
 
-/* Remembers the text for pmem2_errormsg of this thread and returns `error`. */
+/* Stores the text that pmem2_errormsg returns to this thread, and returns `error`. */
 int error_set(int error, const char *format, ...) __attribute__((__format__(__printf__, 2, 3)));
 
 #endif

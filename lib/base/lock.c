@@ -84,7 +84,10 @@ static bool held_by_caller(pthread_mutex_t *mutex)
 
 void library_before_fork(void)
 {
-	/* A thread that has descriptors open may be waiting for a lock that this thread holds. */
+	/*
+	 * A thread that has descriptors open may be waiting for the library's lock, which this
+	 * thread may hold already: then the second lock is only tried.
+	 */
 	bool locked = (held_by_caller(&library) ? pthread_mutex_trylock(&descriptors)
 						: pthread_mutex_lock(&descriptors)) == 0;
 

@@ -14,8 +14,10 @@
 
 #include <stdbool.h>
 
-/* The library's lock, which guards all that the library owns. Not held while a mapping is made or
- * unmapped. */
+/*
+ * The library's lock guards all that the library owns. It is not held while a mapping is made or
+ * unmapped.
+ */
 void library_lock(void);
 void library_unlock(void);
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * page.h - the system's page
- */
+/* page.h - the size of the system's pages */
 #ifndef PMEM2FS_LIB_BASE_PAGE_H
 #define PMEM2FS_LIB_BASE_PAGE_H
 
@@ -9,7 +7,9 @@
 #include <stddef.h>
 #include <unistd.h>
 
-/* Bytes. Asked for once, since every comparison of addresses needs it; all threads learn the same.
+/*
+ * The size in bytes. Cached, since every comparison of addresses needs it; relaxed order suffices,
+ * because all threads store the same value.
  */
 static inline size_t page_size(void)
 {

@@ -29,7 +29,7 @@ struct pmem2_map *address_order_lowest(const struct pmem2_vm_reservation *reserv
 	return found ? token_of(found->owner) : NULL;
 }
 
-/* Whether an interval is where what is left of a mapping in the reservation starts. */
+/* Whether an interval is the start of what is left of a mapping in the reservation. */
 static bool is_start_in(const struct indexed_interval *interval,
 			const struct pmem2_vm_reservation *reservation)
 {

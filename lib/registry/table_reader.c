@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * table_reader.c - reading the table of some process without trusting it
+ * table_reader.c - reading the table of any process without trusting it
  *
- * Maps nothing and follows nothing that the table says: every look is a bounded pread of a file
- * that can no longer change its size. What is there may change at any moment and may be anything;
- * a mapping is taken from it when two looks, the second begun after the first had ended, saw the
- * same bytes with the generation of a live slot, and every field is possible.
+ * Owns struct pmem2fs_table. Calls base/error, base/page and libc.
+ *
+ * The table is never mapped, and no offset that it contains is followed: every access is a bounded
+ * pread of a file whose size is sealed. Its contents may change at any moment and may be anything.
+ * A slot is accepted when two reads of it, the second begun after the first had ended, returned the
+ * same bytes, with the generation of a live slot, and every field is possible.
  */
 #include "base/error.h"
 #include "base/page.h"
@@ -23,11 +25,11 @@
 /* How many slots pmem2fs_table_next reads at a time: 64 KiB. */
 #define BATCH (65536 / sizeof(struct table_slot))
 
-/* How often a slot that keeps changing is tried, and how many such slots a sweep tries at all. */
+/* How often a changing slot is read again, and for how many slots of a sweep. */
 #define TRIES   16
 #define RETRIED 1024
 
-/* A slot as it was read: bytes that belong to nobody else. */
+/* A private copy of a slot. */
 struct raw_slot {
 	uint64_t generation;
 	struct pmem2fs_record record;
@@ -35,12 +37,12 @@ struct raw_slot {
 
 _Static_assert(sizeof(struct raw_slot) == sizeof(struct table_slot), "one layout");
 
-/* Two looks at a row of slots, kept while pmem2fs_table_next goes through them. */
+/* Two reads of consecutive slots, kept while pmem2fs_table_next goes through them. */
 struct slot_batch {
-	uint32_t next; /* slot to be taken next */
-	uint32_t left; /* slots not taken yet; they are the last of the arrays' `count` */
+	uint32_t next; /* the next slot to be returned */
+	uint32_t left; /* slots not returned yet: the last ones of the arrays' `count` */
 	uint32_t count;
-	uint32_t retries; /* that this sweep has left */
+	uint32_t retries; /* remaining in this sweep */
 	struct raw_slot before[BATCH];
 	struct raw_slot after[BATCH];
 };
@@ -55,7 +57,7 @@ struct pmem2fs_table {
 static dev_t shmem_dev;
 static int shmem_error;
 
-/* The device number of the file system that memfds are on. */
+/* Finds the device number of the file system of memfds. */
 static void find_shmem(void)
 {
 	struct stat st;
@@ -71,7 +73,7 @@ static void find_shmem(void)
 		close(fd);
 }
 
-/* Reads all of a range or fails; a file that ends before is -EINVAL. */
+/* Reads the whole range or fails. A file that ends before its end is -EINVAL. */
 static int read_exactly(int fd, void *buffer, size_t size, uint64_t offset)
 {
 	char *at = buffer;
@@ -240,7 +242,10 @@ static bool generation_is_live(uint64_t generation)
 	return generation && generation % 2 == 0;
 }
 
-/* Judges two looks at one slot: 0, -ENOENT, -EAGAIN (not the same) or -EBADMSG. */
+/*
+ * Compares two reads of a slot. Returns 0, -ENOENT (not live), -EAGAIN (they differ) or -EBADMSG
+ * (impossible).
+ */
 static int compare_looks(const struct raw_slot *before, const struct raw_slot *after)
 {
 	if (!generation_is_live(after->generation))
@@ -255,7 +260,7 @@ static uint64_t slot_offset(const struct pmem2fs_table *table, uint32_t slot)
 	return table->header_size + (uint64_t)slot * sizeof(struct table_slot);
 }
 
-/* Looks at one slot until two looks agree. */
+/* Reads a slot until two consecutive reads agree. */
 static int read_slot(const struct pmem2fs_table *table, uint32_t slot, struct raw_slot *found)
 {
 	struct raw_slot looks[2];
@@ -316,7 +321,7 @@ int pmem2fs_table_read(const struct pmem2fs_table *table, uint32_t slot, uint64_
 	return 0;
 }
 
-/* How many slots can have been used by now, as far as the owner can be believed. */
+/* How many slots may have been used, as the owner of the table claims. */
 static int count_used(const struct pmem2fs_table *table, uint32_t *used)
 {
 	int ret = read_exactly(table->fd, used, sizeof(*used), offsetof(struct table_header, used));
@@ -326,7 +331,7 @@ static int count_used(const struct pmem2fs_table *table, uint32_t *used)
 	return ret;
 }
 
-/* -ENOENT: there is nothing from the first one on. */
+/* -ENOENT: no slot from the first one on has been used. */
 static int fill_batch(const struct pmem2fs_table *table, uint32_t first)
 {
 	struct slot_batch *batch = table->batch;
@@ -354,8 +359,8 @@ static int fill_batch(const struct pmem2fs_table *table, uint32_t first)
 }
 
 /*
- * Makes the batch begin at `slot`. A batch is used once, from its beginning to its end: so nobody
- * is given what was there before he asked, but for the rest of the row that he is going through.
+ * Makes the batch begin at `slot`. A batch is used once, from its beginning to its end, so that a
+ * caller gets nothing that was read before its sweep reached the batch.
  */
 static int need_batch(const struct pmem2fs_table *table, uint32_t slot)
 {
@@ -364,7 +369,7 @@ static int need_batch(const struct pmem2fs_table *table, uint32_t slot)
 	return batch->left && slot == batch->next ? 0 : fill_batch(table, slot);
 }
 
-/* Takes the first slot of the batch out of it. */
+/* Takes the next slot out of the batch. */
 static int take_slot(const struct pmem2fs_table *table, struct raw_slot *found)
 {
 	struct slot_batch *batch = table->batch;

@@ -2,9 +2,9 @@
 /*
  * table.h - the layout of a table of mappings, which a process shares with the daemon
  *
- * Version 1: a page with the header, then slots. A slot's generation is 0 when it was never used,
- * odd while it is free or being written, even and not 0 while it holds a mapping; it only ever
- * grows. A slot that holds a mapping does not change.
+ * Version 1: a page with the header, then the slots. A slot's generation is 0 if it was never used,
+ * odd while it is free or being written, even and not 0 while it holds a mapping. The generation
+ * only grows. A slot that holds a mapping does not change.
  */
 #ifndef PMEM2FS_LIB_FORMAT_TABLE_H
 #define PMEM2FS_LIB_FORMAT_TABLE_H
@@ -19,14 +19,14 @@
 struct table_header {
 	uint64_t magic;
 	uint32_t version;
-	uint32_t header_size; /* where the slots begin, bytes */
+	uint32_t header_size; /* offset of the first slot, bytes */
 	uint32_t slot_size;
 	uint32_t slot_count;
-	int32_t pid; /* of the owner, in its own name space; a claim */
+	int32_t pid; /* of the owner, in its own PID name space; not verified */
 	/*
-	 * No slot from this one on was ever used; grows before a slot is. It is there because
-	 * whoever reads cannot ask where a file has data: a writer of it can make that wait for
-	 * good.
+	 * No slot from this index on was ever used. Grows before the slot is used. Readers need it
+	 * because they cannot ask the kernel where the file has data: a writer of the table can
+	 * make that call wait for ever.
 	 */
 	_Atomic uint32_t used;
 };

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * wire.h - what a process that maps and the daemon say to each other
+ * wire.h - the messages between a process that maps and the daemon
  *
- * Over the daemon's SOCK_SEQPACKET socket, one struct wire_message a packet. The library begins
- * with WIRE_TABLE. Where that is all (no WIRE_STAYS), it closes the connection behind it; otherwise
- * the daemon may ask it to release mappings:
+ * They go over the daemon's SOCK_SEQPACKET socket, one struct wire_message per packet. The library
+ * begins with WIRE_TABLE. Without WIRE_STAYS it then closes the connection; with it, the daemon may
+ * ask for mappings to be released:
  *
  *   daemon            library
  *   WIRE_ASK    --->
  *               <---  WIRE_READY      the program serves requests; nothing has happened yet
- *   WIRE_GO     --->                  from now on it may happen
- *               <---  WIRE_DONE       it is unmapped, or the reason why not
+ *   WIRE_GO     --->                  from now on the handler may run
+ *               <---  WIRE_DONE       the mapping is unmapped, or the error
  *
- * WIRE_WITHDRAWN in place of WIRE_GO ends the request: it can never be carried out later. A request
+ * WIRE_WITHDRAWN in place of WIRE_GO ends the request: it is never carried out later. A request
  * that is refused at once (no handler, no such mapping) is answered with WIRE_DONE in place of
- * WIRE_READY. Whatever is unmapped is what the kernel and the table show, not what is said here.
- * Requests of several mappings may be under way at once. Unknown types are ignored.
+ * WIRE_READY. What is really unmapped is what the kernel and the table show. Several requests may
+ * be pending at once. Unknown types are ignored.
  */
 #ifndef PMEM2FS_LIB_FORMAT_WIRE_H
 #define PMEM2FS_LIB_FORMAT_WIRE_H
@@ -41,11 +41,13 @@ struct wire_message {
 	uint32_t flags;
 	uint64_t table;      /* inode number of the table's memfd */
 	uint64_t request;    /* the daemon's number for it, unique on this connection */
-	uint64_t generation; /* of the slot in the table: what holds another one is another mapping
-			      */
+	uint64_t generation; /* of the slot; another generation is another mapping */
 	uint32_t slot;
-	int32_t error; /* 0: released. -ENOENT: no such mapping (any more). PMEM2_E_NOSUPP: it has
-			* no handler. Others: the handler refused */
+	/*
+	 * 0: released. -ENOENT: no such mapping. PMEM2_E_NOSUPP: the mapping has no handler.
+	 * Others: the handler refused.
+	 */
+	int32_t error;
 };
 
 _Static_assert(sizeof(struct wire_message) == 48, "the message's layout is fixed");
