@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * announce.c - telling the daemon of this process's table
+ * announce.c - announcing the table of this process to the daemon
  *
- * Once a process, not once a mapping: whoever has the table sees all that is mapped from then on.
- * Root's daemon could find it in /proc, but would have to look at every process for that. A user's
- * own daemon may not take it from there, and is given the descriptor; as none is kept, the table
- * is made anew for that.
+ * Owns the connection while a message is sent. Calls daemon.c, registry/publication,
+ * registry/announcement and registry/seccomp_probe. Takes the library's lock only inside of
+ * publication.c, to make the table.
  *
- * Owns the connection while it lasts, which is until the message is sent. Nothing is done with the
- * library's lock held but to make the table.
+ * One announcement per process is enough: the table shows all later mappings. Root's daemon could
+ * find tables in /proc, but would have to search all processes for them; it opens an announced one
+ * there. A user's own daemon is not permitted to do that and gets the descriptor. No descriptor of
+ * the table is kept, so that for such a daemon the table is made anew.
  */
 #include "publish/announce.h"
 #include "base/lock.h"
@@ -25,11 +26,13 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The inode number of the user name space in which root may open what another process has mapped.
+/*
+ * The inode number of the initial user name space, in which root may open what another process has
+ * mapped.
  */
 #define FIRST_USER_NAMESPACE 0xeffffffdu
 
-/* Root of a name space of its own cannot use what it finds in /proc. */
+/* Root of another user name space cannot open what it finds in /proc. */
 static bool finds_tables(bool is_root)
 {
 	struct stat st;
@@ -37,7 +40,7 @@ static bool finds_tables(bool is_root)
 	return is_root && !stat("/proc/self/ns/user", &st) && st.st_ino == FIRST_USER_NAMESPACE;
 }
 
-/* A descriptor goes along unless it is -1. */
+/* The descriptor is sent along unless it is -1. */
 static int send_table(int daemon, uint32_t flags, uint64_t table, int fd)
 {
 	struct wire_message wire = {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * announce.h - telling the daemon of this process's table
- */
+/* announce.h - announcing the table of this process to the daemon */
 #ifndef PMEM2FS_LIB_PUBLISH_ANNOUNCE_H
 #define PMEM2FS_LIB_PUBLISH_ANNOUNCE_H
 
@@ -9,19 +7,20 @@
 #include <stdint.h>
 
 /*
- * Hand the table over if that is still to be done: once, for the call that has made it; and again,
- * not more than once a second when there is nobody to take it, for calls that make sources. Those
- * need system calls of this kind anyway; a program may map and unmap with no other left to it than
- * mmap and munmap. They never fail, wait for nothing, and leave errno and the error message alone.
+ * Announce the table if that is still to be done. first does it once, for the call that has made
+ * the table. again repeats it, at most once a second while no daemon accepts it; it is for calls
+ * that make sources, which need system calls of this kind anyway: a program that maps and unmaps
+ * may be allowed nothing but mmap and munmap. Both are called without a lock. They never fail or
+ * wait, and leave errno and the error message alone.
  */
 void announce_first(void);
 void announce_again(void);
 
 /*
- * Hands the table over on a connection that daemon_connect has made, with these flags (wire.h).
- * The descriptor goes along if the daemon cannot do without; the table is then another one.
- * Errors, without a message: -EBUSY (another thread is at it), -ENOENT (there is no table), others
- * of making one and of sendmsg.
+ * Announces the table on a connection of daemon_connect, with these flags (wire.h). If the daemon
+ * needs the descriptor, it is sent along, and the table is made anew for that. Errors, without a
+ * message: -EBUSY (another thread is announcing), -ENOENT (there is no table), those of making one
+ * and of sendmsg.
  */
 int announce_table(int daemon, bool is_root, uint32_t flags);
 

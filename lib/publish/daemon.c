@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * daemon.c - the connection to the daemon: where it listens, and who it may be
+ * daemon.c - connecting to the daemon: where it listens, and who it may be
  *
- * Owns nothing. What is sent tells addresses and may be asked to unmap, so it goes to root and to
- * the user's own daemon only, whoever else has put a socket there: who listens is what the kernel
- * says. Every call is one that a seccomp filter may forbid (registry/seccomp_probe.h).
+ * Owns nothing. Calls base/cancel, base/fd and libc.
+ *
+ * The messages contain addresses, and the answers may ask for unmapping. So the peer has to be root
+ * or the user's own daemon, as reported by the kernel, whoever created the socket. A seccomp filter
+ * may forbid any of these calls (registry/seccomp_probe.h).
  */
 #include "publish/daemon.h"
 #include "base/cancel.h"
@@ -20,12 +22,12 @@
 #define SYSTEM_SOCKET "/run/pmem2fs/socket"
 
 /*
- * Users that a user namespace does not know are all shown as this one, which is then nobody in
- * particular, also when this process is one of them.
+ * A user name space shows all users that it does not know as this one. It identifies nobody, not
+ * even if this process has it.
  */
 #define OVERFLOW_UID 65534
 
-/* Whoever has begun to listen on the other side. */
+/* The credentials are those of the process that called listen. */
 static int check_peer(int fd, bool *is_root)
 {
 	struct ucred peer;
@@ -76,7 +78,7 @@ static int find_daemon(bool *is_root)
 	if (given && *given)
 		return connect_in(given, "", is_root);
 	ret = connect_in(SYSTEM_SOCKET, "", is_root);
-	/* Busy: root's daemon is there, and the one that counts. */
+	/* -EAGAIN: root's daemon is there but busy, and takes precedence. */
 	if (ret < 0 && ret != -EAGAIN && runtime && runtime[0] == '/')
 		ret = connect_in(runtime, "/pmem2fs/socket", is_root);
 	return ret;

@@ -8,12 +8,11 @@
 #include <stdbool.h>
 
 /*
- * Connects to the daemon that is to know of this process: that of root, or the user's own. Returns
- * a SOCK_SEQPACKET socket, non-blocking and close-on-exec, which is the caller's; *is_root: it is
- * root's. Waits for nothing and cannot be cancelled; sets no message.
- * Errors: -ENOENT, -ECONNREFUSED (nobody listens), -EPERM (somebody does who is not to be
- * trusted), -EAGAIN (too busy just now), -ENAMETOOLONG, others of socket and
- * connect.
+ * Connects to the daemon that serves this process: root's, or the user's own. Returns a
+ * SOCK_SEQPACKET socket, non-blocking and close-on-exec, which the caller owns; *is_root: the
+ * daemon is root's. Never waits, and cannot be cancelled. Errors, without a message: -ENOENT and
+ * -ECONNREFUSED (no daemon), -EPERM (the peer is not trusted), -EAGAIN (the daemon is busy),
+ * -ENAMETOOLONG, others of socket and connect.
  */
 int daemon_connect(bool *is_root);
 

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * release.c - handlers that give mappings up when the daemon asks
+ * release.c - handlers that release mappings when the daemon asks
  *
- * Owns the connection on which the daemon asks (wire.h), the requests that wait for its word, and
- * who is at it: one thread at a time dispatches, and it alone uses the connection. Its lock is
- * held for no handler and for no call of registry.c, whose own lock is never waited for with it;
- * and with signals blocked, so that no signal handler forks in the middle.
+ * Owns the connection on which the daemon asks (wire.h), the requests that wait for WIRE_GO, and
+ * the right to dispatch: one thread at a time dispatches, and only that thread uses the connection.
+ * Calls announce.c, daemon.c, wakeup.c and the registry.
  *
- * Only one answer is ever on its way: while it does not fit into the socket nothing more is read,
- * so that nothing needs to be stored for a daemon that asks and does not listen.
+ * The lock is not held while a handler runs or the registry is called, so that no thread waits for
+ * the registry's lock with it. All signals are blocked while it is held, so that no signal handler
+ * forks meanwhile.
  *
- * fork: the child closes its copies of the descriptors, knows of no requests and has handlers. So
- * does a child that was not made by the C library's fork, at its first call.
+ * At most one answer is pending. Until it fits into the socket nothing more is read, so that no
+ * memory is needed for a daemon that asks and does not read.
+ *
+ * fork: the child closes its copies of the descriptors and has no requests, but keeps the handlers.
+ * A child that was not made by the C library's fork does the same at its first call.
  */
 #include "publish/release.h"
 #include "base/cancel.h"
@@ -34,33 +37,33 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Of the kernel: no errno is larger. */
+/* The kernel's limit: no errno is larger. */
 #define ERRNO_MAX 4095
 
-/* How long the thread waits before it looks whether its descriptors are still there. */
+/* How often the thread checks that its descriptors still exist. */
 #define LOOK_MS 5000
-/* How long the thread leaves it to another one that dispatches, or to a lack of descriptors. */
+/* How long the thread pauses while another one dispatches or there are no descriptors. */
 #define PAUSE_MS 100
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static pid_t process;  /* for which the rest holds; 0: none yet */
-static unsigned forks; /* changes when it does */
-static bool wanted;    /* there has been a handler */
+static pid_t process;  /* the process that the other variables belong to; 0: none yet */
+static unsigned forks; /* counts the changes of `process` */
+static bool wanted;    /* a handler has been set */
 static bool dispatching;
 static bool has_thread;
 
 static struct {
 	int fd; /* -1: not connected */
 	struct fd_identity is;
-	bool congested; /* the answer has not been sent yet */
+	bool congested; /* `answer` has not been sent yet */
 	struct wire_message answer;
 } connection = {.fd = -1};
 
-/* What was asked for and may be told to begin. */
+/* The requests that wait for WIRE_GO. */
 static struct release_request {
 	uint64_t number;
-	uint64_t table; /* its inode: the slots of another one are other mappings' */
+	uint64_t table; /* its inode number; slots of another table are other mappings */
 	uint64_t generation;
 	uint32_t slot;
 } requests[RELEASE_REQUESTS_MAX];
@@ -98,7 +101,7 @@ static void begin_process(void)
 	forks++;
 }
 
-/* What is as it was when the lock is given up again. */
+/* The state of the thread that is restored when it releases the lock. */
 struct release_entry {
 	sigset_t mask;
 	int cancel_state;
@@ -133,7 +136,7 @@ static void release_leave(const struct release_entry *entry)
 	cancel_restore(entry->cancel_state);
 }
 
-static struct release_entry forking; /* of the thread that forks: it has the lock */
+static struct release_entry forking; /* that of the thread that forks, which holds the lock */
 
 void release_before_fork(void)
 {
@@ -183,7 +186,7 @@ static void answer_request(enum wire_type type, uint64_t request, int error)
 	send_answer();
 }
 
-/* Takes a request off the list; false: there is none of that number. */
+/* Removes a request from the list. False: there is none with that number. */
 static bool take_request(uint64_t number, struct release_request *request)
 {
 	for (size_t i = 0; i < request_count; i++) {
@@ -196,7 +199,7 @@ static bool take_request(uint64_t number, struct release_request *request)
 	return false;
 }
 
-/* Without the lock for a while. */
+/* Releases the lock meanwhile. */
 static int find_handler(const struct release_request *request, struct pmem2_map **map,
 			pmem2fs_release_handler *handler, void **arg)
 {
@@ -235,7 +238,7 @@ static void handle_ask(const struct wire_message *message)
 	answer_request(WIRE_READY, request.number, 0);
 }
 
-/* What is told of a handler's result: 0 or a negated errno, whatever it was. */
+/* The result of a handler as the daemon gets it: 0 or a negated errno, whatever it returned. */
 static int reported_result(int result)
 {
 	if (result == PMEM2_E_MAPPING_NOT_FOUND)
@@ -245,7 +248,7 @@ static int reported_result(int result)
 	return result == PMEM2_E_NOSUPP ? -ENOTSUP : -EINVAL;
 }
 
-/* With the signals that the program wants, and without the lock. */
+/* Runs the handler with the program's signal mask and without the lock. */
 static int run_handler(pmem2fs_release_handler handler, struct pmem2_map *map, void *arg,
 		       const struct release_entry *entry)
 {
@@ -273,7 +276,7 @@ static void handle_go(const struct wire_message *message, const struct release_e
 	ret = find_handler(&request, &map, &handler, &arg);
 	if (!ret)
 		ret = run_handler(handler, map, arg, entry);
-	/* The child of a handler that forked has nothing to say to its parent's daemon. */
+	/* If the handler forked, the child has nothing to report to its parent's daemon. */
 	if (forks == before)
 		answer_request(WIRE_DONE, request.number, ret);
 }
@@ -297,7 +300,7 @@ static void handle_message(const struct wire_message *message, const struct rele
 	}
 }
 
-/* Takes what comes next; false: nothing does. An empty packet is as the end of the connection. */
+/* Handles the next packet. False: there is none. An empty packet is the end of the connection. */
 static bool receive_packet(const struct release_entry *entry)
 {
 	struct wire_message message;
@@ -323,7 +326,7 @@ static bool has_table(void)
 	return !ret;
 }
 
-/* A child that is forked meanwhile finds the socket to close in `connection`. */
+/* Releases the lock meanwhile: a child that is forked then closes the socket in `connection`. */
 static int announce_connection(bool is_root)
 {
 	int ret;
@@ -339,7 +342,7 @@ static void connect_daemon(void)
 	bool is_root;
 	int fd;
 
-	/* Nothing that could be asked for, and there will not be. */
+	/* Without a table there is nothing that the daemon could ask for. */
 	if (!has_table()) {
 		wakeup_disarm();
 		return;
@@ -350,7 +353,7 @@ static void connect_daemon(void)
 	if (fd < 0)
 		return;
 	connection.fd = fd;
-	/* What was asked for on the one before can never be carried out. */
+	/* The requests of the previous connection can never be carried out. */
 	request_count = 0;
 	if (fd_identify(fd, &connection.is) && watch_connection() && !announce_connection(is_root))
 		wakeup_disarm();
@@ -447,7 +450,7 @@ int pmem2fs_dispatch(void)
 	return ret;
 }
 
-/* Whether this is still the process that the thread was started in: it may be a handler's child. */
+/* Whether this is still the process that started the thread, and not the child of a handler. */
 static bool is_same_process(unsigned when)
 {
 	struct release_entry entry;
@@ -495,7 +498,7 @@ static int start_thread(void)
 	if (ret)
 		return -ret;
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	/* It inherits that signals are blocked. */
+	/* The thread inherits that all signals are blocked. */
 	ret = pthread_create(&thread, &attributes, serve_forever, (void *)(uintptr_t)forks);
 	pthread_attr_destroy(&attributes);
 	return -ret;

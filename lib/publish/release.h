@@ -5,10 +5,13 @@
 #ifndef PMEM2FS_LIB_PUBLISH_RELEASE_H
 #define PMEM2FS_LIB_PUBLISH_RELEASE_H
 
-/* How many requests may wait for the daemon's word at once; further ones are refused. */
+/* The number of requests that may wait for WIRE_GO; further ones are refused. */
 #define RELEASE_REQUESTS_MAX 1024
 
-/* How many packets one call of pmem2fs_dispatch takes, so that it ends whatever the daemon does. */
+/*
+ * The number of packets that one call of pmem2fs_dispatch handles, so that it returns whatever the
+ * daemon sends.
+ */
 #define RELEASE_PACKETS_MAX 64
 
 /*
