@@ -38,7 +38,7 @@ ssize_t attribute_read_at(int folder, const char *path, char *text, size_t size)
 	return read_and_close(openat(folder, path, O_RDONLY | O_CLOEXEC), text, size);
 }
 
-int attribute_read_number(const char *path, uint64_t *number)
+int attribute_read_number(const char *path, int base, uint64_t *number)
 {
 	unsigned long long value;
 	char text[32];
@@ -49,7 +49,7 @@ int attribute_read_number(const char *path, uint64_t *number)
 	if (n < 0)
 		return (int)n;
 	errno = 0;
-	value = strtoull(text, &end, 0);
+	value = strtoull(text, &end, base);
 	if (text[0] < '0' || text[0] > '9' || end[strspn(end, "\n")] || errno)
 		return -EINVAL;
 	*number = value;

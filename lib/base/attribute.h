@@ -19,10 +19,10 @@ ssize_t attribute_read(const char *path, char *text, size_t size);
 ssize_t attribute_read_at(int folder, const char *path, char *text, size_t size);
 
 /*
- * Reads a file that consists of one line with one number, decimal or hexadecimal (0x). Returns 0 or a
- * negative errno; -EINVAL: the file contains something else, or a number that is too large.
+ * Reads a file that consists of one line with one number, in a base as that of strtoull. Returns 0
+ * or a negative errno; -EINVAL: the file contains something else, or a number that is too large.
  */
-int attribute_read_number(const char *path, uint64_t *number);
+int attribute_read_number(const char *path, int base, uint64_t *number);
 
 /* Writes a text to a file in one piece. Returns 0 or a negative errno. */
 int attribute_write(const char *path, const char *text);

@@ -24,7 +24,7 @@ size_t mmap_error_max_map_count(void)
 {
 	uint64_t count = 0;
 
-	attribute_read_number("/proc/sys/vm/max_map_count", &count);
+	attribute_read_number("/proc/sys/vm/max_map_count", 10, &count);
 	return count ? (size_t)count : DEFAULT_MAX_MAP_COUNT;
 }
 

@@ -59,7 +59,7 @@ static int read_device_number(dev_t rdev, const char *name, int format_error, si
 	int ret;
 
 	attribute_path(path, rdev, name);
-	ret = attribute_read_number(path, &value);
+	ret = attribute_read_number(path, 10, &value);
 	if (ret == -EINVAL) {
 		attribute_read(path, text, sizeof(text));
 		text[strcspn(text, "\n")] = '\0';

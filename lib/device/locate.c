@@ -38,12 +38,13 @@ static void number_path(char path[64], dev_t dev, bool block)
 	snprintf(path, 64, "/sys/dev/%s/%u:%u", block ? "block" : "char", major(dev), minor(dev));
 }
 
+/* Sizes are decimal, addresses hexadecimal. */
 static int read_number(const char *dir, const char *name, uint64_t *number)
 {
 	char path[PATH_MAX];
 	int error = join_path(path, dir, name);
 
-	return error ? error : attribute_read_number(path, number);
+	return error ? error : attribute_read_number(path, 0, number);
 }
 
 /* Whether the last name of what the link `name` in `dir` points to matches `pattern`. */
