@@ -83,18 +83,16 @@ close_ours:
 	return err;
 }
 
-/* The sides are to find this daemon and no other. */
+/* The sides inherit the environment, and so publish to the daemon of the fixture. */
 static int measure_publishing(const struct fixture *fixture, const cpu_set_t *cpus,
 			      struct report *report)
 {
 	struct library ours = {0};
-	char socket[sizeof(fixture->root) + sizeof("/socket")];
 	int err = library_open_ours(&ours, report->options->library);
 
 	if (err)
 		return err;
-	snprintf(socket, sizeof(socket), "%s/socket", fixture->root);
-	setenv("PMEM2FS_SOCKET", socket, 1);
+	fixture_use_socket(fixture);
 	snprintf(report->library, sizeof(report->library), "%s", ours.path);
 	err = publish_measure(&ours, cpus, report);
 	library_close(&ours);

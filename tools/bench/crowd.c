@@ -65,12 +65,9 @@ static int map_many(const struct crowd *crowd, unsigned count)
 /* Says on `ready` when all is mapped. */
 static _Noreturn void map_and_wait(const struct crowd *crowd, unsigned count, int ready)
 {
-	char socket[160];
-
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, "crowd");
-	snprintf(socket, sizeof(socket), "%s/socket", crowd->fixture->root);
-	setenv("PMEM2FS_SOCKET", socket, 1);
+	fixture_use_socket(crowd->fixture);
 	if (map_many(crowd, count) || write(ready, "", 1) != 1) {
 		message_error("a process of the crowd cannot map: %s", crowd->library->errormsg());
 		_exit(1);

@@ -141,6 +141,14 @@ int fixture_start(struct fixture *fixture, const char *folder, const struct opti
 	return err;
 }
 
+void fixture_use_socket(const struct fixture *fixture)
+{
+	char socket[sizeof(fixture->root) + sizeof("/socket")];
+
+	snprintf(socket, sizeof(socket), "%s/socket", fixture->root);
+	setenv("PMEM2FS_SOCKET", socket, 1);
+}
+
 static int stop_daemon(struct fixture *fixture)
 {
 	uint64_t deadline = clock_now() + STOP_SECONDS * CLOCK_SECOND;

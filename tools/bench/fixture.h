@@ -24,6 +24,9 @@ struct fixture {
  */
 int fixture_start(struct fixture *fixture, const char *folder, const struct options *options);
 
+/* Makes libraries of this process, and of its children, publish to this daemon and no other. */
+void fixture_use_socket(const struct fixture *fixture);
+
 /* Ends the daemon and removes what the end of this process does not. Returns 0 or -EIO. */
 int fixture_stop(struct fixture *fixture);
 

@@ -352,7 +352,7 @@ int map_workload_start(struct map_workload *workload, const struct map_side *sid
 			err = side_process_ask(&workload->sides[i], ORDER_DESCRIBE,
 					       i ? &answer : &first);
 		if (!err && i && sides[i].live == sides[0].live &&
-		    strcmp(first.text, answer.text) != 0) {
+		    strcmp(first.text, answer.text)) {
 			message_error("the sides do not map the same: %s; %s", first.text,
 				      answer.text);
 			err = -EINVAL;

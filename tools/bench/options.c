@@ -183,7 +183,7 @@ enum options_outcome options_parse(int argc, char **argv, struct options *option
 	for (; optind < argc; optind++) {
 		unsigned which = 0;
 
-		while (which < MEASUREMENTS && strcmp(argv[optind], measurements[which]) != 0)
+		while (which < MEASUREMENTS && strcmp(argv[optind], measurements[which]))
 			which++;
 		if (which == MEASUREMENTS)
 			return refuse("no such measurement:", argv[optind]);

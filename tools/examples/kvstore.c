@@ -216,7 +216,7 @@ static struct entry *find(const char *key, struct entry **room)
 	for (uint64_t i = 0; i < store.header->entries && !found; i++) {
 		struct entry *entry = &store.entry[(at + i) % store.header->entries];
 
-		if (is_used(entry) && strncmp(entry->key, key, sizeof(entry->key)) == 0)
+		if (is_used(entry) && !strncmp(entry->key, key, sizeof(entry->key)))
 			found = entry;
 		else if (!is_used(entry) && !first_free)
 			first_free = entry;
@@ -296,27 +296,27 @@ static const char *obey(char *line)
 	const char *command = strsep(&line, " ");
 	const char *key = line ? strsep(&line, " ") : "";
 	const char *value = line ? line : "";
-	bool has_key = strcmp(command, "set") == 0 || strcmp(command, "get") == 0 ||
-		       strcmp(command, "del") == 0;
+	bool has_key =
+		!strcmp(command, "set") || !strcmp(command, "get") || !strcmp(command, "del");
 
 	if (has_key != (*key != '\0') || strlen(key) > KEY_LENGTH || strlen(value) > VALUE_LENGTH)
 		return "error: no such command";
 	/* Who reads does not take the region from whoever wanted it; who writes has to. */
-	if (strcmp(command, "get") == 0)
+	if (!strcmp(command, "get"))
 		return store.map ? get(key) : "released";
-	if (strcmp(command, "list") == 0)
+	if (!strcmp(command, "list"))
 		return store.map ? list() : "released";
-	if (strcmp(command, "unhold") == 0)
+	if (!strcmp(command, "unhold"))
 		store.held = false;
 	else if (!map_store())
 		return "error: cannot be mapped";
-	else if (strcmp(command, "set") == 0)
+	else if (!strcmp(command, "set"))
 		return put(key, value) ? "ok" : "error: full";
-	else if (strcmp(command, "del") == 0)
+	else if (!strcmp(command, "del"))
 		return del(key);
-	else if (strcmp(command, "hold") == 0)
+	else if (!strcmp(command, "hold"))
 		store.held = true;
-	else if (strcmp(command, "open") != 0)
+	else if (strcmp(command, "open"))
 		return "error: no such command";
 	return "ok";
 }
@@ -343,7 +343,7 @@ static bool serve(void)
 			puts("error: no such command");
 		} else {
 			line[length] = '\0';
-			if (strcmp(line, "quit") == 0)
+			if (!strcmp(line, "quit"))
 				return false;
 			puts(obey(line));
 		}
@@ -361,7 +361,7 @@ int main(int argc, char *argv[])
 	};
 	bool more = true;
 
-	store.fresh = argc == 3 && strcmp(argv[1], "--format") == 0;
+	store.fresh = argc == 3 && !strcmp(argv[1], "--format");
 	if (argc != 2 + store.fresh || argv[argc - 1][0] == '-') {
 		fprintf(stderr, "usage: %s [--format] PATH\n", argv[0]);
 		return 2;
