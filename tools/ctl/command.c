@@ -33,6 +33,7 @@ int command_help(const struct invocation *invocation, const struct command *comm
 	char *text = NULL;
 	size_t length;
 	FILE *stream = memory_require(open_memstream(&text, &length));
+	int status;
 
 	if (command) {
 		fprintf(stream, "Usage: pmem2ctl %s [OPTION]...%s%s\n\n%s\n", command->name,
@@ -52,7 +53,7 @@ int command_help(const struct invocation *invocation, const struct command *comm
 	if (fclose(stream))
 		memory_exhausted();
 
-	int status = output_bytes(text, length) ? STATUS_FAILURE : STATUS_OK;
+	status = output_bytes(text, length) ? STATUS_FAILURE : STATUS_OK;
 	free(text);
 	return status;
 }

@@ -51,21 +51,24 @@ static int print_event(const json_t *event)
 static int run_events(struct invocation *invocation, int argc, char **argv)
 {
 	int error = 0, status = command_parse(invocation, argc, argv);
+	int connection;
 
 	if (status >= 0)
 		return status;
 	if (optind < argc)
 		return command_usage(invocation, "too many arguments");
 
-	int connection = connection_open(invocation->socket);
+	connection = connection_open(invocation->socket);
 	if (connection < 0)
 		return STATUS_FAILURE;
 	if (connection_ask(connection, NULL, memory_require(json_pack("{s:i}", "events", 1)), -1,
 			   NULL) != ANSWER_SUCCESS)
 		goto close_connection;
 	while (!error) {
+		json_t *event;
+
 		error = wait_for_event(connection);
-		json_t *event = error ? NULL : connection_receive(connection, NULL);
+		event = error ? NULL : connection_receive(connection, NULL);
 		if (!event)
 			break;
 		error = print_event(event);

@@ -89,11 +89,13 @@ static enum scan_result read_all(struct search *search, int connection, int moun
 static int find_all_holders(struct search *search, const char *socket)
 {
 	int connection = connection_open(socket);
+	int mountpoint;
+	enum scan_result scan;
+
 	if (connection < 0)
 		return -1;
-	int mountpoint = mountpoint_open(connection);
-	enum scan_result scan =
-		mountpoint < 0 ? SCAN_FAILED : read_all(search, connection, mountpoint);
+	mountpoint = mountpoint_open(connection);
+	scan = mountpoint < 0 ? SCAN_FAILED : read_all(search, connection, mountpoint);
 	close(connection);
 	if (mountpoint < 0)
 		return -1;
@@ -133,6 +135,7 @@ static int print_json(const struct search *search, bool held, bool unknown)
 {
 	json_t *root = memory_require(json_object()), *others = memory_require(json_array());
 	const struct object *object = &search->object;
+	int error;
 
 	json_put_bytes(root, "what", object->what);
 	json_put(root, "kind", json_string(object_kind_name(object)));
@@ -143,7 +146,7 @@ static int print_json(const struct search *search, bool held, bool unknown)
 		json_append(others, other_holder_json(&search->others.list[i]));
 	json_put(root, "others", others);
 
-	int error = output_json(root, JSON_INDENT(2));
+	error = output_json(root, JSON_INDENT(2));
 	json_decref(root);
 	return error;
 }
@@ -204,12 +207,16 @@ static int print_result(const struct search *search, bool held, bool unknown)
 
 static int report_holders(struct search *search, const char *socket)
 {
+	bool held;
+	bool unknown;
+	int error;
+
 	if (find_all_holders(search, socket))
 		return HOLDERS_UNKNOWN;
-	bool held = search->processes.count || search->others.count;
-	bool unknown = !held && (!search->object.known || !is_complete(search));
+	held = search->processes.count || search->others.count;
+	unknown = !held && (!search->object.known || !is_complete(search));
 
-	int error = print_result(search, held, unknown);
+	error = print_result(search, held, unknown);
 	if (!held && !search->object.known)
 		report(search->object.what, "no such region, namespace or device%s",
 		       strchr(search->object.what, '/') ? "" : "; a file is named with a slash");

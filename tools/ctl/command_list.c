@@ -101,13 +101,14 @@ static int print_listing(struct listing *listing, int mountpoint)
 {
 	bool stream = listing->json && !listing->overlapping;
 	int error;
+	size_t gone;
+	int status;
 
 	list_table_init(&listing->table, listing->overlapping);
 	if (stream && output_text("["))
 		listing->broken = true;
-	size_t gone;
-	int status = documents_read(mountpoint, add_mapping, listing, &gone) ? STATUS_FAILURE
-									     : STATUS_OK;
+	status = documents_read(mountpoint, add_mapping, listing, &gone) ? STATUS_FAILURE
+									 : STATUS_OK;
 	if (stream)
 		error = output_text(listing->shown ? "\n]\n" : "]\n");
 	else if (listing->overlapping)
@@ -133,6 +134,9 @@ static int run_list(struct invocation *invocation, int argc, char **argv)
 	};
 	struct listing listing = {0};
 	int option, status;
+	int connection;
+	int mountpoint;
+	enum scan_result scan;
 
 	while ((option = getopt_long(argc, argv, "ujo" COMMAND_SHORT_OPTIONS, options, NULL)) !=
 	       -1) {
@@ -157,11 +161,11 @@ static int run_list(struct invocation *invocation, int argc, char **argv)
 	if (listing.json && listing.human)
 		return command_usage(invocation, "--json has no human form");
 
-	int connection = connection_open(invocation->socket);
+	connection = connection_open(invocation->socket);
 	if (connection < 0)
 		return STATUS_FAILURE;
-	int mountpoint = mountpoint_open(connection);
-	enum scan_result scan = mountpoint < 0 ? SCAN_FAILED : connection_scan(connection);
+	mountpoint = mountpoint_open(connection);
+	scan = mountpoint < 0 ? SCAN_FAILED : connection_scan(connection);
 	close(connection);
 	if (mountpoint < 0)
 		return STATUS_FAILURE;

@@ -103,10 +103,11 @@ static json_t *make_request(const struct map_options *options)
 static char *last_component(const char *path)
 {
 	size_t end = strlen(path);
+	size_t begin;
 
 	while (end > 0 && path[end - 1] == '/')
 		end--;
-	size_t begin = end;
+	begin = end;
 	while (begin > 0 && path[begin - 1] != '/')
 		begin--;
 	return memory_require(strndup(path + begin, end - begin));
@@ -117,6 +118,7 @@ static int request_mapping(const struct invocation *invocation, const struct map
 {
 	json_t *request = memory_require(json_object());
 	int connection = connection_open(invocation->socket);
+	enum answer answer;
 
 	json_put(request, "map", make_request(options));
 	name_put(request, "name", name);
@@ -124,7 +126,7 @@ static int request_mapping(const struct invocation *invocation, const struct map
 		json_decref(request);
 		return STATUS_FAILURE;
 	}
-	enum answer answer = connection_ask(connection, name, request, source, NULL);
+	answer = connection_ask(connection, name, request, source, NULL);
 	close(connection);
 	return answer == ANSWER_SUCCESS ? STATUS_OK : STATUS_FAILURE;
 }
@@ -142,8 +144,9 @@ static int map_source(const struct invocation *invocation, const struct map_opti
 		      (!options->sharing || !strcmp(options->sharing, "shared"));
 	char *name = given_name ? memory_require(strdup(given_name)) : last_component(path);
 	int status = STATUS_FAILURE;
+	int source;
 
-	int source = source_open(path, writes);
+	source = source_open(path, writes);
 	if (source < 0)
 		goto free_name;
 	if (!name_check(name))

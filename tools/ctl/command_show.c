@@ -21,16 +21,18 @@ static int run_show(struct invocation *invocation, int argc, char **argv)
 {
 	struct buffer document = {0};
 	int status = command_parse(invocation, argc, argv);
+	int connection;
+	int mountpoint;
 
 	if (status >= 0)
 		return status;
 	if (optind == argc)
 		return command_usage(invocation, "which NAME?");
 
-	int connection = connection_open(invocation->socket);
+	connection = connection_open(invocation->socket);
 	if (connection < 0)
 		return STATUS_FAILURE;
-	int mountpoint = mountpoint_open(connection);
+	mountpoint = mountpoint_open(connection);
 	close(connection);
 	if (mountpoint < 0)
 		return STATUS_FAILURE;

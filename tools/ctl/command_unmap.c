@@ -23,11 +23,12 @@
 static int read_timeout(const char *text)
 {
 	char *end;
+	long seconds;
 
 	if (!isdigit((unsigned char)*text))
 		return -1;
 	errno = 0;
-	long seconds = strtol(text, &end, 10);
+	seconds = strtol(text, &end, 10);
 	return *end || errno || seconds > INT_MAX ? -1 : (int)seconds;
 }
 
@@ -83,6 +84,7 @@ static int run_unmap(struct invocation *invocation, int argc, char **argv)
 	static const char short_options[] = "o:l:t:" COMMAND_SHORT_OPTIONS;
 	struct unmap_options options = {.timeout = -1, .length = -1};
 	int option, status;
+	int connection;
 
 	while ((option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
 		status = read_option(invocation, option, &options);
@@ -92,7 +94,7 @@ static int run_unmap(struct invocation *invocation, int argc, char **argv)
 	if (optind == argc)
 		return command_usage(invocation, "which NAME?");
 
-	int connection = connection_open(invocation->socket);
+	connection = connection_open(invocation->socket);
 	if (connection < 0)
 		return STATUS_FAILURE;
 	status = STATUS_OK;

@@ -26,12 +26,13 @@ static int connect_to(const char *path)
 	struct ucred peer;
 	socklen_t length = sizeof(peer);
 	int error;
+	int fd;
 
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(address.sun_path, path, strlen(path) + 1);
 
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) ||
@@ -59,14 +60,17 @@ int connection_open(const char *path)
 {
 	const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
 	char *own = NULL;
+	bool search;
+	int fd;
+	int own_fd;
 
 	if (!path)
 		path = secure_getenv("PMEM2FS_SOCKET");
-	bool search = !path || !*path;
+	search = !path || !*path;
 	if (search)
 		path = CONTROL_SOCKET;
 
-	int fd = connect_to(path);
+	fd = connect_to(path);
 	if (fd >= 0)
 		return fd;
 	if (!search || !runtime || !*runtime) {
@@ -75,7 +79,7 @@ int connection_open(const char *path)
 	}
 
 	own = memory_format("%s/pmem2fs/socket", runtime);
-	int own_fd = connect_to(own);
+	own_fd = connect_to(own);
 	if (own_fd < 0)
 		report(NULL, "no pmem2fs daemon: tried %s: %s; %s: %s", path, connect_error(fd),
 		       own, connect_error(own_fd));
@@ -94,9 +98,11 @@ static int send_request(int connection, const char *text, size_t length, int fd)
 	ssize_t sent;
 
 	if (fd >= 0) {
+		struct cmsghdr *rights;
+
 		message.msg_control = &control;
 		message.msg_controllen = sizeof(control);
-		struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+		rights = CMSG_FIRSTHDR(&message);
 		rights->cmsg_level = SOL_SOCKET;
 		rights->cmsg_type = SCM_RIGHTS;
 		rights->cmsg_len = CMSG_LEN(sizeof(int));
@@ -115,6 +121,7 @@ json_t *connection_receive(int connection, const char *object)
 	struct iovec iov = {.iov_base = packet, .iov_len = sizeof(packet)};
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
 	ssize_t length;
+	json_t *root;
 
 	do {
 		length = recvmsg(connection, &message, 0);
@@ -131,7 +138,7 @@ json_t *connection_receive(int connection, const char *object)
 		report(object, "the daemon sent more than %zu bytes at once", sizeof(packet));
 		return NULL;
 	}
-	json_t *root = json_loadb(packet, (size_t)length, JSON_REJECT_DUPLICATES, NULL);
+	root = json_loadb(packet, (size_t)length, JSON_REJECT_DUPLICATES, NULL);
 	if (!json_is_object(root)) {
 		report(object, "the daemon sent what is not a JSON object");
 		json_decref(root);
@@ -164,6 +171,8 @@ static enum answer send_and_receive(int connection, const char *object, json_t *
 {
 	char *text = memory_require(json_dumps(request, JSON_COMPACT));
 	int error = send_request(connection, text, strlen(text), fd);
+	const json_t *number;
+	json_int_t value;
 
 	free(text);
 	json_decref(request);
@@ -175,8 +184,8 @@ static enum answer send_and_receive(int connection, const char *object, json_t *
 	*root = connection_receive(connection, object);
 	if (!*root)
 		return ANSWER_LOST;
-	const json_t *number = json_object_get(*root, "errno");
-	json_int_t value = json_integer_value(number);
+	number = json_object_get(*root, "errno");
+	value = json_integer_value(number);
 	if (!json_is_integer(number) || value < 0 || value > 4095) {
 		report(object, "the daemon's answer has no valid \"errno\"");
 		json_decref(*root);

@@ -13,6 +13,7 @@ bool document_number(const json_t *value, uint64_t *number)
 {
 	const char *text = json_string_value(value);
 	char *end;
+	unsigned long long parsed;
 
 	if (json_is_integer(value) && json_integer_value(value) >= 0) {
 		*number = (uint64_t)json_integer_value(value);
@@ -21,7 +22,7 @@ bool document_number(const json_t *value, uint64_t *number)
 	if (!text || strncmp(text, "0x", 2))
 		return false;
 	errno = 0;
-	unsigned long long parsed = strtoull(text, &end, 16);
+	parsed = strtoull(text, &end, 16);
 	if (*end || errno || end == text + 2)
 		return false;
 	*number = parsed;

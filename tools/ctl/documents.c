@@ -38,9 +38,11 @@ static int read_names(int mountpoint, struct names *names)
 {
 	const struct dirent *entry;
 	int error = 0;
+	int fd;
+	DIR *directory;
 
-	int fd = dup(mountpoint);
-	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	fd = dup(mountpoint);
+	directory = fd < 0 ? NULL : fdopendir(fd);
 	if (!directory) {
 		error = -errno;
 		if (fd >= 0)
@@ -69,6 +71,7 @@ static bool read_document(int mountpoint, const char *name, struct buffer *text,
 			  documents_take *take, void *context, size_t *gone, int *result)
 {
 	int error = mountpoint_read(mountpoint, name, text);
+	json_t *document;
 
 	if (error == -ENOENT || error == -ESTALE) {
 		++*gone;
@@ -76,7 +79,7 @@ static bool read_document(int mountpoint, const char *name, struct buffer *text,
 	}
 	if (error == -EACCES || error == -EPERM)
 		return take(context, name, NULL, NULL);
-	json_t *document = error ? NULL : json_loadb(text->bytes, text->length, 0, NULL);
+	document = error ? NULL : json_loadb(text->bytes, text->length, 0, NULL);
 	if (json_is_object(document)) {
 		bool more = take(context, name, text, document);
 		json_decref(document);

@@ -63,10 +63,11 @@ static void add_mount(struct proc_scan *scan, char *line, pid_t pid, const char 
 {
 	char *separator = strstr(line, " - "), *type = NULL, *path = NULL;
 	unsigned maj, min;
+	const struct object_device *device;
 
 	if (!separator || sscanf(line, "%*d %*d %u:%u %*s %ms", &maj, &min, &path) != 3)
 		goto free_path;
-	const struct object_device *device = object_find(scan->object, true, makedev(maj, min));
+	device = object_find(scan->object, true, makedev(maj, min));
 	if (!device || sscanf(separator, " - %ms", &type) != 1)
 		goto free_path;
 	sysfs_unescape(path);
@@ -158,6 +159,7 @@ static bool find_open_file(struct proc_scan *scan, const char *thread, struct ot
 	DIR *directory = opendir(path);
 	const struct dirent *entry;
 	bool found = false;
+	int thread_fd;
 
 	if (!directory)
 		note_failure(scan, errno);
@@ -167,7 +169,7 @@ static bool find_open_file(struct proc_scan *scan, const char *thread, struct ot
 		if (found)
 			add_open_file(scan, path, entry->d_name, *holder);
 	}
-	int thread_fd = found ? -1 : open(thread, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	thread_fd = found ? -1 : open(thread, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (thread_fd < 0 && !found)
 		note_failure(scan, errno);
 	for (int i = 0; i < 2 && thread_fd >= 0 && !found; i++) {

@@ -48,6 +48,8 @@ int grid_print(const struct grid *grid)
 	struct grid_cell *titles = memory_require(calloc(grid->width, sizeof(*titles)));
 	char *text = NULL;
 	size_t length;
+	FILE *stream;
+	int error;
 
 	for (size_t i = 0; i < grid->width; i++) {
 		titles[i].text = (char *)grid->columns[i].title;
@@ -57,13 +59,13 @@ int grid_print(const struct grid *grid)
 		if (widths[i % grid->width] < grid->cells[i].width)
 			widths[i % grid->width] = grid->cells[i].width;
 
-	FILE *stream = memory_require(open_memstream(&text, &length));
+	stream = memory_require(open_memstream(&text, &length));
 	print_row(stream, grid, titles, widths);
 	for (size_t row = 0; row < grid->rows; row++)
 		print_row(stream, grid, &grid->cells[row * grid->width], widths);
 	if (fclose(stream))
 		memory_exhausted();
-	int error = output_bytes(text, length);
+	error = output_bytes(text, length);
 	free(text);
 	free(titles);
 	free(widths);

@@ -97,11 +97,14 @@ static const char *user_name(struct list_table *table, uid_t uid)
 {
 	const struct user key = {.uid = uid};
 	struct user *const *found = tfind(&key, &table->users, compare_users);
+	const struct passwd *entry;
+	struct user *user;
+
 	if (found)
 		return (*found)->name;
 
-	const struct passwd *entry = getpwuid(uid);
-	struct user *user = memory_require(malloc(sizeof(*user)));
+	entry = getpwuid(uid);
+	user = memory_require(malloc(sizeof(*user)));
 	user->uid = uid;
 	if (entry)
 		user->name = memory_require(strdup(entry->pw_name));

@@ -176,6 +176,7 @@ int mapping_processes_print(const struct mapping_processes *processes)
 {
 	struct grid grid = {.columns = columns, .width = COLUMN_COUNT};
 	size_t count;
+	int error;
 
 	for (size_t i = 0; i < processes->count; i += count) {
 		const struct process_mapping *list = &processes->list[i];
@@ -196,7 +197,7 @@ int mapping_processes_print(const struct mapping_processes *processes)
 		set_name(&grid, list, count);
 		free(unit);
 	}
-	int error = grid_print(&grid);
+	error = grid_print(&grid);
 	grid_clear(&grid);
 	return error;
 }

@@ -26,11 +26,12 @@ static char *ask_mountpoint(int connection)
 {
 	json_t *hello = NULL;
 	char *path = NULL;
+	const char *text;
 
 	if (connection_ask(connection, NULL, memory_require(json_pack("{s:i}", "hello", 1)), -1,
 			   &hello) != ANSWER_SUCCESS)
 		return NULL;
-	const char *text = json_string_value(json_object_get(hello, "mountpoint"));
+	text = json_string_value(json_object_get(hello, "mountpoint"));
 	if (text && json_object_get(hello, "mountpoint_encoding"))
 		path = escape_decode(text);
 	else if (text)
@@ -56,10 +57,12 @@ static bool is_mounted(int fd)
 int mountpoint_open(int connection)
 {
 	char *path = ask_mountpoint(connection);
+	int fd;
+
 	if (!path)
 		return -1;
 
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
 		report(path, "%s", strerror(errno));
 	} else if (!is_mounted(fd)) {
@@ -81,9 +84,10 @@ int mountpoint_read(int mountpoint, const char *name, struct buffer *buffer)
 
 	buffer->length = 0;
 	for (;;) {
+		ssize_t count;
+
 		memory_reserve(buffer->bytes, &buffer->room, buffer->length + 1, 16 * 1024);
-		ssize_t count =
-			read(fd, buffer->bytes + buffer->length, buffer->room - buffer->length);
+		count = read(fd, buffer->bytes + buffer->length, buffer->room - buffer->length);
 		if (count == 0)
 			break;
 		if (count < 0 && errno == EINTR)

@@ -19,8 +19,10 @@ static char *copy_text(const char *text)
 
 void other_holders_add(struct other_holders *holders, const struct other_holder *holder)
 {
+	struct other_holder *added;
+
 	memory_reserve(holders->list, &holders->room, holders->count + 1, 16);
-	struct other_holder *added = &holders->list[holders->count++];
+	added = &holders->list[holders->count++];
 	*added = *holder;
 	added->type = copy_text(holder->type);
 	added->path = copy_text(holder->path);

@@ -13,8 +13,10 @@
 
 static void add_range(struct overlaps *overlaps, const struct overlap *range)
 {
+	struct overlap *added;
+
 	memory_reserve(overlaps->list, &overlaps->room, overlaps->count + 1, 256);
-	struct overlap *added = &overlaps->list[overlaps->count++];
+	added = &overlaps->list[overlaps->count++];
 	*added = *range;
 	added->name = memory_require(strdup(range->name));
 	json_incref(added->document);

@@ -42,6 +42,7 @@ static int run_command(int argc, char **argv)
 	static char program[] = "pmem2ctl"; /* for the messages of getopt_long */
 	struct invocation invocation = {.commands = commands};
 	int option;
+	bool help;
 
 	if (argc > 0)
 		argv[0] = program;
@@ -54,7 +55,7 @@ static int run_command(int argc, char **argv)
 	argv += optind;
 	if (argc <= 0)
 		return command_usage(&invocation, "which command?");
-	bool help = !strcmp(argv[0], "help");
+	help = !strcmp(argv[0], "help");
 	invocation.command = command_find(&invocation, argv[0]);
 	if (!help && !invocation.command)
 		return command_usage(&invocation, "'%s' is not a command", argv[0]);
@@ -78,11 +79,13 @@ static void occupy_standard_descriptors(void)
 
 int main(int argc, char **argv)
 {
+	int status;
+
 	occupy_standard_descriptors();
 	signal(SIGPIPE, SIG_DFL); /* the end of the reader of stdout ends pmem2ctl silently */
 	setlocale(LC_CTYPE, "");
 
-	int status = run_command(argc, argv);
+	status = run_command(argc, argv);
 	if (output_flush() && status == STATUS_OK)
 		status = STATUS_FAILURE;
 	return status;

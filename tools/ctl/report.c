@@ -15,13 +15,15 @@ void report(const char *object, const char *format, ...)
 {
 	va_list arguments;
 	char *text;
+	char *safe_object;
+	char *safe_text;
 
 	va_start(arguments, format);
 	text = memory_vformat(format, arguments);
 	va_end(arguments);
 
-	char *safe_object = text_display(object ? object : "", NULL);
-	char *safe_text = text_display(text, NULL);
+	safe_object = text_display(object ? object : "", NULL);
+	safe_text = text_display(text, NULL);
 	fprintf(stderr, "pmem2ctl: %s%s%s\n", safe_object, object ? ": " : "", safe_text);
 	free(safe_text);
 	free(safe_object);

@@ -18,12 +18,14 @@ static const char units[] = "KMGTPE";
 int size_parse(const char *text, int64_t *size)
 {
 	char *end;
+	int64_t value;
+	bool overflow;
 
 	if (!isdigit((unsigned char)*text)) /* strtoll would take a sign or white space */
 		return -EINVAL;
 	errno = 0;
-	int64_t value = strtoll(text, &end, 10);
-	bool overflow = errno == ERANGE;
+	value = strtoll(text, &end, 10);
+	overflow = errno == ERANGE;
 	if (*end) {
 		const char *unit = strchr(units, toupper((unsigned char)*end));
 		if (!unit || (end[1] && strcmp(end + 1, "iB")))

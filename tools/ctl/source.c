@@ -40,8 +40,9 @@ int source_open(const char *path, bool writable)
 	struct stat status;
 	char link[32];
 	int fd = -1;
+	int found;
 
-	int found = open(path, O_PATH | O_CLOEXEC);
+	found = open(path, O_PATH | O_CLOEXEC);
 	if (found < 0) {
 		report(path, "%s", strerror(errno));
 		return -1;

@@ -42,12 +42,13 @@ char *sysfs_link(const char *directory, const char *link)
 {
 	char target[PATH_MAX], *path = sysfs_join(directory, link);
 	ssize_t length = readlink(path, target, sizeof(target) - 1);
+	const char *slash;
 
 	free(path);
 	if (length < 0)
 		return NULL;
 	target[length] = '\0';
-	const char *slash = strrchr(target, '/');
+	slash = strrchr(target, '/');
 	return memory_require(strdup(slash ? slash + 1 : target));
 }
 
