@@ -8,6 +8,8 @@
 #define PMEM2FS_SERVICE_H
 
 #include "base/stuck_threads.h"
+#include "change/changes.h"
+#include "change/mapper.h"
 #include "fuse/invalidate.h"
 #include "options.h"
 
@@ -22,6 +24,9 @@ struct service {
 	struct events *events;
 	struct process_table *process_table;
 	struct releases *releases;
+	struct limits limits; /* from the options */
+	struct mapper mapper;
+	struct changes changes;
 	struct device_monitor *device_monitor;
 	struct invalidate invalidate;
 };

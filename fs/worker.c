@@ -123,6 +123,7 @@ static int begin_service(struct service *service, const struct options *options,
 	int error;
 
 	service->options = options;
+	service->limits = (struct limits){.max = options->max, .max_user = options->max_user};
 	error = pmem2fs_table_open(&service->table, WORKER_FD_TABLE);
 	if (error) {
 		log_error("the keeper's table: %s", pmem2_errormsg());
@@ -140,7 +141,16 @@ static int begin_service(struct service *service, const struct options *options,
 		facts_cache_new(service->catalog, service->events, service->helpers, getppid());
 	if (!service->facts_cache)
 		return -ENOMEM;
-	return mapper_load(service);
+	service->mapper = (struct mapper){
+		.catalog = service->catalog,
+		.events = service->events,
+		.facts_cache = service->facts_cache,
+		.keeper = service->keeper,
+		.table = service->table,
+		.openers = service->openers,
+		.limits = &service->limits,
+	};
+	return mapper_load(&service->mapper);
 }
 
 static int begin_session(struct worker *worker)
@@ -165,6 +175,24 @@ static int begin_session(struct worker *worker)
 	return fcntl(WORKER_FD_FUSE, F_SETFL, O_NONBLOCK) ? -errno : 0;
 }
 
+static void name_changed(void *arg, const char *name)
+{
+	invalidate_name(arg, name);
+}
+
+static void begin_changes(struct service *service)
+{
+	service->changes = (struct changes){
+		.catalog = service->catalog,
+		.events = service->events,
+		.keeper = service->keeper,
+		.releases = service->releases,
+		.limits = &service->limits,
+		.name_changed = name_changed,
+		.arg = &service->invalidate,
+	};
+}
+
 static int begin_filesystem(struct worker *worker, const struct options *options)
 {
 	struct service *service = &worker->service;
@@ -177,8 +205,10 @@ static int begin_filesystem(struct worker *worker, const struct options *options
 				.timeout = options->timeout,
 				.max = options->max,
 			},
-		.service = service,
+		.mapper = &service->mapper,
+		.changes = &service->changes,
 		.catalog = service->catalog,
+		.events = service->events,
 		.facts_cache = service->facts_cache,
 		.process_table = service->process_table,
 		.capacity = capacity_new(service->helpers, LANE_CAPACITY),
@@ -193,7 +223,8 @@ static int begin_server(struct worker *worker, const struct options *options)
 	struct service *service = &worker->service;
 
 	worker->questions = (struct question_means){
-		.service = service,
+		.mapper = &service->mapper,
+		.changes = &service->changes,
 		.catalog = service->catalog,
 		.events = service->events,
 		.process_table = service->process_table,
@@ -234,11 +265,13 @@ static int begin(struct worker *worker, const struct options *options, unsigned 
 		.keeper = getppid(),
 		.observe = options->observe,
 	});
-	worker->service.releases = releases_new(&worker->service, worker->epoll);
+	worker->service.releases =
+		releases_new(worker->service.catalog, worker->service.process_table, worker->epoll);
 	worker->service.device_monitor = device_monitor_new(&worker->service, worker->epoll);
 	if (!worker->service.process_table || !worker->service.releases ||
 	    !worker->service.device_monitor)
 		return -ENOMEM;
+	begin_changes(&worker->service);
 	error = begin_filesystem(worker, options);
 	return error ? error : begin_server(worker, options);
 }

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * changes.c - the part of mapper.h that unmaps and renames
- *
- * Mappings of the keeper are changed by a command to it. Of those of other processes, a published
- * one can be asked for (release.h), and the rest is refused.
+ * changes.c - see changes.h
  */
+#include "change/changes.h"
 #include "base/clock.h"
 #include "base/container_of.h"
 #include "base/errors.h"
+#include "base/extents.h"
 #include "base/log.h"
+#include "catalog/catalog.h"
 #include "catalog/events.h"
+#include "change/failure.h"
 #include "change/keeper_link.h"
-#include "change/mapper.h"
 #include "change/release.h"
-#include "fuse/invalidate.h"
+#include "protocol/command.h"
+#include "protocol/request.h"
 #include "scan/process_table.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -25,13 +26,13 @@
 /* An unmap, of the whole or of a range, or a rename. */
 struct change_job {
 	struct keeper_call call;
-	struct service *service;
+	const struct changes *changes;
 	uint64_t number;
 	uid_t uid;
 	struct mapping *reserved; /* of a rename */
 	struct release *release;  /* of another process's mapping */
 	struct change_job **handle;
-	mapper_finished finished; /* NULL: answered already */
+	completion *finished; /* NULL: answered already */
 	void *arg;
 };
 
@@ -48,11 +49,11 @@ static const struct change_words {
 static __attribute__((__format__(__printf__, 3, 4))) void
 change_answer(struct change_job *job, int error, const char *format, ...)
 {
-	struct mapping *mapping = catalog_find_number(job->service->catalog, job->number);
+	struct mapping *mapping = catalog_find_number(job->changes->catalog, job->number);
 	const char *name = mapping ? mapping_name(mapping) : "";
 	const struct change_words *words = &change_words[job->call.command.op];
-	char reason[400], why[MAPPER_WHY_LENGTH] = "";
-	mapper_finished finished = job->finished;
+	char reason[400], why[COMPLETION_WHY_LENGTH] = "";
+	completion *finished = job->finished;
 	va_list args;
 
 	if (!finished)
@@ -62,7 +63,7 @@ change_answer(struct change_job *job, int error, const char *format, ...)
 		vsnprintf(reason, sizeof(reason), format, args);
 		va_end(args);
 		snprintf(why, sizeof(why), "%s: cannot %s: %s", name, words->text, reason);
-		mapper_failed(job->service, words->operation, name, job->uid, error, why);
+		failure_report(job->changes->events, words->operation, name, job->uid, error, why);
 	}
 	job->finished = NULL;
 	finished(job->arg, error, why);
@@ -76,14 +77,14 @@ static void change_overdue(struct keeper_call *call)
 
 static void unmapped(struct change_job *job, struct mapping *mapping)
 {
-	struct service *service = job->service;
+	const struct changes *changes = job->changes;
 	bool late = !job->finished;
 
-	events_unmapped(service->events, mapping);
+	events_unmapped(changes->events, mapping);
 	if (late)
-		invalidate_name(&service->invalidate, mapping_name(mapping));
+		changes->name_changed(changes->arg, mapping_name(mapping));
 	log_debug("%s: unmapped%s", mapping_name(mapping), late ? ", late" : "");
-	catalog_remove(service->catalog, mapping);
+	catalog_remove(changes->catalog, mapping);
 	change_answer(job, 0, "%s", "");
 }
 
@@ -104,13 +105,13 @@ static uint64_t range_end(const struct mapping *mapping, const struct command *c
 }
 
 /* A document with more parts could not be written back: see REQUEST_MAX_BYTES. */
-static int check_parts(const struct mapping *mapping, char why[MAPPER_WHY_LENGTH])
+static int check_parts(const struct mapping *mapping, char why[COMPLETION_WHY_LENGTH])
 {
 	const struct extents *extents = mapping_version(mapping)->extents;
 
 	if (!extents || extents->count < EXTENTS_MAX)
 		return 0;
-	snprintf(why, MAPPER_WHY_LENGTH, "it has %u parts already", EXTENTS_MAX);
+	snprintf(why, COMPLETION_WHY_LENGTH, "it has %u parts already", EXTENTS_MAX);
 	return ENOSPC;
 }
 
@@ -128,16 +129,16 @@ static bool makes_area(const struct mapping *mapping, const struct command *comm
 static void unmapped_range(struct change_job *job, struct mapping *mapping)
 {
 	const struct command *command = &job->call.command;
-	struct service *service = job->service;
+	const struct changes *changes = job->changes;
 	uint64_t end = range_end(mapping, command);
 
 	mapping_set_changing(mapping, false);
-	if (catalog_cut(service->catalog, mapping, command->offset, end)) {
+	if (catalog_cut(changes->catalog, mapping, command->offset, end)) {
 		log_error("%s: out of memory: what was unmapped shows late", mapping_name(mapping));
 		mapping_set_unchecked(mapping);
 	}
-	events_unmapped_range(service->events, mapping, command->offset, end - command->offset);
-	invalidate_name(&service->invalidate, mapping_name(mapping));
+	events_unmapped_range(changes->events, mapping, command->offset, end - command->offset);
+	changes->name_changed(changes->arg, mapping_name(mapping));
 	log_debug("%s: unmapped %" PRIu64 " bytes at offset %" PRIu64, mapping_name(mapping),
 		  end - command->offset, command->offset);
 	change_answer(job, 0, "%s", "");
@@ -145,19 +146,19 @@ static void unmapped_range(struct change_job *job, struct mapping *mapping)
 
 static void renamed(struct change_job *job, struct mapping *mapping)
 {
-	struct service *service = job->service;
+	const struct changes *changes = job->changes;
 	char *old_name = strdup(mapping_name(mapping));
 
 	mapping_set_changing(mapping, false);
-	if (!old_name || catalog_rename(service->catalog, mapping, job->reserved)) {
-		catalog_remove(service->catalog, job->reserved);
+	if (!old_name || catalog_rename(changes->catalog, mapping, job->reserved)) {
+		catalog_remove(changes->catalog, job->reserved);
 		change_answer(job, ENOMEM, "out of memory");
 	} else {
-		events_renamed(service->events, mapping, old_name);
+		events_renamed(changes->events, mapping, old_name);
 		if (!job->finished) /* the kernel was told that nothing happens */
-			invalidate_name(&service->invalidate, old_name);
+			changes->name_changed(changes->arg, old_name);
 		/* It keeps the old document under the new name otherwise, for a second. */
-		invalidate_name(&service->invalidate, mapping_name(mapping));
+		changes->name_changed(changes->arg, mapping_name(mapping));
 		change_answer(job, 0, "%s", "");
 	}
 	free(old_name);
@@ -166,14 +167,14 @@ static void renamed(struct change_job *job, struct mapping *mapping)
 static void changed(struct keeper_call *call, const struct command_reply *reply)
 {
 	struct change_job *job = container_of(call, struct change_job, call);
-	struct mapping *mapping = catalog_find_number(job->service->catalog, job->number);
+	struct mapping *mapping = catalog_find_number(job->changes->catalog, job->number);
 
 	if (reply->error) {
 		mapping_set_changing(mapping, false);
 		if (call->command.op == COMMAND_UNMAP_RANGE)
 			mapping_set_unchecked(mapping); /* some pieces of it may be gone */
 		if (job->reserved)
-			catalog_remove(job->service->catalog, job->reserved);
+			catalog_remove(job->changes->catalog, job->reserved);
 		if (reply->error == -ETIMEDOUT)
 			change_answer(job, EBUSY, "the keeper was busy");
 		else
@@ -218,14 +219,14 @@ static void change_foreign(struct change_job *job, struct mapping *mapping, uint
 	} else {
 		if (job->handle)
 			*job->handle = job;
-		release_begin(job->service->releases, mapping, patience, released, job,
+		release_begin(job->changes->releases, mapping, patience, released, job,
 			      &job->release);
 		return;
 	}
 	free(job);
 }
 
-void mapper_withdraw(struct change_job *job)
+void changes_withdraw(struct change_job *job)
 {
 	release_withdraw(job->release);
 	*job->handle = NULL;
@@ -233,14 +234,15 @@ void mapper_withdraw(struct change_job *job)
 }
 
 /* All kinds begin with the same checks. `new_name` is NULL for an unmap. */
-static void change(struct service *service, struct mapping *mapping, const struct command *wanted,
-		   const char *new_name, uid_t uid, uint64_t patience, mapper_finished finished,
-		   void *arg, struct change_job **handle)
+static void begin_change(const struct changes *changes, struct mapping *mapping,
+			 const struct command *wanted, const char *new_name, uid_t uid,
+			 uint64_t patience, completion *finished, void *arg,
+			 struct change_job **handle)
 {
 	struct change_job *job = calloc(1, sizeof(*job));
 	uint64_t now = clock_now();
 	struct pmem2fs_record record;
-	char why[MAPPER_WHY_LENGTH];
+	char why[COMPLETION_WHY_LENGTH];
 	int error;
 
 	if (!job) {
@@ -254,7 +256,7 @@ static void change(struct service *service, struct mapping *mapping, const struc
 			 .answer_by = now + patience,
 			 .answered = changed,
 			 .overdue = change_overdue},
-		.service = service,
+		.changes = changes,
 		.number = mapping_number(mapping),
 		.uid = uid,
 		.handle = handle,
@@ -271,52 +273,52 @@ static void change(struct service *service, struct mapping *mapping, const struc
 		return;
 	} else if (makes_area(mapping, wanted) &&
 		   ((error = check_parts(mapping, why)) ||
-		    (error = mapper_check_room(service, uid, why)))) {
+		    (error = limits_check(changes->limits, changes->catalog, uid, why)))) {
 		change_answer(job, error, "%s", why);
-	} else if (new_name && (error = catalog_reserve(service->catalog, new_name, record.uid,
+	} else if (new_name && (error = catalog_reserve(changes->catalog, new_name, record.uid,
 							&job->reserved))) {
 		change_answer(job, -error, "%s: %s", new_name,
 			      error == -EEXIST ? "the name is taken" : strerror(-error));
-	} else if (mapping_is_changing(mapping) || keeper_link_stuck(service->keeper)) {
+	} else if (mapping_is_changing(mapping) || keeper_link_stuck(changes->keeper)) {
 		if (job->reserved)
-			catalog_remove(service->catalog, job->reserved);
+			catalog_remove(changes->catalog, job->reserved);
 		change_answer(job, EBUSY, "%s",
 			      mapping_is_changing(mapping) ? "another change of it is under way"
 							   : "the keeper does not answer");
 	} else {
 		mapping_set_changing(mapping, true);
-		keeper_link_call(service->keeper, &job->call);
+		keeper_link_call(changes->keeper, &job->call);
 		return;
 	}
 	free(job);
 }
 
-void mapper_unmap(struct service *service, struct mapping *mapping, uid_t uid, uint64_t patience,
-		  mapper_finished finished, void *arg, struct change_job **handle)
+void changes_unmap(const struct changes *changes, struct mapping *mapping, uid_t uid,
+		   uint64_t patience, completion *finished, void *arg, struct change_job **handle)
 {
 	const struct command wanted = {.op = COMMAND_UNMAP};
 
-	change(service, mapping, &wanted, NULL, uid, patience, finished, arg, handle);
+	begin_change(changes, mapping, &wanted, NULL, uid, patience, finished, arg, handle);
 }
 
-void mapper_unmap_range(struct service *service, struct mapping *mapping, uint64_t offset,
-			uint64_t length, uid_t uid, uint64_t patience, mapper_finished finished,
-			void *arg)
+void changes_unmap_range(const struct changes *changes, struct mapping *mapping, uint64_t offset,
+			 uint64_t length, uid_t uid, uint64_t patience, completion *finished,
+			 void *arg)
 {
 	struct command wanted = {.op = COMMAND_UNMAP_RANGE, .offset = offset, .length = length};
 	struct pmem2fs_record record;
 
 	version_record(mapping_version(mapping), &record);
-	if (length == MAPPER_TO_THE_END) /* whose first byte is beyond, too, where it has none */
+	if (length == CHANGES_TO_THE_END) /* whose first byte is beyond, too, where it has none */
 		wanted.length = offset < record.length ? record.length - offset : 1;
-	change(service, mapping, &wanted, NULL, uid, patience, finished, arg, NULL);
+	begin_change(changes, mapping, &wanted, NULL, uid, patience, finished, arg, NULL);
 }
 
-void mapper_rename(struct service *service, struct mapping *mapping, const char *name, uid_t uid,
-		   uint64_t patience, mapper_finished finished, void *arg)
+void changes_rename(const struct changes *changes, struct mapping *mapping, const char *name,
+		    uid_t uid, uint64_t patience, completion *finished, void *arg)
 {
 	struct command wanted = {.op = COMMAND_LABEL, .label_length = (uint8_t)strlen(name)};
 
 	memcpy(wanted.label, name, strlen(name));
-	change(service, mapping, &wanted, name, uid, patience, finished, arg, NULL);
+	begin_change(changes, mapping, &wanted, name, uid, patience, finished, arg, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mapper.c - see mapper.h; changes.c has what changes a mapping
+ * mapper.c - see mapper.h
  *
  * A mapping is made in three steps: a thread opens the source with the rights of the caller, the
  * keeper maps it, and its record, read from the keeper's table, is shown. The name is taken between
@@ -12,11 +12,15 @@
 #include "base/errors.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "catalog/catalog.h"
 #include "catalog/events.h"
+#include "change/failure.h"
 #include "change/keeper_link.h"
 #include "facts/facts_cache.h"
-#include "fuse/invalidate.h"
+#include "host/identity.h"
 #include "host/opener.h"
+#include "libpmem2fs.h"
+#include "protocol/request.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -29,7 +33,7 @@
 struct map_job {
 	struct task task;
 	struct keeper_call call;
-	struct service *service;
+	const struct mapper *mapper;
 	struct request request;
 	struct identity *identity;
 	int fd;
@@ -38,19 +42,12 @@ struct map_job {
 	char why[OPENER_WHY_LENGTH];
 	struct mapping *reserved;
 	struct map_job **handle;
-	mapper_finished finished; /* NULL: abandoned */
+	completion *finished; /* NULL: abandoned */
 	void *arg;
 	uid_t uid;
 	gid_t gid;
 	char name[NAME_LENGTH_MAX + 1];
 };
-
-void mapper_failed(struct service *service, const char *operation, const char *name, uid_t uid,
-		   int error, const char *why)
-{
-	log_warning("%s", why);
-	events_failed(service->events, operation, name, uid, error, why);
-}
 
 static void job_free(struct map_job *job)
 {
@@ -65,7 +62,7 @@ static void job_free(struct map_job *job)
 static __attribute__((__format__(__printf__, 3, 4))) void job_end(struct map_job *job, int error,
 								  const char *format, ...)
 {
-	char reason[400] = "", why[MAPPER_WHY_LENGTH] = "";
+	char reason[400] = "", why[COMPLETION_WHY_LENGTH] = "";
 	const char *source = job->request.anonymous ? "anonymous memory" : job->request.path;
 	va_list args;
 
@@ -75,7 +72,7 @@ static __attribute__((__format__(__printf__, 3, 4))) void job_end(struct map_job
 		va_end(args);
 		snprintf(why, sizeof(why), "%s: cannot map%s%.800s: %s", job->name,
 			 source ? " " : "", source ? source : "", reason);
-		mapper_failed(job->service, "map", job->name, job->uid, error, why);
+		failure_report(job->mapper->events, "map", job->name, job->uid, error, why);
 	}
 	if (job->handle) /* whoever waits may free it as soon as it hears */
 		*job->handle = NULL;
@@ -119,7 +116,7 @@ static void open_source(struct task *task)
 /* A mapping that is wanted by nobody, on its way back. */
 struct return_job {
 	struct keeper_call call;
-	struct service *service;
+	const struct mapper *mapper;
 	struct mapping *reserved; /* its name, which the keeper's table still has */
 };
 
@@ -130,11 +127,11 @@ static void taken_back(struct keeper_call *call, const struct command_reply *rep
 	if (reply->error)
 		log_error("%s: cannot take back a mapping that nobody waited for: %s",
 			  mapping_name(job->reserved), reply->message);
-	catalog_remove(job->service->catalog, job->reserved);
+	catalog_remove(job->mapper->catalog, job->reserved);
 	free(job);
 }
 
-static void take_back(struct service *service, struct mapping *reserved, uint32_t slot)
+static void take_back(const struct mapper *mapper, struct mapping *reserved, uint32_t slot)
 {
 	struct return_job *job = calloc(1, sizeof(*job));
 
@@ -143,77 +140,58 @@ static void take_back(struct service *service, struct mapping *reserved, uint32_
 			  mapping_name(reserved));
 		return;
 	}
-	job->service = service;
+	job->mapper = mapper;
 	job->reserved = reserved;
 	job->call = (struct keeper_call){
 		.command = {.op = COMMAND_UNMAP, .slot = slot},
 		.fd = -1,
 		.answered = taken_back,
 	};
-	keeper_link_call(service->keeper, &job->call);
+	keeper_link_call(mapper->keeper, &job->call);
 }
 
 static void mapped(struct keeper_call *call, const struct command_reply *reply)
 {
 	struct map_job *job = container_of(call, struct map_job, call);
-	struct service *service = job->service;
+	const struct mapper *mapper = job->mapper;
 	struct pmem2fs_record record;
 	int error;
 
 	if (reply->error) {
-		catalog_remove(service->catalog, job->reserved);
+		catalog_remove(mapper->catalog, job->reserved);
 		job_end(job, errors_to_errno(reply->error), "%s", reply->message);
 		return;
 	}
-	error = job->finished ? pmem2fs_table_read(service->table, reply->slot, NULL, &record)
+	error = job->finished ? pmem2fs_table_read(mapper->table, reply->slot, NULL, &record)
 			      : -ECANCELED;
 	if (!error)
-		error = catalog_show(service->catalog, job->reserved, reply->slot, &record,
-				     job->request.path, facts_cache_keeper(service->facts_cache));
+		error = catalog_show(mapper->catalog, job->reserved, reply->slot, &record,
+				     job->request.path, facts_cache_keeper(mapper->facts_cache));
 	if (error) {
-		take_back(service, job->reserved, reply->slot);
+		take_back(mapper, job->reserved, reply->slot);
 		job_end(job, errors_to_errno(error),
 			error == -ECANCELED ? "interrupted" : "cannot read the keeper's table: %s",
 			strerror(errors_to_errno(error)));
 		return;
 	}
-	events_mapped(service->events, job->reserved);
+	events_mapped(mapper->events, job->reserved);
 	log_debug("%s: mapped", job->name);
 	job_end(job, 0, "%s", "");
 }
 
-int mapper_check_room(struct service *service, uid_t uid, char why[MAPPER_WHY_LENGTH])
-{
-	const struct options *options = service->options;
-	struct catalog_totals totals = catalog_totals(service->catalog);
-
-	if (totals.entries + totals.reserved + totals.gaps >= options->max) {
-		snprintf(why, MAPPER_WHY_LENGTH,
-			 "all %u mappings are in use, gaps counted (option max=)", options->max);
-		return ENOSPC;
-	}
-	if (uid && catalog_count_of(service->catalog, uid) >= options->max_user) {
-		snprintf(why, MAPPER_WHY_LENGTH,
-			 "user %u has %u mappings already, gaps counted (option max_user=)", uid,
-			 options->max_user);
-		return EDQUOT;
-	}
-	return 0;
-}
-
 static void ask_keeper(struct map_job *job)
 {
-	struct service *service = job->service;
-	char why[MAPPER_WHY_LENGTH];
+	const struct mapper *mapper = job->mapper;
+	char why[COMPLETION_WHY_LENGTH];
 	struct command *command = &job->call.command;
 	int error;
 
-	error = mapper_check_room(service, job->uid, why);
+	error = limits_check(mapper->limits, mapper->catalog, job->uid, why);
 	if (error) {
 		job_end(job, error, "%s", why);
 		return;
 	}
-	error = catalog_reserve(service->catalog, job->name, job->uid, &job->reserved);
+	error = catalog_reserve(mapper->catalog, job->name, job->uid, &job->reserved);
 	if (error) {
 		job_end(job, -error, "%s",
 			error == -EEXIST ? "the name is taken" : strerror(-error));
@@ -235,7 +213,7 @@ static void ask_keeper(struct map_job *job)
 	job->call.fd = job->fd;
 	job->fd = -1;
 	job->call.answered = mapped;
-	keeper_link_call(service->keeper, &job->call);
+	keeper_link_call(mapper->keeper, &job->call);
 }
 
 static void opened(struct task *task)
@@ -249,8 +227,8 @@ static void opened(struct task *task)
 		ask_keeper(job);
 }
 
-void mapper_map(struct service *service, const char *name, struct request *request, uid_t uid,
-		gid_t gid, struct identity *identity, int fd, pid_t peer, mapper_finished finished,
+void mapper_map(const struct mapper *mapper, const char *name, struct request *request, uid_t uid,
+		gid_t gid, struct identity *identity, int fd, pid_t peer, completion *finished,
 		void *arg, struct map_job **handle)
 {
 	struct map_job *job = calloc(1, sizeof(*job));
@@ -263,7 +241,7 @@ void mapper_map(struct service *service, const char *name, struct request *reque
 		finished(arg, ENOMEM, "out of memory");
 		return;
 	}
-	job->service = service;
+	job->mapper = mapper;
 	job->request = *request;
 	*request = (struct request){0};
 	job->identity = identity;
@@ -278,11 +256,11 @@ void mapper_map(struct service *service, const char *name, struct request *reque
 	job->task = (struct task){.lane = uid, .run = open_source, .done = opened};
 	if (handle)
 		*handle = job;
-	if (catalog_find(service->catalog, name))
+	if (catalog_find(mapper->catalog, name))
 		job_end(job, EEXIST, "the name is taken");
 	else if (job->request.anonymous)
 		ask_keeper(job);
-	else if (pool_submit(service->openers, &job->task))
+	else if (pool_submit(mapper->openers, &job->task))
 		job_end(job, EAGAIN, "too many requests of this user are waiting");
 }
 
@@ -295,7 +273,7 @@ void mapper_abandon(struct map_job *job)
 }
 
 /* Shows one mapping that the keeper has. Its label was checked to be a name when it was made. */
-static int load(struct service *service, uint32_t slot, const struct pmem2fs_record *record)
+static int load(const struct mapper *mapper, uint32_t slot, const struct pmem2fs_record *record)
 {
 	char name[NAME_LENGTH_MAX + 1];
 	struct mapping *mapping;
@@ -305,29 +283,29 @@ static int load(struct service *service, uint32_t slot, const struct pmem2fs_rec
 	name[record->label_length] = '\0';
 	if (!name[0])
 		snprintf(name, sizeof(name), "slot.%u", slot);
-	error = catalog_reserve(service->catalog, name, record->uid, &mapping);
+	error = catalog_reserve(mapper->catalog, name, record->uid, &mapping);
 	if (error == -EEXIST) { /* one of the two was on its way back, or got a name half */
 		snprintf(name, sizeof(name), "slot.%u.%llu", slot,
 			 (unsigned long long)record->created);
-		error = catalog_reserve(service->catalog, name, record->uid, &mapping);
+		error = catalog_reserve(mapper->catalog, name, record->uid, &mapping);
 	}
 	if (error)
 		return error;
-	error = catalog_show(service->catalog, mapping, slot, record, NULL,
-			     facts_cache_keeper(service->facts_cache));
+	error = catalog_show(mapper->catalog, mapping, slot, record, NULL,
+			     facts_cache_keeper(mapper->facts_cache));
 	if (error)
-		catalog_remove(service->catalog, mapping);
+		catalog_remove(mapper->catalog, mapping);
 	return error;
 }
 
-int mapper_load(struct service *service)
+int mapper_load(const struct mapper *mapper)
 {
 	struct pmem2fs_record record;
 	uint32_t slot = 0, bad = 0;
 	int error;
 
-	while (!(error = pmem2fs_table_next(service->table, &slot, NULL, &record, &bad))) {
-		error = load(service, slot++, &record);
+	while (!(error = pmem2fs_table_next(mapper->table, &slot, NULL, &record, &bad))) {
+		error = load(mapper, slot++, &record);
 		if (error)
 			return error;
 	}

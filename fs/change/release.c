@@ -84,13 +84,14 @@ struct release {
 	uid_t uid;     /* of the process */
 	int error;     /* what it ends with when the mapping is still there, and why */
 	char who[64], why[WHY_LENGTH];
-	mapper_finished finished; /* NULL: nobody waits */
+	completion *finished; /* NULL: nobody waits */
 	void *arg;
 	struct release **handle;
 };
 
 struct releases {
-	struct service *service;
+	struct catalog *catalog;
+	struct process_table *process_table;
 	int epoll;
 	uint64_t last_request;
 	uint64_t hold_up_paid[HOLD_UP_USERS]; /* when that of these users is */
@@ -159,7 +160,7 @@ static void stop_waiting(struct release *release)
 /* Whoever waits hears, once. */
 static void answer(struct release *release, int error)
 {
-	mapper_finished finished = release->finished;
+	completion *finished = release->finished;
 
 	if (!finished)
 		return;
@@ -178,7 +179,7 @@ static void leave_peer(struct release *release)
 
 static struct mapping *find_mapping(const struct release *release)
 {
-	return catalog_find_number(release->releases->service->catalog, release->mapping);
+	return catalog_find_number(release->releases->catalog, release->mapping);
 }
 
 /* It has ended; its mapping can be asked for again. */
@@ -206,8 +207,7 @@ static void scan(struct release *release, pid_t pid)
 	leave_peer(release);
 	release->stage = STAGE_LOOK;
 	release->waiter.wake = looked;
-	if (process_table_scan_pid(release->releases->service->process_table, pid,
-				   &release->waiter))
+	if (process_table_scan_pid(release->releases->process_table, pid, &release->waiter))
 		looked(&release->waiter);
 }
 
@@ -417,7 +417,7 @@ void releases_take(struct releases *releases, int socket, const struct ucred *wh
 	pidfd = open_peer(socket, who->pid);
 	if (pidfd < 0 && errno != ENOSYS)
 		goto drop;
-	process_table_pass_table(releases->service->process_table, who->pid, pidfd, fd);
+	process_table_pass_table(releases->process_table, who->pid, pidfd, fd);
 	fd = -1;
 	if (message.flags & WIRE_STAYS && keep(releases, socket, who, message.table))
 		return;
@@ -478,7 +478,7 @@ static void mapping_replaced(struct mapping_observer *observer)
 }
 
 void release_begin(struct releases *releases, struct mapping *mapping, uint64_t patience,
-		   mapper_finished finished, void *arg, struct release **handle)
+		   completion *finished, void *arg, struct release **handle)
 {
 	const struct scan_state *state = mapping_scan_state(mapping);
 	const struct process *process = state->process;
@@ -495,7 +495,7 @@ void release_begin(struct releases *releases, struct mapping *mapping, uint64_t 
 	release->mapping = mapping_number(mapping);
 	release->asked = clock_now();
 	release->answer_by = release->asked + patience;
-	release->holds_up = patience <= MAPPER_RESPITE;
+	release->holds_up = patience <= SHORT_PATIENCE;
 	snprintf(release->who, sizeof(release->who), "%d (%s)", (int)process->pid, process->comm);
 	if (!ask(release, peer, state)) {
 		finished(arg, release->error, release->why);
@@ -547,13 +547,15 @@ uint64_t releases_expire(struct releases *releases, uint64_t now)
 	return next;
 }
 
-struct releases *releases_new(struct service *service, int epoll)
+struct releases *releases_new(struct catalog *catalog, struct process_table *process_table,
+			      int epoll)
 {
 	struct releases *releases = calloc(1, sizeof(*releases));
 
 	if (!releases)
 		return NULL;
-	releases->service = service;
+	releases->catalog = catalog;
+	releases->process_table = process_table;
 	releases->epoll = epoll;
 	return releases;
 }

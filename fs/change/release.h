@@ -5,7 +5,7 @@
  * Owns the connections of libraries (wire.h): those that hand over a table and those that stay to
  * be asked. Used by the request loop alone.
  *
- * A request that has no more patience than MAPPER_RESPITE is an rm, which holds others up. From a
+ * A request that has no more patience than SHORT_PATIENCE is an rm, which holds others up. From a
  * process that lets a request time out no rm is asked for, and each is refused at once, until it
  * has answered anything: so it can make others wait only once. One that answers late makes them
  * wait again and again, for a small share of the time in all if it is not root's.
@@ -13,14 +13,17 @@
 #ifndef PMEM2FS_RELEASE_H
 #define PMEM2FS_RELEASE_H
 
-#include "change/mapper.h"
-#include "service.h"
+#include "change/completion.h"
 #include <sys/socket.h> /* struct ucred */
 
+struct catalog;
+struct mapping;
+struct process_table;
 struct releases;
 
-/* `epoll` is borrowed. NULL when memory runs out. */
-struct releases *releases_new(struct service *service, int epoll);
+/* All are borrowed. NULL when memory runs out. */
+struct releases *releases_new(struct catalog *catalog, struct process_table *process_table,
+			      int epoll);
 /* While no process is being looked at. `finished` is not called. */
 void releases_free(struct releases *releases);
 
@@ -41,7 +44,7 @@ struct release;
  * from then on. Rights, and that the mapping has no observer, are checked by the caller.
  */
 void release_begin(struct releases *releases, struct mapping *mapping, uint64_t patience,
-		   mapper_finished finished, void *arg, struct release **handle);
+		   completion *finished, void *arg, struct release **handle);
 
 /* Whoever asked has gone: `finished` is not called. What has not begun never will. */
 void release_withdraw(struct release *release);

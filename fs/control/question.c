@@ -13,9 +13,12 @@
 #include "base/json_fields.h"
 #include "catalog/catalog.h"
 #include "catalog/events.h"
+#include "change/changes.h"
+#include "change/failure.h"
 #include "change/mapper.h"
 #include "fuse/invalidate.h"
 #include "protocol/control.h"
+#include "protocol/request.h"
 #include "scan/process_table.h"
 #include <errno.h>
 #include <stdio.h>
@@ -89,8 +92,7 @@ static void change_finished(void *arg, int error, const char *why)
 
 static void carry_out_map(struct question *question, const json_t *json, int fd)
 {
-	struct service *service = question->means->service;
-	char reason[REQUEST_WHY_LENGTH], why[MAPPER_WHY_LENGTH];
+	char reason[REQUEST_WHY_LENGTH], why[COMPLETION_WHY_LENGTH];
 	char *name = get_name(json, "name");
 	struct request request;
 	int error;
@@ -115,12 +117,12 @@ static void carry_out_map(struct question *question, const json_t *json, int fd)
 		snprintf(why, sizeof(why), "%s: bad request: %s", name, reason);
 		goto failed;
 	}
-	mapper_map(service, name, &request, question->peer.uid, question->peer.gid, NULL, fd,
-		   question->peer.pid, change_finished, question, &question->map_job);
+	mapper_map(question->means->mapper, name, &request, question->peer.uid, question->peer.gid,
+		   NULL, fd, question->peer.pid, change_finished, question, &question->map_job);
 	free(name);
 	return;
 failed:
-	mapper_failed(service, "map", name, question->peer.uid, -error, why);
+	failure_report(question->means->events, "map", name, question->peer.uid, -error, why);
 	question_answer(question, -error, why);
 	free(name);
 close_fd:
@@ -150,7 +152,7 @@ static struct mapping *get_mapping(struct question *question, const json_t *json
 	double seconds = timeout ? json_number_value(timeout) : UNMAP_SECONDS;
 	char *name = get_name(json, key);
 	struct mapping *mapping = NULL;
-	char why[MAPPER_WHY_LENGTH];
+	char why[COMPLETION_WHY_LENGTH];
 
 	if (!name || (timeout && !json_is_number(timeout)) ||
 	    !(seconds >= 0 && seconds <= TIMEOUT_MAX)) {
@@ -181,8 +183,8 @@ static void carry_out_unmap(struct question *question, const json_t *json)
 		question_answer(question, ENOMEM, "out of memory");
 		return;
 	}
-	mapper_unmap(question->means->service, mapping, question->peer.uid, patience,
-		     unmap_finished, question, &question->change_job);
+	changes_unmap(question->means->changes, mapping, question->peer.uid, patience,
+		      unmap_finished, question, &question->change_job);
 }
 
 static void carry_out_unmap_range(struct question *question, const json_t *json)
@@ -201,11 +203,11 @@ static void carry_out_unmap_range(struct question *question, const json_t *json)
 	}
 	mapping = get_mapping(question, json, "unmap_range", &patience);
 	if (mapping)
-		mapper_unmap_range(question->means->service, mapping,
-				   (uint64_t)json_integer_value(offset),
-				   json_is_null(length) ? MAPPER_TO_THE_END
-							: (uint64_t)json_integer_value(length),
-				   question->peer.uid, patience, change_finished, question);
+		changes_unmap_range(question->means->changes, mapping,
+				    (uint64_t)json_integer_value(offset),
+				    json_is_null(length) ? CHANGES_TO_THE_END
+							 : (uint64_t)json_integer_value(length),
+				    question->peer.uid, patience, change_finished, question);
 }
 
 static void carry_out_events(struct question *question)
@@ -276,7 +278,7 @@ bool question_abandon(struct question *question)
 	if (question->map_job)
 		mapper_abandon(question->map_job);
 	if (question->change_job)
-		mapper_withdraw(question->change_job);
+		changes_withdraw(question->change_job);
 	return abandoned;
 }
 

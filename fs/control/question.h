@@ -16,7 +16,8 @@
 
 /* What the questions need of the worker; all of it outlives them. */
 struct question_means {
-	struct service *service;
+	const struct mapper *mapper;
+	const struct changes *changes;
 	struct catalog *catalog;
 	struct events *events;
 	struct process_table *process_table;

@@ -8,6 +8,7 @@
 #define FUSE_USE_VERSION 314
 #include "fuse/create.h"
 #include "base/container_of.h"
+#include "change/failure.h"
 #include "change/mapper.h"
 #include "fuse/attributes.h"
 #include "fuse/filesystem.h"
@@ -21,11 +22,11 @@
 
 void create_refuse_write(fuse_req_t req, const struct version *version)
 {
-	char why[MAPPER_WHY_LENGTH];
+	char why[COMPLETION_WHY_LENGTH];
 
 	snprintf(why, sizeof(why), "%s: cannot write: it is a mapping already", version->text);
-	mapper_failed(filesystem_of(req)->service, "map", version->text, fuse_req_ctx(req)->uid,
-		      EEXIST, why);
+	failure_report(filesystem_of(req)->events, "map", version->text, fuse_req_ctx(req)->uid,
+		       EEXIST, why);
 	fuse_reply_err(req, EEXIST);
 }
 
@@ -114,10 +115,10 @@ static void write_give_up(struct interruptible *pending)
 static void report_request(struct filesystem *filesystem, const struct draft *draft, int error,
 			   const char *reason)
 {
-	char why[MAPPER_WHY_LENGTH];
+	char why[COMPLETION_WHY_LENGTH];
 
 	snprintf(why, sizeof(why), "%s: bad request: %s", draft->name, reason);
-	mapper_failed(filesystem->service, "map", draft->name, draft->uid, error, why);
+	failure_report(filesystem->events, "map", draft->name, draft->uid, error, why);
 }
 
 void create_expired(void *arg, const struct draft *draft)
@@ -159,7 +160,7 @@ static void carry_out(fuse_req_t req, struct draft *draft, size_t size)
 	write->size = size;
 	draft->identity = NULL;
 	interrupts_begin(&filesystem->interrupts, &write->pending);
-	mapper_map(filesystem->service, draft->name, &request, draft->uid, draft->gid, identity, -1,
+	mapper_map(filesystem->mapper, draft->name, &request, draft->uid, draft->gid, identity, -1,
 		   0, write_finished, write, &write->job);
 }
 

@@ -24,8 +24,10 @@ struct filesystem_settings {
 struct filesystem {
 	/* Set by worker.c, before the first request. */
 	struct filesystem_settings settings;
-	struct service *service;
+	const struct mapper *mapper;
+	const struct changes *changes;
 	struct catalog *catalog;
+	struct events *events;
 	struct facts_cache *facts_cache;
 	struct process_table *process_table;
 	struct capacity *capacity;

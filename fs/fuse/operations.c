@@ -5,7 +5,7 @@
  * A handler decodes a request, calls one function of another module and replies, now or when that
  * function has finished. It neither waits nor decides. Errors are positive errnos in replies and
  * negative ones everywhere else. The kernel holds a lock on the directory from UNLINK, RENAME and
- * CREATE to their replies, so UNLINK and RENAME are limited in time (MAPPER_RESPITE), and CREATE is
+ * CREATE to their replies, so UNLINK and RENAME are limited in time (SHORT_PATIENCE), and CREATE is
  * answered at once. Creating and writing files is in create.c, listing in readdir.c.
  */
 #define FUSE_USE_VERSION 314
@@ -14,7 +14,7 @@
 #include "base/container_of.h"
 #include "base/log.h"
 #include "catalog/catalog.h"
-#include "change/mapper.h"
+#include "change/changes.h"
 #include "facts/facts_cache.h"
 #include "fuse/attributes.h"
 #include "fuse/capacity.h"
@@ -249,7 +249,7 @@ static void unlink_give_up(struct interruptible *pending)
 
 	if (!unlink->job)
 		return;
-	mapper_withdraw(unlink->job);
+	changes_withdraw(unlink->job);
 	unlink_end(unlink, EINTR);
 }
 
@@ -272,8 +272,8 @@ static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	unlink->pending.req = req;
 	unlink->pending.give_up = unlink_give_up;
 	interrupts_begin(&filesystem->interrupts, &unlink->pending);
-	mapper_unmap(filesystem->service, mapping, fuse_req_ctx(req)->uid, MAPPER_RESPITE,
-		     unlink_finished, unlink, &unlink->job);
+	changes_unmap(filesystem->changes, mapping, fuse_req_ctx(req)->uid, SHORT_PATIENCE,
+		      unlink_finished, unlink, &unlink->job);
 }
 
 static void rename_finished(void *arg, int error, const char *why)
@@ -299,8 +299,8 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 	else if (!strcmp(name, new_name))
 		fuse_reply_err(req, 0);
 	else
-		mapper_rename(filesystem->service, mapping, new_name, fuse_req_ctx(req)->uid,
-			      MAPPER_RESPITE, rename_finished, req);
+		changes_rename(filesystem->changes, mapping, new_name, fuse_req_ctx(req)->uid,
+			       SHORT_PATIENCE, rename_finished, req);
 }
 
 /* Answered, not ENOSYS: a kernel that need not ask caches listings and never sees new names. */

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "capture.h"
 #include "catalog/catalog.h"
+#include "change/changes.h"
 #include "change/mapper.h"
 #include "rig.h"
 #include <errno.h>
@@ -28,7 +29,7 @@
 struct result {
 	bool done;
 	int calls, error;
-	char why[MAPPER_WHY_LENGTH];
+	char why[COMPLETION_WHY_LENGTH];
 };
 
 static inline void finished(void *arg, int error, const char *why)
@@ -91,7 +92,7 @@ static inline void map(struct rig *rig, const char *name, struct request request
 		       struct result *result, struct map_job **job)
 {
 	*result = (struct result){0};
-	mapper_map(&rig->service, name, &request, uid, GID,
+	mapper_map(&rig->service.mapper, name, &request, uid, GID,
 		   request.anonymous ? NULL : own_identity(), -1, 0, finished, result, job);
 	assert_null(request.path);
 }
@@ -113,7 +114,7 @@ static inline void remove_it(struct rig *rig, struct mapping *mapping, uid_t uid
 			     struct result *result)
 {
 	*result = (struct result){0};
-	mapper_unmap(&rig->service, mapping, uid, CLOCK_SECOND, finished, result, NULL);
+	changes_unmap(&rig->service.changes, mapping, uid, CLOCK_SECOND, finished, result, NULL);
 }
 
 /* As remove_it, with the keeper at work. */

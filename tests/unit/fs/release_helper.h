@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "capture.h"
 #include "catalog/catalog.h"
-#include "change/mapper.h"
+#include "change/changes.h"
 #include "change/release.h"
 #include "format/wire.h"
 #include "libpmem2fs.h"
@@ -38,7 +38,7 @@
 
 struct result {
 	int calls, error;
-	char why[MAPPER_WHY_LENGTH];
+	char why[COMPLETION_WHY_LENGTH];
 	struct change_job *job;
 };
 
@@ -77,8 +77,8 @@ static inline int begin(void **state)
 	service = &place->rig->service;
 	place->process.pid = PID;
 	strcpy(place->process.comm, "prog");
-	service->process_table = &place->process_table;
-	place->releases = service->releases = releases_new(service, place->rig->epoll);
+	place->releases = releases_new(service->catalog, &place->process_table, place->rig->epoll);
+	service->changes.releases = place->releases;
 	assert_non_null(place->releases);
 	place->rig->swept = sweep;
 	place->rig->arg = place;
@@ -213,7 +213,8 @@ static inline void ask_for(struct place *place, struct mapping *mapping, uint64_
 			   struct result *result)
 {
 	*result = (struct result){0};
-	mapper_unmap(&place->rig->service, mapping, 0, patience, finished, result, &result->job);
+	changes_unmap(&place->rig->service.changes, mapping, 0, patience, finished, result,
+		      &result->job);
 }
 
 static inline void say(struct place *place, int fd, enum wire_type type, uint64_t request,

@@ -66,18 +66,20 @@ static int table_descriptor(void)
 	return fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
+static void name_changed(void *arg, const char *name)
+{
+	invalidate_name(arg, name);
+}
+
 struct rig *rig_new(void)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
 	struct service *service = &rig->service;
 	int ends[2];
 
-	rig->options = (struct options){.mountpoint = (char *)"/mnt",
-					.rootmode = 0755,
-					.mode = 0400,
-					.timeout = 1,
-					.max = 1000,
-					.max_user = 500};
+	rig->options = (struct options){
+		.mountpoint = (char *)"/mnt", .rootmode = 0755, .mode = 0400, .timeout = 1};
+	service->limits = (struct limits){.max = 1000, .max_user = 500};
 	rig->epoll = epoll_create1(EPOLL_CLOEXEC);
 	rig->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
@@ -93,6 +95,23 @@ struct rig *rig_new(void)
 	service->keeper = keeper_link_new(ends[0]);
 	service->facts_cache =
 		facts_cache_new(service->catalog, service->events, service->helpers, getpid());
+	service->mapper = (struct mapper){
+		.catalog = service->catalog,
+		.events = service->events,
+		.facts_cache = service->facts_cache,
+		.keeper = service->keeper,
+		.table = service->table,
+		.openers = service->openers,
+		.limits = &service->limits,
+	};
+	service->changes = (struct changes){
+		.catalog = service->catalog,
+		.events = service->events,
+		.keeper = service->keeper,
+		.limits = &service->limits,
+		.name_changed = name_changed,
+		.arg = &service->invalidate,
+	};
 	watch_begin(rig, &rig->pools, rig->wake, pools_ready);
 	watch_begin(rig, &rig->keeper, ends[0], keeper_ready);
 	return rig;

@@ -68,11 +68,13 @@ static inline int begin(void **state)
 	place->listener = listen_begin(place->path);
 	assert_true(place->listener >= 0);
 	place->rig->service.process_table = &place->process_table;
-	place->releases = releases_new(&place->rig->service, place->rig->epoll);
+	place->releases =
+		releases_new(place->rig->service.catalog, &place->process_table, place->rig->epoll);
 	assert_non_null(place->releases);
-	place->rig->service.releases = place->releases;
+	place->rig->service.changes.releases = place->releases;
 	place->means = (struct question_means){
-		.service = &place->rig->service,
+		.mapper = &place->rig->service.mapper,
+		.changes = &place->rig->service.changes,
 		.catalog = place->rig->service.catalog,
 		.events = place->rig->service.events,
 		.process_table = &place->process_table,

@@ -52,16 +52,16 @@ static void passes_a_descriptor_on(void **state)
 
 	free(request.path);
 	request.path = NULL;
-	mapper_map(&rig->service, "fd", &request, UID, GID, NULL, fd, getpid(), finished, &result,
-		   NULL);
+	mapper_map(&rig->service.mapper, "fd", &request, UID, GID, NULL, fd, getpid(), finished,
+		   &result, NULL);
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, 0);
 	assert_int_equal(rig_descriptors(), descriptors);
 
 	result.done = false;
 	fd = open("/dev/null", O_RDWR);
-	mapper_map(&rig->service, "null", &request, UID, GID, NULL, fd, getpid(), finished, &result,
-		   NULL);
+	mapper_map(&rig->service.mapper, "null", &request, UID, GID, NULL, fd, getpid(), finished,
+		   &result, NULL);
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, EINVAL);
 	assert_non_null(strstr(result.why, "null: cannot map /dev/null: is a character device"));
@@ -160,8 +160,8 @@ static void limits_hold(void **state)
 	struct mapping *first;
 	struct result result;
 
-	rig->options.max = 3;
-	rig->options.max_user = 2;
+	rig->service.limits.max = 3;
+	rig->service.limits.max_user = 2;
 	first = mapped(rig, "a", UID);
 	mapped(rig, "b", UID);
 	map(rig, "c", anonymous(), UID, &result, NULL);
@@ -185,12 +185,12 @@ static void limits_hold_while_others_are_made(void **state)
 	struct taken taken;
 
 	rig->keeper_off = true;
-	rig->options.max = 1;
-	rig->options.max_user = 1;
+	rig->service.limits.max = 1;
+	rig->service.limits.max_user = 1;
 	map(rig, "a", anonymous(), UID, &first, NULL);
 	map(rig, "b", anonymous(), 0, &second, NULL);
 	assert_int_equal(second.error, ENOSPC);
-	rig->options.max = 2;
+	rig->service.limits.max = 2;
 	map(rig, "b", anonymous(), UID, &second, NULL);
 	assert_int_equal(second.error, EDQUOT);
 	assert_true(rig_take(rig, &taken));
@@ -203,7 +203,7 @@ static void root_has_no_limit_of_its_own(void **state)
 {
 	struct rig *rig = *state;
 
-	rig->options.max_user = 1;
+	rig->service.limits.max_user = 1;
 	mapped(rig, "a", 0);
 	mapped(rig, "b", 0);
 }
@@ -294,7 +294,7 @@ static void a_new_worker_shows_the_same(void **state)
 	slot = mapping_slot(mapped(rig, longest, 0));
 	while ((mapping = catalog_after(service->catalog, 0, &place)))
 		catalog_remove(service->catalog, mapping);
-	assert_int_equal(mapper_load(service), 0);
+	assert_int_equal(mapper_load(&service->mapper), 0);
 	assert_int_equal(catalog_totals(service->catalog).entries, 2);
 	assert_int_equal(catalog_count_of(service->catalog, UID), 1);
 	mapping = catalog_find(service->catalog, longest);
@@ -329,7 +329,7 @@ static void a_new_worker_shows_two_of_one_label(void **state)
 	mapped(rig, "x", UID);
 	while ((mapping = catalog_after(service->catalog, 0, &place)))
 		catalog_remove(service->catalog, mapping);
-	assert_int_equal(mapper_load(service), 0);
+	assert_int_equal(mapper_load(&service->mapper), 0);
 	assert_int_equal(catalog_totals(service->catalog).entries, 2);
 	assert_int_equal(catalog_count_of(service->catalog, UID), 2);
 	assert_non_null(catalog_find(service->catalog, "x"));

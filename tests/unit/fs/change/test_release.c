@@ -3,6 +3,7 @@
  * test_release.c - asking processes for their mappings, and whatever they answer
  */
 #include "catalog/events.h"
+#include "change/changes.h"
 #include "release_helper.h"
 #include <limits.h>
 
@@ -157,7 +158,7 @@ static void a_silent_process_is_left_alone(void **state)
 	assert_null(mapping_observer(mapping));
 
 	for (int i = 0; i < 3; i++) {
-		ask_for(place, i % 2 ? mapping : other, MAPPER_RESPITE, &more);
+		ask_for(place, i % 2 ? mapping : other, SHORT_PATIENCE, &more);
 		expect_result(&more, EBUSY, "4711 (prog) does not answer");
 		expect(place, fd, 0);
 	}
@@ -165,7 +166,7 @@ static void a_silent_process_is_left_alone(void **state)
 	ask_for(place, other, PATIENCE, &more);
 	expect_ask(place, fd, other);
 	assert_int_equal(more.calls, 0);
-	mapper_withdraw(more.job);
+	changes_withdraw(more.job);
 	expect(place, fd, WIRE_WITHDRAWN);
 	/* What was asked for then is not carried out now, and what is asked for now is. */
 	say(place, fd, WIRE_READY, first, 0);
@@ -240,7 +241,7 @@ static void nothing_is_carried_out_after_a_withdrawal(void **state)
 
 	ask_for(place, mapping, PATIENCE, &result);
 	request = expect_ask(place, fd, mapping);
-	mapper_withdraw(result.job);
+	changes_withdraw(result.job);
 	assert_null(result.job);
 	expect(place, fd, WIRE_WITHDRAWN);
 	assert_null(mapping_observer(mapping));
@@ -253,7 +254,7 @@ static void nothing_is_carried_out_after_a_withdrawal(void **state)
 	say(place, fd, WIRE_DONE, request, 0); /* of the first: says nothing of the second */
 	assert_int_equal(place->process_table.looks_at, 0);
 	assert_int_equal(more.calls, 0);
-	mapper_withdraw(more.job);
+	changes_withdraw(more.job);
 	expect(place, fd, 0); /* it has begun */
 	assert_non_null(mapping_observer(mapping));
 	say(place, fd, WIRE_DONE, next, 0);
@@ -273,7 +274,7 @@ static void withdrawn_while_it_is_looked_at(void **state)
 	uint64_t request = go(place, fd, mapping, &result);
 
 	say(place, fd, WIRE_DONE, request, 0);
-	mapper_withdraw(result.job);
+	changes_withdraw(result.job);
 	assert_null(result.job);
 	holders_fake_wake(&place->process_table);
 	assert_int_equal(result.calls, 0);
@@ -374,7 +375,7 @@ static void whoever_waits_hears_at_once_that_it_is_gone(void **state)
 	/* Nobody waits. */
 	mapping = publish(place, 5);
 	go(place, fd, mapping, &result);
-	mapper_withdraw(result.job);
+	changes_withdraw(result.job);
 	vanish(place, mapping);
 	assert_int_equal(result.calls, 0);
 	close(fd);
@@ -394,22 +395,24 @@ static void who_may_ask_for_what(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
 	assert_int_equal(events_subscribe(service->events, ends[1], 0), 0);
 	result = (struct result){0};
-	mapper_unmap(service, published, UID + 1, PATIENCE, finished, &result, &result.job);
+	changes_unmap(&service->changes, published, UID + 1, PATIENCE, finished, &result,
+		      &result.job);
 	expect_result(&result, EPERM, ": cannot unmap: it belongs to user 1000");
 	result = (struct result){0};
-	mapper_unmap(service, observed, UID + 1, PATIENCE, finished, &result, &result.job);
+	changes_unmap(&service->changes, observed, UID + 1, PATIENCE, finished, &result,
+		      &result.job);
 	expect_result(&result, EPERM, ": cannot unmap: it belongs to user 1000");
 	result = (struct result){0};
-	mapper_unmap(service, observed, 0, PATIENCE, finished, &result, &result.job);
+	changes_unmap(&service->changes, observed, 0, PATIENCE, finished, &result, &result.job);
 	expect_result(&result, EPERM, "it is only observed: 4711 (prog) maps it by other means");
 	result = (struct result){0};
-	mapper_unmap_range(service, published, 0, 1, UID, PATIENCE, finished, &result);
+	changes_unmap_range(&service->changes, published, 0, 1, UID, PATIENCE, finished, &result);
 	expect_result(&result, EPERM, "only 4711 (prog), which published it, can do that");
 	result = (struct result){0};
-	mapper_unmap_range(service, observed, 0, 1, 0, PATIENCE, finished, &result);
+	changes_unmap_range(&service->changes, observed, 0, 1, 0, PATIENCE, finished, &result);
 	expect_result(&result, EPERM, "only observed");
 	result = (struct result){0};
-	mapper_rename(service, published, "y", UID, PATIENCE, finished, &result);
+	changes_rename(&service->changes, published, "y", UID, PATIENCE, finished, &result);
 	expect_result(&result, EPERM, "only 4711 (prog), which published it, can do that");
 	expect(place, fd, 0);
 	while (recv(ends[0], event, sizeof(event) - 1, MSG_DONTWAIT) > 0) {
@@ -419,7 +422,7 @@ static void who_may_ask_for_what(void **state)
 	assert_int_equal(events, 6);
 
 	result = (struct result){0};
-	mapper_unmap(service, published, UID, PATIENCE, finished, &result, NULL);
+	changes_unmap(&service->changes, published, UID, PATIENCE, finished, &result, NULL);
 	request = expect_ask(place, fd, published);
 	say(place, fd, WIRE_READY, request, 0);
 	expect(place, fd, WIRE_GO);

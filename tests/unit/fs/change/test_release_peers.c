@@ -144,7 +144,7 @@ static void a_full_socket_is_silence(void **state)
 
 	/* It reads one and wants to begin: as long as no more fits, nothing begins. */
 	request = expect_ask(place, fd, mappings[0]);
-	ask_for(place, mappings[n - 1], MAPPER_RESPITE, &results[n - 1]);
+	ask_for(place, mappings[n - 1], SHORT_PATIENCE, &results[n - 1]);
 	expect_result(&results[n - 1], EBUSY, "4711 (prog) does not answer");
 	say(place, fd, WIRE_READY, request, 0);
 	for (int i = 1; i < n - 1; i++)

@@ -132,7 +132,8 @@ static struct mapping *map(struct scene *scene, const char *name, dev_t dev, boo
 	identity->uid = geteuid();
 	identity->gid = getegid();
 	identity->capabilities = ~0ull;
-	mapper_map(service, "real", &request, 0, 0, identity, -1, 0, finished, &done, NULL);
+	mapper_map(&service->mapper, "real", &request, 0, 0, identity, -1, 0, finished, &done,
+		   NULL);
 	rig_run(scene->rig, &done);
 	mapping = catalog_find(service->catalog, "real");
 	slot = mapping_slot(mapping);

@@ -68,7 +68,8 @@ static struct mapping *map_range(struct rig *rig, const char *name, const char *
 	identity->uid = geteuid();
 	identity->gid = getegid();
 	identity->capabilities = ~0ull;
-	mapper_map(&rig->service, name, &request, 0, 0, identity, -1, 0, finished, &done, NULL);
+	mapper_map(&rig->service.mapper, name, &request, 0, 0, identity, -1, 0, finished, &done,
+		   NULL);
 	rig_run(rig, &done);
 	return catalog_find(rig->service.catalog, name);
 }
@@ -332,7 +333,7 @@ static void sees_what_is_left_of_memory(void **state)
 	};
 	bool done = false;
 
-	mapper_map(&rig->service, "p", &request, 0, 0, NULL, -1, 0, finished, &done, NULL);
+	mapper_map(&rig->service.mapper, "p", &request, 0, 0, NULL, -1, 0, finished, &done, NULL);
 	rig_run(rig, &done);
 	private = catalog_find(rig->service.catalog, "p");
 	scan(rig, shared, 1);
@@ -367,7 +368,8 @@ static void a_new_mapping_is_no_part(void **state)
 		bool done = false;
 
 		snprintf(name, sizeof(name), "m%d", i);
-		mapper_map(&rig->service, name, &again, 0, 0, NULL, -1, 0, finished, &done, NULL);
+		mapper_map(&rig->service.mapper, name, &again, 0, 0, NULL, -1, 0, finished, &done,
+			   NULL);
 		rig_run(rig, &done);
 		mapping = catalog_find(rig->service.catalog, name);
 		assert_null(ask(rig, mapping, 0)->extents);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_mapper_changes.c - removing, also parts, and renaming, in every order that a keeper may
+ * test_changes.c - removing, also parts, and renaming, in every order that a keeper may
  * answer in
  */
 #include "catalog/mapping_fields.h"
+#include "change/changes.h"
 #include "change/keeper_link.h"
 #include "mapper_helper.h"
 #include <jansson.h>
@@ -17,7 +18,8 @@ static void only_the_owner_and_root_remove(void **state)
 	remove_it(rig, mapping, UID + 1, &result);
 	assert_int_equal(result.error, EPERM);
 	assert_string_equal(result.why, "x: cannot unmap: it belongs to user 1000");
-	mapper_rename(&rig->service, mapping, "y", UID + 1, CLOCK_SECOND, finished, &result);
+	changes_rename(&rig->service.changes, mapping, "y", UID + 1, CLOCK_SECOND, finished,
+		       &result);
 	assert_int_equal(result.error, EPERM);
 	assert_int_equal(catalog_totals(rig->service.catalog).reserved, 0);
 	removed(rig, mapping, 0);
@@ -27,8 +29,8 @@ static void unmap_part(struct rig *rig, struct mapping *mapping, uint64_t offset
 		       uid_t uid, struct result *result)
 {
 	*result = (struct result){0};
-	mapper_unmap_range(&rig->service, mapping, offset, length, uid, CLOCK_SECOND, finished,
-			   result);
+	changes_unmap_range(&rig->service.changes, mapping, offset, length, uid, CLOCK_SECOND,
+			    finished, result);
 }
 
 /* `expected` is an array of JSON. */
@@ -74,7 +76,7 @@ static void unmaps_parts(void **state)
 	expect_extents(rig, mapping,
 		       "[{\"offset\":0,\"length\":4096},"
 		       "{\"offset\":8192,\"length\":8192}]");
-	unmap_part(rig, mapping, 12288, MAPPER_TO_THE_END, UID, &result);
+	unmap_part(rig, mapping, 12288, CHANGES_TO_THE_END, UID, &result);
 	rig_run(rig, &result.done);
 	expect_extents(rig, mapping,
 		       "[{\"offset\":0,\"length\":4096},"
@@ -131,7 +133,7 @@ static void gaps_count_as_mappings(void **state)
 	char *path;
 
 	mapping = mapped_file(rig, "x", &path);
-	rig->options.max_user = 2;
+	rig->service.limits.max_user = 2;
 	unmap_part(rig, mapping, 4096, 4096, UID, &result);
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, 0);
@@ -152,21 +154,21 @@ static void gaps_count_as_mappings(void **state)
 	free(path);
 
 	mapping = mapped_file(rig, "x", &path);
-	rig->options.max_user = 1;
+	rig->service.limits.max_user = 1;
 	unmap_part(rig, mapping, 4096, 4096, UID, &result);
 	assert_int_equal(result.error, EDQUOT);
 	assert_string_equal(
 		result.why,
 		"x: cannot unmap a part: user 1000 has 1 mappings already, gaps counted "
 		"(option max_user=)");
-	rig->options.max = 1;
+	rig->service.limits.max = 1;
 	unmap_part(rig, mapping, 4096, 4096, 0, &result);
 	assert_int_equal(result.error, ENOSPC);
-	rig->options.max = 2;
+	rig->service.limits.max = 2;
 	unmap_part(rig, mapping, 4096, 4096, 0, &result); /* root */
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, 0);
-	rig->options.max_user = 9;
+	rig->service.limits.max_user = 9;
 	map(rig, "y", anonymous(), UID, &result, NULL);
 	assert_int_equal(result.error, ENOSPC);
 	unlink(path);
@@ -229,7 +231,7 @@ static void one_change_at_a_time(void **state)
 	remove_it(rig, mapping, UID, &first);
 	remove_it(rig, mapping, UID, &second);
 	assert_int_equal(second.error, EBUSY);
-	mapper_rename(&rig->service, mapping, "y", UID, CLOCK_SECOND, finished, &second);
+	changes_rename(&rig->service.changes, mapping, "y", UID, CLOCK_SECOND, finished, &second);
 	assert_int_equal(second.error, EBUSY);
 	assert_true(rig_take(rig, &taken));
 	assert_false(rig_take(rig, &(struct taken){0}));
@@ -300,7 +302,7 @@ static void renames(void **state)
 	struct pmem2fs_record record;
 	struct result result = {0};
 
-	mapper_rename(&rig->service, mapping, "y", UID, CLOCK_SECOND, finished, &result);
+	changes_rename(&rig->service.changes, mapping, "y", UID, CLOCK_SECOND, finished, &result);
 	assert_non_null(catalog_find(rig->service.catalog, "x")); /* not before the keeper has */
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, 0);
@@ -322,24 +324,24 @@ static void renames_onto_no_other(void **state)
 	struct result result = {0}, made;
 	struct taken taken;
 
-	mapper_rename(&rig->service, x, "y", UID, CLOCK_SECOND, finished, &result);
+	changes_rename(&rig->service.changes, x, "y", UID, CLOCK_SECOND, finished, &result);
 	assert_int_equal(result.error, EEXIST);
-	mapper_rename(&rig->service, x, "x", UID, CLOCK_SECOND, finished, &result);
+	changes_rename(&rig->service.changes, x, "x", UID, CLOCK_SECOND, finished, &result);
 	assert_int_equal(result.error, EEXIST);
 	rig->keeper_off = true;
 	map(rig, "new", anonymous(), UID, &made, NULL);
-	mapper_rename(&rig->service, x, "new", UID, CLOCK_SECOND, finished, &result);
+	changes_rename(&rig->service.changes, x, "new", UID, CLOCK_SECOND, finished, &result);
 	assert_int_equal(result.error, EEXIST);
 	assert_true(rig_take(rig, &taken));
 	rig_carry_out(rig, &taken);
 
 	/* And while one is on its way to a name nobody else gets that. */
 	result.done = false;
-	mapper_rename(&rig->service, x, "z", UID, CLOCK_SECOND, finished, &result);
+	changes_rename(&rig->service.changes, x, "z", UID, CLOCK_SECOND, finished, &result);
 	assert_false(result.done);
 	map(rig, "z", anonymous(), UID, &made, NULL);
 	assert_int_equal(made.error, EEXIST);
-	mapper_rename(&rig->service, y, "z", UID, CLOCK_SECOND, finished, &made);
+	changes_rename(&rig->service.changes, y, "z", UID, CLOCK_SECOND, finished, &made);
 	assert_int_equal(made.error, EEXIST);
 	assert_false(mapping_is_changing(y));
 	assert_true(rig_take(rig, &taken));
@@ -356,7 +358,7 @@ static void a_refused_rename_changes_nothing(void **state)
 	struct taken taken;
 
 	rig->keeper_off = true;
-	mapper_rename(&rig->service, mapping, "y", UID, CLOCK_SECOND, finished, &result);
+	changes_rename(&rig->service.changes, mapping, "y", UID, CLOCK_SECOND, finished, &result);
 	assert_true(rig_take(rig, &taken));
 	rig_answer(rig, &taken, -ETIMEDOUT);
 	assert_int_equal(result.error, EBUSY);
@@ -374,7 +376,7 @@ static void an_overdue_rename_is_finished_later(void **state)
 	struct taken taken;
 
 	rig->keeper_off = true;
-	mapper_rename(&rig->service, mapping, "y", UID, CLOCK_SECOND, finished, &result);
+	changes_rename(&rig->service.changes, mapping, "y", UID, CLOCK_SECOND, finished, &result);
 	assert_true(rig_take(rig, &taken));
 	keeper_link_expire(rig->service.keeper, clock_now() + CLOCK_SECOND);
 	assert_int_equal(result.error, EBUSY);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * limits.h - how many mappings the keeper may have
+ *
+ * Each gap within a mapping counts as one more: the kernel's own limit is on areas. Reads the
+ * catalog.
+ */
+#ifndef PMEM2FS_CHANGE_LIMITS_H
+#define PMEM2FS_CHANGE_LIMITS_H
+
+#include "change/completion.h"
+#include <sys/types.h>
+
+struct catalog;
+
+struct limits {
+	unsigned max;      /* of all users */
+	unsigned max_user; /* of each one but root */
+};
+
+/* Whether that user may have one more. Returns 0 or a positive errno, and why. */
+int limits_check(const struct limits *limits, const struct catalog *catalog, uid_t uid,
+		 char why[COMPLETION_WHY_LENGTH]);
+
+#endif
