@@ -137,8 +137,8 @@ static int begin_service(struct service *service, const struct options *options,
 	if (!service->catalog || !service->openers || !service->helpers || !service->events ||
 	    !service->keeper)
 		return -ENOMEM;
-	service->facts_cache =
-		facts_cache_new(service->catalog, service->events, service->helpers, getppid());
+	service->facts_cache = facts_cache_new(service->catalog, service->events, service->helpers,
+					       LANE_FACTS, getppid());
 	if (!service->facts_cache)
 		return -ENOMEM;
 	service->mapper = (struct mapper){
@@ -267,7 +267,15 @@ static int begin(struct worker *worker, const struct options *options, unsigned 
 	});
 	worker->service.releases =
 		releases_new(worker->service.catalog, worker->service.process_table, worker->epoll);
-	worker->service.device_monitor = device_monitor_new(&worker->service, worker->epoll);
+	worker->service.device_monitor = device_monitor_new(&(struct device_monitor_config){
+		.catalog = worker->service.catalog,
+		.events = worker->service.events,
+		.facts_cache = worker->service.facts_cache,
+		.process_table = worker->service.process_table,
+		.pool = worker->service.helpers,
+		.lane = LANE_DEVICE_MONITOR,
+		.epoll = worker->epoll,
+	});
 	if (!worker->service.process_table || !worker->service.releases ||
 	    !worker->service.device_monitor)
 		return -ENOMEM;

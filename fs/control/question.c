@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 #define UNMAP_SECONDS     10
-#define UNMAP_SECONDS_MIN 0.3 /* as MAPPER_RESPITE of rm: the keeper needs some time */
+#define UNMAP_SECONDS_MIN 0.3 /* as SHORT_PATIENCE of rm: the keeper needs some time */
 #define TIMEOUT_MAX       86400.0
 
 void question_answer(struct question *question, int error, const char *why)

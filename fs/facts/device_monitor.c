@@ -51,8 +51,7 @@ struct watched {
 };
 
 struct device_monitor {
-	struct service *service;
-	int epoll;
+	struct device_monitor_config means;
 	struct watch uevents; /* fd -1: not listening */
 	struct watch lists;   /* all that are polled; has no descriptor of its own */
 	struct task check;
@@ -188,7 +187,7 @@ static void listen_to_uevents(struct device_monitor *device_monitor)
 	if (fd < 0)
 		return;
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) ||
-	    epoll_ctl(device_monitor->epoll, EPOLL_CTL_ADD, fd, &event)) {
+	    epoll_ctl(device_monitor->means.epoll, EPOLL_CTL_ADD, fd, &event)) {
 		close(fd);
 		return;
 	}
@@ -265,8 +264,8 @@ static struct watched *add(struct device_monitor *device_monitor, dev_t dev, boo
 /* The devices that there are something on. One that memory runs out for is left out until later. */
 static void gather(struct device_monitor *device_monitor)
 {
-	struct service *service = device_monitor->service;
-	struct timespec changed = catalog_changed(service->catalog);
+	const struct device_monitor_config *means = &device_monitor->means;
+	struct timespec changed = catalog_changed(means->catalog);
 	struct watched *watched;
 	struct mapping *mapping;
 	size_t place;
@@ -278,8 +277,8 @@ static void gather(struct device_monitor *device_monitor)
 	device_monitor->gathered = changed;
 	for (watched = device_monitor->devices; watched; watched = watched->next)
 		watched->used = false;
-	mapping = catalog_after(service->catalog, 0, &place);
-	for (; mapping; mapping = catalog_next(service->catalog, &place)) {
+	mapping = catalog_after(means->catalog, 0, &place);
+	for (; mapping; mapping = catalog_next(means->catalog, &place)) {
 		if (!device_of(mapping, &dev, &block))
 			continue;
 		watched = find(device_monitor, dev, block);
@@ -299,7 +298,7 @@ static void gather(struct device_monitor *device_monitor)
  */
 static void look_at_changed(struct device_monitor *device_monitor)
 {
-	struct service *service = device_monitor->service;
+	const struct device_monitor_config *means = &device_monitor->means;
 	struct watched *watched;
 	struct mapping *mapping;
 	bool any = false, block;
@@ -312,15 +311,15 @@ static void look_at_changed(struct device_monitor *device_monitor)
 	}
 	if (!any)
 		return;
-	mapping = catalog_after(service->catalog, 0, &place);
-	for (; mapping; mapping = catalog_next(service->catalog, &place)) {
+	mapping = catalog_after(means->catalog, 0, &place);
+	for (; mapping; mapping = catalog_next(means->catalog, &place)) {
 		watched =
 			device_of(mapping, &dev, &block) ? find(device_monitor, dev, block) : NULL;
 		if (!watched || mapping_checked(mapping) >= watched->changed)
 			continue;
 		watched->pending = true;
 		if (!mapping_is_queried(mapping))
-			facts_cache_request(service->facts_cache, mapping, 0, NULL);
+			facts_cache_request(means->facts_cache, mapping, 0, NULL);
 	}
 	for (watched = device_monitor->devices; watched; watched = watched->next)
 		if (!watched->pending)
@@ -336,7 +335,7 @@ static void poll_lists(struct device_monitor *device_monitor)
 	for (struct watched *watched = device_monitor->devices; watched; watched = watched->next) {
 		if (watched->polled || watched->list < 0)
 			continue;
-		epoll_ctl(device_monitor->epoll, EPOLL_CTL_ADD, watched->list, &event);
+		epoll_ctl(device_monitor->means.epoll, EPOLL_CTL_ADD, watched->list, &event);
 		watched->polled = true;
 	}
 }
@@ -356,18 +355,17 @@ static void begin_check(struct device_monitor *device_monitor, uint64_t now)
 	if (!device_monitor->active)
 		listen_to_uevents(device_monitor);
 	device_monitor->active = true;
-	process_table_scan(device_monitor->service->process_table, false, NULL);
+	process_table_scan(device_monitor->means.process_table, false, NULL);
 	gather(device_monitor);
-	device_monitor->checking =
-		device_monitor->devices &&
-		!pool_submit(device_monitor->service->helpers, &device_monitor->check);
+	device_monitor->checking = device_monitor->devices &&
+				   !pool_submit(device_monitor->means.pool, &device_monitor->check);
 }
 
 uint64_t device_monitor_expire(struct device_monitor *device_monitor, uint64_t now)
 {
 	if (device_monitor->checking)
 		return UINT64_MAX; /* its end comes back here */
-	if (!events_wanted(device_monitor->service->events)) {
+	if (!events_wanted(device_monitor->means.events)) {
 		if (device_monitor->active)
 			rest(device_monitor);
 		return UINT64_MAX;
@@ -377,18 +375,17 @@ uint64_t device_monitor_expire(struct device_monitor *device_monitor, uint64_t n
 	return device_monitor->checking ? UINT64_MAX : device_monitor->due;
 }
 
-struct device_monitor *device_monitor_new(struct service *service, int epoll)
+struct device_monitor *device_monitor_new(const struct device_monitor_config *config)
 {
 	struct device_monitor *device_monitor = calloc(1, sizeof(*device_monitor));
 
 	if (!device_monitor)
 		return NULL;
-	device_monitor->service = service;
-	device_monitor->epoll = epoll;
+	device_monitor->means = *config;
 	device_monitor->uevents = (struct watch){.fd = -1, .ready = uevents_ready};
 	device_monitor->lists = (struct watch){.fd = -1, .ready = list_ready};
 	device_monitor->check =
-		(struct task){.lane = LANE_DEVICE_MONITOR, .run = run_check, .done = check_done};
+		(struct task){.lane = config->lane, .run = run_check, .done = check_done};
 	return device_monitor;
 }
 

@@ -10,13 +10,28 @@
 #ifndef PMEM2FS_DEVICE_MONITOR_H
 #define PMEM2FS_DEVICE_MONITOR_H
 
-#include "service.h"
 #include <stdint.h>
 
+struct catalog;
 struct device_monitor;
+struct events;
+struct facts_cache;
+struct pool;
+struct process_table;
 
-/* Both are borrowed. NULL when memory runs out. */
-struct device_monitor *device_monitor_new(struct service *service, int epoll);
+/* What a device monitor works with: all borrowed. */
+struct device_monitor_config {
+	struct catalog *catalog;
+	struct events *events;
+	struct facts_cache *facts_cache;
+	struct process_table *process_table;
+	struct pool *pool;
+	unsigned lane; /* of the pool, for the checks of devices */
+	int epoll;
+};
+
+/* NULL when memory runs out. */
+struct device_monitor *device_monitor_new(const struct device_monitor_config *config);
 void device_monitor_free(struct device_monitor *device_monitor);
 
 /* Does what is due. Returns when something is due next, UINT64_MAX for never. */

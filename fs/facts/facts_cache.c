@@ -14,7 +14,6 @@
 #include "facts/facts_reader.h"
 #include "host/proc.h"
 #include "scan/process_table.h"
-#include "service.h"
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -50,6 +49,7 @@ struct facts_cache {
 	struct catalog *catalog;
 	struct events *events;
 	struct pool *pool;
+	unsigned first_lane;
 	pid_t keeper;
 	struct stuck_threads stuck_threads;
 	struct batch *working, *collecting;
@@ -189,7 +189,7 @@ static int start(struct facts_cache *facts_cache)
 	batch->newest = catalog_newest(facts_cache->catalog);
 	batch->facts_reader = facts_cache->facts_reader;
 	batch->lane = facts_cache->stuck_threads.now;
-	batch->task.lane = LANE_FACTS + batch->lane;
+	batch->task.lane = facts_cache->first_lane + batch->lane;
 	progress_begin(&batch->progress, clock_now());
 	error = pool_submit(facts_cache->pool, &batch->task);
 	if (error) {
@@ -362,7 +362,7 @@ void facts_cache_free(struct facts_cache *facts_cache)
 }
 
 struct facts_cache *facts_cache_new(struct catalog *catalog, struct events *events,
-				    struct pool *pool, pid_t keeper)
+				    struct pool *pool, unsigned first_lane, pid_t keeper)
 {
 	struct facts_cache *facts_cache = calloc(1, sizeof(*facts_cache));
 
@@ -371,6 +371,7 @@ struct facts_cache *facts_cache_new(struct catalog *catalog, struct events *even
 	facts_cache->catalog = catalog;
 	facts_cache->events = events;
 	facts_cache->pool = pool;
+	facts_cache->first_lane = first_lane;
 	facts_cache->keeper = keeper;
 	facts_cache->owner = proc_process_info(keeper, NULL);
 	facts_cache->owner_checked = clock_now();

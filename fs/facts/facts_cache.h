@@ -23,11 +23,12 @@
 struct facts_cache;
 
 /*
- * `keeper` holds the mappings. `pool` runs the looking, one task at a time. Whoever listens to
- * events hears of what has changed. NULL when memory runs out.
+ * `keeper` is the process of the keeper. All else is borrowed; STUCK_THREADS_MAX lanes of the pool,
+ * from `first_lane` on, are used. What has changed is sent to the subscribers of events. NULL when
+ * memory runs out.
  */
 struct facts_cache *facts_cache_new(struct catalog *catalog, struct events *events,
-				    struct pool *pool, pid_t keeper);
+				    struct pool *pool, unsigned first_lane, pid_t keeper);
 void facts_cache_free(struct facts_cache *facts_cache);
 
 /* The process that holds the mappings, as it was last seen; borrowed. */

@@ -93,8 +93,8 @@ struct rig *rig_new(void)
 		(struct invalidate){.helpers = service->helpers, .lane = LANE_INVALIDATE};
 	service->events = events_new();
 	service->keeper = keeper_link_new(ends[0]);
-	service->facts_cache =
-		facts_cache_new(service->catalog, service->events, service->helpers, getpid());
+	service->facts_cache = facts_cache_new(service->catalog, service->events, service->helpers,
+					       LANE_FACTS, getpid());
 	service->mapper = (struct mapper){
 		.catalog = service->catalog,
 		.events = service->events,

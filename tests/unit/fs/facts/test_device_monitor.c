@@ -169,7 +169,15 @@ static int begin(void **state)
 		.epoll = scene->rig->epoll,
 		.keeper = getppid(),
 	});
-	scene->device_monitor = device_monitor_new(&scene->rig->service, scene->rig->epoll);
+	scene->device_monitor = device_monitor_new(&(struct device_monitor_config){
+		.catalog = scene->rig->service.catalog,
+		.events = scene->rig->service.events,
+		.facts_cache = scene->rig->service.facts_cache,
+		.process_table = scene->rig->service.process_table,
+		.pool = scene->rig->service.helpers,
+		.lane = LANE_DEVICE_MONITOR,
+		.epoll = scene->rig->epoll,
+	});
 	scene->path = rig_new_file();
 	scene->now = clock_now();
 	strcpy(list_path, "/tmp/pmem2fs-list-XXXXXX");
