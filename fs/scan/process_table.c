@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * process_table.c - see process_table.h
+ * process_table.c - take_event process_table.h
  *
- * What the scanner tells becomes entries of the name space here; scan_queue.c has it look.
+ * Makes mappings in the catalog of what the scanner reports; scan_queue.c has it scan.
  */
 #include "scan/process_table.h"
 #include "base/clock.h"
@@ -18,23 +18,24 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define SEARCH_FRESH CLOCK_SECOND
-#define SHARE        10 /* looks at what is known take the tenth part of the time */
-#define NAME_TRIES   16
+#define SCAN_ALL_FRESH CLOCK_SECOND
+#define SHARE          10 /* scans of known processes take one part in so many of the time */
+#define NAME_TRIES     16
 
 struct process_table {
 	struct process_table_config config;
 	struct scan_queue *scan_queue;
 	size_t count;
-	bool missed;
-	void *processes, *pids; /* struct process */
-	void *mappings;         /* struct scan_state */
-	struct process *ended;  /* to be freed when no event of theirs can come any more */
+	bool missed;            /* something was reported that is not shown */
+	void *processes, *pids; /* trees of struct process, by number and by pid */
+	void *mappings;         /* tree of struct scan_state */
+	struct process
+		*ended; /* to be freed between rounds: the loop may have an event of theirs */
 };
 
 static int compare_processes(const void *a, const void *b)
 {
-	uint64_t x = ((const struct process *)a)->process, y = ((const struct process *)b)->process;
+	uint64_t x = ((const struct process *)a)->number, y = ((const struct process *)b)->number;
 
 	return x < y ? -1 : x > y;
 }
@@ -65,7 +66,7 @@ static struct mapping *find_mapping(const struct process_table *process_table, u
 static void forget_mapping(struct mapping *mapping)
 {
 	struct scan_state *state = mapping_scan_state(mapping);
-	struct process_table *process_table = state->process->all;
+	struct process_table *process_table = state->process->table;
 	struct mapping_observer *observer;
 
 	tdelete(state, &process_table->mappings, compare_numbers);
@@ -82,16 +83,16 @@ static void forget_mapping(struct mapping *mapping)
 	catalog_remove(process_table->config.catalog, mapping);
 }
 
-static void end_holder(struct process *process)
+static void end_process(struct process *process)
 {
-	struct process_table *process_table = process->all;
+	struct process_table *process_table = process->table;
 
 	while (process->mappings)
 		forget_mapping(scan_state_mapping(process->mappings));
 	tdelete(process, &process_table->processes, compare_processes);
 	tdelete(process, &process_table->pids, compare_pids);
 	process_table->count--;
-	/* The scanner has another descriptor of it, so that closing ours alone ends nothing. */
+	/* The scanner has another descriptor of it: closing this one does not end the watch. */
 	epoll_ctl(process_table->config.epoll, EPOLL_CTL_DEL, process->watch.fd, NULL);
 	close(process->watch.fd);
 	process->watch.fd = -1;
@@ -107,12 +108,12 @@ static void process_ended(struct watch *watch, uint32_t events)
 
 	(void)events;
 	if (watch->fd >= 0)
-		end_holder(process);
+		end_process(process);
 }
 
-static struct process *find_process(const struct process_table *process_table, uint64_t process)
+static struct process *find_process(const struct process_table *process_table, uint64_t number)
 {
-	const struct process key = {.process = process};
+	const struct process key = {.number = number};
 	struct process **found = tfind(&key, &process_table->processes, compare_processes);
 
 	return found ? *found : NULL;
@@ -126,32 +127,32 @@ static struct process *find_pid(const struct process_table *process_table, pid_t
 	return found ? *found : NULL;
 }
 
-/* Something was told that is not shown: it can be heard only from a scanner that begins anew. */
-static void miss(struct process_table *process_table, pid_t pid)
+/* Something was reported that is not shown: only a scanner that begins anew reports it again. */
+static void note_missed(struct process_table *process_table, pid_t pid)
 {
 	log_error("process %d: out of memory: not all that it has mapped is shown", (int)pid);
 	process_table->missed = true;
 }
 
-/* Its pidfd is used up. NULL when it cannot be watched, and so cannot be shown. */
-static struct process *begin_holder(struct process_table *process_table,
-				    const struct scan_report *report)
+/* Takes ownership of the pidfd. NULL when its end cannot be watched: then it is not shown. */
+static struct process *begin_process(struct process_table *process_table,
+				     const struct scan_report *report)
 {
 	struct process *former = find_pid(process_table, report->pid);
 	struct process *process = calloc(1, sizeof(*process));
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = process};
 
-	if (former) /* its end has not been heard of yet */
-		end_holder(former);
+	if (former) /* its end is still to be noticed */
+		end_process(former);
 	if (!process)
 		goto close_pidfd;
 	process->watch = (struct watch){.fd = report->pidfd, .ready = process_ended};
-	process->all = process_table;
-	process->process = report->process;
+	process->table = process_table;
+	process->number = report->process;
 	process->pid = report->pid;
 	process->owner = process_info_new(report->pid, report->comm);
 	if (!process->owner || !tsearch(process, &process_table->processes, compare_processes))
-		goto free_holder;
+		goto free_process;
 	if (!tsearch(process, &process_table->pids, compare_pids))
 		goto forget_process;
 	if (epoll_ctl(process_table->config.epoll, EPOLL_CTL_ADD, report->pidfd, &event))
@@ -162,20 +163,21 @@ forget_pid:
 	tdelete(process, &process_table->pids, compare_pids);
 forget_process:
 	tdelete(process, &process_table->processes, compare_processes);
-free_holder:
+free_process:
 	process_info_put(process->owner);
 	free(process);
 close_pidfd:
 	close(report->pidfd);
-	miss(process_table, report->pid);
+	note_missed(process_table, report->pid);
 	return NULL;
 }
 
-/* Enters a mapping under the first of the names that it can have which is free. */
-static int enter(struct process *process, struct scan_event *event, struct mapping **mapping)
+/* Shows a mapping under the first free one of the names that it can have. */
+static int enter_in_catalog(struct process *process, struct scan_event *event,
+			    struct mapping **mapping)
 {
 	const struct pmem2fs_record *record = &event->record;
-	struct catalog *catalog = process->all->config.catalog;
+	struct catalog *catalog = process->table->config.catalog;
 	const struct scan_state state = {
 		.process = process,
 		.number = event->number,
@@ -193,7 +195,7 @@ static int enter(struct process *process, struct scan_event *event, struct mappi
 		error = catalog_enter(catalog, name, event->origin, record, &event->extents, &state,
 				      process->owner, mapping);
 	}
-	/* Whoever would take all these names beforehand cannot guess them. */
+	/* Random: nobody can have taken all these names before. */
 	for (int i = 0; error == -EEXIST && i < NAME_TRIES; i++) {
 		if (i && getrandom(&more, sizeof(more), 0) < 0)
 			break;
@@ -204,22 +206,22 @@ static int enter(struct process *process, struct scan_event *event, struct mappi
 	return error;
 }
 
-static void see_new(struct process *process, struct scan_event *event)
+static void take_new(struct process *process, struct scan_event *event)
 {
-	struct process_table *process_table = process->all;
+	struct process_table *process_table = process->table;
 	struct scan_state *state;
 	struct mapping *mapping;
 
 	if (event->origin == ORIGIN_OBSERVED && !process_table->config.observe)
 		return;
-	if (enter(process, event, &mapping)) {
-		miss(process_table, process->pid);
+	if (enter_in_catalog(process, event, &mapping)) {
+		note_missed(process_table, process->pid);
 		return;
 	}
 	state = mapping_scan_state(mapping);
 	if (!tsearch(state, &process_table->mappings, compare_numbers)) {
 		catalog_remove(process_table->config.catalog, mapping);
-		miss(process_table, process->pid);
+		note_missed(process_table, process->pid);
 		return;
 	}
 	state->next = process->mappings;
@@ -229,14 +231,14 @@ static void see_new(struct process *process, struct scan_event *event)
 	events_mapped(process_table->config.events, mapping);
 }
 
-static void see(struct process *process, struct scan_event *event)
+static void take_event(struct process *process, struct scan_event *event)
 {
-	struct process_table *process_table = process->all;
+	struct process_table *process_table = process->table;
 	struct mapping *mapping;
 	const char *state;
 
 	if (event->kind == SCAN_EVENT_NEW) {
-		see_new(process, event);
+		take_new(process, event);
 		return;
 	}
 	mapping = find_mapping(process_table, event->number);
@@ -248,14 +250,14 @@ static void see(struct process *process, struct scan_event *event)
 	}
 	state = version_state(mapping_version(mapping));
 	if (catalog_see(process_table->config.catalog, mapping, &event->record, &event->extents))
-		miss(process_table, process->pid);
+		note_missed(process_table, process->pid);
 	else if (strcmp(state, version_state(mapping_version(mapping))))
 		events_changed(process_table->config.events, mapping);
 }
 
 /*
- * Whether a mapping that goes comes again: under another label, or as one that its process tells
- * nothing of any more.
+ * Whether a mapping that goes comes again: under another label, or as one that its process no
+ * longer publishes.
  */
 static bool comes_again(const struct scan_report *report, const struct mapping *mapping)
 {
@@ -277,30 +279,30 @@ static bool comes_again(const struct scan_report *report, const struct mapping *
 	return false;
 }
 
-static void see_gone(struct process *process, struct scan_event *event,
-		     const struct scan_report *report)
+static void take_gone(struct process *process, struct scan_event *event,
+		      const struct scan_report *report)
 {
-	struct mapping *mapping = find_mapping(process->all, event->number);
+	struct mapping *mapping = find_mapping(process->table, event->number);
 	struct mapping_observer *observer = mapping ? mapping_observer(mapping) : NULL;
 
 	if (observer && comes_again(report, mapping))
 		observer->replaced(observer);
-	see(process, event);
+	take_event(process, event);
 }
 
-/* What goes is heard first: it makes room for the names of what comes. */
-static void hear_next(struct process *process, struct scan_report *report)
+/* What is gone is taken in first: that frees names for what is new. */
+static void take_next_event(struct process *process, struct scan_report *report)
 {
-	struct scan_event *event = &report->list[report->heard % report->count];
-	bool first = report->heard++ < report->count;
+	struct scan_event *event = &report->list[report->taken % report->count];
+	bool first = report->taken++ < report->count;
 
 	if (first && event->kind == SCAN_EVENT_GONE)
-		see_gone(process, event, report);
+		take_gone(process, event, report);
 	else if (!first && event->kind != SCAN_EVENT_GONE)
-		see(process, event);
+		take_event(process, event);
 }
 
-static bool hear(void *arg, struct scan_report *report, size_t *room)
+static bool take_report(void *arg, struct scan_report *report, size_t *room)
 {
 	struct process_table *process_table = arg;
 	struct process *process = find_process(process_table, report->process);
@@ -308,61 +310,61 @@ static bool hear(void *arg, struct scan_report *report, size_t *room)
 	--*room;
 	if (report->gone) {
 		if (process)
-			end_holder(process);
+			end_process(process);
 		return true;
 	}
-	if (report->pidfd >= 0) { /* it is new */
-		process = begin_holder(process_table, report);
+	if (report->pidfd >= 0) { /* a new process */
+		process = begin_process(process_table, report);
 		report->pidfd = -1;
 	}
-	if (!process) /* it has ended meanwhile */
+	if (!process) /* it has ended since, or cannot be shown */
 		return true;
 	memcpy(process->comm, report->comm, sizeof(process->comm));
-	for (; *room && report->heard < 2 * report->count; --*room)
-		hear_next(process, report);
-	return report->heard == 2 * report->count;
+	for (; *room && report->taken < 2 * report->count; --*room)
+		take_next_event(process, report);
+	return report->taken == 2 * report->count;
 }
 
-static void looked(void *arg, pid_t pid, uint64_t begun, uint64_t cost)
+static void note_scan(void *arg, pid_t pid, uint64_t begun, uint64_t cost)
 {
 	struct process *process = find_pid(arg, pid);
 
 	if (!process)
 		return;
-	process->looked = begun;
+	process->scanned = begun;
 	process->cost = cost;
 }
 
-static void forget(void *arg)
+static void forget_all(void *arg)
 {
 	struct process_table *process_table = arg;
 
 	while (process_table->processes)
-		end_holder(*(struct process **)process_table->processes);
+		end_process(*(struct process **)process_table->processes);
 }
 
-static bool is_fresh(uint64_t looked_at, uint64_t cost, uint64_t now)
+static bool is_fresh(uint64_t scanned_at, uint64_t cost, uint64_t now)
 {
-	uint64_t good = cost < SEARCH_FRESH / SHARE ? cost * SHARE : SEARCH_FRESH;
+	uint64_t good = cost < SCAN_ALL_FRESH / SHARE ? cost * SHARE : SCAN_ALL_FRESH;
 
-	return looked_at && now - looked_at < good;
+	return scanned_at && now - scanned_at < good;
 }
 
 int process_table_scan(struct process_table *process_table, bool now, struct waiter *waiter)
 {
 	struct scan_queue *scan_queue = process_table->scan_queue;
 	struct scan_times times;
-	bool searching = scan_queue_scans_all(scan_queue);
+	bool scanning_all = scan_queue_scans_all(scan_queue);
 	uint64_t time = clock_now();
 
 	if (process_table->missed && scan_queue_restart(scan_queue))
 		process_table->missed = false;
 	times = scan_queue_times(scan_queue);
 	if (process_table->config.observe &&
-	    (now || (!searching && !is_fresh(times.searched, SEARCH_FRESH, time))))
+	    (now || (!scanning_all && !is_fresh(times.all, SCAN_ALL_FRESH, time))))
 		return scan_queue_request(scan_queue, SCAN_ALL, 0, waiter);
-	/* A search that has begun already may have passed by what has come since. */
-	if (!searching && !scan_queue_has_table(scan_queue, 0) &&
+	/* A scan of all that is under way may have passed the place of what is new. */
+	if (!scanning_all && !scan_queue_has_table(scan_queue, 0) &&
 	    (!process_table->count || (!now && is_fresh(times.known, times.known_cost, time))))
 		return 1;
 	return scan_queue_request(scan_queue, SCAN_KNOWN, 0, waiter);
@@ -381,9 +383,9 @@ int process_table_scan_name(struct process_table *process_table, const char *nam
 	process = find_pid(process_table, pid);
 	if (!scan_queue_has_table(process_table->scan_queue, pid)) {
 		if (!process &&
-		    (!process_table->config.observe || is_fresh(times.searched, SEARCH_FRESH, now)))
+		    (!process_table->config.observe || is_fresh(times.all, SCAN_ALL_FRESH, now)))
 			return 1;
-		if (process && (is_fresh(process->looked, process->cost, now) ||
+		if (process && (is_fresh(process->scanned, process->cost, now) ||
 				is_fresh(times.known, times.known_cost, now)))
 			return 1;
 	}
@@ -425,14 +427,16 @@ uint64_t process_table_expire(struct process_table *process_table, uint64_t now)
 struct process_table *process_table_new(const struct process_table_config *config)
 {
 	struct process_table *process_table = calloc(1, sizeof(*process_table));
-	const struct scan_listener ear = {
-		.hear = hear, .looked = looked, .forget = forget, .arg = process_table};
+	const struct scan_listener listener = {.report = take_report,
+					       .scanned_one = note_scan,
+					       .restarted = forget_all,
+					       .arg = process_table};
 
 	if (!process_table)
 		return NULL;
 	process_table->config = *config;
 	process_table->scan_queue =
-		scan_queue_new(config->pool, config->first_lane, config->keeper, &ear);
+		scan_queue_new(config->pool, config->first_lane, config->keeper, &listener);
 	if (!process_table->scan_queue) {
 		free(process_table);
 		return NULL;
@@ -444,7 +448,7 @@ void process_table_free(struct process_table *process_table)
 {
 	if (!process_table)
 		return;
-	forget(process_table);
+	forget_all(process_table);
 	free_ended(process_table);
 	scan_queue_free(process_table->scan_queue);
 	free(process_table);

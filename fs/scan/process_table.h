@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * process_table.h - the processes that hold mappings, and their entries in the name space
+ * process_table.h - the processes that have mappings, and these mappings in the catalog
  *
- * Nothing is looked at while nobody asks. All processes of the host are looked at once a second at
+ * Nothing is scanned while nobody asks. All processes of the host are scanned once a second at
  * most; those that are known to have mappings more often, as long as that takes no more than a
- * tenth of the time. A process that ends is noticed at once. Used by the request loop alone.
+ * tenth of the time. The end of a process is noticed at once. Used by the request loop alone.
  */
-#ifndef PMEM2FS_PROCESS_TABLE_H
-#define PMEM2FS_PROCESS_TABLE_H
+#ifndef PMEM2FS_SCAN_PROCESS_TABLE_H
+#define PMEM2FS_SCAN_PROCESS_TABLE_H
 
 #include "base/pool.h"
 #include "base/waiter.h"
@@ -21,15 +21,15 @@
 
 /* One process other than the keeper. */
 struct process {
-	struct watch watch; /* its pidfd, which tells its end */
-	struct process_table *all;
+	struct watch watch; /* of its pidfd, which becomes readable at its end */
+	struct process_table *table;
 	struct process *next; /* of those that have ended */
-	uint64_t process;     /* the scanner's number */
+	uint64_t number;      /* the scanner's */
 	pid_t pid;
 	char comm[17];              /* as its names begin */
 	struct process_info *owner; /* as it was last seen */
 	uint64_t owner_checked;
-	uint64_t looked, cost; /* the last look at it: when, and how long one at it alone takes */
+	uint64_t scanned, cost; /* the last scan of it alone: when it began, and how long it took */
 	struct scan_state *mappings; /* all that it has */
 };
 
@@ -51,10 +51,10 @@ struct process_table *process_table_new(const struct process_table_config *confi
 void process_table_free(struct process_table *process_table);
 
 /*
- * Has all processes looked at (`now`: even if that was done within the second), or the one that the
- * mapping of that name would belong to, or the one with that pid, however shortly ago it was. 0:
- * the waiter is woken when that is done, or takes too long; 1: it was done shortly before, the
- * waiter is not woken; -ENOMEM.
+ * Has all processes scanned (`now`: even if that was done within the second), or the one that the
+ * mapping of that name would belong to, or the one with that pid, however recently that was done.
+ * Returns 0: the waiter is woken when it is done, or takes too long; 1: it was done recently, and
+ * the waiter is not woken; -ENOMEM.
  */
 int process_table_scan(struct process_table *process_table, bool now, struct waiter *waiter);
 int process_table_scan_name(struct process_table *process_table, const char *name,
@@ -62,15 +62,16 @@ int process_table_scan_name(struct process_table *process_table, const char *nam
 int process_table_scan_pid(struct process_table *process_table, pid_t pid, struct waiter *waiter);
 
 /*
- * A process hands its table over, or says that it has one (`table` is -1). Both descriptors are
- * used up; pidfd may be -1.
+ * A process passes its table, or says that it has one (`table` is -1). Takes ownership of both
+ * descriptors; pidfd may be -1.
  */
 void process_table_pass_table(struct process_table *process_table, pid_t pid, int pidfd, int table);
 
-/* Whether the last look at all saw everything that there is. */
+/* Whether the last scan of all processes left nothing out, and all that it found is shown. */
 bool process_table_complete(const struct process_table *process_table);
 
-/* What looks take too long. Returns when something is due next, UINT64_MAX for never. */
+/* To be called in each round of the loop. Returns when something is due next, UINT64_MAX for never.
+ */
 uint64_t process_table_expire(struct process_table *process_table, uint64_t now);
 
 #endif

@@ -17,16 +17,16 @@ static int by_uid(const void *a, const void *b)
 	return (x->uid > y->uid) - (x->uid < y->uid);
 }
 
-void quota_clear(struct quota *users)
+void quota_clear(struct quota *quota)
 {
-	tdestroy(users->tree, free);
-	*users = (struct quota){0};
+	tdestroy(quota->tree, free);
+	*quota = (struct quota){0};
 }
 
-struct user_quota *quota_of(struct quota *users, uid_t uid)
+struct user_quota *quota_of(struct quota *quota, uid_t uid)
 {
 	struct user_quota wanted = {.uid = uid}, *user;
-	void *node = tfind(&wanted, &users->tree, by_uid);
+	void *node = tfind(&wanted, &quota->tree, by_uid);
 
 	if (node)
 		return *(struct user_quota **)node;
@@ -35,13 +35,13 @@ struct user_quota *quota_of(struct quota *users, uid_t uid)
 		return NULL;
 	user->uid = uid;
 	user->credit = CREDIT_MAX;
-	if (tsearch(user, &users->tree, by_uid))
+	if (tsearch(user, &quota->tree, by_uid))
 		return user;
 	free(user);
 	return NULL;
 }
 
-static void earn(struct user_quota *user, uint64_t now)
+static void earn_credit(struct user_quota *user, uint64_t now)
 {
 	uint64_t earned = (now - user->at) / SHARE;
 
@@ -54,21 +54,21 @@ static void earn(struct user_quota *user, uint64_t now)
 
 bool quota_has_credit(struct user_quota *user, uint64_t now)
 {
-	earn(user, now);
+	earn_credit(user, now);
 	return user->uid == 0 || user->credit > 0;
 }
 
-void quota_charge(struct quota *users, struct user_quota *user, uint64_t now, uint64_t spent)
+void quota_charge(struct quota *quota, struct user_quota *user, uint64_t now, uint64_t spent)
 {
 	uint64_t until;
 
 	if (user->uid == 0)
 		return;
-	earn(user, now);
+	earn_credit(user, now);
 	user->credit -= (int64_t)spent;
 	if (user->credit > 0)
 		return;
 	until = now + (uint64_t)-user->credit * SHARE + 1;
-	if (until > users->debts_until)
-		users->debts_until = until;
+	if (until > quota->debts_until)
+		quota->debts_until = until;
 }

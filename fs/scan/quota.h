@@ -2,11 +2,11 @@
 /*
  * quota.h - the share that each user has in what the scanner does: time, and room for mappings
  *
- * Time is a credit that grows as time passes and is spent by looking at the user's processes. Root
- * needs none.
+ * Time is a credit that grows as time passes and is spent by scanning the user's processes. Root
+ * needs none. Owned by the scanner and used by its thread.
  */
-#ifndef PMEM2FS_QUOTA_H
-#define PMEM2FS_QUOTA_H
+#ifndef PMEM2FS_SCAN_QUOTA_H
+#define PMEM2FS_SCAN_QUOTA_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,8 +17,8 @@ struct user_quota {
 	uid_t uid;
 	int64_t credit; /* ns, as of `at` */
 	uint64_t at;
-	size_t mappings; /* of his processes, told of */
-	bool warned;
+	size_t mappings; /* of the user's processes that are shown */
+	bool warned;     /* that some are not */
 };
 
 struct quota {
@@ -26,13 +26,13 @@ struct quota {
 	uint64_t debts_until; /* when everybody has credit again */
 };
 
-void quota_clear(struct quota *users);
+void quota_clear(struct quota *quota);
 
 /* NULL when memory runs out. */
-struct user_quota *quota_of(struct quota *users, uid_t uid);
+struct user_quota *quota_of(struct quota *quota, uid_t uid);
 
-/* Whether there is time for him; and time was spent for him. */
+/* Whether the user has credit left; and charges the user for time that was spent. */
 bool quota_has_credit(struct user_quota *user, uint64_t now);
-void quota_charge(struct quota *users, struct user_quota *user, uint64_t now, uint64_t spent);
+void quota_charge(struct quota *quota, struct user_quota *user, uint64_t now, uint64_t spent);
 
 #endif

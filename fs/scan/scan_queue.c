@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * scan_queue.c - see scan_queue.h
+ *
+ * While a scan is under way, the thread has its struct scan and the scanner; all else is the
+ * loop's.
  */
 #include "scan/scan_queue.h"
 #include "base/clock.h"
@@ -12,29 +15,29 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LOOK_MAX   (10 * CLOCK_SECOND) /* that anybody waits for a look */
-#define GIVEN_MAX  64                  /* tables that wait before we look by ourselves */
-#define GIVEN_FULL 1024                /* beyond that they are dropped */
-#define GIVEN_EACH 4                   /* the same, of one process */
-#define HEARD_MAX  1000                /* sightings that are heard in one round of the loop */
+#define SCAN_MAX    (10 * CLOCK_SECOND) /* that anybody waits for a scan */
+#define PASSED_MAX  64                  /* passed tables that have a scan made though nobody asks */
+#define PASSED_FULL 1024                /* beyond that they are dropped */
+#define PASSED_EACH 4                   /* the same, of one process */
+#define EVENTS_MAX  1000                /* taken in per round of the loop */
 
-/* A look that is under way. */
-struct job {
+/* A scan that is under way. */
+struct scan_job {
 	struct task task;
 	struct scan_queue *scan_queue;
 	struct scanner *scanner;
 	struct scan scan;
 	struct progress progress;
-	uint64_t begun, ended; /* of the look itself, told by the thread */
+	uint64_t begun, ended; /* clock_now(), set by the thread */
 	unsigned lane;
-	bool abandoned;
-	bool told; /* the look has ended, and is being heard */
+	bool abandoned; /* the thread is stuck, and another scanner is in use */
+	bool done;      /* the scan has ended, and its reports are being passed on */
 	struct waiter *waiters;
 };
 
-/* Looks that wait for their turn. */
-struct wanted {
-	struct wanted *next;
+/* A scan that waits for its turn. */
+struct scan_request {
+	struct scan_request *next;
 	enum scan_kind kind;
 	pid_t pid;
 	struct waiter *waiters;
@@ -43,48 +46,49 @@ struct wanted {
 struct scan_queue {
 	struct pool *pool;
 	unsigned first_lane;
-	struct scan_listener ear;
+	struct scan_listener listener;
 	struct scanner *scanner;
-	struct scan_exclusions skip;
-	struct job *job;
-	struct wanted *queue;
-	struct passed_table *given;
-	unsigned given_count;
+	struct scan_exclusions exclusions; /* the thread reads it */
+	struct scan_job *job;
+	struct scan_request *requests;
+	struct passed_table *passed; /* for the next scan */
+	unsigned passed_count;
 	struct scan_times times;
 	bool complete;
 };
 
-static void run_look(struct task *task)
+static void run_scan(struct task *task)
 {
-	struct job *job = container_of(task, struct job, task);
+	struct scan_job *job = container_of(task, struct scan_job, task);
 
 	job->begun = clock_now();
 	scanner_scan(job->scanner, &job->scan);
 	job->ended = clock_now();
 }
 
-static void take_times(struct scan_queue *scan_queue, const struct job *job)
+static void note_times(struct scan_queue *scan_queue, const struct scan_job *job)
 {
 	uint64_t cost = job->ended - job->begun;
 
 	switch (job->scan.kind) {
 	case SCAN_ONE:
-		scan_queue->ear.looked(scan_queue->ear.arg, job->scan.pid, job->begun, cost);
+		scan_queue->listener.scanned_one(scan_queue->listener.arg, job->scan.pid,
+						 job->begun, cost);
 		break;
 	case SCAN_KNOWN:
 		scan_queue->times.known = job->begun;
 		scan_queue->times.known_cost = cost;
 		break;
 	case SCAN_ALL:
-		scan_queue->times.known = scan_queue->times.searched = job->begun;
+		scan_queue->times.known = scan_queue->times.all = job->begun;
 		scan_queue->complete = job->scan.complete;
 		break;
 	}
 }
 
-static void start(struct scan_queue *scan_queue);
+static void start_next(struct scan_queue *scan_queue);
 
-static void drop_news(struct job *job)
+static void drop_report(struct scan_job *job)
 {
 	struct scan_report *report = job->scan.report;
 
@@ -92,161 +96,163 @@ static void drop_news(struct job *job)
 	scan_report_free(report);
 }
 
-/* A look may tell of more than the loop can take in without keeping everybody waiting. */
-static void hear(struct scan_queue *scan_queue)
+/* In portions: a scan may report more than the loop can take in while others wait. */
+static void pass_reports_on(struct scan_queue *scan_queue)
 {
-	struct job *job = scan_queue->job;
+	struct scan_job *job = scan_queue->job;
 	struct waiter *waiters = job->waiters;
-	size_t room = HEARD_MAX;
+	size_t room = EVENTS_MAX;
 
 	while (job->scan.report && room) {
-		if (scan_queue->ear.hear(scan_queue->ear.arg, job->scan.report, &room))
-			drop_news(job);
+		if (scan_queue->listener.report(scan_queue->listener.arg, job->scan.report, &room))
+			drop_report(job);
 	}
 	if (job->scan.report)
 		return;
-	take_times(scan_queue, job);
+	note_times(scan_queue, job);
 	scan_queue->job = NULL;
 	free(job);
-	start(scan_queue);
+	start_next(scan_queue);
 	waiters_wake(&waiters);
 }
 
-static void look_done(struct task *task)
+static void scan_done(struct task *task)
 {
-	struct job *job = container_of(task, struct job, task);
+	struct scan_job *job = container_of(task, struct scan_job, task);
 
 	if (!job->abandoned) {
-		job->told = true;
-		hear(job->scan_queue);
+		job->done = true;
+		pass_reports_on(job->scan_queue);
 		return;
 	}
-	/* It is not stuck any more, nor will be whoever gets the pid. */
-	stuck_threads_return(&job->scan_queue->skip.stuck_threads, job->lane);
+	/* The thread is no longer stuck in that process, nor will the next one be that gets the
+	 * pid. */
+	stuck_threads_return(&job->scan_queue->exclusions.stuck_threads, job->lane);
 	while (job->scan.report)
-		drop_news(job);
+		drop_report(job);
 	scanner_free(job->scanner);
 	free(job);
 }
 
-/* Begins the look that waits first, unless one is under way. */
-static void start(struct scan_queue *scan_queue)
+/* Begins the scan that waits first, unless one is under way. */
+static void start_next(struct scan_queue *scan_queue)
 {
-	struct wanted *wanted = scan_queue->queue;
+	struct scan_request *request = scan_queue->requests;
 	int error = -ENOMEM;
-	struct job *job;
+	struct scan_job *job;
 
-	if (scan_queue->job || !wanted)
+	if (scan_queue->job || !request)
 		return;
-	scan_queue->queue = wanted->next;
+	scan_queue->requests = request->next;
 	job = calloc(1, sizeof(*job));
 	if (job) {
 		job->task = (struct task){.lane = scan_queue->first_lane +
-						  scan_queue->skip.stuck_threads.now,
-					  .run = run_look,
-					  .done = look_done};
+						  scan_queue->exclusions.stuck_threads.now,
+					  .run = run_scan,
+					  .done = scan_done};
 		job->scan_queue = scan_queue;
-		job->lane = scan_queue->skip.stuck_threads.now;
+		job->lane = scan_queue->exclusions.stuck_threads.now;
 		job->scanner = scan_queue->scanner;
 		progress_begin(&job->progress, clock_now());
 		job->scan = (struct scan){
-			.kind = wanted->kind, .pid = wanted->pid, .tables = scan_queue->given};
-		job->waiters = wanted->waiters;
+			.kind = request->kind, .pid = request->pid, .tables = scan_queue->passed};
+		job->waiters = request->waiters;
 		error = pool_submit(scan_queue->pool, &job->task);
 	}
 	if (error) {
 		log_error("out of memory: other processes cannot be looked at");
 		free(job);
-		waiters_wake(&wanted->waiters);
+		waiters_wake(&request->waiters);
 	} else {
 		scan_queue->job = job;
-		scan_queue->given = NULL;
-		scan_queue->given_count = 0;
+		scan_queue->passed = NULL;
+		scan_queue->passed_count = 0;
 	}
-	free(wanted);
+	free(request);
 }
 
-/* Whether that look is as good as one that is wanted. One at what is known takes tables, too. */
-static bool covers(const struct wanted *wanted, enum scan_kind kind, pid_t pid)
+/* Whether a request serves for another scan as well. One of the known processes takes tables in,
+ * too. */
+static bool request_covers(const struct scan_request *request, enum scan_kind kind, pid_t pid)
 {
-	if (kind == SCAN_ONE && wanted->kind != SCAN_ALL)
-		return wanted->kind == SCAN_ONE && wanted->pid == pid;
-	return wanted->kind >= kind;
+	if (kind == SCAN_ONE && request->kind != SCAN_ALL)
+		return request->kind == SCAN_ONE && request->pid == pid;
+	return request->kind >= kind;
 }
 
 int scan_queue_request(struct scan_queue *scan_queue, enum scan_kind kind, pid_t pid,
 		       struct waiter *waiter)
 {
-	struct wanted **at = &scan_queue->queue, *wanted;
+	struct scan_request **at = &scan_queue->requests, *request;
 
-	while (*at && !covers(*at, kind, pid))
+	while (*at && !request_covers(*at, kind, pid))
 		at = &(*at)->next;
-	wanted = *at;
-	if (!wanted) {
-		wanted = calloc(1, sizeof(*wanted));
-		if (!wanted)
+	request = *at;
+	if (!request) {
+		request = calloc(1, sizeof(*request));
+		if (!request)
 			return -ENOMEM;
-		wanted->kind = kind;
-		wanted->pid = pid;
-		*at = wanted;
+		request->kind = kind;
+		request->pid = pid;
+		*at = request;
 	}
 	if (waiter) {
-		waiter->next = wanted->waiters;
-		wanted->waiters = waiter;
+		waiter->next = request->waiters;
+		request->waiters = waiter;
 	}
-	start(scan_queue);
+	start_next(scan_queue);
 	return 0;
 }
 
-static void drop_given(struct passed_table *given)
+static void drop_passed(struct passed_table *passed)
 {
-	if (given->fd >= 0)
-		close(given->fd);
-	if (given->pidfd >= 0)
-		close(given->pidfd);
-	free(given);
+	if (passed->fd >= 0)
+		close(passed->fd);
+	if (passed->pidfd >= 0)
+		close(passed->pidfd);
+	free(passed);
 }
 
-static bool has_room(const struct scan_queue *scan_queue, pid_t pid)
+static bool has_room_for_table(const struct scan_queue *scan_queue, pid_t pid)
 {
 	unsigned own = 0;
 
-	for (const struct passed_table *given = scan_queue->given; given; given = given->next)
-		own += given->pid == pid;
-	return scan_queue->given_count < GIVEN_FULL && own < GIVEN_EACH;
+	for (const struct passed_table *passed = scan_queue->passed; passed; passed = passed->next)
+		own += passed->pid == pid;
+	return scan_queue->passed_count < PASSED_FULL && own < PASSED_EACH;
 }
 
 void scan_queue_pass_table(struct scan_queue *scan_queue, pid_t pid, int pidfd, int table)
 {
-	struct passed_table *given = calloc(1, sizeof(*given));
+	struct passed_table *passed = calloc(1, sizeof(*passed));
 
-	if (!given) {
+	if (!passed) {
 		if (table >= 0)
 			close(table);
 		if (pidfd >= 0)
 			close(pidfd);
 		return;
 	}
-	*given = (struct passed_table){
-		.next = scan_queue->given, .pid = pid, .pidfd = pidfd, .fd = table};
-	if (!has_room(scan_queue, pid)) { /* root finds it in /proc all the same */
-		drop_given(given);
+	*passed = (struct passed_table){
+		.next = scan_queue->passed, .pid = pid, .pidfd = pidfd, .fd = table};
+	if (!has_room_for_table(scan_queue, pid)) { /* root finds it in /proc nevertheless */
+		drop_passed(passed);
 		scan_queue->complete = false;
 		return;
 	}
-	scan_queue->given = given;
-	/* Processes come and go while nobody looks: what they left behind must not pile up. */
-	if (++scan_queue->given_count >= GIVEN_MAX && !scan_queue->queue)
+	scan_queue->passed = passed;
+	/* Tables of processes that have ended must not pile up while nobody asks for a scan. */
+	if (++scan_queue->passed_count >= PASSED_MAX && !scan_queue->requests)
 		scan_queue_request(scan_queue, SCAN_KNOWN, 0, NULL);
 }
 
 bool scan_queue_has_table(const struct scan_queue *scan_queue, pid_t pid)
 {
-	const struct passed_table *given = scan_queue->given;
+	const struct passed_table *passed = scan_queue->passed;
 
-	while (pid && given && given->pid != pid)
-		given = given->next;
-	return given;
+	while (pid && passed && passed->pid != pid)
+		passed = passed->next;
+	return passed;
 }
 
 bool scan_queue_scans_all(const struct scan_queue *scan_queue)
@@ -266,71 +272,72 @@ bool scan_queue_complete(const struct scan_queue *scan_queue)
 
 bool scan_queue_restart(struct scan_queue *scan_queue)
 {
-	struct scanner *scanner = scan_queue->job ? NULL : scanner_new(&scan_queue->skip);
+	struct scanner *scanner = scan_queue->job ? NULL : scanner_new(&scan_queue->exclusions);
 
 	if (!scanner)
 		return false;
 	scanner_free(scan_queue->scanner);
 	scan_queue->scanner = scanner;
 	scan_queue->times = (struct scan_times){0};
-	scan_queue->ear.forget(scan_queue->ear.arg);
+	scan_queue->listener.restarted(scan_queue->listener.arg);
 	return true;
 }
 
-/* Leaves the scanner behind that is stuck, with all that it knew. */
-static void abandon(struct scan_queue *scan_queue)
+/* Leaves the stuck scanner behind, with all that it knew. */
+static void abandon_stuck(struct scan_queue *scan_queue)
 {
-	struct scanner *scanner = scanner_new(&scan_queue->skip);
-	struct job *job = scan_queue->job;
+	struct scanner *scanner = scanner_new(&scan_queue->exclusions);
+	struct scan_job *job = scan_queue->job;
 
-	if (!scanner || !stuck_threads_leave(&scan_queue->skip.stuck_threads, job->progress.at,
-					     "it is left out as long as that is so")) {
+	if (!scanner ||
+	    !stuck_threads_leave(&scan_queue->exclusions.stuck_threads, job->progress.at,
+				 "it is left out as long as that is so")) {
 		scanner_free(scanner);
-		return; /* what is known stays as it is */
+		return; /* what is shown stays as it is */
 	}
 	scan_queue->scanner = scanner;
 	scan_queue->times = (struct scan_times){0};
 	job->abandoned = true;
 	scan_queue->job = NULL;
-	scan_queue->ear.forget(scan_queue->ear.arg);
-	start(scan_queue);
+	scan_queue->listener.restarted(scan_queue->listener.arg);
+	start_next(scan_queue);
 }
 
-/* Better what is known than nothing. */
+/* What is shown now is better than no answer. */
 static void wake_everybody(struct scan_queue *scan_queue)
 {
 	scan_queue->complete = false;
 	waiters_wake(&scan_queue->job->waiters);
-	for (struct wanted *wanted = scan_queue->queue; wanted; wanted = wanted->next)
-		waiters_wake(&wanted->waiters);
+	for (struct scan_request *request = scan_queue->requests; request; request = request->next)
+		waiters_wake(&request->waiters);
 }
 
 uint64_t scan_queue_expire(struct scan_queue *scan_queue, uint64_t now)
 {
-	struct job *job = scan_queue->job;
+	struct scan_job *job = scan_queue->job;
 	enum progress_state state;
 	uint64_t next;
 
-	if (job && job->told)
-		hear(scan_queue);
+	if (job && job->done)
+		pass_reports_on(scan_queue);
 	job = scan_queue->job;
 	if (!job)
 		return UINT64_MAX;
-	if (job->told)
+	if (job->done)
 		return now;
 	if (now < progress_due(&job->progress))
 		return progress_due(&job->progress);
 	state = progress_check(&job->progress, scanner_current_process(job->scanner), now);
 	next = progress_due(&job->progress);
-	if (state != PROGRESS_NORMAL || now - job->progress.since >= LOOK_MAX)
+	if (state != PROGRESS_NORMAL || now - job->progress.since >= SCAN_MAX)
 		wake_everybody(scan_queue);
 	if (state == PROGRESS_STUCK)
-		abandon(scan_queue);
+		abandon_stuck(scan_queue);
 	return next;
 }
 
 struct scan_queue *scan_queue_new(struct pool *pool, unsigned first_lane, pid_t keeper,
-				  const struct scan_listener *ear)
+				  const struct scan_listener *listener)
 {
 	struct scan_queue *scan_queue = calloc(1, sizeof(*scan_queue));
 
@@ -338,10 +345,10 @@ struct scan_queue *scan_queue_new(struct pool *pool, unsigned first_lane, pid_t 
 		return NULL;
 	scan_queue->pool = pool;
 	scan_queue->first_lane = first_lane;
-	scan_queue->ear = *ear;
-	scan_queue->skip.own[0] = keeper;
-	scan_queue->skip.own[1] = getpid();
-	scan_queue->scanner = scanner_new(&scan_queue->skip);
+	scan_queue->listener = *listener;
+	scan_queue->exclusions.own[0] = keeper;
+	scan_queue->exclusions.own[1] = getpid();
+	scan_queue->scanner = scanner_new(&scan_queue->exclusions);
 	if (!scan_queue->scanner) {
 		free(scan_queue);
 		return NULL;
@@ -351,23 +358,23 @@ struct scan_queue *scan_queue_new(struct pool *pool, unsigned first_lane, pid_t 
 
 void scan_queue_free(struct scan_queue *scan_queue)
 {
-	struct wanted *wanted;
-	struct passed_table *given;
+	struct scan_request *request;
+	struct passed_table *passed; /* for the next scan */
 
 	if (!scan_queue)
 		return;
-	if (scan_queue->job && scan_queue->job->told) {
+	if (scan_queue->job && scan_queue->job->done) {
 		while (scan_queue->job->scan.report)
-			drop_news(scan_queue->job);
+			drop_report(scan_queue->job);
 		free(scan_queue->job);
 	}
-	while ((wanted = scan_queue->queue)) {
-		scan_queue->queue = wanted->next;
-		free(wanted);
+	while ((request = scan_queue->requests)) {
+		scan_queue->requests = request->next;
+		free(request);
 	}
-	while ((given = scan_queue->given)) {
-		scan_queue->given = given->next;
-		drop_given(given);
+	while ((passed = scan_queue->passed)) {
+		scan_queue->passed = passed->next;
+		drop_passed(passed);
 	}
 	scanner_free(scan_queue->scanner);
 	free(scan_queue);

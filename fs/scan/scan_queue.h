@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * scan_queue.h - has the scanner look at other processes, one look after the other
+ * scan_queue.h - has the scanner scan processes, one scan after the other
  *
- * Owns the scanner, which a thread of the pool uses, and the queue of looks that wait for it. What
- * it tells goes to the one whose `heard` it is. Used by the request loop alone.
+ * Owns the scanner, which a thread of the pool uses, and the queue of requests that wait for it.
+ * The reports go to a listener. Used by the request loop alone.
  *
- * A process can make whoever looks at it wait, by a trick with old kernels for good. Nobody waits
- * longer than a few seconds for a look; a scanner that is stuck is left behind with its thread, and
+ * A process can make the thread that scans it wait, with old kernels for ever. No waiter waits
+ * longer than a few seconds for a scan; a scanner that is stuck is left behind with its thread, and
  * another one begins anew, without that process.
  */
-#ifndef PMEM2FS_SCAN_QUEUE_H
-#define PMEM2FS_SCAN_QUEUE_H
+#ifndef PMEM2FS_SCAN_SCAN_QUEUE_H
+#define PMEM2FS_SCAN_SCAN_QUEUE_H
 
 #include "base/pool.h"
 #include "base/waiter.h"
@@ -21,14 +21,14 @@
 
 struct scan_listener {
 	/*
-	 * Something has changed; the news stay the caller's. `*room` is how many sightings may be
-	 * taken in now, and is used up. False: called again for the rest.
+	 * Something has changed; the report stays the caller's. `*room` is how many events may be
+	 * taken in now, and is counted down. False: it is called again for the rest.
 	 */
-	bool (*hear)(void *arg, struct scan_report *report, size_t *room);
-	/* A look at that process alone has ended. */
-	void (*looked)(void *arg, pid_t pid, uint64_t begun, uint64_t cost);
-	/* Another scanner begins: all that was heard is not true any more. */
-	void (*forget)(void *arg);
+	bool (*report)(void *arg, struct scan_report *report, size_t *room);
+	/* A scan of that process alone has ended. */
+	void (*scanned_one)(void *arg, pid_t pid, uint64_t begun, uint64_t cost);
+	/* Another scanner begins: what was reported no longer holds. */
+	void (*restarted)(void *arg);
 	void *arg;
 };
 
@@ -39,46 +39,46 @@ struct scan_queue;
  * this process are not scanned. NULL when memory runs out.
  */
 struct scan_queue *scan_queue_new(struct pool *pool, unsigned first_lane, pid_t keeper,
-				  const struct scan_listener *ear);
+				  const struct scan_listener *listener);
 void scan_queue_free(struct scan_queue *scan_queue);
 
 /*
- * Has a look made that begins after this call. `waiter` (may be NULL) is woken when it is done, or
+ * Has a scan made that begins after this call. `waiter` (may be NULL) is woken when it is done, or
  * takes too long. Returns 0 or -ENOMEM.
  */
 int scan_queue_request(struct scan_queue *scan_queue, enum scan_kind kind, pid_t pid,
 		       struct waiter *waiter);
 
-/* For the next look: see process_table_pass_table. Both descriptors are used up. */
+/* For the next scan: see process_table_pass_table. Takes ownership of both descriptors. */
 void scan_queue_pass_table(struct scan_queue *scan_queue, pid_t pid, int pidfd, int table);
-/* Whether a table waits for the next look: of that process, or of any (0). */
+/* Whether a table waits for the next scan: of that process, or of any (0). */
 bool scan_queue_has_table(const struct scan_queue *scan_queue, pid_t pid);
 
-/* A look at all is under way. */
+/* A scan of all processes is under way. */
 bool scan_queue_scans_all(const struct scan_queue *scan_queue);
 
 /*
- * When the last look of a kind was begun, and how long it took, in nanoseconds; 0: never. A look at
- * all is one at what is known, too, but costs more.
+ * When the last scan of a kind was begun, and how long it took, in nanoseconds; 0: never. A scan of
+ * all processes is one of the known ones, too, but its cost is not theirs.
  */
 struct scan_times {
-	uint64_t searched;
+	uint64_t all;
 	uint64_t known, known_cost;
 };
 struct scan_times scan_queue_times(const struct scan_queue *scan_queue);
 
 /*
- * Has a scanner begin that knows of nothing, so that all is told again. False: a look is under way,
- * or memory runs out.
+ * Replaces the scanner by one that knows nothing, so that all is reported again. False: a scan is
+ * under way, or memory runs out.
  */
 bool scan_queue_restart(struct scan_queue *scan_queue);
 
-/* Whether the last look at all saw everything. */
+/* Whether the last scan of all processes left nothing out. */
 bool scan_queue_complete(const struct scan_queue *scan_queue);
 
 /*
- * To be called in each round of the loop: takes in more of what a look has told, and sees to those
- * that take too long. Returns when something is due next, UINT64_MAX for never.
+ * To be called in each round of the loop: passes on more of the reports of a scan, and sees to
+ * scans that take too long. Returns when something is due next, UINT64_MAX for never.
  */
 uint64_t scan_queue_expire(struct scan_queue *scan_queue, uint64_t now);
 
