@@ -10,8 +10,8 @@
  * is no longer current and the kernel has forgotten it (nodes.h), so that who has it open can go on
  * reading.
  */
-#ifndef PMEM2FS_CATALOG_H
-#define PMEM2FS_CATALOG_H
+#ifndef PMEM2FS_CATALOG_CATALOG_H
+#define PMEM2FS_CATALOG_CATALOG_H
 
 #include "catalog/mapping.h"
 #include "catalog/version.h"

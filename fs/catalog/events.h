@@ -4,8 +4,8 @@
  *
  * A subscriber that reads too slowly loses events and is told how many.
  */
-#ifndef PMEM2FS_EVENTS_H
-#define PMEM2FS_EVENTS_H
+#ifndef PMEM2FS_CATALOG_EVENTS_H
+#define PMEM2FS_CATALOG_EVENTS_H
 
 #include "catalog/catalog.h"
 #include <stdbool.h>

@@ -4,8 +4,8 @@
  *
  * A node lives while it is of use here (`held`) or the kernel still counts look-ups of it.
  */
-#ifndef PMEM2FS_NODES_H
-#define PMEM2FS_NODES_H
+#ifndef PMEM2FS_CATALOG_NODES_H
+#define PMEM2FS_CATALOG_NODES_H
 
 #include <stdbool.h>
 #include <stdint.h>

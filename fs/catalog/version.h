@@ -4,8 +4,8 @@
  *
  * Never changes once made.
  */
-#ifndef PMEM2FS_VERSION_H
-#define PMEM2FS_VERSION_H
+#ifndef PMEM2FS_CATALOG_VERSION_H
+#define PMEM2FS_CATALOG_VERSION_H
 
 #include "base/extents.h"
 #include "catalog/nodes.h"

@@ -6,8 +6,8 @@
  * system says enough. Touches files of file systems only that answer out of their own memory; FUSE,
  * network and unknown ones never. Not seen therefore is DAX without a block device (virtiofs).
  */
-#ifndef PMEM2FS_DAX_H
-#define PMEM2FS_DAX_H
+#ifndef PMEM2FS_HOST_DAX_H
+#define PMEM2FS_HOST_DAX_H
 
 #include "host/maps.h"
 #include <stdbool.h>

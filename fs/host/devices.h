@@ -4,8 +4,8 @@
  *
  * Used by one thread at a time.
  */
-#ifndef PMEM2FS_DEVICES_H
-#define PMEM2FS_DEVICES_H
+#ifndef PMEM2FS_HOST_DEVICES_H
+#define PMEM2FS_HOST_DEVICES_H
 
 #include "host/facts.h"
 #include <stdbool.h>

@@ -5,8 +5,8 @@
  * Owners and devices are shared by many versions of documents, never change once made, and go
  * with their last reference; references may be taken and dropped in any thread.
  */
-#ifndef PMEM2FS_FACTS_H
-#define PMEM2FS_FACTS_H
+#ifndef PMEM2FS_HOST_FACTS_H
+#define PMEM2FS_HOST_FACTS_H
 
 #include "base/extents.h"
 #include "libpmem2fs.h"

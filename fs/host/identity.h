@@ -5,8 +5,8 @@
  * Taken once, while the caller waits for the answer to its CREATE, and put on by a thread for the
  * moment of an open. What a caller could not open itself it cannot open through us.
  */
-#ifndef PMEM2FS_IDENTITY_H
-#define PMEM2FS_IDENTITY_H
+#ifndef PMEM2FS_HOST_IDENTITY_H
+#define PMEM2FS_HOST_IDENTITY_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -5,8 +5,8 @@
  * The kernel writes the whole list each time it is asked, so one reading is to serve many
  * questions.
  */
-#ifndef PMEM2FS_MAPS_H
-#define PMEM2FS_MAPS_H
+#ifndef PMEM2FS_HOST_MAPS_H
+#define PMEM2FS_HOST_MAPS_H
 
 #include "base/extents.h"
 #include "libpmem2fs.h"

@@ -4,8 +4,8 @@
  *
  * To be called in a thread of a pool: a foreign path or descriptor may hang whoever touches it.
  */
-#ifndef PMEM2FS_OPENER_H
-#define PMEM2FS_OPENER_H
+#ifndef PMEM2FS_HOST_OPENER_H
+#define PMEM2FS_HOST_OPENER_H
 
 #include "host/identity.h"
 #include <stdbool.h>

@@ -2,8 +2,8 @@
 /*
  * proc.h - what /proc says of a process
  */
-#ifndef PMEM2FS_PROC_H
-#define PMEM2FS_PROC_H
+#ifndef PMEM2FS_HOST_PROC_H
+#define PMEM2FS_HOST_PROC_H
 
 #include "host/facts.h"
 #include <stdbool.h>

@@ -5,8 +5,8 @@
  * Whoever offers a descriptor, or has a file mapped, may have put anything behind it: a file system
  * that never answers, a FIFO, a file whose position he holds locked.
  */
-#ifndef PMEM2FS_TABLES_H
-#define PMEM2FS_TABLES_H
+#ifndef PMEM2FS_HOST_TABLES_H
+#define PMEM2FS_HOST_TABLES_H
 
 #include "host/maps.h"
 #include "libpmem2fs.h"
