@@ -14,12 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct user {
-	struct user *next;
-	uid_t uid;
-	unsigned count, gaps;
-};
-
 struct catalog {
 	struct nodes *nodes;
 	void *by_name;
@@ -28,8 +22,7 @@ struct catalog {
 	size_t used, room;
 	uint64_t last_number;
 	struct timespec changed;
-	struct catalog_totals totals;
-	struct user *users; /* those with a mapping */
+	struct totals totals;
 	/* The document that was rendered last, since sizes and contents are asked for in turn. */
 	char *document;
 	size_t document_length;
@@ -148,41 +141,7 @@ struct mapping *catalog_find_number(const struct catalog *catalog, uint64_t numb
 
 unsigned catalog_count_of(const struct catalog *catalog, uid_t uid)
 {
-	for (const struct user *user = catalog->users; user; user = user->next)
-		if (user->uid == uid)
-			return user->count + user->gaps;
-	return 0;
-}
-
-static int count_user(struct catalog *catalog, uid_t uid)
-{
-	struct user *user = catalog->users;
-
-	while (user && user->uid != uid)
-		user = user->next;
-	if (!user) {
-		user = calloc(1, sizeof(*user));
-		if (!user)
-			return -ENOMEM;
-		user->uid = uid;
-		user->next = catalog->users;
-		catalog->users = user;
-	}
-	user->count++;
-	return 0;
-}
-
-static void discount_user(struct catalog *catalog, uid_t uid)
-{
-	struct user **at = &catalog->users, *user;
-
-	while ((*at)->uid != uid)
-		at = &(*at)->next;
-	user = *at;
-	if (--user->count)
-		return;
-	*at = user->next;
-	free(user);
+	return totals_of_user(&catalog->totals, uid);
 }
 
 /* A mapping that only has a name yet: with `scan_state`, of another process. */
@@ -207,12 +166,12 @@ static int take_name(struct catalog *catalog, const char *name, uid_t uid,
 	error = -EEXIST;
 	if (*found != mapping)
 		goto free_mapping;
-	error = scan_state ? 0 : count_user(catalog, uid);
+	error = scan_state ? 0 : totals_add_name(&catalog->totals, uid);
 	if (error) {
 		tdelete(mapping, &catalog->by_name, compare_names);
 		goto free_mapping;
 	}
-	catalog->totals.reserved++;
+	catalog->totals.all.reserved++;
 	*mapping_ptr = mapping;
 	return 0;
 free_mapping:
@@ -246,7 +205,7 @@ static void order_remove(struct catalog *catalog, const struct mapping *mapping)
 
 	catalog->order[place_after(catalog, mapping->number) - 1] = NULL;
 	if (catalog->used < 64 ||
-	    catalog->totals.entries + catalog->totals.foreign > catalog->used / 2)
+	    catalog->totals.all.entries + catalog->totals.all.foreign > catalog->used / 2)
 		return;
 	for (size_t i = 0; i < catalog->used; i++) {
 		if (!catalog->order[i])
@@ -257,33 +216,10 @@ static void order_remove(struct catalog *catalog, const struct mapping *mapping)
 	catalog->used = kept;
 }
 
-/* The totals after a version came (sign 1) or went (-1). */
-static void add_up(struct catalog *catalog, const struct mapping *mapping,
-		   const struct version *version, int sign)
+/* For totals.h: whose quota a mapping counts for. */
+static const uid_t *user_of(const struct mapping *mapping)
 {
-	uint64_t bytes = version_mapped(version);
-	size_t gaps = version->extents && version->extents->count ? version->extents->count - 1 : 0;
-	struct user *user = catalog->users;
-	struct pmem2fs_record record;
-
-	if (sign < 0) {
-		bytes = -bytes;
-		gaps = -gaps;
-	}
-	version_record(version, &record);
-	catalog->totals.bytes += bytes;
-	if (record.source_type == PMEM2FS_SOURCE_FSDAX ||
-	    record.source_type == PMEM2FS_SOURCE_DEVDAX)
-		catalog->totals.pmem_bytes += bytes;
-	if (mapping->scan_state.process) {
-		catalog->totals.foreign += (uint64_t)sign;
-		return;
-	}
-	while (user->uid != mapping->uid)
-		user = user->next;
-	user->gaps += (unsigned)gaps;
-	catalog->totals.gaps += gaps;
-	catalog->totals.entries += (uint64_t)sign;
+	return mapping->scan_state.process ? NULL : &mapping->uid;
 }
 
 /* Shows a mapping that has a name only. The facts are used up. -ENOMEM. */
@@ -302,9 +238,9 @@ static int show(struct catalog *catalog, struct mapping *mapping, enum origin or
 	mapping->version = version;
 	free(mapping->reserved);
 	mapping->reserved = NULL;
-	catalog->totals.reserved--;
+	catalog->totals.all.reserved--;
 	names_changed(catalog);
-	add_up(catalog, mapping, version, 1);
+	totals_add_version(&catalog->totals, version, user_of(mapping));
 	return 0;
 }
 
@@ -360,8 +296,8 @@ int catalog_rename(struct catalog *catalog, struct mapping *mapping, struct mapp
 	mapping->version = version;
 	names_changed(catalog);
 	let_go(catalog, old);
-	catalog->totals.reserved--;
-	discount_user(catalog, reserved->uid);
+	catalog->totals.all.reserved--;
+	totals_remove_name(&catalog->totals, reserved->uid);
 	free(reserved->reserved);
 	free(reserved);
 	return 0;
@@ -371,15 +307,15 @@ void catalog_remove(struct catalog *catalog, struct mapping *mapping)
 {
 	tdelete(mapping, &catalog->by_name, compare_names);
 	if (mapping->version) {
-		add_up(catalog, mapping, mapping->version, -1);
+		totals_remove_version(&catalog->totals, mapping->version, user_of(mapping));
 		order_remove(catalog, mapping);
 		names_changed(catalog);
 		let_go(catalog, mapping->version);
 	} else {
-		catalog->totals.reserved--;
+		catalog->totals.all.reserved--;
 	}
 	if (!mapping->scan_state.process)
-		discount_user(catalog, mapping->uid);
+		totals_remove_name(&catalog->totals, mapping->uid);
 	free(mapping->left);
 	free(mapping->reserved);
 	free(mapping);
@@ -398,8 +334,8 @@ static int set_facts(struct catalog *catalog, struct mapping *mapping, const voi
 	version = version_new(old->text, mapping->number, (enum origin)old->origin, record, facts);
 	if (!version)
 		return -ENOMEM;
-	add_up(catalog, mapping, old, -1);
-	add_up(catalog, mapping, version, 1);
+	totals_remove_version(&catalog->totals, old, user_of(mapping));
+	totals_add_version(&catalog->totals, version, user_of(mapping));
 	/* The tree compares through the version, and the name in it is the same. */
 	mapping->version = version;
 	let_go(catalog, old);
@@ -528,5 +464,5 @@ size_t version_document_size(struct catalog *catalog, struct version *version)
 
 struct catalog_totals catalog_totals(const struct catalog *catalog)
 {
-	return catalog->totals;
+	return catalog->totals.all;
 }

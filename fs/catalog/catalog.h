@@ -14,6 +14,7 @@
 #define PMEM2FS_CATALOG_CATALOG_H
 
 #include "catalog/mapping.h"
+#include "catalog/totals.h"
 #include "catalog/version.h"
 #include "libpmem2fs.h"
 #include <stdbool.h>
@@ -117,12 +118,6 @@ size_t version_document_size(struct catalog *catalog, struct version *version);
  */
 unsigned catalog_count_of(const struct catalog *catalog, uid_t uid);
 
-struct catalog_totals {
-	uint64_t entries, reserved; /* of the keeper */
-	uint64_t gaps;              /* within what is mapped of them */
-	uint64_t foreign;           /* of other processes */
-	uint64_t bytes, pmem_bytes; /* mapped by any of them; of that, of DAX sources */
-};
 struct catalog_totals catalog_totals(const struct catalog *catalog);
 
 #endif
