@@ -97,7 +97,7 @@ static int move_up(int fd)
 	return moved;
 }
 
-/* Mount, socket pair, worker, threads: all that lives as long as one worker. */
+/* Mount, socket pair, threads, worker: all that lives as long as one worker. */
 static int begin_life(struct keeper *keeper)
 {
 	const struct keeper_settings *settings = keeper->settings;
@@ -110,19 +110,22 @@ static int begin_life(struct keeper *keeper)
 		error = -errno;
 		goto unmount;
 	}
+	/*
+	 * Before the worker starts: a thread that was left behind by an earlier one removes what it
+	 * maps from here on, because the new worker may have read the table before.
+	 */
+	error = commands_start(keeper->commands, pair[0]);
+	if (error) {
+		close(pair[1]);
+		goto unmount;
+	}
 	pair[1] = move_up(pair[1]);
 	error = pair[1] < 0 ? pair[1] : start_worker(keeper, pair[1]);
 	if (pair[1] >= 0)
 		close(pair[1]);
-	if (error) {
-		close(pair[0]);
-		goto unmount;
-	}
-	error = commands_start(keeper->commands, pair[0]);
 	if (!error)
 		return 0;
-	kill(keeper->worker, SIGKILL);
-	waitpid(keeper->worker, NULL, 0);
+	commands_stop(keeper->commands);
 unmount:
 	log_error("cannot start the worker: %s", strerror(-error));
 	mount_end(keeper->mount);
