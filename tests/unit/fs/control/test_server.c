@@ -329,7 +329,7 @@ static void making_takes_the_right_to_write_the_root(void **state)
 	}
 }
 
-/* Whoever hangs up while its mapping is made gets none. */
+/* A peer that hangs up while its mapping is being made gets none. */
 static void hang_up_while_a_map_is_under_way(void **state)
 {
 	struct place *place = *state;

@@ -59,7 +59,7 @@ static void a_library_is_handed_over(void **state)
 	close(file);
 }
 
-static void whoever_has_asked_a_question_is_no_library(void **state)
+static void a_peer_that_has_asked_a_question_is_no_library(void **state)
 {
 	struct place *place = *state;
 	int fd = reach(place, 0);
@@ -115,7 +115,7 @@ static void scan_queue(void **state)
 
 	for (int i = 0; i < 4; i++) {
 		place->process_table.complete = i % 2;
-		place->process_table.result = i / 2; /* a look that is not needed */
+		place->process_table.result = i / 2; /* 1: a scan is not needed */
 		put(fd, "{\"look\":1}");
 		rig_poll(place->rig);
 		assert_int_equal(place->process_table.scan_queue, i + 1);
@@ -137,7 +137,7 @@ static void scan_queue(void **state)
 	rig_poll(place->rig);
 	close(other);
 	rig_poll(place->rig);
-	holders_fake_wake(&place->process_table); /* nobody is there any more */
+	holders_fake_wake(&place->process_table); /* its connection has gone */
 	rig_poll(place->rig);
 	close(fd);
 }
@@ -192,8 +192,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_library_is_handed_over, begin, end),
-		cmocka_unit_test_setup_teardown(whoever_has_asked_a_question_is_no_library, begin,
-						end),
+		cmocka_unit_test_setup_teardown(a_peer_that_has_asked_a_question_is_no_library,
+						begin, end),
 		cmocka_unit_test_setup_teardown(libraries_and_questions_do_not_crowd_each_other_out,
 						begin, end),
 		cmocka_unit_test_setup_teardown(scan_queue, begin, end),

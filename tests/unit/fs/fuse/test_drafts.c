@@ -185,7 +185,7 @@ static void their_number_is_limited(void **state)
 	assert_int_equal(count, DRAFTS_MAX - DRAFTS_PER_USER - 1);
 }
 
-/* One that is being carried out, or has ended, does not count. */
+/* A draft that is being carried out, or has ended, does not count. */
 static void ended_ones_do_not_count(void **state)
 {
 	struct draft *all[2 * DRAFTS_PER_USER];

@@ -139,7 +139,7 @@ static void undoes_escapes_and_sees_the_top(void **state)
 	}
 }
 
-/* Of another process its own mounts are told. */
+/* The mounts of another process are those of its own mount namespace. */
 static void other_namespaces_are_others(void **state)
 {
 	int go[2], come[2];

@@ -366,7 +366,7 @@ static void cuts_messages(void **state)
 	}
 }
 
-/* One that fits to the last byte is left whole. */
+/* A message that fits to the last byte is left whole. */
 static void keeps_messages_that_fit(void **state)
 {
 	static const char start[] = "\"source.path\" must be absolute: \"";
