@@ -2,9 +2,11 @@
 /*
  * badlist.c - a list of bad bytes, and the kernel's list of the bad sectors of a device
  *
- * The kernel writes "SECTOR COUNT" lines. It cuts long ranges into pieces of 512 sectors, which
- * Linux 6.1 lists in descending order. sysfs shows no more than a page: a last line without its
- * newline may have lost digits and is left out. Owns nothing and calls nothing of the library.
+ * Owns nothing. Calls libc only.
+ *
+ * The kernel writes "SECTOR COUNT" lines. It divides long ranges into pieces of 512 sectors, which
+ * Linux 6.1 lists in descending order. sysfs shows at most a page: a last line without a newline
+ * may be incomplete and is ignored.
  */
 #include "device/badlist.h"
 
@@ -37,7 +39,10 @@ void badlist_free(struct badlist *list)
 	*list = (struct badlist){0};
 }
 
-/* No device has that many sectors: so what is made of two of them cannot overflow. */
+/*
+ * No device has that many sectors. The limit keeps sums of two sector numbers, in bytes, from
+ * overflowing.
+ */
 #define SECTOR_MAX (UINT64_MAX / SECTOR / 4)
 
 static int parse_bad_line(char *line, uint64_t begin, uint64_t end, struct badlist *list)

@@ -13,19 +13,19 @@ struct bad_range {
 	uint64_t begin, end;
 };
 
-/* Ascending. A list of only zeroes is an empty one; badlist_free gives back what it holds. */
+/* Ascending. A list of zeroes is empty; badlist_free frees the memory of a list. */
 struct badlist {
 	size_t count;
 	struct bad_range *ranges;
 };
 
 /*
- * Reads the list of the device file `path` as it is now: what of it lies in the bytes from `begin`
- * to `end`, relative to `begin`, ranges that touch as one. Errors: those of open and read, -ENOMEM.
+ * Reads the kernel's list in the device file `path`: the ranges between the bytes `begin` and
+ * `end`, relative to `begin`, with adjacent ranges joined. Errors: those of open and read, -ENOMEM.
  */
 int badlist_read(const char *path, uint64_t begin, uint64_t end, struct badlist *list);
 
-/* Adds a range at the end. Errors: -ENOMEM. */
+/* Appends a range. Errors: -ENOMEM. */
 int badlist_append(struct badlist *list, uint64_t begin, uint64_t end);
 
 void badlist_free(struct badlist *list);

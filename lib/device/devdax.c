@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * devdax.c - what sysfs says of a device-DAX node
+ * devdax.c - the attributes of a device-DAX node in sysfs
  *
- * Reads /sys/dev/char/MAJOR:MINOR and not libndctl or libdaxctl: this is on the path of every
- * mapping, must be safe in threads, and a node need not belong to an NVDIMM region (CXL, hmem).
+ * Owns nothing. Calls base/attribute, base/error and base/page.
+ *
+ * Reads /sys/dev/char/MAJOR:MINOR instead of calling libndctl or libdaxctl: every mapping comes
+ * here, threads need no lock for it, and a node may belong to no NVDIMM region (CXL, hmem).
  */
 #include "device/devdax.h"
 #include "base/attribute.h"
@@ -25,7 +27,7 @@ static void attribute_path(char path[ATTRIBUTE_PATH], dev_t rdev, const char *na
 	snprintf(path, ATTRIBUTE_PATH, "/sys/dev/char/%u:%u/%s", major(rdev), minor(rdev), name);
 }
 
-/* Whether the link `name` of the node's folder leads to something whose path ends like this. */
+/* Whether a link of the node's folder leads to a path that ends like this. */
 static bool link_ends_with(dev_t rdev, const char *name, const char *end)
 {
 	char path[ATTRIBUTE_PATH];

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * devdax.h - what sysfs says of a device-DAX node
- */
+/* devdax.h - the attributes of a device-DAX node in sysfs */
 #ifndef PMEM2FS_LIB_DEVICE_DEVDAX_H
 #define PMEM2FS_LIB_DEVICE_DEVDAX_H
 
@@ -12,12 +10,13 @@
 bool devdax_is(dev_t rdev);
 
 /*
- * -ENODEV unless its memory can be mapped. A node that is disabled or in use as system RAM opens as
- * ever while somebody has it mapped from before, and Linux (6.1) crashes when it is mapped then.
+ * Returns -ENODEV, with a message, unless the node's memory can be mapped. While another process
+ * still maps it, a node that is disabled or in use as system RAM can be opened, but mapping it
+ * crashes Linux (6.1).
  */
 int devdax_check(dev_t rdev);
 
-/* Read afresh at every call, for a device can be given another size while it exists. */
+/* Read at every call: a device can be resized while it exists. */
 int devdax_size(dev_t rdev, size_t *size);
 int devdax_alignment(dev_t rdev, size_t *alignment);
 

@@ -2,9 +2,10 @@
 /*
  * device.c - facts about the pmem or DAX device below a source
  *
- * Owns nothing: every call looks afresh, with a libndctl or libdaxctl context of its own because
- * contexts are not thread-safe, and leaves neither a descriptor nor a cache behind. locate.c says
- * which disk, node and region are meant; the libraries are asked about that region alone.
+ * Owns nothing. Calls locate.c, nvdimm.c, badlist.c, libndctl and libdaxctl. Every call creates its
+ * own libndctl or libdaxctl context, since contexts are not thread-safe and cache what they read.
+ * locate.c finds the disk, the node and the region; only this region is searched with the
+ * libraries.
  */
 #include "base/error.h"
 #include "device/badlist.h"
@@ -29,7 +30,7 @@ static bool same_text(const char *text, const char *other)
 	return text && !strcmp(text, other);
 }
 
-/* The kernel's -1, which is no node, and what the libraries make of an attribute that is absent. */
+/* Maps the kernel's -1 for no node, and the libraries' value for an absent attribute. */
 static int64_t node_or_none(int node)
 {
 	return node < 0 ? PMEM2FS_INAPPLICABLE : node;
@@ -109,7 +110,10 @@ static const char *mode_name(struct ndctl_namespace *ndns)
 	}
 }
 
-/* As ndctl: the layer that claims the namespace lends its uuid; only a labelled one has its own. */
+/*
+ * As in ndctl: the layer that claims the namespace provides the uuid; only a labelled namespace has
+ * a uuid of its own.
+ */
 static void get_uuid(struct ndctl_namespace *ndns, uuid_t uuid)
 {
 	struct ndctl_btt *btt = ndctl_namespace_get_btt(ndns);
@@ -151,7 +155,7 @@ static const char *persistence_domain(struct ndctl_region *region)
 	}
 }
 
-/* One DIMM that does not count makes the sum of the others meaningless. */
+/* If one DIMM has no count, the sum of the others means nothing. */
 static int64_t unsafe_shutdowns(struct ndctl_region *region)
 {
 	int64_t sum = PMEM2FS_UNKNOWN;
@@ -167,7 +171,7 @@ static int64_t unsafe_shutdowns(struct ndctl_region *region)
 	return sum;
 }
 
-/* A device on an NVDIMM region. */
+/* Describes a device on an NVDIMM region. */
 static int describe_nvdimm(dev_t dev, bool block, struct pmem2fs_device *device)
 {
 	struct ndctl_namespace *ndns;
@@ -200,7 +204,7 @@ unref_ctx:
 	return error;
 }
 
-/* A DAX node of other memory (CXL, hmem), which is not for libndctl. */
+/* Describes a DAX node of other memory (CXL, hmem), which libndctl does not know. */
 static int describe_dax(dev_t dev, struct pmem2fs_device *device)
 {
 	struct daxctl_region *region;
@@ -242,7 +246,10 @@ static int get_device(dev_t dev, bool block, struct pmem2fs_device *device)
 		error = describe_dax(dev, &found);
 	if (error)
 		return error;
-	/* Nothing holds the device still: what was read may be of two that shared the number. */
+	/*
+	 * Devices can be replaced at any time: the facts may be those of two devices with the same
+	 * number.
+	 */
 	error = pmem2fs_device_identity(dev, block, &sysfs_inode);
 	if (error)
 		return error;
@@ -273,7 +280,7 @@ int pmem2fs_device_badblock_count(const struct pmem2fs_device *device, size_t *c
 	if (!device->badblocks_path[0])
 		return error_set(PMEM2_E_NOSUPP, "no list of bad blocks applies to %s%s",
 				 device->blockdev, device->chardev);
-	/* A disk has a list of its own, a node a part of its region's. */
+	/* A disk has its own list; a node has a part of its region's list. */
 	if (device->chardev[0]) {
 		if (device->badblocks_start < 0)
 			return error_set(PMEM2_E_CANNOT_READ_BOUNDS,

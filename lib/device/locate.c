@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * locate.c - which pmem disk or DAX node a device number stands for
+ * locate.c - which pmem disk or DAX node a device number belongs to
  *
- * Follows sysfs from the number through partitions and device mappers to the device itself, its
- * NVDIMM region and its list of bad sectors. Owns nothing and keeps nothing; reads sysfs and calls
- * nothing else of the library, so it is cheap enough for every look at the bad blocks.
+ * Owns nothing. Calls base/attribute, base/error and devdax.c. Follows sysfs from the number
+ * through partitions and device mappers to the device itself, its NVDIMM region and its list of bad
+ * sectors. Reads sysfs only, so that it can be called before each use of the bad blocks.
  */
 #include "device/locate.h"
 #include "base/attribute.h"
@@ -25,7 +25,7 @@
 #define SECTOR       512
 #define REGIONS_PATH "/sys/bus/nd/devices"
 
-/* More device mappers on one another than anybody builds. */
+/* More layers of device mappers than anybody builds. */
 #define STACK_MAX 16
 
 static int join_path(char path[PATH_MAX], const char *dir, const char *name)
@@ -47,7 +47,7 @@ static int read_number(const char *dir, const char *name, uint64_t *number)
 	return error ? error : attribute_read_number(path, 0, number);
 }
 
-/* Whether the last name of what the link `name` in `dir` points to matches `pattern`. */
+/* Whether the last name in the target of the link `name` in `dir` matches `pattern`. */
 static bool link_matches(const char *dir, const char *name, const char *pattern)
 {
 	char path[PATH_MAX], target[PATH_MAX];
@@ -70,7 +70,10 @@ static int copy_last(char name[32], const char *path)
 	return snprintf(name, 32, "%s", strrchr(path, '/') + 1) < 32 ? 0 : -ENODEV;
 }
 
-/* Cuts `path` down to the NVDIMM region above it. CXL has regions as well, not on the nd bus. */
+/*
+ * Shortens `path` to the NVDIMM region above it. CXL has regions as well, which are not on the nd
+ * bus.
+ */
 static bool cut_to_region(char *path)
 {
 	char *slash;
@@ -83,7 +86,7 @@ static bool cut_to_region(char *path)
 	return false;
 }
 
-/* Moves `path` to the only device that it is stacked on. False: there is none, or several. */
+/* Replaces `path` by the only device below it. False: there is none, or more than one. */
 static bool step_down(char path[PATH_MAX])
 {
 	char slaves[PATH_MAX], slave[PATH_MAX];
@@ -130,7 +133,7 @@ static int locate_disk(char path[PATH_MAX], struct pmem2fs_device *device)
 		return error;
 	device->size = sectors * SECTOR;
 
-	/* A btt moves its sectors about, so that no list of the medium applies to its disk. */
+	/* A btt relocates sectors, so that no list of the medium applies to its disk. */
 	if (!link_matches(path, "device", "btt*")) {
 		snprintf(device->badblocks_path, sizeof(device->badblocks_path),
 			 "/sys/block/%s/badblocks", device->blockdev);
@@ -156,7 +159,7 @@ static int locate_node(char path[PATH_MAX], struct pmem2fs_device *device)
 	/* The file holds -1 where there is no node, which is not read as a number. */
 	if (!read_number(path, "numa_node", &numa_node))
 		device->numa_node = (int64_t)numa_node;
-	/* Where memory begins is told to CAP_SYS_ADMIN only: to others as an error or as 0. */
+	/* The kernel shows addresses to CAP_SYS_ADMIN only: to others as an error or as 0. */
 	if (read_number(path, "resource", &node_start))
 		node_start = 0;
 	if (!cut_to_region(path))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * nvdimm.c - libndctl, as this library uses it
+ * nvdimm.c - contexts and regions of libndctl
  *
- * Owns nothing. Calls libndctl and the error text.
+ * Owns nothing. Calls libndctl and base/error.
  */
 #include "device/nvdimm.h"
 #include "base/error.h"
@@ -10,7 +10,7 @@
 #include <daxctl/libdaxctl.h>
 #include <string.h>
 
-/* The libraries would write to the standard error output of a program that is not ours. */
+/* The program owns stderr, to which the libraries would write. */
 int nvdimm_open(struct ndctl_ctx **ctx)
 {
 	int error = ndctl_new(ctx);

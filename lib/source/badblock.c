@@ -2,9 +2,9 @@
 /*
  * badblock.c - the bad blocks of a source
  *
- * A context owns a finished list, made when it is: the kernel's list of the device is read,
- * translated to offsets in the source, and forgotten. May call locate.c, badlist.c and the error
- * text; no libndctl, because sysfs tells all of it. badblock_clear.c does the clearing.
+ * Owns struct pmem2_badblock_context, which contains a complete list, made when the context is.
+ * Calls device/locate, device/badlist and source.c. sysfs shows all that is needed, so libndctl is
+ * not called. badblock_clear.c clears bad blocks.
  */
 #include "source/badblock.h"
 #include "base/error.h"
@@ -18,10 +18,13 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
-/* How many extents are asked for at a time. */
+/* The number of extents per FIEMAP call. */
 #define EXTENTS 64
 
-/* These have no place on the device, or not a place that offsets in the file can be added to. */
+/*
+ * Extents without a place on the device, or where the offset in the extent is not that on the
+ * device.
+ */
 #define NOT_PLACED                                                                                 \
 	(FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC | FIEMAP_EXTENT_ENCODED |                  \
 	 FIEMAP_EXTENT_NOT_ALIGNED)
@@ -37,8 +40,8 @@ static uint64_t max(uint64_t a, uint64_t b)
 }
 
 /*
- * Adds the blocks of one extent, of what lies between the offsets `from` and `to` in the file, that
- * have a bad sector. Neighbours become one range, but not beyond the extent.
+ * Adds the blocks of one extent, between the offsets `from` and `to` of the file, that contain a
+ * bad sector. Adjacent blocks become one range, but not beyond the extent.
  */
 static int add_extent(const struct fiemap_extent *extent, const struct badlist *bad, uint64_t block,
 		      uint64_t from, uint64_t to, struct badlist *blocks)
@@ -69,7 +72,7 @@ static int add_extent(const struct fiemap_extent *extent, const struct badlist *
 	return 0;
 }
 
-/* Translates `bad`, offsets in the file system's device, to blocks of the file. */
+/* Translates `bad`, in offsets of the file system's device, to blocks of the file. */
 static int find_in_file(int fd, const struct stat *st, const struct badlist *bad,
 			struct badlist *blocks)
 {
@@ -79,7 +82,7 @@ static int find_in_file(int fd, const struct stat *st, const struct badlist *bad
 	uint64_t offset = 0;
 	int error = 0;
 
-	/* Zeroed for valgrind, which does not know that FIEMAP fills it. */
+	/* Zeroed for valgrind, which does not know what FIEMAP writes. */
 	map = calloc(1, sizeof(*map) + EXTENTS * sizeof(map->fm_extents[0]));
 	if (!map)
 		return -ENOMEM;
@@ -98,7 +101,10 @@ static int find_in_file(int fd, const struct stat *st, const struct badlist *bad
 		if (!map->fm_mapped_extents)
 			break;
 		for (uint32_t i = 0; i < map->fm_mapped_extents && !error; i++, extent++) {
-			/* `offset`: a file that changes meanwhile may show a part twice. */
+			/*
+			 * `offset` keeps a part from being listed twice when the file changes
+			 * meanwhile.
+			 */
 			if (!(extent->fe_flags & NOT_PLACED) && extent->fe_logical < size)
 				error = add_extent(extent, bad, block, offset, size, blocks);
 			offset = extent->fe_logical + extent->fe_length;
@@ -110,7 +116,7 @@ static int find_in_file(int fd, const struct stat *st, const struct badlist *bad
 	return error;
 }
 
-/* The extents of an XFS realtime file lie on a device that nothing tells here. */
+/* The extents of an XFS realtime file are on a device that cannot be found here. */
 static bool on_realtime_device(int fd)
 {
 	struct fsxattr attributes;

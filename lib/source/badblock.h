@@ -11,12 +11,12 @@
 struct pmem2_badblock_context {
 	struct badlist blocks;
 	size_t next;
-	struct pmem2_source source; /* a copy, for clearing: the program's may be gone by then */
+	struct pmem2_source source; /* a copy, for clearing: the program may have deleted its own */
 };
 
 /*
- * Lists the bad blocks that a source with a descriptor has now.
- * Errors: as pmem2_badblock_context_new.
+ * Lists the current bad blocks of a source that has a descriptor. Errors: as
+ * pmem2_badblock_context_new.
  */
 int badblock_list(const struct pmem2_source *src, struct badlist *blocks);
 

@@ -2,10 +2,12 @@
 /*
  * badblock_clear.c - replacing and repairing bad blocks
  *
- * A file gets new blocks for the bad ones from its file system; a device-DAX node has no others,
- * so that its firmware must repair them. Clearing destroys what is there, so nothing but what is
- * bad at this moment is ever touched, and whatever the ways to do it say, the kernel's list has the
- * last word on whether it was done. Owns nothing; calls badblock.c for the list, and libndctl.
+ * Owns nothing. Calls badblock.c for the list, device/locate, device/nvdimm and libndctl.
+ *
+ * The file system replaces the bad blocks of a file by other ones; a device-DAX node has no others,
+ * so that its firmware has to repair them. Clearing destroys the contents: nothing that is not bad
+ * at this moment is changed. Whether it succeeded is decided by the kernel's list, whatever the
+ * calls returned.
  */
 #include "base/error.h"
 #include "device/locate.h"
@@ -20,7 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How many bytes of a range are bad now. */
+/* Counts the bytes of a range that are bad now. */
 static int count_bad(const struct pmem2_source *src, const struct pmem2_badblock *bb, size_t *bytes)
 {
 	uint64_t from = bb->offset, to = from + bb->length, sum = 0;
@@ -52,17 +54,17 @@ static int allocate(int fd, int mode, const struct pmem2_badblock *bb)
 	return 0;
 }
 
-/* Failures show in the kernel's list. */
+/* Failures appear in the kernel's list. */
 static void write_zeroes(int fd, const struct pmem2_badblock *bb)
 {
 	static const char zeroes[4096];
 	uint64_t at = bb->offset, end = at + bb->length;
 	struct stat st;
 
-	/* Linux would not write where it is told to. */
+	/* With O_APPEND Linux ignores the offset of a write. */
 	if (fcntl(fd, F_GETFL) & O_APPEND || fstat(fd, &st))
 		return;
-	/* What was allocated behind the end of the file stays behind it. */
+	/* Blocks allocated behind the end of the file stay behind it. */
 	if (end > (uint64_t)st.st_size)
 		end = (uint64_t)st.st_size;
 	while (at < end) {
@@ -87,13 +89,16 @@ static int clear_file(const struct pmem2_source *src, const struct pmem2_badbloc
 		error = allocate(src->fd, 0, bb);
 	if (!error)
 		error = count_bad(src, bb, &bytes);
-	/* A full file system had no others to give. Writing makes the device repair, if it can. */
+	/*
+	 * A full file system allocated the same blocks again. Writing makes the device repair them,
+	 * if it can.
+	 */
 	if (!error && bytes)
 		write_zeroes(src->fd, bb);
 	return error;
 }
 
-/* Has the firmware repair memory, of which `address` is the physical one. */
+/* Makes the firmware repair memory at a physical address. */
 static int clear_memory(struct ndctl_bus *bus, uint64_t address, uint64_t length)
 {
 	struct ndctl_cmd *capability, *clear = NULL;
@@ -113,7 +118,7 @@ static int clear_memory(struct ndctl_bus *bus, uint64_t address, uint64_t length
 			  strerror(-error));
 		goto unref;
 	}
-	/* Without memory, or when the range is not made of what the firmware clears at a time. */
+	/* NULL: no memory, or the firmware cannot clear a range of this size and alignment. */
 	clear = ndctl_bus_cmd_new_clear_error(address, length, capability);
 	if (!clear) {
 		error = error_set(-EINVAL, "%s cannot clear %llu bytes", provider,
@@ -144,7 +149,7 @@ static int clear_node(const struct pmem2_source *src, const struct pmem2_badbloc
 	uint64_t start;
 	int error;
 
-	/* It was found, with its place in the region, when its list was read just now. */
+	/* Reading its list has just found the device, with its place in the region. */
 	error = device_locate(src->rdev, false, &device);
 	if (error)
 		return error_set(error, "cannot find the device: %s", strerror(-error));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * config.c - how something is to be mapped
+ * config.c - how a source is to be mapped
  *
- * Owns struct pmem2_config. Checks single values; what depends on the source is checked by map.c.
+ * Owns struct pmem2_config. Calls base/error. Checks each value by itself; map/map.c checks what
+ * depends on the source.
  */
 #include "source/config.h"
 #include "base/error.h"

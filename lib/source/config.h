@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * config.h - how something is to be mapped
- */
+/* config.h - how a source is to be mapped */
 #ifndef PMEM2FS_LIB_SOURCE_CONFIG_H
 #define PMEM2FS_LIB_SOURCE_CONFIG_H
 
@@ -13,7 +11,7 @@ struct pmem2_config {
 	size_t length; /* 0: to the end of the source */
 	bool has_granularity;
 	bool has_owner;
-	enum pmem2_granularity granularity; /* the coarsest that will do */
+	enum pmem2_granularity granularity; /* the coarsest that is accepted */
 	enum pmem2_sharing_type sharing;
 	unsigned protection; /* PMEM2_PROT_ */
 	uid_t uid;
@@ -24,7 +22,7 @@ struct pmem2_config {
 	char label[PMEM2FS_LABEL_MAX];
 };
 
-/* Says whether a label is allowed: 0, -EINVAL or -ENAMETOOLONG. */
+/* Whether a label is valid: 0, -EINVAL or -ENAMETOOLONG. */
 int config_check_label(const char *label, size_t length);
 
 #endif

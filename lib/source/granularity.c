@@ -2,8 +2,9 @@
 /*
  * granularity.c - how much has to be flushed for a store to be persistent
  *
- * Decides from MAP_SYNC, the environment, and what sysfs says of the platform's CPU caches. Never
- * changes the working directory: it belongs to the whole process.
+ * Owns nothing. Calls base/attribute. Decides by MAP_SYNC, the environment, and what sysfs reports
+ * of the platform's CPU caches. Never changes the working directory, which belongs to the whole
+ * process.
  */
 #include "source/granularity.h"
 #include "base/attribute.h"
@@ -23,7 +24,7 @@ static bool has_persistent_caches(int dir, const char *region)
 	return attribute_read_at(dir, path, text, sizeof(text)) > 0 && !strcmp(text, "cpu_cache\n");
 }
 
-/* eADR: there is a region and the caches of all of them survive a power failure. */
+/* eADR: there is a region, and the caches of all regions survive a power failure. */
 static bool cpu_caches_persistent(void)
 {
 	DIR *dir = opendir("/sys/bus/nd/devices");
@@ -33,7 +34,7 @@ static bool cpu_caches_persistent(void)
 
 	if (!dir)
 		return false;
-	/* readdir is safe here: no other thread has this DIR. */
+	/* readdir is safe here: no other thread uses this DIR. */
 	while (all && (entry = readdir(dir))) {
 		if (!strstr(entry->d_name, "region"))
 			continue;
@@ -57,7 +58,7 @@ static bool source_has_eadr(const struct pmem2_source *src)
 	return known;
 }
 
-/* PMEM2_FORCE_GRANULARITY; anything but its four words is as if it were not set. */
+/* PMEM2_FORCE_GRANULARITY. Any other value is ignored. */
 static bool forced_granularity(enum pmem2_granularity *granularity)
 {
 	static const struct {
@@ -85,7 +86,7 @@ enum pmem2_granularity granularity_of(const struct pmem2_source *src,
 {
 	enum pmem2_granularity granularity;
 
-	/* Nothing stored there ever becomes persistent, so nothing has to be flushed. */
+	/* Nothing stored there becomes persistent, so nothing has to be flushed. */
 	if (src->type == PMEM2FS_SOURCE_ANONYMOUS || sharing == PMEM2_PRIVATE)
 		return PMEM2_GRANULARITY_BYTE;
 	if (forced_granularity(&granularity))

@@ -7,7 +7,7 @@
 
 #include "source/source.h"
 
-/* What a mapping of `src` has; `map_sync` tells whether the kernel granted MAP_SYNC. */
+/* The granularity of a mapping of `src`; `map_sync`: the kernel has granted MAP_SYNC. */
 enum pmem2_granularity granularity_of(const struct pmem2_source *src,
 				      enum pmem2_sharing_type sharing, bool map_sync);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * source.c - what a mapping is made of: a file, a device-DAX node, anonymous memory
+ * source.c - what is mapped: a file, a device-DAX node, anonymous memory
  *
- * Owns struct pmem2_source. A source borrows its descriptor; whatever can change while it exists
- * (size, alignment of a device) is asked for at every call. Calls announce.c for each new one.
+ * Owns struct pmem2_source. A source borrows its descriptor. Values that may change during its life
+ * (the size, the alignment of a device) are read at every call. Calls device/devdax, and
+ * publish/announce for each new source.
  */
 #include "source/source.h"
 #include "base/error.h"
@@ -47,13 +48,13 @@ static bool is_fsdax(int fd)
 {
 	struct statx stx;
 
-	/* Any field will do: the attributes come with it. */
+	/* Any field suffices: the attributes are always reported. */
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stx))
 		return false;
 	return stx.stx_attributes & STATX_ATTR_DAX;
 }
 
-/* Of files on hugetlbfs only whole huge pages can be mapped and unmapped. */
+/* Files on hugetlbfs are mapped and unmapped in whole huge pages. */
 static size_t mapping_page_size(int fd, const struct stat *st)
 {
 	struct statfs fs;
@@ -163,7 +164,7 @@ int source_stat(const struct pmem2_source *src, struct stat *st)
 	if (fstat(src->fd, st))
 		return error_set(PMEM2_E_INVALID_FILE_HANDLE, "descriptor %d: %s", src->fd,
 				 strerror(errno));
-	/* The program closed the descriptor and got the number back for something else. */
+	/* The program has closed the descriptor and opened another file under its number. */
 	if (st->st_dev != src->dev || st->st_ino != src->inode)
 		return error_set(PMEM2_E_INVALID_FILE_HANDLE,
 				 "descriptor %d is not the file it was any more", src->fd);

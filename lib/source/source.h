@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * source.h - what a mapping is made of: a file, a device-DAX node, anonymous memory
+ * source.h - what is mapped: a file, a device-DAX node, anonymous memory
  *
  * A source borrows its descriptor and never duplicates or closes it.
  */
@@ -20,26 +20,23 @@ struct pmem2_source {
 	dev_t dev;        /* of the file system of the file or node */
 	dev_t rdev;       /* of the device-DAX node, else 0 */
 	ino_t inode;
-	size_t page; /* bytes; what a file is mapped in */
-	uid_t uid;   /* effective ones when it was made: asking for each mapping costs too much */
+	size_t page; /* bytes; the unit in which it is mapped */
+	uid_t uid;   /* effective ids at creation: reading them for each mapping costs too much */
 	gid_t gid;
-	/* Learnt by mapping; the same whichever thread learns it, so relaxed order is enough. */
+	/* Found out by mapping. Relaxed order suffices: every thread finds the same values. */
 	_Atomic bool sync_refused;                /* the kernel refused MAP_SYNC */
 	_Atomic signed char cpu_cache_persistent; /* -1 not looked up yet, else 0 or 1 (eADR) */
 };
 
-/*
- * For what is learnt by mapping, which never changes: writing it leaves the source as the caller,
- * who must not have it changed, sees it.
- */
+/* Access to the members found out by mapping: for the caller the source stays unchanged. */
 static inline struct pmem2_source *source_cache(const struct pmem2_source *src)
 {
 	return (struct pmem2_source *)src;
 }
 
 /*
- * What fstat says of a source that has a descriptor.
- * Errors: PMEM2_E_INVALID_FILE_HANDLE (it is closed, or is another file by now).
+ * fstat of a source that has a descriptor. Errors: PMEM2_E_INVALID_FILE_HANDLE (the descriptor is
+ * closed or refers to another file).
  */
 int source_stat(const struct pmem2_source *src, struct stat *st);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * source_device.c - what a program asks of the hardware below a source: id, shutdown count, node
+ * source_device.c - facts about the hardware below a source: id, shutdown count, NUMA node
  *
- * Owns nothing: every call looks afresh, in sysfs for the region that the source is on, and with a
- * libndctl context of its own for what that region says. A DAX node without a region (CXL, hmem)
- * never gets to libndctl, which does not know of it.
+ * Owns nothing. Calls source.c, device/locate, device/nvdimm and libndctl. Every call reads sysfs
+ * for the region of the source and creates its own libndctl context for facts about the region. A
+ * DAX node without a region (CXL, hmem) is not looked up in libndctl, which does not know it.
  */
 #include "base/error.h"
 #include "device/locate.h"
@@ -14,7 +14,9 @@
 #include <errno.h>
 #include <string.h>
 
-/* Finds the device of a source that has a descriptor. One on no pmem or DAX device has no region.
+/*
+ * Finds the device of a source that has a descriptor. If it is no pmem or DAX device, `region` is
+ * empty.
  */
 static int locate_device(const struct pmem2_source *src, struct pmem2fs_device *device)
 {
@@ -33,7 +35,7 @@ static int locate_device(const struct pmem2_source *src, struct pmem2fs_device *
 	return 0;
 }
 
-/* On success the context is the caller's to give back. */
+/* On success the caller owns the context. */
 static int open_region(const struct pmem2fs_device *device, struct ndctl_ctx **ctx,
 		       struct ndctl_region **region)
 {
@@ -48,7 +50,7 @@ static int open_region(const struct pmem2fs_device *device, struct ndctl_ctx **c
 	return error_set(-ENODEV, "%s is gone", device->region);
 }
 
-/* Opens the region of a source, or says why it has none. */
+/* Opens the region of a source, or sets the reason why it has none. */
 static int open_region_of(const struct pmem2_source *src, struct ndctl_ctx **ctx,
 			  struct ndctl_region **region)
 {
@@ -65,7 +67,7 @@ static int open_region_of(const struct pmem2_source *src, struct ndctl_ctx **ctx
 	return open_region(&device, ctx, region);
 }
 
-/* The bytes of all ids, without a terminator. */
+/* The length of all ids together, without a terminator. */
 static int id_length(struct ndctl_region *region, size_t *length)
 {
 	struct ndctl_dimm *dimm;
