@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * map.c - making mappings, and what they are
+ * map.c - making mappings, and their properties
  *
- * Owns nothing: checks a request, maps, and enters the mapping in the registry, which owns the
- * object from then on. Changes nothing of the process but its address space.
+ * Owns nothing. Checks a request, maps, and registers the mapping: from then on the registry owns
+ * the object. Calls source/, device/devdax, placement.c, reservation.c, registry/ and, for the
+ * table that the registry may have made, publish/announce. Changes nothing of the process but its
+ * address space.
  */
 #include "base/cancel.h"
 #include "base/error.h"
@@ -26,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What a configuration means for a source. */
+/* A configuration applied to a source. */
 struct plan {
 	size_t source_size;
 	size_t alignment;
@@ -51,7 +53,7 @@ static int check_range(const struct pmem2_config *cfg, const struct pmem2_source
 				 "offset %zu and length %zu are beyond the source's %zu bytes",
 				 offset, length, size);
 	if (src->type == PMEM2FS_SOURCE_ANONYMOUS) {
-		/* There is nothing that an offset could be into. */
+		/* Anonymous memory has no offsets: the configured one is ignored. */
 		plan->offset = 0;
 		plan->length = length ? length : size;
 		return 0;
@@ -124,8 +126,8 @@ static int map_error(int error, const struct plan *plan)
 }
 
 /*
- * What goes into a reservation is mapped elsewhere first: while the kernel finds out whether it can
- * grant MAP_SYNC, there would be a hole in the reservation.
+ * A mapping for a reservation is made elsewhere first. If it were made in place, there would be a
+ * hole in the reservation while the kernel decides whether it grants MAP_SYNC.
  */
 static int place_mapping(const struct pmem2_config *cfg, const struct placement_request *request,
 			 uintptr_t *address)
@@ -134,7 +136,7 @@ static int place_mapping(const struct pmem2_config *cfg, const struct placement_
 				: placement_map(request, address);
 }
 
-/* Maps, with MAP_SYNC if it can be had. */
+/* Maps, with MAP_SYNC if the kernel grants it. */
 static int map_area(const struct pmem2_config *cfg, const struct pmem2_source *src,
 		    const struct plan *plan, uintptr_t *address, bool *map_sync)
 {
@@ -197,7 +199,7 @@ static int check_granularity(const struct pmem2_config *cfg, const struct mappin
 			 granularity_name(mapping->granularity));
 }
 
-/* Maps somewhere and describes the mapping. */
+/* Maps at any address and describes the mapping. */
 static int make_mapping(const struct pmem2_config *cfg, const struct pmem2_source *src,
 			const struct plan *plan, struct mapping_info *mapping)
 {
@@ -246,7 +248,10 @@ static int map_in_reservation(struct pmem2_map **map_ptr, const struct pmem2_con
 	ret = reservation_move_in(address, mapping.address, length);
 	if (ret) {
 		munmap((void *)mapping.address, length);
-		/* Another thread has got a part of the place: it stays taken, for good. */
+		/*
+		 * -EEXIST: another thread has mapped a part of the place, which stays occupied for
+		 * ever.
+		 */
 		if (ret == -EEXIST)
 			return map_error(ret, plan);
 		ret = map_error(ret, plan);
@@ -261,7 +266,7 @@ static int map_in_reservation(struct pmem2_map **map_ptr, const struct pmem2_con
 	return 0;
 
 give_back:
-	/* What cannot be taken away keeps its place. */
+	/* If the mapping cannot be removed, its place stays occupied. */
 	if (reservation_give_back(address, address + length))
 		return ret;
 abandon:

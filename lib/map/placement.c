@@ -2,12 +2,12 @@
 /*
  * placement.c - where in the address space a mapping goes
  *
- * Owns the hints given to mmap. A hint is only a wish (never MAP_FIXED), so a wrong one costs
- * time and can never overwrite what another thread has mapped meanwhile. MAP_FIXED is used only
- * by mremap, onto a reservation that this thread made and has not given up yet.
+ * Owns the hints given to mmap. Calls base/page and the registry. mmap is never called with
+ * MAP_FIXED here: a wrong hint costs time, but cannot overwrite what another thread has mapped.
+ * mremap uses MREMAP_FIXED only onto a reservation that this thread has made and still owns.
  *
- * Between two mappings there is always a gap of a page or more, lest the kernel merge them: each
- * stays an area of its own, and unmapping one never has to split an area.
+ * A gap of at least a page is left between two mappings, so that the kernel does not merge them:
+ * each stays an area (VMA) of its own, and unmapping one never splits an area.
  */
 #include "map/placement.h"
 #include "base/page.h"
@@ -22,28 +22,28 @@
 #define GIB (1ull << 30)
 #define TIB (1ull << 40)
 
-/* How far down from where the kernel began to place our mappings the cursor moves. */
+/* How far the cursor moves down from the place that the kernel chose for the first mapping. */
 #define WINDOW (4 * TIB)
 
-/* Alignments of 2 MiB and more leave the low bits of an address free for a number of pages. */
+/* Alignments of at least 2 MiB leave the low bits of an address free for a number of pages. */
 #define SMALLEST_ALIGNMENT (2 * MIB)
 #define RECENT_PAGES       (SMALLEST_ALIGNMENT - 1)
 
-/* The area unmapped last: its address and, in the low bits, its pages. 0: none. */
+/* The mapping removed last: its address and, in the low bits, its number of pages. 0: none. */
 static _Atomic uint64_t recent;
 
 /*
- * The next hint lies below the cursor; 0: the kernel has to choose first. The three only guide
- * hints, so each may be of another moment.
+ * The next hint lies below the cursor; 0: the kernel chooses first. The three only guide hints, so
+ * that they need not be consistent with each other: relaxed order suffices.
  */
 static _Atomic uintptr_t cursor;
 static _Atomic uintptr_t window_top;
 static _Atomic unsigned misses;
 
 /*
- * Set once a mapping went elsewhere than where hints lead: from then on what lies around a hint
- * has to be looked at. (Two threads can still get neighbours at the same moment: that costs a line
- * in /proc/PID/maps and nothing else.)
+ * Set when the kernel did not follow a hint. From then on the registry is asked for neighbours of
+ * each place. (Two threads may still create neighbours at the same moment, which merely merges two
+ * lines of /proc/PID/maps.)
  */
 static _Atomic bool crowded;
 
@@ -85,7 +85,7 @@ void placement_released(uintptr_t address, size_t length)
 		atomic_store_explicit(&recent, address | pages, memory_order_relaxed);
 }
 
-/* Moves the cursor down over an aligned area and a gap; returns that area, or 0. */
+/* Moves the cursor down by an aligned place and a gap. Returns the place, or 0. */
 static uintptr_t take_cursor(size_t length, size_t alignment)
 {
 	uintptr_t old = atomic_load_explicit(&cursor, memory_order_relaxed);
@@ -103,7 +103,7 @@ static uintptr_t take_cursor(size_t length, size_t alignment)
 	return next;
 }
 
-/* Something else lies below the cursor: jump over it, farther each time. */
+/* Something else is mapped below the cursor: moves it further down, by a larger step each time. */
 static void skip_obstacle(size_t length, size_t alignment)
 {
 	unsigned n = atomic_fetch_add_explicit(&misses, 1, memory_order_relaxed);
@@ -118,9 +118,8 @@ static void skip_obstacle(size_t length, size_t alignment)
 }
 
 /*
- * Moves a mapping that the kernel put at `address` to an aligned one: reserves a piece in which
- * such an address must lie, and lets mremap replace that part of it, which is one step for all
- * other threads.
+ * Moves a mapping to an aligned address: reserves a range that contains such an address and lets
+ * mremap replace that part of it, atomically for all other threads.
  */
 static int relocate(const struct placement_request *request, size_t length, size_t alignment,
 		    uintptr_t *address)
@@ -145,9 +144,9 @@ static int relocate(const struct placement_request *request, size_t length, size
 	if (p == MAP_FAILED)
 		ret = -errno;
 	/*
-	 * The ends are still ours. After a failure the kernel may or may not have dropped what was
-	 * at `place`, and another thread may be there by now: it is left alone, at worst as a
-	 * piece of address space that is lost.
+	 * The ends of the range still belong to this thread. After a failure the kernel may or may
+	 * not have removed the middle, where another thread may have mapped by now: it is left
+	 * alone, at worst as lost address space.
 	 */
 	munmap((void *)start, place - start);
 	munmap((void *)(place + length), start + size - (place + length));
@@ -185,7 +184,7 @@ int placement_map(const struct placement_request *request, uintptr_t *address)
 		hint = take_cursor(length, alignment);
 	p = mmap((void *)hint, request->length, request->prot, request->flags, request->fd,
 		 request->offset);
-	/* Device DAX instead of a hint that is taken chooses an address that it then refuses. */
+	/* Where a hint is occupied, device DAX chooses an address that it then rejects. */
 	if (p == MAP_FAILED && errno == EINVAL && hint && request->alignment > page_size())
 		p = mmap(NULL, request->length, request->prot, request->flags, request->fd,
 			 request->offset);

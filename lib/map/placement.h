@@ -19,13 +19,13 @@ struct placement_request {
 	off_t offset;
 };
 
-/* Maps at an aligned address of its own choice. Returns 0 or a negated errno. */
+/* Maps at an aligned address that it chooses. Returns 0 or a negated errno. */
 int placement_map(const struct placement_request *request, uintptr_t *address);
 
-/* Maps where the kernel likes. Returns 0 or a negated errno. */
+/* Maps at an address that the kernel chooses. Returns 0 or a negated errno. */
 int placement_map_anywhere(const struct placement_request *request, uintptr_t *address);
 
-/* The area was unmapped: the next mapping that fits may go there. */
+/* A mapping was removed: the next one that fits may use its place. */
 void placement_released(uintptr_t address, size_t length);
 
 #endif

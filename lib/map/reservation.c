@@ -3,13 +3,13 @@
  * reservation.c - address space kept free for mappings
  *
  * Owns struct pmem2_vm_reservation. All of [address, address + size + slack) belongs to the
- * reservation from new to delete: each page of it is either inaccessible memory that costs nothing,
- * or a mapping that the registry knows. It is never a hole, in which the kernel would place what
- * another thread maps. Only memory that is known to be the reservation's is ever replaced.
+ * reservation from new to delete: each page is either inaccessible memory that costs nothing, or
+ * part of a registered mapping. There is never a hole, in which the kernel could place a mapping of
+ * another thread. Only memory that is known to belong to the reservation is ever replaced.
  *
- * The library's lock (library_lock) guards the bounds. It is held over the system calls that make
- * and remove address space, which are rare, so that a child of a fork gets bounds that are true;
- * and not over those that move mappings in and out. Calls registry.c.
+ * The library's lock (library_lock) guards the bounds. It is held during the system calls that
+ * reserve and free address space, which are rare, so that the child of a fork gets consistent
+ * bounds; not during those that move mappings in and out. Calls the registry.
  */
 #include "map/reservation.h"
 #include "base/error.h"
@@ -26,7 +26,7 @@
 #define MIB (1ull << 20)
 #define GIB (1ull << 30)
 
-/* Never counts as memory that is in use, is never read in, and merges with its like. */
+/* Not counted as used memory, never populated, and merged with adjacent memory of its kind. */
 #define RESERVED (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
 static int no_reservation(void)
@@ -34,7 +34,7 @@ static int no_reservation(void)
 	return error_set(-EINVAL, "no reservation given");
 }
 
-/* The system call `what` was refused: an error with its reason. */
+/* The error of the system call `what`, with its reason. */
 static int address_space_refused(const char *what, uintptr_t address, size_t length, int error)
 {
 	char reason[128];
@@ -44,7 +44,7 @@ static int address_space_refused(const char *what, uintptr_t address, size_t len
 			 "cannot %s %zu bytes at 0x%zx: %s", what, length, address, reason);
 }
 
-/* Reserves free address space. Errors: -EEXIST (not all of it is free), others of mmap. */
+/* Reserves free address space. Errors: -EEXIST (a part is occupied), others of mmap. */
 static int reserve_at(uintptr_t address, size_t length)
 {
 	void *p = mmap((void *)address, length, PROT_NONE, RESERVED | MAP_FIXED_NOREPLACE, -1, 0);
@@ -52,14 +52,14 @@ static int reserve_at(uintptr_t address, size_t length)
 	if (p == MAP_FAILED)
 		return -errno;
 	if (p != (void *)address) {
-		/* Before Linux 4.17 this was only a wish. */
+		/* Before Linux 4.17 the address was only a hint. */
 		munmap(p, length);
 		return -EEXIST;
 	}
 	return 0;
 }
 
-/* As reserve_at, with *slack more bytes behind if they are free; else *slack becomes 0. */
+/* As reserve_at, with *slack more bytes behind if they are free; otherwise *slack becomes 0. */
 static int reserve_with_slack(uintptr_t address, size_t length, size_t *slack)
 {
 	if (!reserve_at(address, length + *slack))
@@ -100,7 +100,7 @@ int reservation_occupy(struct pmem2_vm_reservation *reservation, size_t offset, 
 	return ret;
 }
 
-/* Whether nothing is mapped on some page. MS_ASYNC looks for that, and does nothing else. */
+/* Whether a page is not mapped. MS_ASYNC has no other effect than to report that. */
 static bool has_hole(uintptr_t address, size_t length)
 {
 	return msync((void *)address, length, MS_ASYNC) && errno == ENOMEM;
@@ -116,8 +116,8 @@ int reservation_move_in(uintptr_t place, uintptr_t address, size_t length)
 		return 0;
 	ret = -errno;
 	/*
-	 * The kernel may have dropped what was at `place` before it found out. What another thread
-	 * has got there meanwhile is its own from now on.
+	 * The kernel may have unmapped the place before it failed. What another thread has mapped
+	 * there since belongs to that thread.
 	 */
 	if (reserve_at(place, rounded) && has_hole(place, rounded))
 		return -EEXIST;
@@ -131,12 +131,14 @@ int reservation_give_back(uintptr_t begin, uintptr_t end)
 	if (mmap((void *)begin, end - begin, PROT_NONE, RESERVED | MAP_FIXED, -1, 0) != MAP_FAILED)
 		return 0;
 	ret = -errno;
-	/* Normally the mapping is still there. If the kernel got half way, the rest is done here.
+	/*
+	 * Normally the mapping still exists. If the kernel removed it before it failed, the place
+	 * is reserved here.
 	 */
 	return reserve_at(begin, end - begin) ? ret : 0;
 }
 
-/* What addresses and sizes are rounded to: the size of the largest page that could be of use. */
+/* The unit to which addresses and sizes are rounded: the largest page size that could be used. */
 static size_t granule_of(size_t size)
 {
 	return size >= 2 * GIB ? GIB : 2 * MIB;
@@ -303,9 +305,7 @@ int pmem2_vm_reservation_extend(struct pmem2_vm_reservation *rsv, size_t size)
 	return ret ? address_space_refused("reserve", end, missing, ret) : 0;
 }
 
-/*
- * With the lock held: whether [offset, offset + size) may be taken off, and the error if not.
- */
+/* With the lock held: checks whether [offset, offset + size) may be removed. */
 static int check_shrink(const struct pmem2_vm_reservation *rsv, size_t offset, size_t size)
 {
 	uintptr_t begin = rsv->address + offset;
@@ -327,7 +327,7 @@ static int check_shrink(const struct pmem2_vm_reservation *rsv, size_t offset, s
 	return 0;
 }
 
-/* With the lock held: takes off the end, up to a granule, of which the rest becomes slack. */
+/* With the lock held: removes the end in whole granules; the remainder becomes slack. */
 static int shrink_end(struct pmem2_vm_reservation *rsv, size_t size)
 {
 	size_t left = rsv->size - size;
@@ -404,7 +404,7 @@ int pmem2_vm_reservation_map_find(struct pmem2_vm_reservation *rsv, size_t reser
 	if (reserv_offset < rsv->size) {
 		from = rsv->address + reserv_offset;
 		behind = rsv->size - reserv_offset;
-		/* No bytes at an offset are in the mapping that has that offset. */
+		/* A length of 0 finds the mapping that contains the offset. */
 		if (!len)
 			len = 1;
 		lowest = address_order_lowest(rsv, from, from + (len < behind ? len : behind));

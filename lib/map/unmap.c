@@ -2,8 +2,9 @@
 /*
  * unmap.c - removing mappings, whole and in part
  *
- * Owns nothing. The registry says what is still mapped; only that is ever unmapped, for whatever
- * else is at a mapping's addresses by now belongs to somebody else.
+ * Owns nothing. Calls the registry, reservation.c, placement.c and publish/announce. Only what the
+ * registry reports as still mapped is unmapped: everything else at a mapping's addresses belongs to
+ * another owner.
  */
 #include "base/cancel.h"
 #include "base/error.h"
@@ -33,7 +34,7 @@ static int unmap_piece(const struct mapping_info *mapping, const struct interval
 	return error_set(ret, "cannot unmap %zu bytes at 0x%zx: %s", length, piece->begin, reason);
 }
 
-/* Unmaps what is left of a claimed mapping, piece by piece. */
+/* Unmaps what is left of a mapping, piece by piece. */
 static int unmap_all(const struct pmem2_map *map, const struct mapping_info *mapping,
 		     struct interval *piece)
 {
@@ -45,7 +46,7 @@ static int unmap_all(const struct pmem2_map *map, const struct mapping_info *map
 		if (ret)
 			return ret;
 		if (piece->end == end)
-			break; /* the last piece goes with the object */
+			break; /* the last piece is removed with the object */
 		registry_remove(map, piece);
 		if (!registry_next_piece(map, piece->end, end, piece))
 			break;
@@ -95,7 +96,7 @@ int pmem2_map_delete(struct pmem2_map **map_ptr)
 	return pmem2_unmap(map_ptr);
 }
 
-/* What a range of a mapping means in addresses: whole pages. */
+/* Converts a range of a mapping to addresses, in whole pages. */
 static int find_range(const struct mapping_info *mapping, size_t offset, size_t length,
 		      struct interval *range)
 {
@@ -116,7 +117,7 @@ static int find_range(const struct mapping_info *mapping, size_t offset, size_t 
 	return 0;
 }
 
-/* MS_ASYNC does nothing but look for gaps. */
+/* Checks that the whole range is mapped. MS_ASYNC has no other effect than to report gaps. */
 static int check_mapped(const struct pmem2_map *map, const struct interval *range)
 {
 	struct interval piece = {0};
