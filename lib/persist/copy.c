@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * copy.c - the functions that pmem2_get_memmove_fn, _memcpy_fn and _memset_fn give
+ * copy.c - the functions that pmem2_get_memmove_fn, _memcpy_fn and _memset_fn return
  *
- * Owns the choice of a kernel, made once.
+ * Owns the choice of a kernel, made once. Calls cpu.c, flush.c and the kernels.
  */
 #include "persist/copy_kernel.h"
 #include "persist/cpu.h"
@@ -17,8 +17,8 @@ struct copy_functions {
 static struct copy_functions functions[PMEM2_GRANULARITY_PAGE + 1];
 
 /*
- * Page granularity. The kernel sees stores that by-pass the caches only behind the fence that the
- * copy ends in.
+ * Page granularity. The copy always ends in a fence: only behind it does the kernel see stores that
+ * by-passed the caches.
  */
 static unsigned page_flags(unsigned flags, bool stream)
 {

@@ -2,9 +2,9 @@
 /*
  * copy_portable.c - memmove and memset for any processor
  *
- * Aligned words of the destination are stored as such, so that none is ever half new, and the
- * bytes before the first and behind the last one singly. The stores are atomic for the compiler,
- * which must not make a call of memcpy of them. Owns nothing.
+ * Owns nothing. Calls cache_line.h. Aligned words of the destination are stored as words, so that
+ * no word is ever half written; the bytes before the first and behind the last word are stored one
+ * by one. The stores are atomic for the compiler, which must not replace them by a call of memcpy.
  */
 #include "persist/copy_kernel.h"
 #include <string.h>

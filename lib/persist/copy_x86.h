@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * copy_x86.h - memmove and memset for x86-64, built once for each width of its vectors
+ * copy_x86.h - memmove and memset for x86-64, compiled once for each width of its vectors
  *
  * The including file defines VECTOR, LOAD, STORE and FILL, and for stores that by-pass the caches
  * WIDE, WIDE_LOAD, WIDE_FILL and STREAM.
  *
- * Every piece of at most SMALL bytes is loaded completely before any of it is stored. Larger
- * ones go in blocks of that kind, from the end that keeps the source intact, so that source and
- * destination may overlap anyhow.
+ * At most SMALL bytes are loaded completely before any of them is stored. Larger copies proceed in
+ * such blocks, from the end that keeps the source intact, so that source and destination may
+ * overlap in any way.
  *
  * Whole cache lines are stored at their alignment, less than a line as words and vectors that
- * overlap. Where the destination and the size are multiples of 8, so is where each store begins,
- * and it has 8 bytes or more: no word is ever half new.
+ * overlap. Where the destination and the size are multiples of 8, so is the start of each store,
+ * which has 8 bytes or more: no word is ever half written.
  */
 #include "persist/cache_line.h"
 #include "persist/copy_kernel.h"
@@ -29,7 +29,7 @@
 #define INLINE      static inline __attribute__((always_inline))
 #define VECTOR_SIZE sizeof(VECTOR)
 
-/* The alias makes it legal to look at any object so; packed, at any address. */
+/* may_alias permits access to objects of any type; packed, at any address. */
 struct __attribute__((packed, may_alias)) word {
 	uint64_t value;
 };
@@ -85,7 +85,7 @@ INLINE void move_64(char *to, const char *from, size_t size)
 }
 #endif
 
-/* `count` vectors from the front and as many from the back. */
+/* Moves `count` vectors from the front and as many from the back. */
 INLINE void move_ends(char *to, const char *from, size_t size, unsigned count)
 {
 	size_t back = size - count * VECTOR_SIZE;
@@ -125,7 +125,7 @@ INLINE void move_small(char *to, const char *from, size_t size)
 		move_ends(to, from, size, 128 / VECTOR_SIZE);
 }
 
-/* At most LONG_BLOCK bytes: one vector for each of the processor's registers. */
+/* Streams at most LONG_BLOCK bytes: one vector for each register of the processor. */
 INLINE void stream_lines(char *to, const char *from, unsigned lines)
 {
 	WIDE vectors[LONG_BLOCK / sizeof(WIDE)];
@@ -147,7 +147,7 @@ INLINE bool wants_long_blocks(size_t size, bool stream)
 	return stream && (size <= NEAR || size >= FAR);
 }
 
-/* `lines` whole lines of the destination. */
+/* Moves whole cache lines of the destination. */
 INLINE void move_lines(char *to, const char *from, unsigned lines, bool stream,
 		       enum flush_instruction how)
 {
@@ -168,7 +168,10 @@ INLINE void move_lines(char *to, const char *from, unsigned lines, bool stream,
 		cache_line_flush(to + i * CACHE_LINE, how);
 }
 
-/* A part of one line. Streaming it as words takes three quarters of the time of flushing it. */
+/*
+ * Moves a part of one cache line. Streaming it as words takes three quarters of the time of
+ * flushing it.
+ */
 INLINE void move_edge(char *to, const char *from, size_t size, bool stream,
 		      enum flush_instruction how)
 {
@@ -386,7 +389,7 @@ INLINE void *fill(char *to, int byte, size_t size, unsigned flags, enum flush_in
 	return to;
 }
 
-/* Without flushing it makes no difference how lines would be flushed. */
+/* Without flushing, the flush instruction makes no difference. */
 #define ENTRIES(suffix, how)                                                                       \
 	static void *move_##suffix(void *to, const void *from, size_t size, unsigned flags)        \
 	{                                                                                          \

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * cpu.c - which of the processor's instructions to store and to flush with
+ * cpu.c - which instructions of the processor to store and to flush with
  *
  * Owns the choice, made once. Calls libc only.
  *
- * Environment: PMEM_NO_CLWB, PMEM_NO_CLFLUSHOPT and PMEM_NO_MOVNT forbid their instructions when
- * they are exactly "1"; PMEM_MOVNT_THRESHOLD is the number of bytes from which stores by-pass the
- * caches; PMEM_AVX512F=0 and PMEM_AVX=0 forbid vectors of 64 and of 32 bytes, and PMEM_SSE2=0,
- * which libpmem2 does not know, all of them.
+ * Environment: PMEM_NO_CLWB, PMEM_NO_CLFLUSHOPT and PMEM_NO_MOVNT forbid their instructions if
+ * their value is exactly "1"; PMEM_MOVNT_THRESHOLD is the number of bytes from which stores by-pass
+ * the caches; PMEM_AVX512F=0 and PMEM_AVX=0 forbid vectors of 64 and of 32 bytes; PMEM_SSE2=0,
+ * which libpmem2 does not know, forbids all vectors.
  *
- * Of libpmem2's other variables PMEM_NO_GENERIC_MEMCPY has no meaning, because libc's memcpy,
- * which may store single bytes, is never used; PMEM_WC_WORKAROUND none, because lines are
- * always stored whole; PMEM_MOVDIR64B none, because no kernel uses that instruction.
+ * Other variables of libpmem2 have no effect: PMEM_NO_GENERIC_MEMCPY, because libc's memcpy, which
+ * may store single bytes, is never used; PMEM_WC_WORKAROUND, because cache lines are always stored
+ * whole; PMEM_MOVDIR64B, because no kernel uses that instruction.
  */
 #include "persist/cpu.h"
 #include <errno.h>
@@ -72,7 +72,7 @@ static enum flush_instruction choose_flush(void)
 	return FLUSH_CLFLUSH;
 }
 
-/* The builtin asks the operating system too, which has to save the wider registers. */
+/* The builtin also checks that the operating system saves the wider registers. */
 static enum cpu_vectors choose_vectors(void)
 {
 	if (environment_says("PMEM_SSE2", "0"))
@@ -120,7 +120,7 @@ static void choose_instructions(void)
 	choice.stream_moved_pages = choice.stream_filled_pages = threshold;
 }
 
-/* Another object's constructor may come before ours. */
+/* A constructor, and a function as well: the constructor of another object may call it first. */
 __attribute__((constructor)) const struct cpu_choice *cpu_choice(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * cpu.h - which of the processor's instructions to store and to flush with
- */
+/* cpu.h - which instructions of the processor to store and to flush with */
 #ifndef PMEM2FS_LIB_PERSIST_CPU_H
 #define PMEM2FS_LIB_PERSIST_CPU_H
 
@@ -15,7 +13,7 @@ enum cpu_vectors {
 };
 
 struct cpu_choice {
-	enum flush_instruction flush; /* FLUSH_NONE: user space cannot flush lines */
+	enum flush_instruction flush; /* FLUSH_NONE: user space cannot flush cache lines */
 	enum cpu_vectors vectors;
 	size_t stream_flushed; /* see copy_kernel.h */
 	size_t stream_cached;
@@ -24,8 +22,8 @@ struct cpu_choice {
 };
 
 /*
- * What processor, operating system and environment allow. The environment counts as it was when
- * the library was loaded.
+ * What processor, operating system and environment permit. The environment is read when the library
+ * is loaded.
  */
 const struct cpu_choice *cpu_choice(void);
 

@@ -2,9 +2,9 @@
 /*
  * deep_flush.c - making stores safe from more than a power failure
  *
- * A flush ends in the memory controller, whose queue is saved when the power fails, most
- * probably. The deep flush empties the queue into the medium as well, which only the kernel can.
- * Owns nothing; asks the registry and sysfs.
+ * Owns nothing. Calls the registry, flush.c, device/locate and base/attribute. A flush ends in the
+ * memory controller, whose queue is most probably saved when the power fails. A deep flush also
+ * empties the queue into the medium, which only the kernel can do.
  */
 #include "base/attribute.h"
 #include "base/error.h"
@@ -34,8 +34,8 @@ static int sync_file(uintptr_t begin, uintptr_t end)
 }
 
 /*
- * The attribute is absent where the kernel does not know how to reach the memory controller, and 0
- * where the platform needs no such help.
+ * The attribute is absent where the kernel cannot reach the memory controller, and 0 where the
+ * platform does not need it.
  */
 static int flush_region(const char *region)
 {
@@ -56,8 +56,8 @@ static int flush_region(const char *region)
 }
 
 /*
- * The next piece of *range that is mapped, and the rest. Of the mapping itself parts may be gone;
- * if another one came to lie there it is flushed as well, which harms nobody.
+ * Takes the next mapped piece out of *range. Parts of the mapping itself may be gone; another
+ * mapping in their place is flushed as well, which does no harm.
  */
 static bool take_piece(struct interval *range, struct interval *piece)
 {

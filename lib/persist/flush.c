@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * flush.c - the functions that pmem2_get_persist_fn, _flush_fn and _drain_fn give
+ * flush.c - the functions that pmem2_get_persist_fn, _flush_fn and _drain_fn return
  *
- * Owns nothing. Asks the registry what is mapped, for no other range may be given to msync. Its
+ * Owns nothing. Calls cpu.c and the registry: only registered ranges may be passed to msync. The
  * functions cannot report an error: see flush_pages.
  */
 #include "persist/flush.h"
@@ -34,10 +34,13 @@ static _Noreturn void abort_unsynced(uintptr_t begin, uintptr_t end, int error)
 static void sync_interval(uintptr_t begin, uintptr_t end)
 {
 	while (msync((void *)begin, end - begin, MS_SYNC)) {
-		/* ENOMEM: another thread has unmapped it, and that is none of our business. */
+		/* ENOMEM: another thread has unmapped it, so there is nothing to flush. */
 		if (errno == ENOMEM)
 			return;
-		/* Device DAX has no pages to write back, and refuses: its lines can be flushed. */
+		/*
+		 * Device DAX has no pages to write back and rejects msync: its cache lines are
+		 * flushed instead.
+		 */
 		if (errno == EINVAL && cpu_choice()->flush != FLUSH_NONE) {
 			flush_persist_fn(PMEM2_GRANULARITY_CACHE_LINE)((void *)begin, end - begin);
 			return;
@@ -48,14 +51,14 @@ static void sync_interval(uintptr_t begin, uintptr_t end)
 }
 
 /*
- * Whoever called believes that the data is safe when this returns, so it does not return when
- * msync fails: the process aborts, as with libpmem2. What is not registered is left out.
+ * The caller relies on the data being safe when this returns. If msync fails it does not return:
+ * the process aborts, as with libpmem2. Ranges that are not registered are skipped.
  */
 void flush_pages(const void *address, size_t size)
 {
 	uintptr_t page_mask = page_size() - 1;
 	uintptr_t from = (uintptr_t)address & ~page_mask;
-	/* A range cannot go beyond the address space. */
+	/* Keeps the sum from overflowing. */
 	size_t left = UINTPTR_MAX - page_mask - (uintptr_t)address;
 	uintptr_t end = ((uintptr_t)address + (size < left ? size : left) + page_mask) & ~page_mask;
 	int saved_errno = errno;

@@ -7,10 +7,10 @@
 
 #include "libpmem2.h"
 
-/* What the flush function of page granularity does. */
+/* The flush function of page granularity. */
 void flush_pages(const void *address, size_t size);
 
-/* The one of a granularity; cannot fail. */
+/* The persist function of a granularity; cannot fail. */
 pmem2_persist_fn flush_persist_fn(enum pmem2_granularity granularity);
 
 #endif

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * guarded_copy.c - copying from and to memory that may fail below the copy
+ * guarded_copy.c - copying from and to memory whose device may fail during the copy
  *
- * Loads of a poisoned line and of a page that the device has lost raise SIGBUS, and a library has
- * no good way to catch it: signal handlers belong to the whole process, so that other threads would
- * get ours, and a handler that the program sets meanwhile would be lost or be in the way. Leaving
- * the load to the kernel (process_vm_readv, or write to a pipe) makes an error code of a lost page,
- * but not on every kernel of poison: that ends in a panic, or in SIGBUS for the caller all the
- * same.
+ * Owns the child process while it exists. Calls base/error and libc.
  *
- * So a process is made for the copy that shares the memory with this one but not the signal
- * handlers, as posix_spawn makes one. The handlers that it sets are its own; when one runs, the
- * copy has failed and the process ends. The calling thread waits, other threads notice nothing, and
- * nobody gets a SIGCHLD. Costs some 100 microseconds a call.
+ * Loads of a poisoned cache line and of a page that the device has lost raise SIGBUS, which a
+ * library cannot catch well. Signal handlers belong to the whole process: other threads would run
+ * ours, and a handler that the program sets meanwhile would be lost or in the way. Leaving the load
+ * to the kernel (process_vm_readv, or write to a pipe) turns a lost page into an error code, but on
+ * some kernels poison still ends in a panic or in SIGBUS for the caller.
  *
- * Owns the process while it lives. Calls libc and the error text.
+ * So a child process makes the copy, which shares the memory of this process but not its signal
+ * handlers, as that of posix_spawn. The child sets its own handlers; when one of them runs, the
+ * copy has failed and the child exits. The calling thread waits; other threads notice nothing, and
+ * nobody gets a SIGCHLD. A call costs about 100 microseconds.
  */
 #include "persist/guarded_copy.h"
 #include "base/error.h"
@@ -29,10 +28,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* For memcpy and a signal frame, of which the largest registers alone take 11 KiB. */
+/* For memcpy and a signal frame, of which the widest registers take 11 KiB. */
 #define STACK_SIZE (64 * 1024)
 
-/* The process never returns into the frames that a sanitizer knows of. */
+/* The child never returns into the frames that a sanitizer knows. */
 #define UNSANITIZED __attribute__((__no_sanitize__("address", "thread")))
 
 struct copy_job {
@@ -40,10 +39,10 @@ struct copy_job {
 	const void *from;
 	size_t length;
 	pmem2_persist_fn persist;
-	int result; /* written by the process, in our memory */
+	int result; /* written by the child, in shared memory */
 };
 
-/* Of the thread that waits, whose thread-local storage the process shares. */
+/* The job of the waiting thread, whose thread-local storage the child shares. */
 static _Thread_local struct copy_job *current_job;
 
 UNSANITIZED static void copy_failed(int number, siginfo_t *info, void *context)
@@ -53,10 +52,13 @@ UNSANITIZED static void copy_failed(int number, siginfo_t *info, void *context)
 	uintptr_t address = (uintptr_t)info->si_addr;
 
 	(void)context;
-	/* Sent by somebody, or news of poison that nobody has touched yet. */
+	/* Sent by a process, or a report of poison that has not been accessed. */
 	if (info->si_code <= 0 || (number == SIGBUS && info->si_code == BUS_MCEERR_AO))
 		return;
-	/* Poison may be reported by the large page that it is in, before the copy's first byte. */
+	/*
+	 * Poison may be reported for the large page that contains it, before the first byte of the
+	 * copy.
+	 */
 	if (number == SIGBUS && (address < buffer || address - buffer >= job->length))
 		job->result = PMEM2_E_IO_FAIL;
 	else
@@ -65,7 +67,7 @@ UNSANITIZED static void copy_failed(int number, siginfo_t *info, void *context)
 }
 
 /*
- * glibc's other name of sigaction: the thread sanitizer takes note of what is set by the usual one
+ * glibc's other name of sigaction. The thread sanitizer records what is set through the usual name
  * in memory that the program shares.
  */
 int __sigaction(int number, const struct sigaction *action, struct sigaction *old);
@@ -103,7 +105,7 @@ int guarded_copy(void *to, const void *from, size_t length, pmem2_persist_fn per
 	if (!stack)
 		return error_set(-ENOMEM, "out of memory for a stack");
 	current_job = &job;
-	/* No handler of the program may run in the other process. */
+	/* No handler of the program may run in the child. */
 	sigfillset(&all);
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 	pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -2,10 +2,10 @@
 /*
  * mcsafe.c - reading and writing a source that may have bad blocks
  *
- * For a file the kernel does it: it knows the bad sectors, and its read survives the unknown ones.
- * A device-DAX node can only be mapped: sectors that are known to be bad are not touched, since
- * not every processor survives that, and the others are copied by guarded_copy.c, a piece of the
- * node at a time. Owns that piece's mapping while it copies.
+ * Owns the mapping of a piece while it is copied. Calls source/, device/ and guarded_copy.c. For a
+ * file the kernel does the work: it knows the bad sectors and survives unknown ones. A device-DAX
+ * node can only be mapped: sectors known to be bad are not accessed, since not every processor
+ * survives that; the others are copied by guarded_copy.c, one piece of the node at a time.
  */
 #include "base/error.h"
 #include "device/badlist.h"
@@ -23,10 +23,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* A thread that waits for a copy cannot be interrupted, so it should not take long. */
+/*
+ * The size of a piece. A thread that waits for a copy cannot be interrupted, so that it should be
+ * short.
+ */
 #define PIECE ((size_t)64 << 20)
 
-/* What is asked for: `size` bytes between `buffer` and the source from `offset` on. */
+/* A request: `size` bytes between `buffer` and the source from `offset` on. */
 struct transfer {
 	const struct pmem2_source *src;
 	char *buffer;
@@ -67,7 +70,7 @@ static int transfer_file(const struct transfer *transfer)
 	int fd = transfer->src->fd;
 	size_t done = 0;
 
-	/* Linux would not write where it is told to. */
+	/* With O_APPEND Linux ignores the offset of a write. */
 	if (transfer->write && (fcntl(fd, F_GETFL) & O_APPEND))
 		return error_set(-EINVAL, "descriptor %d can only append", fd);
 	while (done < transfer->size) {
@@ -89,7 +92,7 @@ static int transfer_file(const struct transfer *transfer)
 	return 0;
 }
 
-/* A list that cannot be had, or not by this user, is no reason to fail. */
+/* A list that does not exist, or that this user may not read, is not an error. */
 static int check_known_bad(const struct transfer *transfer)
 {
 	struct pmem2fs_device device;
@@ -113,7 +116,7 @@ static int check_known_bad(const struct transfer *transfer)
 static int transfer_piece(const struct transfer *transfer, size_t done, size_t size,
 			  size_t alignment)
 {
-	/* Stores of the copy lie in the caches until their lines are flushed. */
+	/* Stores of the copy are in the caches until their lines are flushed. */
 	pmem2_persist_fn persist = flush_persist_fn(PMEM2_GRANULARITY_CACHE_LINE);
 	int protection = transfer->write ? PROT_READ | PROT_WRITE : PROT_READ;
 	size_t offset = transfer->offset + done;
