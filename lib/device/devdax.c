@@ -36,7 +36,7 @@ static bool link_ends_with(dev_t rdev, const char *name, const char *end)
 
 	attribute_path(path, rdev, name);
 	n = readlink(path, target, sizeof(target));
-	return n >= (ssize_t)strlen(end) && memcmp(target + n - strlen(end), end, strlen(end)) == 0;
+	return n >= (ssize_t)strlen(end) && !memcmp(target + n - strlen(end), end, strlen(end));
 }
 
 bool devdax_is(dev_t rdev)

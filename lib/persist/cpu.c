@@ -38,7 +38,7 @@ static bool environment_says(const char *name, const char *value)
 {
 	const char *text = secure_getenv(name);
 
-	return text && strcmp(text, value) == 0;
+	return text && !strcmp(text, value);
 }
 
 static bool environment_size(const char *name, size_t *size)

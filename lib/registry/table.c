@@ -131,7 +131,7 @@ bool table_switched_off(void)
 {
 	const char *value = secure_getenv("PMEM2FS");
 
-	return value && strcmp(value, "off") == 0;
+	return value && !strcmp(value, "off");
 }
 
 static int create_memfd(void)

@@ -250,7 +250,7 @@ static int compare_looks(const struct raw_slot *before, const struct raw_slot *a
 {
 	if (!generation_is_live(after->generation))
 		return -ENOENT;
-	if (memcmp(before, after, sizeof(*after)) != 0)
+	if (memcmp(before, after, sizeof(*after)))
 		return -EAGAIN;
 	return record_possible(&after->record) ? 0 : -EBADMSG;
 }

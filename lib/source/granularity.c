@@ -73,7 +73,7 @@ static bool forced_granularity(enum pmem2_granularity *granularity)
 	const char *value = secure_getenv("PMEM2_FORCE_GRANULARITY");
 
 	for (size_t i = 0; value && i < sizeof(words) / sizeof(words[0]); i++) {
-		if (strcasecmp(value, words[i].word) == 0) {
+		if (!strcasecmp(value, words[i].word)) {
 			*granularity = words[i].granularity;
 			return true;
 		}
