@@ -50,7 +50,9 @@ int attribute_read_number(const char *path, int base, uint64_t *number)
 		return (int)n;
 	errno = 0;
 	value = strtoull(text, &end, base);
-	if (text[0] < '0' || text[0] > '9' || end[strspn(end, "\n")] || errno)
+	if (*end == '\n')
+		end++;
+	if (text[0] < '0' || text[0] > '9' || *end || errno)
 		return -EINVAL;
 	*number = value;
 	return 0;
