@@ -2,22 +2,20 @@
 /*
  * release.c - see release.h
  *
- * A request ends in what the kernel shows, not in what the peer says: when the peer has spoken its
- * last word on it, or has gone, the process is looked at. What leaves the name space meanwhile
- * ends it as well, at once (struct mapping_observer).
+ * The states of a request. It ends by what the kernel shows, not by what the peer says: when the
+ * peer has sent its last message about it, or has ended, the process is scanned. When the mapping
+ * leaves the catalog meanwhile, that ends the request at once (struct mapping_observer).
  *
- * A request that has begun stays on until the peer is done with it or has gone, also when nobody
- * waits any more: so long nobody else can ask for the same mapping. Every packet of a peer costs
- * at most one look or one packet, and it may send two for each request.
+ * A request that has begun stays until the peer is done with it or has ended, also when nobody
+ * waits for it any longer: until then, nobody else can ask for the same mapping. Every message of a
+ * peer costs at most one scan of one process or one message.
  */
 #include "change/release.h"
 #include "base/clock.h"
 #include "base/container_of.h"
 #include "base/errors.h"
-#include "base/log.h"
-#include "base/watch.h"
 #include "catalog/catalog.h"
-#include "format/wire.h"
+#include "change/release_peer.h"
 #include "scan/process_table.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -25,65 +23,44 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/queue.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#ifndef SO_PEERPIDFD
-#define SO_PEERPIDFD 77 /* Linux 6.5 */
-#endif
+#define REQUESTS_MAX 64 /* under way at one peer */
+#define WHY_LENGTH   256
 
-#define PEERS_MAX      4096
-#define PEERS_PER_USER 1024 /* other than root */
-#define REQUESTS_MAX   64   /* under way at one peer */
-#define WHY_LENGTH     256
-
-/* Of the time, what processes of a user other than root may hold others up: at once, and a share.
+/*
+ * How long the processes of a user other than root may hold others up: at once, and one part in how
+ * many of the time in all.
  */
 #define HOLD_UP_BURST (2 * CLOCK_SECOND)
 #define HOLD_UP_SHARE 50
-#define HOLD_UP_USERS 16 /* that are told apart */
+#define HOLD_UP_USERS 16 /* that are distinguished */
 
-LIST_HEAD(releases_of_peer, release);
 LIST_HEAD(releases_waiting, release);
-LIST_HEAD(peers, peer);
-
-/* A connection of a library that may be asked. */
-struct peer {
-	struct watch watch;
-	struct releases *releases;
-	LIST_ENTRY(peer) others;
-	struct releases_of_peer requests;
-	unsigned count;     /* of them */
-	unsigned allowance; /* packets that it may still send */
-	struct ucred who;
-	uint64_t table;
-	bool silent; /* has let a request time out, and answered nothing since */
-	bool gone;   /* to be freed between two rounds */
-};
 
 enum stage {
 	STAGE_ASKED, /* nothing has happened, and nothing will without WIRE_GO */
 	STAGE_BEGUN, /* WIRE_GO has been sent */
-	STAGE_LOOK,  /* the process is being looked at */
+	STAGE_SCAN,  /* the process is being scanned */
 };
 
 struct release {
-	struct waiter waiter; /* of the look */
+	struct waiter waiter; /* for the scan */
 	struct mapping_observer observer;
 	struct releases *releases;
-	struct peer *peer;           /* until the look */
+	struct release_peer *peer;   /* until the scan */
 	LIST_ENTRY(release) of_peer; /* while there is one */
 	LIST_ENTRY(release) waiting; /* while somebody waits */
 	enum stage stage;
-	uint64_t request; /* number of it on the wire */
-	uint64_t mapping; /* number of it */
+	uint64_t request; /* its number on the wire */
+	uint64_t mapping; /* its number */
 	uint64_t asked, answer_by;
 	bool holds_up; /* others, while somebody waits */
 	uid_t uid;     /* of the process */
-	int error;     /* what it ends with when the mapping is still there, and why */
-	char who[64], why[WHY_LENGTH];
+	char who[64];  /* the process, for messages */
+	/* What it ends with if the mapping is still there. */
+	int error;
+	char why[WHY_LENGTH];
 	completion *finished; /* NULL: nobody waits */
 	void *arg;
 	struct release **handle;
@@ -92,35 +69,14 @@ struct release {
 struct releases {
 	struct catalog *catalog;
 	struct process_table *process_table;
-	int epoll;
+	struct release_peers peers;
 	uint64_t last_request;
-	uint64_t hold_up_paid[HOLD_UP_USERS]; /* when that of these users is */
-	struct peers peers;
+	/* clock_now() when the share of these users has made up for their holding up. */
+	uint64_t hold_up_paid[HOLD_UP_USERS];
 	struct releases_waiting waiting;
-	bool gone; /* some peers are */
 };
 
-/* The peer is busy with something else, or stopped, when there is no room. That it is gone, reading
- * tells. */
-static bool tell(struct peer *peer, const struct release *release, enum wire_type type,
-		 const struct scan_state *state)
-{
-	struct wire_message message = {
-		.magic = WIRE_MAGIC,
-		.type = type,
-		.table = peer->table,
-		.request = release->request,
-	};
-
-	if (state) {
-		message.slot = state->slot;
-		message.generation = state->generation;
-	}
-	return send(peer->watch.fd, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
-	       (errno != EAGAIN && errno != ENOBUFS && errno != ENOMEM);
-}
-
-/* Keeps the reason for which the mapping is still there, if it is at the end. */
+/* The result for the case that the mapping is still there at the end. */
 static __attribute__((__format__(__printf__, 3, 4))) void
 set_reason(struct release *release, int error, const char *format, ...)
 {
@@ -133,7 +89,10 @@ set_reason(struct release *release, int error, const char *format, ...)
 	release->error = error;
 }
 
-/* Users that share one are refused too early, and no number of users gets more than all of them. */
+/*
+ * Users that share a place are refused too early. However many users somebody has, together they
+ * get no more than HOLD_UP_USERS shares.
+ */
 static uint64_t *hold_up_of(struct releases *releases, uid_t uid)
 {
 	return &releases->hold_up_paid[uid % HOLD_UP_USERS];
@@ -157,8 +116,8 @@ static void stop_waiting(struct release *release)
 			(now - release->asked) * HOLD_UP_SHARE;
 }
 
-/* Whoever waits hears, once. */
-static void answer(struct release *release, int error)
+/* Calls `finished`, once. */
+static void answer_waiter(struct release *release, int error)
 {
 	completion *finished = release->finished;
 
@@ -173,7 +132,7 @@ static void leave_peer(struct release *release)
 	if (!release->peer)
 		return;
 	LIST_REMOVE(release, of_peer);
-	release->peer->count--;
+	release->peer->request_count--;
 	release->peer = NULL;
 }
 
@@ -182,61 +141,57 @@ static struct mapping *find_mapping(const struct release *release)
 	return catalog_find_number(release->releases->catalog, release->mapping);
 }
 
-/* It has ended; its mapping can be asked for again. */
-static void end(struct release *release, int error)
+/* Frees the request; its mapping can be asked for again. */
+static void release_end(struct release *release, int error)
 {
 	struct mapping *mapping = find_mapping(release);
 
 	if (mapping)
 		mapping_set_observer(mapping, NULL);
 	leave_peer(release);
-	answer(release, error);
+	answer_waiter(release, error);
 	free(release);
 }
 
-static void looked(struct waiter *waiter)
+static void scan_done(struct waiter *waiter)
 {
 	struct release *release = container_of(waiter, struct release, waiter);
 
-	end(release, find_mapping(release) ? release->error : 0);
+	release_end(release, find_mapping(release) ? release->error : 0);
 }
 
-/* Nothing more is to come from the peer: let the kernel tell. */
-static void scan(struct release *release, pid_t pid)
+/* The peer has nothing more to say: the kernel has. */
+static void scan_process(struct release *release, pid_t pid)
 {
 	leave_peer(release);
-	release->stage = STAGE_LOOK;
-	release->waiter.wake = looked;
+	release->stage = STAGE_SCAN;
+	release->waiter.wake = scan_done;
 	if (process_table_scan_pid(release->releases->process_table, pid, &release->waiter))
-		looked(&release->waiter);
+		scan_done(&release->waiter);
 }
 
-static void end_peer(struct peer *peer)
+static void peer_ended(struct release_peer *peer)
 {
 	struct release *release;
 
-	peer->gone = true;
-	peer->releases->gone = true;
-	epoll_ctl(peer->releases->epoll, EPOLL_CTL_DEL, peer->watch.fd, NULL);
-	close(peer->watch.fd);
 	while ((release = LIST_FIRST(&peer->requests))) {
 		set_reason(release, EBUSY, "has hung up without releasing it");
-		scan(release, peer->who.pid);
+		scan_process(release, peer->who.pid);
 	}
 }
 
-/* Nobody waits any more. What has begun goes on to its end. */
+/* Nobody is to wait any longer. What has begun goes on to its end. */
 static void give_up(struct release *release, int error)
 {
 	if (release->stage == STAGE_ASKED) {
-		tell(release->peer, release, WIRE_WITHDRAWN, NULL);
-		end(release, error);
+		release_peer_send(release->peer, WIRE_WITHDRAWN, release->request, 0, 0);
+		release_end(release, error);
 	} else {
-		answer(release, error);
+		answer_waiter(release, error);
 	}
 }
 
-static void overdue(struct release *release)
+static void release_overdue(struct release *release)
 {
 	if (release->stage == STAGE_ASKED) {
 		release->peer->silent = true;
@@ -247,19 +202,19 @@ static void overdue(struct release *release)
 	give_up(release, release->error);
 }
 
-static void ready(struct peer *peer, struct release *release)
+static void peer_is_ready(struct release_peer *peer, struct release *release)
 {
 	if (release->stage != STAGE_ASKED)
 		return;
 	if (release->answer_by <= clock_now())
-		overdue(release);
-	else if (tell(peer, release, WIRE_GO, NULL))
+		release_overdue(release);
+	else if (release_peer_send(peer, WIRE_GO, release->request, 0, 0))
 		release->stage = STAGE_BEGUN;
 	else
-		end_peer(peer); /* it talks and does not listen */
+		release_peer_hang_up(peer); /* it talks and does not listen */
 }
 
-static void done(struct peer *peer, struct release *release, int error)
+static void peer_is_done(struct release_peer *peer, struct release *release, int error)
 {
 	int number = error < 0 ? errors_to_errno(error) : 0;
 
@@ -273,10 +228,10 @@ static void done(struct peer *peer, struct release *release, int error)
 		set_reason(release, number, "refused: %s", strerror(number));
 	else
 		set_reason(release, EBUSY, "refused");
-	scan(release, peer->who.pid);
+	scan_process(release, peer->who.pid);
 }
 
-static struct release *find_request(const struct peer *peer, uint64_t request)
+static struct release *find_request(const struct release_peer *peer, uint64_t request)
 {
 	struct release *release;
 
@@ -286,149 +241,27 @@ static struct release *find_request(const struct peer *peer, uint64_t request)
 	return release;
 }
 
-/* False: garbage, or more than was asked for. */
-static bool take(struct peer *peer, const struct wire_message *message)
+static void message_received(struct release_peer *peer, const struct wire_message *message)
 {
-	struct release *release;
+	struct release *release = find_request(peer, message->request);
 
-	if (message->type != WIRE_READY && message->type != WIRE_DONE)
-		return message->type != WIRE_TABLE;
-	if (!peer->allowance)
-		return false;
-	peer->allowance--;
-	release = find_request(peer, message->request);
-	if (!release) {
-		const struct release withdrawn = {.request = message->request};
-
-		if (message->type == WIRE_READY)
-			tell(peer, &withdrawn, WIRE_WITHDRAWN, NULL);
-	} else if (message->type == WIRE_READY) {
-		ready(peer, release);
-	} else {
-		done(peer, release, message->error);
-	}
-	peer->silent = false;
-	return true;
-}
-
-static bool is_message(const struct wire_message *message, ssize_t size)
-{
-	return size == (ssize_t)sizeof(*message) && message->magic == WIRE_MAGIC;
-}
-
-static void peer_ready(struct watch *watch, uint32_t epoll_events)
-{
-	struct peer *peer = container_of(watch, struct peer, watch);
-	struct wire_message message;
-	ssize_t n;
-
-	(void)epoll_events;
-	if (peer->gone)
-		return;
-	/* Descriptors that come along are dropped by the kernel: there is no room for them. */
-	n = recv(watch->fd, &message, sizeof(message), MSG_DONTWAIT | MSG_TRUNC);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (!is_message(&message, n) || !take(peer, &message))
-		end_peer(peer);
-}
-
-static struct peer *find_peer(const struct releases *releases, pid_t pid, uint64_t table)
-{
-	struct peer *peer;
-
-	LIST_FOREACH(peer, &releases->peers, others)
-	if (!peer->gone && peer->who.pid == pid && peer->table == table)
-		break;
-	return peer;
-}
-
-static bool has_room(const struct releases *releases, uid_t uid)
-{
-	unsigned all = 0, own = 0;
-	const struct peer *peer;
-
-	LIST_FOREACH(peer, &releases->peers, others)
-	{
-		all += !peer->gone;
-		own += !peer->gone && peer->who.uid == uid;
-	}
-	/* The last places are root's. */
-	return !uid ? all < PEERS_MAX : own < PEERS_PER_USER && all < PEERS_MAX - PEERS_PER_USER;
-}
-
-/* The connection stays. False: it cannot, and is still the caller's. */
-static bool keep(struct releases *releases, int socket, const struct ucred *who, uint64_t table)
-{
-	struct peer *peer = find_peer(releases, who->pid, table);
-	struct epoll_event event = {.events = EPOLLIN};
-
-	if (peer)
-		end_peer(peer);
-	if (!has_room(releases, who->uid)) {
-		log_debug("process %d cannot be asked to release mappings: too many can",
-			  (int)who->pid);
-		return false;
-	}
-	peer = calloc(1, sizeof(*peer));
-	if (!peer)
-		return false;
-	*peer = (struct peer){
-		.watch = {.fd = socket, .ready = peer_ready},
-		.releases = releases,
-		.who = *who,
-		.table = table,
-	};
-	event.data.ptr = &peer->watch;
-	if (epoll_ctl(releases->epoll, EPOLL_CTL_ADD, socket, &event)) {
-		free(peer);
-		return false;
-	}
-	LIST_INSERT_HEAD(&releases->peers, peer, others);
-	return true;
-}
-
-/*
- * The process at the other end. Its number may be another one's by now, which a kernel that gives
- * out its pidfd rules out. Negative: it has gone.
- */
-static int open_peer(int socket, pid_t pid)
-{
-	int fd = -1;
-	socklen_t size = sizeof(fd);
-
-	if (!getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &fd, &size))
-		return fd;
-	return errno == ENOPROTOOPT ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	if (release && message->type == WIRE_READY)
+		peer_is_ready(peer, release);
+	else if (release)
+		peer_is_done(peer, release, message->error);
+	else if (message->type == WIRE_READY)
+		release_peer_send(peer, WIRE_WITHDRAWN, message->request, 0, 0);
 }
 
 void releases_take(struct releases *releases, int socket, const struct ucred *who,
 		   const void *packet, size_t size, int fd)
 {
-	struct wire_message message;
-	int pidfd = -1;
-
-	if (size != sizeof(message))
-		goto drop;
-	memcpy(&message, packet, sizeof(message));
-	/* Who is in no pid namespace of ours has no number. */
-	if (!is_message(&message, sizeof(message)) || message.type != WIRE_TABLE || !who->pid)
-		goto drop;
-	pidfd = open_peer(socket, who->pid);
-	if (pidfd < 0 && errno != ENOSYS)
-		goto drop;
-	process_table_pass_table(releases->process_table, who->pid, pidfd, fd);
-	fd = -1;
-	if (message.flags & WIRE_STAYS && keep(releases, socket, who, message.table))
-		return;
-drop:
-	if (fd >= 0)
-		close(fd);
-	close(socket);
+	release_peers_accept(&releases->peers, socket, who, packet, size, fd);
 }
 
 /* False: it cannot be asked, and why. */
-static bool ask(struct release *release, struct peer *peer, const struct scan_state *state)
+static bool ask_peer(struct release *release, struct release_peer *peer,
+		     const struct scan_state *state)
 {
 	if (!peer)
 		set_reason(release, EBUSY, "has no release handler");
@@ -439,9 +272,10 @@ static bool ask(struct release *release, struct peer *peer, const struct scan_st
 			   "or another process of user %u has made others wait too long: "
 			   "pmem2ctl unmap can wait for it",
 			   peer->who.uid);
-	else if (peer->count >= REQUESTS_MAX)
+	else if (peer->request_count >= REQUESTS_MAX)
 		set_reason(release, EBUSY, "is being asked for %u mappings already", REQUESTS_MAX);
-	else if (!tell(peer, release, WIRE_ASK, state)) {
+	else if (!release_peer_send(peer, WIRE_ASK, release->request, state->slot,
+				    state->generation)) {
 		set_reason(release, EBUSY, "does not answer");
 		peer->silent = true;
 	} else {
@@ -450,10 +284,10 @@ static bool ask(struct release *release, struct peer *peer, const struct scan_st
 	return false;
 }
 
-static void leave(struct release *release, int error)
+static void mapping_is_gone(struct release *release, int error)
 {
 	if (release->stage == STAGE_BEGUN)
-		end(release, error);
+		release_end(release, error);
 	else
 		give_up(release, error);
 }
@@ -465,16 +299,16 @@ static struct release *observing_release(struct mapping_observer *observer)
 
 static void mapping_leaving(struct mapping_observer *observer)
 {
-	leave(observing_release(observer), 0);
+	mapping_is_gone(observing_release(observer), 0);
 }
 
 static void mapping_replaced(struct mapping_observer *observer)
 {
 	struct release *release = observing_release(observer);
 
-	if (release->stage != STAGE_LOOK)
+	if (release->stage != STAGE_SCAN)
 		set_reason(release, EBUSY, "has changed it meanwhile");
-	leave(release, release->error);
+	mapping_is_gone(release, release->error);
 }
 
 void release_begin(struct releases *releases, struct mapping *mapping, uint64_t patience,
@@ -483,7 +317,8 @@ void release_begin(struct releases *releases, struct mapping *mapping, uint64_t 
 	const struct scan_state *state = mapping_scan_state(mapping);
 	const struct process *process = state->process;
 	struct release *release = calloc(1, sizeof(*release));
-	struct peer *peer = find_peer(releases, process->pid, state->table);
+	struct release_peer *peer =
+		release_peers_find(&releases->peers, process->pid, state->table);
 
 	*handle = NULL;
 	if (!release) {
@@ -497,7 +332,7 @@ void release_begin(struct releases *releases, struct mapping *mapping, uint64_t 
 	release->answer_by = release->asked + patience;
 	release->holds_up = patience <= SHORT_PATIENCE;
 	snprintf(release->who, sizeof(release->who), "%d (%s)", (int)process->pid, process->comm);
-	if (!ask(release, peer, state)) {
+	if (!ask_peer(release, peer, state)) {
 		finished(arg, release->error, release->why);
 		free(release);
 		return;
@@ -510,8 +345,7 @@ void release_begin(struct releases *releases, struct mapping *mapping, uint64_t 
 	release->peer = peer;
 	release->uid = peer->who.uid;
 	LIST_INSERT_HEAD(&peer->requests, release, of_peer);
-	peer->count++;
-	peer->allowance += 2;
+	peer->request_count++;
 	release->observer =
 		(struct mapping_observer){.leaving = mapping_leaving, .replaced = mapping_replaced};
 	mapping_set_observer(mapping, &release->observer);
@@ -526,24 +360,16 @@ void release_withdraw(struct release *release)
 uint64_t releases_expire(struct releases *releases, uint64_t now)
 {
 	struct release *release, *next_release;
-	struct peer *peer, *next_peer;
 	uint64_t next = UINT64_MAX;
 
 	for (release = LIST_FIRST(&releases->waiting); release; release = next_release) {
 		next_release = LIST_NEXT(release, waiting);
 		if (release->answer_by <= now)
-			overdue(release);
+			release_overdue(release);
 		else if (release->answer_by < next)
 			next = release->answer_by;
 	}
-	for (peer = releases->gone ? LIST_FIRST(&releases->peers) : NULL; peer; peer = next_peer) {
-		next_peer = LIST_NEXT(peer, others);
-		if (!peer->gone)
-			continue;
-		LIST_REMOVE(peer, others);
-		free(peer);
-	}
-	releases->gone = false;
+	release_peers_sweep(&releases->peers);
 	return next;
 }
 
@@ -556,25 +382,27 @@ struct releases *releases_new(struct catalog *catalog, struct process_table *pro
 		return NULL;
 	releases->catalog = catalog;
 	releases->process_table = process_table;
-	releases->epoll = epoll;
+	releases->peers = (struct release_peers){
+		.process_table = process_table,
+		.epoll = epoll,
+		.received = message_received,
+		.ended = peer_ended,
+	};
 	return releases;
 }
 
 void releases_free(struct releases *releases)
 {
+	struct release_peer *peer;
 	struct release *release;
-	struct peer *peer;
 
-	while (releases && (peer = LIST_FIRST(&releases->peers))) {
-		while ((release = LIST_FIRST(&peer->requests))) {
-			release->finished = NULL;
-			leave_peer(release);
-			free(release);
-		}
-		if (!peer->gone)
-			close(peer->watch.fd);
-		LIST_REMOVE(peer, others);
-		free(peer);
+	if (!releases)
+		return;
+	LIST_FOREACH(peer, &releases->peers.list, others)
+	while ((release = LIST_FIRST(&peer->requests))) {
+		leave_peer(release);
+		free(release);
 	}
+	release_peers_clear(&releases->peers);
 	free(releases);
 }

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * release_peer.h - the connections of the processes that can be asked to release mappings
+ *
+ * Owns the connections of libraries (wire.h). Hands tables over to the process table, and messages
+ * to the handlers of its owner, who decides what is sent. Used by the request loop alone.
+ */
+#ifndef PMEM2FS_CHANGE_RELEASE_PEER_H
+#define PMEM2FS_CHANGE_RELEASE_PEER_H
+
+#include "base/watch.h"
+#include "format/wire.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/socket.h> /* struct ucred */
+
+struct process_table;
+struct release;
+struct release_peers;
+
+LIST_HEAD(release_list, release);
+LIST_HEAD(release_peer_list, release_peer);
+
+/* The connection of a process, for one of its tables. */
+struct release_peer {
+	struct release_peers *peers;
+	struct ucred who;
+	uint64_t table;
+
+	/* Of release.c: */
+	struct release_list requests; /* that are under way here */
+	unsigned request_count;
+	/* Has let a request time out; false again when it answers anything. */
+	bool silent;
+
+	/* Of release_peer.c: */
+	struct watch watch;
+	LIST_ENTRY(release_peer) others;
+	unsigned allowance; /* messages that it may still send: two for each request */
+	bool ended;         /* the connection is closed; freed by release_peers_sweep */
+};
+
+/* Embedded in its owner. Set first, all borrowed; the rest is zero. */
+struct release_peers {
+	struct process_table *process_table;
+	int epoll;
+	/* A WIRE_READY or WIRE_DONE has come that the peer may send. */
+	void (*received)(struct release_peer *peer, const struct wire_message *message);
+	/* The connection is closed. The peer is no longer used after this call. */
+	void (*ended)(struct release_peer *peer);
+
+	struct release_peer_list list;
+	bool some_ended;
+};
+
+/*
+ * Takes over a connection whose first packet is `packet` (of any size; what is none of wire.h ends
+ * it), with the descriptor that came along (-1: none). Takes ownership of both descriptors.
+ */
+void release_peers_accept(struct release_peers *peers, int socket, const struct ucred *who,
+			  const void *packet, size_t size, int fd);
+
+/* The connection of that process for that table; NULL: it cannot be asked. */
+struct release_peer *release_peers_find(const struct release_peers *peers, pid_t pid,
+					uint64_t table);
+
+/*
+ * Sends a message about a request, which for WIRE_ASK says what is asked for. False: there is no
+ * room; the peer is stopped, or busy with something else. A closed connection is noticed when it is
+ * read.
+ */
+bool release_peer_send(struct release_peer *peer, enum wire_type type, uint64_t request,
+		       uint32_t slot, uint64_t generation);
+
+/* Ends the connection. */
+void release_peer_hang_up(struct release_peer *peer);
+
+/* Frees the peers whose connections have ended: between two rounds of the loop. */
+void release_peers_sweep(struct release_peers *peers);
+
+/* Closes all connections and frees the peers, without calling `ended`. */
+void release_peers_clear(struct release_peers *peers);
+
+#endif
