@@ -2,9 +2,9 @@
 /*
  * catalog.c - see catalog.h
  *
- * Mappings are found by name in a balanced tree (tsearch), so that no choice of names makes it
- * slow, and by number in an array that is sorted because numbers only grow; removed ones leave
- * holes there, which are closed when they are the half.
+ * Mappings are found by name in a balanced tree (tsearch), which no choice of names makes slow, and
+ * by number in an array that is sorted because numbers only grow. Removed ones leave holes in it,
+ * which are closed when they are half of it.
  */
 #include "catalog/catalog.h"
 #include "base/array.h"
@@ -23,7 +23,7 @@ struct catalog {
 	uint64_t last_number;
 	struct timespec changed;
 	struct totals totals;
-	/* The document that was rendered last, since sizes and contents are asked for in turn. */
+	/* The document that was rendered last: its size and its content are asked for in turn. */
 	char *document;
 	size_t document_length;
 	const struct version *document_of;
@@ -67,8 +67,8 @@ void version_free(struct catalog *catalog, struct version *version)
 	version_drop(version);
 }
 
-/* A version that is not current any more stays only for the kernel. */
-static void let_go(struct catalog *catalog, struct version *version)
+/* A version that is no longer current stays only as long as the kernel knows its node. */
+static void release_version(struct catalog *catalog, struct version *version)
 {
 	version->node.held = false;
 	if (!version->node.lookups)
@@ -144,7 +144,7 @@ unsigned catalog_count_of(const struct catalog *catalog, uid_t uid)
 	return totals_of_user(&catalog->totals, uid);
 }
 
-/* A mapping that only has a name yet: with `scan_state`, of another process. */
+/* Makes a mapping that has only a name. With `scan_state` it is of another process. */
 static int take_name(struct catalog *catalog, const char *name, uid_t uid,
 		     const struct scan_state *scan_state, struct mapping **mapping_ptr)
 {
@@ -222,9 +222,9 @@ static const uid_t *user_of(const struct mapping *mapping)
 	return mapping->scan_state.process ? NULL : &mapping->uid;
 }
 
-/* Shows a mapping that has a name only. The facts are used up. -ENOMEM. */
-static int show(struct catalog *catalog, struct mapping *mapping, enum origin origin,
-		const struct pmem2fs_record *record, struct facts *facts)
+/* Shows a mapping that has only a name. Takes ownership of the facts. Returns 0 or -ENOMEM. */
+static int show_mapping(struct catalog *catalog, struct mapping *mapping, enum origin origin,
+			const struct pmem2fs_record *record, struct facts *facts)
 {
 	struct version *version =
 		version_new(mapping->reserved, catalog->last_number + 1, origin, record, facts);
@@ -255,13 +255,13 @@ int catalog_show(struct catalog *catalog, struct mapping *mapping, uint32_t slot
 
 	facts.path = path ? strdup(path) : NULL;
 	mapping->slot = slot;
-	return show(catalog, mapping, ORIGIN_PMEM2FS, record, &facts);
+	return show_mapping(catalog, mapping, ORIGIN_PMEM2FS, record, &facts);
 }
 
-int catalog_enter(struct catalog *catalog, const char *name, enum origin origin,
-		  const struct pmem2fs_record *record, struct extents **extents,
-		  const struct scan_state *scan_state, struct process_info *owner,
-		  struct mapping **mapping)
+int catalog_show_scanned(struct catalog *catalog, const char *name, enum origin origin,
+			 const struct pmem2fs_record *record, struct extents **extents,
+			 const struct scan_state *scan_state, struct process_info *owner,
+			 struct mapping **mapping)
 {
 	struct facts facts = {.owner = owner};
 	int error = take_name(catalog, name, record->uid, scan_state, mapping);
@@ -271,7 +271,7 @@ int catalog_enter(struct catalog *catalog, const char *name, enum origin origin,
 	process_info_get(owner);
 	facts.extents = *extents;
 	*extents = NULL;
-	error = show(catalog, *mapping, origin, record, &facts);
+	error = show_mapping(catalog, *mapping, origin, record, &facts);
 	if (error)
 		catalog_remove(catalog, *mapping);
 	return error;
@@ -289,13 +289,13 @@ int catalog_rename(struct catalog *catalog, struct mapping *mapping, struct mapp
 			      old->record, &facts);
 	if (!version)
 		return -ENOMEM;
-	/* The place of the reserved one in the tree has the new name already. */
+	/* In the tree, the mapping takes the place of the reserved one, which has the new name. */
 	tdelete(mapping, &catalog->by_name, compare_names);
 	place = tfind(reserved, &catalog->by_name, compare_names);
 	*place = mapping;
 	mapping->version = version;
 	names_changed(catalog);
-	let_go(catalog, old);
+	release_version(catalog, old);
 	catalog->totals.all.reserved--;
 	totals_remove_name(&catalog->totals, reserved->uid);
 	free(reserved->reserved);
@@ -310,7 +310,7 @@ void catalog_remove(struct catalog *catalog, struct mapping *mapping)
 		totals_remove_version(&catalog->totals, mapping->version, user_of(mapping));
 		order_remove(catalog, mapping);
 		names_changed(catalog);
-		let_go(catalog, mapping->version);
+		release_version(catalog, mapping->version);
 	} else {
 		catalog->totals.all.reserved--;
 	}
@@ -321,7 +321,10 @@ void catalog_remove(struct catalog *catalog, struct mapping *mapping)
 	free(mapping);
 }
 
-/* `record` begins as a record. The facts are used up. On -ENOMEM the old version stays. */
+/*
+ * Makes a new version if record or facts differ. `record` begins as a struct pmem2fs_record. Takes
+ * ownership of the facts. On -ENOMEM the old version stays.
+ */
 static int set_facts(struct catalog *catalog, struct mapping *mapping, const void *record,
 		     struct facts *facts)
 {
@@ -336,19 +339,20 @@ static int set_facts(struct catalog *catalog, struct mapping *mapping, const voi
 		return -ENOMEM;
 	totals_remove_version(&catalog->totals, old, user_of(mapping));
 	totals_add_version(&catalog->totals, version, user_of(mapping));
-	/* The tree compares through the version, and the name in it is the same. */
+	/* The tree compares names in versions, and the name in the new one is the same. */
 	mapping->version = version;
-	let_go(catalog, old);
+	release_version(catalog, old);
 	return 0;
 }
 
 /*
- * What the kernel shows at the addresses of a part that we unmapped may be a newer mapping of the
- * same source, and what it does not show of one that is being unmapped is gone with the answer.
+ * What the kernel shows at addresses that the keeper has unmapped may be a newer mapping of the
+ * same source, and what it shows no longer while an unmap is under way is taken in when that is
+ * answered.
  */
 static int limit_extents(const struct mapping *mapping, struct facts *facts)
 {
-	/* What is left of another process's mapping is what its holder was seen to have. */
+	/* What is mapped of another process's mapping is what the scan of that process found. */
 	bool known = mapping->changing || mapping->scan_state.process;
 	const struct extents *seen = known ? mapping->version->extents : facts->extents;
 	struct extents *extents;
@@ -360,7 +364,7 @@ static int limit_extents(const struct mapping *mapping, struct facts *facts)
 	return 0;
 }
 
-/* The kernel names nothing any more: what it said last makes the document a request. */
+/* Of a mapping with no page left, the kernel names no file: the last path stays in the document. */
 static int keep_path(const struct version *version, struct facts *facts)
 {
 	if (!facts->extents || facts->extents->count || facts->path || !version->path)
@@ -386,8 +390,8 @@ bool catalog_learn(struct catalog *catalog, struct mapping *mapping, struct fact
 	return changed;
 }
 
-int catalog_see(struct catalog *catalog, struct mapping *mapping,
-		const struct pmem2fs_record *record, struct extents **extents)
+int catalog_update_scanned(struct catalog *catalog, struct mapping *mapping,
+			   const struct pmem2fs_record *record, struct extents **extents)
 {
 	struct facts facts;
 

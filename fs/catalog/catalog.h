@@ -23,20 +23,18 @@
 #include <sys/types.h>
 #include <time.h>
 
-#define CATALOG_ROOT 1 /* inode number and node id of the root directory */
-#define CATALOG_FIRST                                                                              \
-	16 /* the first number of a mapping; those below are cookies of . and ..                   \
-	    */
+#define CATALOG_ROOT    1  /* inode number and node id of the root directory */
+#define CATALOG_FIRST   16 /* lowest number of a mapping; cookies of . and .. are below */
 #define NAME_LENGTH_MAX 255
 
 struct catalog;
 
-/* Numbers begin above `base`. */
+/* Numbers begin above `base`. NULL when memory runs out. */
 struct catalog *catalog_new(uint64_t base);
 void catalog_free(struct catalog *catalog);
 struct nodes *catalog_nodes(struct catalog *catalog);
 
-/* The mapping that shows under this name, or NULL. */
+/* The mapping that is shown under this name, or NULL. */
 struct mapping *catalog_find(const struct catalog *catalog, const char *name);
 struct mapping *catalog_find_number(const struct catalog *catalog, uint64_t number);
 
@@ -55,58 +53,64 @@ int catalog_show(struct catalog *catalog, struct mapping *mapping, uint32_t slot
 		 const struct pmem2fs_record *record, const char *path, struct process_info *owner);
 
 /*
- * Shows a mapping of another process. `*extents` is used up unless the name is taken. Returns 0,
- * -EEXIST (shown or taken) or -ENOMEM.
+ * Shows a mapping of another process. Takes ownership of `*extents` unless the name is taken.
+ * Returns 0, -EEXIST (shown or reserved) or -ENOMEM.
  */
-int catalog_enter(struct catalog *catalog, const char *name, enum origin origin,
-		  const struct pmem2fs_record *record, struct extents **extents,
-		  const struct scan_state *scan_state, struct process_info *owner,
-		  struct mapping **mapping);
+int catalog_show_scanned(struct catalog *catalog, const char *name, enum origin origin,
+			 const struct pmem2fs_record *record, struct extents **extents,
+			 const struct scan_state *scan_state, struct process_info *owner,
+			 struct mapping **mapping);
 
-/* That one was seen again, and differs. `*extents` is used up. Returns 0 or -ENOMEM. */
-int catalog_see(struct catalog *catalog, struct mapping *mapping,
-		const struct pmem2fs_record *record, struct extents **extents);
+/*
+ * What another scan found of a mapping of another process. Takes ownership of `*extents`. Returns 0
+ * or -ENOMEM.
+ */
+int catalog_update_scanned(struct catalog *catalog, struct mapping *mapping,
+			   const struct pmem2fs_record *record, struct extents **extents);
 
-/* Gives `mapping` the name of `reserved`, which is gone then. Returns 0 or -ENOMEM, then nothing
- * changed. */
+/*
+ * Gives `mapping` the name of `reserved`, which is freed. Returns 0 or -ENOMEM, then nothing has
+ * changed.
+ */
 int catalog_rename(struct catalog *catalog, struct mapping *mapping, struct mapping *reserved);
 
-/* Forgets an mapping, shown or reserved. */
+/* Frees a mapping, shown or reserved. */
 void catalog_remove(struct catalog *catalog, struct mapping *mapping);
 
 /*
- * Takes in facts of the time `checked`, making a new version if they differ. The facts are used
- * up. While a change of the mapping is under way, what is mapped of it stays as it was. Returns
- * whether its state or its bad blocks have changed.
+ * Takes in facts that were read at the time `checked`, making a new version if they differ. Takes
+ * ownership of what is in the facts. While a change of the mapping is under way, what is mapped of
+ * it stays as it was. Returns whether its state or its bad blocks have changed.
  */
 bool catalog_learn(struct catalog *catalog, struct mapping *mapping, struct facts *facts,
 		   uint64_t checked);
 
 /*
- * The pages of [begin, end), in bytes from its start, are not the mapping's any more, whatever the
- * kernel has there from now on. Returns 0 or -ENOMEM, then nothing changed.
+ * The keeper has unmapped the pages of [begin, end), in bytes from the start: they no longer belong
+ * to the mapping, whatever the kernel has there later. Returns 0 or -ENOMEM, then nothing has
+ * changed.
  */
 int catalog_cut(struct catalog *catalog, struct mapping *mapping, uint64_t begin, uint64_t end);
 
 /* CLOCK_REALTIME of the last time that a name was shown, changed or removed. */
 struct timespec catalog_changed(const struct catalog *catalog);
 
-/* The highest number there is. */
+/* The number that was given last. */
 uint64_t catalog_newest(const struct catalog *catalog);
 
 /*
- * A walk in order of numbers: the first mapping with a number above this one, or NULL, and those
- * that follow it. `place` is the walk's, and good until the name space is changed.
+ * A walk in the order of numbers: the first mapping with a number above this one, or NULL, and
+ * those that follow it. `place` is the walk's, and valid until a mapping is shown or removed.
  */
 struct mapping *catalog_after(const struct catalog *catalog, uint64_t number, size_t *place);
 struct mapping *catalog_next(const struct catalog *catalog, size_t *place);
 
-/* Frees a version that nodes_forget has said nobody needs. */
+/* Frees a version that nobody needs, as nodes_forget has said. */
 void version_free(struct catalog *catalog, struct version *version);
 
 /*
- * The document of a version. The text belongs to the name space and is good until the next call.
- * NULL when memory runs out.
+ * The document of a version. The text belongs to the catalog and is valid until the next call. NULL
+ * when memory runs out.
  */
 const char *version_document(struct catalog *catalog, struct version *version, size_t *length);
 /* Its length in bytes, 0 when memory runs out. */
@@ -114,7 +118,7 @@ size_t version_document_size(struct catalog *catalog, struct version *version);
 
 /*
  * How many mappings the keeper has for that user, reserved ones included. Each gap in one counts as
- * one more: the kernel's limit is on areas.
+ * another one: the kernel's limit is on areas.
  */
 unsigned catalog_count_of(const struct catalog *catalog, uid_t uid);
 

@@ -81,8 +81,8 @@ static json_t *event_new(const char *what)
 	return event;
 }
 
-/* False: the reader is too slow. One that is gone is found out by its connection. */
-static bool deliver(int socket, const json_t *event)
+/* False: the reader is too slow. That it has gone is noticed by its connection. */
+static bool send_event(int socket, const json_t *event)
 {
 	char *text = json_dumps(event, JSON_COMPACT);
 	bool fits = text && (send(socket, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
@@ -92,33 +92,33 @@ static bool deliver(int socket, const json_t *event)
 	return fits;
 }
 
-static void tell(struct subscriber *subscriber, const json_t *event)
+static void send_to_subscriber(struct subscriber *subscriber, const json_t *event)
 {
 	if (subscriber->lost) {
 		json_t *lost = event_new("lost");
 
 		json_object_set_new(lost, "count", json_integer(subscriber->lost));
-		if (deliver(subscriber->socket, lost))
+		if (send_event(subscriber->socket, lost))
 			subscriber->lost = 0;
 		json_decref(lost);
 	}
-	if (subscriber->lost || !deliver(subscriber->socket, event))
+	if (subscriber->lost || !send_event(subscriber->socket, event))
 		subscriber->lost++;
 }
 
-/* To root and to the user whom it concerns. Takes the event. */
-static void publish(struct events *events, json_t *event, uid_t uid)
+/* Sends to root and to the user whose event it is. Takes ownership of the event. */
+static void send_to_all(struct events *events, json_t *event, uid_t uid)
 {
 	json_object_set_new(event, "uid", json_integer(uid));
 	for (struct subscriber *s = events->subscribers; s; s = s->next)
 		if (!s->uid || s->uid == uid)
-			tell(s, event);
+			send_to_subscriber(s, event);
 	json_decref(event);
 }
 
-/* `more` (may be NULL) are further members of the event, and are taken. */
-static void publish_mapping(struct events *events, const char *what, const struct mapping *mapping,
-			    json_t *more)
+/* Takes ownership of `more` (may be NULL): further members of the event. */
+static void send_mapping_event(struct events *events, const char *what,
+			       const struct mapping *mapping, json_t *more)
 {
 	struct pmem2fs_record record;
 	char address[24];
@@ -132,27 +132,27 @@ static void publish_mapping(struct events *events, const char *what, const struc
 		json_object_set_new(event, "address", json_string(address));
 		json_object_set_new(event, "length", json_integer((json_int_t)record.length));
 		json_object_update(event, more);
-		publish(events, event, record.uid);
+		send_to_all(events, event, record.uid);
 	}
 	json_decref(more);
 }
 
 void events_mapped(struct events *events, const struct mapping *mapping)
 {
-	publish_mapping(events, "map", mapping, NULL);
+	send_mapping_event(events, "map", mapping, NULL);
 }
 
 void events_unmapped(struct events *events, const struct mapping *mapping)
 {
-	publish_mapping(events, "unmap", mapping, NULL);
+	send_mapping_event(events, "unmap", mapping, NULL);
 }
 
 void events_unmapped_range(struct events *events, const struct mapping *mapping, uint64_t offset,
 			   uint64_t length)
 {
-	publish_mapping(events, "unmap_range", mapping,
-			json_pack("{s:{s:I, s:I}}", "range", "offset", (json_int_t)offset, "length",
-				  (json_int_t)length));
+	send_mapping_event(events, "unmap_range", mapping,
+			   json_pack("{s:{s:I, s:I}}", "range", "offset", (json_int_t)offset,
+				     "length", (json_int_t)length));
 }
 
 void events_renamed(struct events *events, const struct mapping *mapping, const char *old_name)
@@ -160,7 +160,7 @@ void events_renamed(struct events *events, const struct mapping *mapping, const 
 	json_t *more = json_object();
 
 	json_field_bytes(more, "old_name", old_name);
-	publish_mapping(events, "rename", mapping, more);
+	send_mapping_event(events, "rename", mapping, more);
 }
 
 static json_t *badblocks_of(const struct version *version)
@@ -183,9 +183,9 @@ void events_changed(struct events *events, const struct mapping *mapping)
 	const struct version *version = mapping_version(mapping);
 
 	if (events->subscribers)
-		publish_mapping(events, "change", mapping,
-				json_pack("{s:s, s:o}", "state", version_state(version),
-					  "badblocks", badblocks_of(version)));
+		send_mapping_event(events, "change", mapping,
+				   json_pack("{s:s, s:o}", "state", version_state(version),
+					     "badblocks", badblocks_of(version)));
 }
 
 void events_failed(struct events *events, const char *operation, const char *name, uid_t uid,
@@ -200,5 +200,5 @@ void events_failed(struct events *events, const char *operation, const char *nam
 	json_field_bytes(event, "name", name);
 	json_object_set_new(event, "errno", json_integer(error));
 	json_field_bytes(event, "message", why);
-	publish(events, event, uid);
+	send_to_all(events, event, uid);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * events.h - tells subscribers what happens (control.h has the form)
+ * events.h - events for subscribers at the socket (control.h has the form)
  *
- * A subscriber that reads too slowly loses events and is told how many.
+ * A subscriber that reads too slowly loses events; the next one says how many. Owns the list of
+ * subscribers, not their sockets. Used by the request loop alone.
  */
 #ifndef PMEM2FS_CATALOG_EVENTS_H
 #define PMEM2FS_CATALOG_EVENTS_H
@@ -16,11 +17,11 @@ struct events;
 struct events *events_new(void);
 void events_free(struct events *events);
 
-/* The socket is borrowed, and left out from events_unsubscribe on. Root sees all. -ENOMEM. */
+/* The socket is borrowed until events_unsubscribe. Root gets all events. Returns 0 or -ENOMEM. */
 int events_subscribe(struct events *events, int socket, uid_t uid);
 void events_unsubscribe(struct events *events, int socket);
 
-/* Whether anybody would hear. */
+/* Whether there is any subscriber. */
 bool events_wanted(const struct events *events);
 
 void events_mapped(struct events *events, const struct mapping *mapping);

@@ -2,8 +2,8 @@
 /*
  * nodes.c - see nodes.h
  *
- * Ids are places in an array, from FIRST up; a place is used again once the kernel has forgotten
- * what was there. Free places are chained through the array itself.
+ * Ids are places in an array, counted from FIRST; a place is used again when the kernel has
+ * forgotten the node there. Free places are chained through the array itself.
  */
 #include "catalog/nodes.h"
 #include "base/array.h"

@@ -2,7 +2,8 @@
 /*
  * nodes.h - the node ids that the kernel knows
  *
- * A node lives while it is of use here (`held`) or the kernel still counts look-ups of it.
+ * A node is part of a version or a draft, and is needed while these use it (`held`) or the kernel
+ * still counts look-ups of it. Used by the request loop alone.
  */
 #ifndef PMEM2FS_CATALOG_NODES_H
 #define PMEM2FS_CATALOG_NODES_H
@@ -27,13 +28,16 @@ struct nodes;
 struct nodes *nodes_new(void);
 void nodes_free(struct nodes *nodes);
 
-/* Counts a look-up that is told to the kernel, giving the node an id at the first. -ENOMEM. */
+/*
+ * Counts a look-up that the kernel is answered; the first one gives the node an id. Returns 0 or
+ * -ENOMEM.
+ */
 int nodes_lookup(struct nodes *nodes, struct node *node);
 
 /* The node with that id, or NULL. */
 struct node *nodes_find(const struct nodes *nodes, uint64_t id);
 
-/* Takes back `count` look-ups. True: neither side needs the node any more, and its id is gone. */
+/* The kernel has forgotten `count` look-ups. True: nobody needs the node, and it has no id. */
 bool nodes_forget(struct nodes *nodes, struct node *node, uint64_t count);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * scan_state.h - what the process table keeps with each mapping of another process
  *
- * Part of a struct mapping, so that it needs no memory of its own. Given to catalog_enter; after
- * that only the process table (scan/) changes it.
+ * Part of a struct mapping, so that it needs no memory of its own. Given to catalog_show_scanned;
+ * after that only the process table (scan/) changes it.
  */
 #ifndef PMEM2FS_CATALOG_SCAN_STATE_H
 #define PMEM2FS_CATALOG_SCAN_STATE_H

@@ -115,7 +115,7 @@ bool version_says(const struct version *version, const void *record, const struc
 	       same_badblocks(version, facts);
 }
 
-/* A page that cannot be reached any more is worse than some that are not mapped any more. */
+/* A device that is lost is worse than pages that are no longer mapped. */
 static const char *state_of(bool lost, const struct extents *extents)
 {
 	return lost ? "lost" : extents ? "partial" : "active";

@@ -2,7 +2,7 @@
 /*
  * version.h - all that one version of a mapping's document says
  *
- * Never changes once made.
+ * Does not change after it is made, but for its node and the size of its document.
  */
 #ifndef PMEM2FS_CATALOG_VERSION_H
 #define PMEM2FS_CATALOG_VERSION_H
@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 struct version {
-	struct node node; /* first: a node id leads here */
+	struct node node; /* by which the kernel knows it */
 	uint64_t number;  /* of its mapping */
 	uint64_t size;    /* of the source, bytes */
 	struct process_info *owner;
@@ -34,16 +34,19 @@ struct version {
 	char text[]; /* name and path, each terminated */
 };
 
-/* `record` begins as a struct pmem2fs_record. The facts are used up. NULL when memory runs out. */
+/*
+ * `record` begins as a struct pmem2fs_record. Takes ownership of what is in the facts. NULL when
+ * memory runs out.
+ */
 struct version *version_new(const char *name, uint64_t number, enum origin origin,
 			    const void *record, struct facts *facts);
-/* Only the memory and the references; a version that is in a name space goes by version_free. */
+/* Only the memory and the references: a version in a catalog is freed by version_free. */
 void version_drop(struct version *version);
 
 /* The record without its label. */
 void version_record(const struct version *version, struct pmem2fs_record *record);
 
-/* Its facts once more, for another version. -ENOMEM. */
+/* A copy of its facts, for another version. Returns 0 or -ENOMEM. */
 int version_facts(const struct version *version, struct facts *facts);
 
 /* Whether a version of that record and those facts would say the same. */

@@ -192,16 +192,16 @@ static int enter_in_catalog(struct process *process, struct scan_event *event,
 	if (record->label_length) {
 		entry_name_of_label(name, process->comm, process->pid, record->label,
 				    record->label_length);
-		error = catalog_enter(catalog, name, event->origin, record, &event->extents, &state,
-				      process->owner, mapping);
+		error = catalog_show_scanned(catalog, name, event->origin, record, &event->extents,
+					     &state, process->owner, mapping);
 	}
 	/* Random: nobody can have taken all these names before. */
 	for (int i = 0; error == -EEXIST && i < NAME_TRIES; i++) {
 		if (i && getrandom(&more, sizeof(more), 0) < 0)
 			break;
 		entry_name_of_address(name, process->comm, process->pid, record->address, more);
-		error = catalog_enter(catalog, name, event->origin, record, &event->extents, &state,
-				      process->owner, mapping);
+		error = catalog_show_scanned(catalog, name, event->origin, record, &event->extents,
+					     &state, process->owner, mapping);
 	}
 	return error;
 }
@@ -249,7 +249,8 @@ static void take_event(struct process *process, struct scan_event *event)
 		return;
 	}
 	state = version_state(mapping_version(mapping));
-	if (catalog_see(process_table->config.catalog, mapping, &event->record, &event->extents))
+	if (catalog_update_scanned(process_table->config.catalog, mapping, &event->record,
+				   &event->extents))
 		note_missed(process_table, process->pid);
 	else if (strcmp(state, version_state(mapping_version(mapping))))
 		events_changed(process_table->config.events, mapping);

@@ -121,8 +121,8 @@ static inline struct mapping *enter(struct place *place, uint32_t slot, enum ori
 	char name[32];
 
 	snprintf(name, sizeof(name), "prog.%d.%u", PID, slot);
-	assert_int_equal(catalog_enter(place->rig->service.catalog, name, origin, &record, &extents,
-				       &state, NULL, &mapping),
+	assert_int_equal(catalog_show_scanned(place->rig->service.catalog, name, origin, &record,
+					      &extents, &state, NULL, &mapping),
 			 0);
 	return mapping;
 }

@@ -150,8 +150,8 @@ static struct mapping *publish(struct place *place, struct process *process)
 	struct extents *extents = NULL;
 	struct mapping *mapping;
 
-	assert_int_equal(catalog_enter(place->rig->service.catalog, "x", ORIGIN_PUBLISHED, &record,
-				       &extents, &state, NULL, &mapping),
+	assert_int_equal(catalog_show_scanned(place->rig->service.catalog, "x", ORIGIN_PUBLISHED,
+					      &record, &extents, &state, NULL, &mapping),
 			 0);
 	return mapping;
 }
