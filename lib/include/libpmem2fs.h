@@ -2,21 +2,21 @@
 /*
  * libpmem2fs.h - what libpmem2fs offers beyond libpmem2
  *
- * Every process that maps persistent memory through this library keeps a table of its mappings
- * in shared memory. This header names and owns mappings in that table, hands the table over and
- * reads one, and tells what is known of the device below a source.
+ * Every process that maps persistent memory through this library keeps a table of its mappings in
+ * shared memory. The functions of this header label mappings in that table and set their owners,
+ * hand the table over, read tables, and report facts about the device below a source.
  *
- * The table is handed over to the daemon pmem2fs by itself, once, by a call that maps: to that of
- * root or of the process's effective user, and nobody else. Without a daemon, calls that make a
- * source try again, at most once a second. From the second one on, mapping costs a few stores more
- * and no system call but, rarely, an madvise.
- * PMEM2FS=off in the environment switches all of it off; PMEM2FS_SOCKET names the daemon's socket,
- * which otherwise is /run/pmem2fs/socket or $XDG_RUNTIME_DIR/pmem2fs/socket.
+ * The first call that maps announces the table to the daemon pmem2fs: root's, or that of the
+ * process's effective user, and no other. Without a daemon, calls that make a source try again, at
+ * most once a second. From the second mapping on, mapping costs a few more stores, and rarely a
+ * system call (madvise). PMEM2FS=off in the environment switches all of it off; PMEM2FS_SOCKET
+ * names the daemon's socket, which otherwise is /run/pmem2fs/socket or
+ * $XDG_RUNTIME_DIR/pmem2fs/socket.
  *
  * Functions return 0 or a negative error (a negated errno or a PMEM2_E_ code of libpmem2.h) and
  * leave out-parameters untouched on failure. All of them may be called from any thread, different
- * objects at the same time; one configuration or reader only by one thread at a time.
- * Source of the contract: this project, unless a function says otherwise.
+ * objects at the same time; one configuration or reader only by one thread at a time. Source of the
+ * contract: this project, unless a function says otherwise.
  */
 #ifndef LIBPMEM2FS_H
 #define LIBPMEM2FS_H 1
@@ -33,28 +33,27 @@ extern "C" {
 
 #pragma GCC visibility push(default)
 
-/* pmem2_unmap_range: parts that are not mapped any more are an error. */
+/* pmem2_unmap_range: pages that are not mapped are an error. */
 #define PMEM2_UNMAP_STRICT (1U << 0)
 
 /*
  * Unmaps the pages of `map` that contain any of the `length` bytes from `offset` on, counted from
- * its start. A page is the larger of the system's page and the alignment of the source, for device
- * DAX splits only there. The pages are unmapped for good: references to them raise SIGSEGV, locks
- * on them are gone, what was stored in them privately is lost, and inside a vm reservation they
- * belong to the reservation again. The object stays, also when nothing of it is mapped any more,
- * and pmem2_map_get_size tells the original size; pmem2_unmap ends it. Nothing but pages that this
- * mapping still has are touched, whatever is at the addresses of the others by now.
+ * its start. A page is the larger of the system's page and the alignment of the source, because
+ * device DAX splits only there. References to the unmapped pages raise SIGSEGV, memory locks on
+ * them end, private changes are lost, and inside a vm reservation they belong to the reservation
+ * again. The object stays, even when none of its pages is left, and pmem2_map_get_size returns the
+ * original size; pmem2_unmap ends it. Only pages that this mapping still has are touched, whatever
+ * else is mapped at the addresses of the others.
  *
- * Parts that are not mapped any more are passed over, or with PMEM2_UNMAP_STRICT an error that is
- * found before anything is unmapped (which other threads can make untrue at once).
+ * Pages that are not mapped are skipped; with PMEM2_UNMAP_STRICT they are an error, which is found
+ * before anything is unmapped (other threads can change that at once).
  *
- * Errors: PMEM2_E_MAPPING_NOT_FOUND (as pmem2_unmap); -EINVAL: length 0, an
- * offset that is not on a page, a range beyond the mapping's last page (as is one with a negative
- * length), unknown flags, with PMEM2_UNMAP_STRICT a page that is not mapped any more;
- * PMEM2_E_NOSUPP (the program made the mapping itself, pmem2_map_from_existing); those of munmap,
- * as for pmem2_unmap. After an error nothing has changed, except that of several pieces with gaps
- * between them the first ones may be unmapped. Threads: any number for the same mapping;
- * pmem2_unmap waits for them.
+ * Errors: PMEM2_E_MAPPING_NOT_FOUND (as pmem2_unmap); -EINVAL: length 0, an offset that is not on a
+ * page, a range beyond the mapping's last page (as is one with a negative length), unknown flags,
+ * with PMEM2_UNMAP_STRICT a page that is not mapped; PMEM2_E_NOSUPP (the program made the mapping
+ * itself, pmem2_map_from_existing); those of munmap, as for pmem2_unmap. After an error nothing has
+ * changed, except that of several pieces with gaps between them the first ones may be unmapped.
+ * Threads: any number for the same mapping; pmem2_unmap waits for them.
  *
  * Source of the contract: munmap of POSIX and IBM i; with PMEM2_UNMAP_STRICT of macOS.
  */
@@ -71,8 +70,8 @@ int pmem2_unmap_range(struct pmem2_map *map, size_t offset, size_t length, unsig
 int pmem2fs_config_set_label(struct pmem2_config *cfg, const char *label, size_t length);
 
 /*
- * The user and group that mappings made with this configuration are said to belong to; without
- * it, the effective ones of the process at the time when their source was made.
+ * The user and group that own the mappings made with this configuration, as the table shows them.
+ * Without it, the effective ones of the process when the source was made.
  */
 int pmem2fs_config_set_owner(struct pmem2_config *cfg, uid_t uid, gid_t gid);
 
@@ -88,7 +87,7 @@ int pmem2fs_map_set_label(struct pmem2_map *map, const char *label, size_t lengt
  */
 int pmem2fs_map_get_slot(struct pmem2_map *map, uint32_t *slot);
 
-/* What a mapping is of. */
+/* The type of a mapping's source. */
 enum pmem2fs_source_type {
 	PMEM2FS_SOURCE_ANONYMOUS = 1, /* memory without a file */
 	PMEM2FS_SOURCE_FILE,          /* regular file without DAX */
@@ -100,8 +99,8 @@ enum pmem2fs_source_type {
 #define PMEM2FS_RECORD_MAP_SYNC 1u
 
 /*
- * One mapping as its owner's table tells it. The layout is that of a table of version 1: fixed
- * widths, no pointers, no padding. All of it is the owner's claim.
+ * One mapping as its owner's table describes it. The layout is that of a table of version 1: fixed
+ * widths, no pointers, no padding. No member is verified: the owner may have written anything.
  */
 struct pmem2fs_record {
 	uint64_t address;      /* in the owner's address space */
@@ -112,7 +111,7 @@ struct pmem2fs_record {
 	uint64_t source_rdev;  /* dev_t of the device-DAX node, else 0 */
 	uint64_t source_inode; /* inode number of the file or node */
 	uint64_t created;      /* CLOCK_REALTIME at mapping, nanoseconds */
-	uint32_t uid, gid;     /* who asked for it */
+	uint32_t uid, gid;     /* its owner */
 	uint32_t alignment;    /* of the source, bytes */
 	uint8_t source_type;   /* enum pmem2fs_source_type */
 	uint8_t granularity;   /* enum pmem2_granularity: what it has */

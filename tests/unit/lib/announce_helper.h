@@ -80,19 +80,19 @@ static inline int serve(int backlog)
 	return fd;
 }
 
-struct told {
+struct announcement {
 	struct wire_message message;
 	int fd; /* -1: none came */
 };
 
 /* False: nobody tells anything. */
-static inline bool take(int listener, struct told *told)
+static inline bool take(int listener, struct announcement *received)
 {
 	union {
 		char buffer[CMSG_SPACE(2 * sizeof(int))];
 		struct cmsghdr header;
 	} control;
-	struct iovec iov = {.iov_base = &told->message, .iov_len = sizeof(told->message)};
+	struct iovec iov = {.iov_base = &received->message, .iov_len = sizeof(received->message)};
 	struct msghdr message = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
@@ -109,20 +109,20 @@ static inline bool take(int listener, struct told *told)
 		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (fd < 0)
 			return false;
-		memset(told, 0, sizeof(*told));
+		memset(received, 0, sizeof(*received));
 		message.msg_controllen = sizeof(control);
 		n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
 	} while (n == 0 && close(fd) == 0);
-	must(n == sizeof(told->message));
-	must(told->message.magic == WIRE_MAGIC && told->message.type == WIRE_TABLE);
+	must(n == sizeof(received->message));
+	must(received->message.magic == WIRE_MAGIC && received->message.type == WIRE_TABLE);
 	header = CMSG_FIRSTHDR(&message);
-	told->fd = -1;
+	received->fd = -1;
 	if (header) {
 		must(header->cmsg_len == CMSG_LEN(sizeof(int)));
-		memcpy(&told->fd, CMSG_DATA(header), sizeof(int));
+		memcpy(&received->fd, CMSG_DATA(header), sizeof(int));
 	}
 	/* And that is all. */
-	if (!told->message.flags)
+	if (!received->message.flags)
 		must(recv(fd, &byte, 1, 0) == 0);
 	close(fd);
 	return true;
@@ -155,8 +155,9 @@ static inline unsigned count_descriptors(void)
 	return n;
 }
 
-/* What was told is this process's table; count of its mappings, closes the descriptor. */
-static inline unsigned check_told(const struct told *told)
+/* Checks that what was received is this process's table; count of its mappings, closes the
+ * descriptor. */
+static inline unsigned check_received(const struct announcement *received)
 {
 	struct pmem2fs_record record;
 	struct pmem2fs_table *table;
@@ -166,11 +167,11 @@ static inline unsigned check_told(const struct told *told)
 	struct stat st;
 
 	must(find_tables(&inode) == 1);
-	must(told->message.table == inode);
-	if (told->fd < 0)
+	must(received->message.table == inode);
+	if (received->fd < 0)
 		return UINT32_MAX;
-	must(fstat(told->fd, &st) == 0 && st.st_ino == inode);
-	must(pmem2fs_table_open(&table, told->fd) == 0);
+	must(fstat(received->fd, &st) == 0 && st.st_ino == inode);
+	must(pmem2fs_table_open(&table, received->fd) == 0);
 	for (; pmem2fs_table_next(table, &slot, NULL, &record, &bad) == 0; slot++)
 		n++;
 	must(bad == 0);

@@ -92,20 +92,20 @@ static void hands_over_once(void)
 {
 	int listener = serve(8);
 	unsigned before = count_descriptors();
-	struct told told;
+	struct announcement received;
 	uint32_t slot;
 	struct pmem2_map *first = map();
 
 	must(count_descriptors() == before);
-	must(take(listener, &told));
-	must((told.fd < 0) == root_can_look());
-	must(check_told(&told) == (root_can_look() ? UINT32_MAX : 1));
+	must(take(listener, &received));
+	must((received.fd < 0) == root_can_look());
+	must(check_received(&received) == (root_can_look() ? UINT32_MAX : 1));
 	must(pmem2fs_map_get_slot(first, &slot) == 0);
 	for (int i = 0; i < 10; i++) {
 		pass_time(5000);
 		map();
 	}
-	must(!take(listener, &told));
+	must(!take(listener, &received));
 	must(connects == 1);
 	must(pmem2_unmap(&first) == 0);
 }
@@ -113,7 +113,7 @@ static void hands_over_once(void)
 static void tries_once_a_second(void)
 {
 	struct pmem2_map *maps[20];
-	struct told told;
+	struct announcement received;
 	int listener;
 
 	for (int i = 0; i < 20; i++) {
@@ -134,11 +134,11 @@ static void tries_once_a_second(void)
 	listener = serve(8);
 	pass_time(999);
 	map();
-	must(!take(listener, &told));
+	must(!take(listener, &received));
 	pass_time(1);
 	map();
-	must(take(listener, &told));
-	must(check_told(&told) == (root_can_look() ? UINT32_MAX : 22));
+	must(take(listener, &received));
+	must(check_received(&received) == (root_can_look() ? UINT32_MAX : 22));
 	must(connects == 4);
 }
 
@@ -193,13 +193,13 @@ static void child_unmaps(void)
 {
 	struct pmem2_map *first = map();
 	int listener = serve(8);
-	struct told told;
+	struct announcement received;
 	int status;
 	pid_t pid = fork();
 
 	if (pid == 0) {
 		must(pmem2_unmap(&first) == 0);
-		must(take(listener, &told));
+		must(take(listener, &received));
 		_exit(0);
 	}
 	must(waitpid(pid, &status, 0) == pid && status == 0);
@@ -208,24 +208,24 @@ static void child_unmaps(void)
 static void child_has_its_own(void)
 {
 	int listener = serve(8);
-	struct told told;
+	struct announcement received;
 	int status;
 	pid_t pid;
 
 	map();
-	must(take(listener, &told));
-	check_told(&told);
+	must(take(listener, &received));
+	check_received(&received);
 	pid = fork();
 	if (pid == 0) {
-		uint64_t parents = told.message.table;
+		uint64_t parents = received.message.table;
 
-		must(!take(listener, &told));
+		must(!take(listener, &received));
 		map();
-		must(take(listener, &told));
-		must(told.message.table != parents);
-		must(check_told(&told) == (root_can_look() ? UINT32_MAX : 2));
+		must(take(listener, &received));
+		must(received.message.table != parents);
+		must(check_received(&received) == (root_can_look() ? UINT32_MAX : 2));
 		map();
-		must(!take(listener, &told));
+		must(!take(listener, &received));
 		_exit(0);
 	}
 	must(waitpid(pid, &status, 0) == pid && status == 0);
@@ -256,7 +256,7 @@ static void failures(void)
 {
 	int listener = serve(8);
 	unsigned before = count_descriptors();
-	struct told told;
+	struct announcement received;
 
 	/* An error of before. */
 	must(pmem2_map_from_existing(NULL, NULL, NULL, 0, PMEM2_GRANULARITY_PAGE) == -EINVAL);
@@ -271,8 +271,8 @@ static void failures(void)
 	send_error = 0;
 	pass_time(1000);
 	map();
-	must(take(listener, &told));
-	must(check_told(&told) == (root_can_look() ? UINT32_MAX : 3));
+	must(take(listener, &received));
+	must(check_received(&received) == (root_can_look() ? UINT32_MAX : 3));
 }
 
 /* A user's daemon needs a descriptor: without one the table stays as it was. */
@@ -281,7 +281,7 @@ static void no_descriptors(void)
 	struct rlimit limit = {0, 1024};
 	int listener;
 	unsigned before;
-	struct told told;
+	struct announcement received;
 	uint64_t inode, first, before_it, generation;
 	uint32_t slot;
 
@@ -310,8 +310,8 @@ static void no_descriptors(void)
 	/* First for none, then for a connection, at last for both. */
 	must(sends == 1 && limit.rlim_cur >= 2);
 	must(find_tables(&inode) == 1 && inode != first);
-	must(take(listener, &told));
-	must(check_told(&told) == 2 + limit.rlim_cur);
+	must(take(listener, &received));
+	must(check_received(&received) == 2 + limit.rlim_cur);
 }
 
 static void queue_is_full(void)
@@ -319,7 +319,7 @@ static void queue_is_full(void)
 	int listener = serve(0);
 	bool is_root;
 	int n = 0;
-	struct told told;
+	struct announcement received;
 
 	while (daemon_connect(&is_root) >= 0)
 		n++;
@@ -331,7 +331,7 @@ static void queue_is_full(void)
 	pass_time(1000);
 	map();
 	must(sends == 1);
-	must(take(listener, &told));
+	must(take(listener, &received));
 }
 
 static _Atomic bool begin;
@@ -353,7 +353,7 @@ static void threads(void)
 {
 	struct pmem2_map *kept[50];
 	pthread_t ids[6];
-	struct told told;
+	struct announcement received;
 	int listener;
 
 	for (int i = 0; i < 50; i++)
@@ -366,9 +366,9 @@ static void threads(void)
 	begin = true;
 	for (int i = 0; i < 6; i++)
 		must(pthread_join(ids[i], NULL) == 0);
-	must(take(listener, &told));
-	must(check_told(&told) == (root_can_look() ? UINT32_MAX : 50));
-	must(!take(listener, &told));
+	must(take(listener, &received));
+	must(check_received(&received) == (root_can_look() ? UINT32_MAX : 50));
+	must(!take(listener, &received));
 	must(connects == 2);
 	for (int i = 0; i < 50; i++)
 		must(pmem2_unmap(&kept[i]) == 0);
@@ -382,7 +382,7 @@ static void without_a_table(void)
 
 static void over_a_connection(void)
 {
-	struct told told;
+	struct announcement received;
 	bool is_root;
 	int listener;
 	int fd;
@@ -395,13 +395,13 @@ static void over_a_connection(void)
 	must(announce_table(fd, is_root, WIRE_STAYS) == -EBUSY);
 	library_open_end();
 	must(announce_table(fd, is_root, WIRE_STAYS) == 0);
-	must(take(listener, &told));
-	must(told.message.flags == WIRE_STAYS);
-	must(check_told(&told) == (root_can_look() ? UINT32_MAX : 1));
+	must(take(listener, &received));
+	must(received.message.flags == WIRE_STAYS);
+	must(check_received(&received) == (root_can_look() ? UINT32_MAX : 1));
 	/* That was it. */
 	pass_time(5000);
 	map();
-	must(!take(listener, &told));
+	must(!take(listener, &received));
 	shutdown(fd, SHUT_RDWR);
 	must(announce_table(fd, is_root, 0) == -EPIPE);
 }
@@ -410,7 +410,7 @@ static void over_a_connection(void)
 static void in_user_namespace(void)
 {
 	int listener = serve(8);
-	struct told told;
+	struct announcement received;
 	int fd;
 
 	if (unshare(CLONE_NEWUSER))
@@ -420,8 +420,8 @@ static void in_user_namespace(void)
 		_exit(0);
 	close(fd);
 	map();
-	must(take(listener, &told));
-	must(check_told(&told) == 1);
+	must(take(listener, &received));
+	must(check_received(&received) == 1);
 }
 
 /* Root is not known in there: whoever listens is nobody in particular. */
@@ -438,7 +438,7 @@ static void in_user_namespace_without_root(void)
 static void two_copies(void)
 {
 	int listener = serve(8);
-	struct told told[2];
+	struct announcement received[2];
 	uint64_t inode;
 	void *other = dlopen(library, RTLD_NOW | RTLD_LOCAL);
 	int (*source_from_anon)(struct pmem2_source **, size_t);
@@ -461,9 +461,9 @@ static void two_copies(void)
 	must(source_from_anon(&source, PAGE) == 0 && config_new(&config) == 0);
 	must(set_granularity(config, PMEM2_GRANULARITY_PAGE) == 0);
 	must(map_new(&mapped, config, source) == 0);
-	must(take(listener, &told[0]) && take(listener, &told[1]));
+	must(take(listener, &received[0]) && take(listener, &received[1]));
 	must(find_tables(&inode) == 2);
-	must(told[0].message.table != told[1].message.table);
+	must(received[0].message.table != received[1].message.table);
 }
 
 static void test_once(void **state)
