@@ -2,8 +2,9 @@
 /*
  * worker.c - see worker.h
  *
- * The request loop: one thread that waits for the kernel's requests, the keeper's answers, the
- * socket, and the threads of the pools. Its handlers never block: what might is given to a pool.
+ * Makes all modules and passes each what it needs. Then it is the request loop: one thread that
+ * waits for the kernel's requests, the keeper's answers, the socket and the tasks of the pools.
+ * Nothing that it calls blocks: what may block is a task of a pool.
  */
 #define FUSE_USE_VERSION 314
 #include "worker.h"
@@ -11,10 +12,13 @@
 #include "base/container_of.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "base/stuck_threads.h"
 #include "base/watch.h"
 #include "catalog/catalog.h"
 #include "catalog/events.h"
+#include "change/changes.h"
 #include "change/keeper_link.h"
+#include "change/limits.h"
 #include "change/mapper.h"
 #include "change/release.h"
 #include "control/question.h"
@@ -26,12 +30,12 @@
 #include "fuse/drafts.h"
 #include "fuse/filesystem.h"
 #include "fuse/interrupts.h"
+#include "fuse/invalidate.h"
 #include "fuse/operations.h"
 #include "libpmem2fs.h"
 #include "mount/mount.h"
 #include "protocol/worker_fds.h"
 #include "scan/process_table.h"
-#include "service.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
@@ -49,28 +53,55 @@
 #define EVENTS_AT_ONCE 32
 #define DESCRIPTORS    1048576
 
-#define OPENS_PER_USER  4 /* at once: a source that hangs holds up its own user */
+#define OPENS_PER_USER  4 /* at once: a source that hangs delays only its own user */
 #define OPENS           64
 #define OPENS_WAITING   1024 /* per user */
-#define HELPERS_WAITING 1024 /* of a kind: a name more that the kernel keeps does no harm */
-#define NUMBERS_BITS    40   /* of inode numbers for each worker: the next one gives out others */
+#define HELPERS_WAITING 1024 /* of a lane; a name that is not invalidated does no harm */
+#define NUMBERS_BITS    40   /* of the inode numbers of one worker; the next one has others */
 
-struct worker {
-	struct service service;
-	struct filesystem filesystem;
-	int epoll, wake;
-	struct watch fuse, keeper, pools;
-	struct fuse_buf request; /* libfuse's */
-	struct question_means questions;
-	struct server *server;
-	struct fuse_session *session;
-	bool ended, announced;
+/* Lanes of the helpers: one thread each. */
+enum helper_lane {
+	LANE_INVALIDATE,
+	LANE_CAPACITY,
+	LANE_DEVICE_MONITOR,
+	LANE_FACTS, /* and those after it: stuck_threads.h */
+	LANE_SCAN = LANE_FACTS + STUCK_THREADS_MAX,
+	LANES = LANE_SCAN + STUCK_THREADS_MAX,
 };
 
-/* One request at a time: whoever asks mostly waits for the answer before asking again. */
-static void fuse_ready(struct watch *watch, uint32_t events)
+/* All modules of this process, in the order in which they are made. Only this file sees them all.
+ */
+struct worker {
+	const struct options *options;
+	int epoll, wake;             /* wake: written when a task of a pool is done */
+	struct pmem2fs_table *table; /* the keeper's */
+	struct keeper_link *keeper;
+	struct pool *openers; /* a lane is a user */
+	struct pool *helpers; /* a lane is an enum helper_lane */
+	struct events *events;
+	struct catalog *catalog;
+	struct facts_cache *facts_cache;
+	struct limits limits;
+	struct mapper mapper;
+	struct fuse_session *session;
+	struct fuse_buf request; /* libfuse's */
+	struct invalidate invalidate;
+	struct process_table *process_table;
+	struct releases *releases;
+	struct device_monitor *device_monitor;
+	struct changes changes;
+	struct filesystem filesystem;
+	struct question_means questions;
+	struct server *server;
+	struct watch session_watch, keeper_watch, wake_watch;
+	bool ended;     /* the loop is left */
+	bool announced; /* that the mount is served */
+};
+
+/* One request at a time: a caller mostly waits for the answer before it sends the next one. */
+static void session_ready(struct watch *watch, uint32_t events)
 {
-	struct worker *worker = container_of(watch, struct worker, fuse);
+	struct worker *worker = container_of(watch, struct worker, session_watch);
 	struct fuse_session *session = worker->session;
 	int n;
 
@@ -88,24 +119,24 @@ static void fuse_ready(struct watch *watch, uint32_t events)
 
 static void keeper_ready(struct watch *watch, uint32_t events)
 {
-	struct worker *worker = container_of(watch, struct worker, keeper);
+	struct worker *worker = container_of(watch, struct worker, keeper_watch);
 
 	(void)events;
-	if (keeper_link_work(worker->service.keeper)) {
+	if (keeper_link_work(worker->keeper)) {
 		log_debug("the keeper has gone");
 		worker->ended = true;
 	}
 }
 
-static void pools_ready(struct watch *watch, uint32_t events)
+static void tasks_ready(struct watch *watch, uint32_t events)
 {
-	struct worker *worker = container_of(watch, struct worker, pools);
+	struct worker *worker = container_of(watch, struct worker, wake_watch);
 	eventfd_t count;
 
 	(void)events;
 	eventfd_read(watch->fd, &count);
-	pool_finish(worker->service.openers);
-	pool_finish(worker->service.helpers);
+	pool_finish(worker->openers);
+	pool_finish(worker->helpers);
 }
 
 static int watch_begin(struct worker *worker, struct watch *watch, int fd,
@@ -117,40 +148,44 @@ static int watch_begin(struct worker *worker, struct watch *watch, int fd,
 	return epoll_ctl(worker->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
-static int begin_service(struct service *service, const struct options *options, unsigned number,
-			 int wake)
+/* What depends on the keeper: its commands, and the mappings that it holds already. */
+static int begin_mapper(struct worker *worker)
 {
-	int error;
+	const struct options *options = worker->options;
+	int error = pmem2fs_table_open(&worker->table, WORKER_FD_TABLE);
 
-	service->options = options;
-	service->limits = (struct limits){.max = options->max, .max_user = options->max_user};
-	error = pmem2fs_table_open(&service->table, WORKER_FD_TABLE);
 	if (error) {
 		log_error("the keeper's table: %s", pmem2_errormsg());
 		return error;
 	}
-	service->catalog = catalog_new((uint64_t)number << NUMBERS_BITS);
-	service->openers = pool_new(wake, OPENS_PER_USER, OPENS, OPENS_WAITING);
-	service->helpers = pool_new(wake, 1, LANES, HELPERS_WAITING);
-	service->events = events_new();
-	service->keeper = keeper_link_new(WORKER_FD_COMMANDS);
-	if (!service->catalog || !service->openers || !service->helpers || !service->events ||
-	    !service->keeper)
+	worker->keeper = keeper_link_new(WORKER_FD_COMMANDS);
+	if (!worker->keeper)
 		return -ENOMEM;
-	service->facts_cache = facts_cache_new(service->catalog, service->events, service->helpers,
-					       LANE_FACTS, getppid());
-	if (!service->facts_cache)
-		return -ENOMEM;
-	service->mapper = (struct mapper){
-		.catalog = service->catalog,
-		.events = service->events,
-		.facts_cache = service->facts_cache,
-		.keeper = service->keeper,
-		.table = service->table,
-		.openers = service->openers,
-		.limits = &service->limits,
+	worker->limits = (struct limits){.max = options->max, .max_user = options->max_user};
+	worker->mapper = (struct mapper){
+		.catalog = worker->catalog,
+		.events = worker->events,
+		.facts_cache = worker->facts_cache,
+		.keeper = worker->keeper,
+		.table = worker->table,
+		.openers = worker->openers,
+		.limits = &worker->limits,
 	};
-	return mapper_load(&service->mapper);
+	return mapper_load(&worker->mapper);
+}
+
+/* `number` is that of this worker among all that the keeper has started. */
+static int begin_catalog(struct worker *worker, unsigned number)
+{
+	worker->openers = pool_new(worker->wake, OPENS_PER_USER, OPENS, OPENS_WAITING);
+	worker->helpers = pool_new(worker->wake, 1, LANES, HELPERS_WAITING);
+	worker->events = events_new();
+	worker->catalog = catalog_new((uint64_t)number << NUMBERS_BITS);
+	if (!worker->openers || !worker->helpers || !worker->events || !worker->catalog)
+		return -ENOMEM;
+	worker->facts_cache = facts_cache_new(worker->catalog, worker->events, worker->helpers,
+					      LANE_FACTS, getppid());
+	return worker->facts_cache ? 0 : -ENOMEM;
 }
 
 static int begin_session(struct worker *worker)
@@ -164,9 +199,9 @@ static int begin_session(struct worker *worker)
 	fuse_opt_free_args(&args);
 	if (!worker->session)
 		return -ENOMEM;
-	worker->service.invalidate = (struct invalidate){
+	worker->invalidate = (struct invalidate){
 		.session = worker->session,
-		.helpers = worker->service.helpers,
+		.helpers = worker->helpers,
 		.lane = LANE_INVALIDATE,
 	};
 	snprintf(fd, sizeof(fd), "/dev/fd/%d", WORKER_FD_FUSE);
@@ -180,22 +215,45 @@ static void name_changed(void *arg, const char *name)
 	invalidate_name(arg, name);
 }
 
-static void begin_changes(struct service *service)
+/* What finds, watches and asks other processes, and what changes mappings with their help. */
+static int begin_processes(struct worker *worker)
 {
-	service->changes = (struct changes){
-		.catalog = service->catalog,
-		.events = service->events,
-		.keeper = service->keeper,
-		.releases = service->releases,
-		.limits = &service->limits,
+	worker->process_table = process_table_new(&(struct process_table_config){
+		.catalog = worker->catalog,
+		.events = worker->events,
+		.pool = worker->helpers,
+		.first_lane = LANE_SCAN,
+		.epoll = worker->epoll,
+		.keeper = getppid(),
+		.observe = worker->options->observe,
+	});
+	if (!worker->process_table)
+		return -ENOMEM;
+	worker->releases = releases_new(worker->catalog, worker->process_table, worker->epoll);
+	worker->device_monitor = device_monitor_new(&(struct device_monitor_config){
+		.catalog = worker->catalog,
+		.events = worker->events,
+		.facts_cache = worker->facts_cache,
+		.process_table = worker->process_table,
+		.pool = worker->helpers,
+		.lane = LANE_DEVICE_MONITOR,
+		.epoll = worker->epoll,
+	});
+	worker->changes = (struct changes){
+		.catalog = worker->catalog,
+		.events = worker->events,
+		.keeper = worker->keeper,
+		.releases = worker->releases,
+		.limits = &worker->limits,
 		.name_changed = name_changed,
-		.arg = &service->invalidate,
+		.arg = &worker->invalidate,
 	};
+	return worker->releases && worker->device_monitor ? 0 : -ENOMEM;
 }
 
-static int begin_filesystem(struct worker *worker, const struct options *options)
+static int begin_filesystem(struct worker *worker)
 {
-	struct service *service = &worker->service;
+	const struct options *options = worker->options;
 
 	worker->filesystem = (struct filesystem){
 		.settings =
@@ -205,39 +263,49 @@ static int begin_filesystem(struct worker *worker, const struct options *options
 				.timeout = options->timeout,
 				.max = options->max,
 			},
-		.mapper = &service->mapper,
-		.changes = &service->changes,
-		.catalog = service->catalog,
-		.events = service->events,
-		.facts_cache = service->facts_cache,
-		.process_table = service->process_table,
-		.capacity = capacity_new(service->helpers, LANE_CAPACITY),
-		.invalidate = &service->invalidate,
+		.mapper = &worker->mapper,
+		.changes = &worker->changes,
+		.catalog = worker->catalog,
+		.events = worker->events,
+		.facts_cache = worker->facts_cache,
+		.process_table = worker->process_table,
+		.capacity = capacity_new(worker->helpers, LANE_CAPACITY),
+		.invalidate = &worker->invalidate,
 		.drafts = drafts_new(),
 	};
 	return worker->filesystem.capacity && worker->filesystem.drafts ? 0 : -ENOMEM;
 }
 
-static int begin_server(struct worker *worker, const struct options *options)
+static int begin_server(struct worker *worker)
 {
-	struct service *service = &worker->service;
-
 	worker->questions = (struct question_means){
-		.mapper = &service->mapper,
-		.changes = &service->changes,
-		.catalog = service->catalog,
-		.events = service->events,
-		.process_table = service->process_table,
-		.invalidate = &service->invalidate,
-		.mountpoint = options->mountpoint,
-		.rootmode = options->rootmode,
+		.mapper = &worker->mapper,
+		.changes = &worker->changes,
+		.catalog = worker->catalog,
+		.events = worker->events,
+		.process_table = worker->process_table,
+		.invalidate = &worker->invalidate,
+		.mountpoint = worker->options->mountpoint,
+		.rootmode = worker->options->rootmode,
 	};
-	worker->server = server_new(&worker->questions, service->releases, worker->epoll,
-				    WORKER_FD_LISTENER);
+	worker->server =
+		server_new(&worker->questions, worker->releases, worker->epoll, WORKER_FD_LISTENER);
 	return worker->server ? 0 : -ENOMEM;
 }
 
-static int begin(struct worker *worker, const struct options *options, unsigned number)
+static int watch_all(struct worker *worker)
+{
+	int error = watch_begin(worker, &worker->session_watch, WORKER_FD_FUSE, session_ready);
+
+	if (!error)
+		error = watch_begin(worker, &worker->keeper_watch, WORKER_FD_COMMANDS,
+				    keeper_ready);
+	if (!error)
+		error = watch_begin(worker, &worker->wake_watch, worker->wake, tasks_ready);
+	return error;
+}
+
+static int begin(struct worker *worker, unsigned number)
 {
 	int error;
 
@@ -245,73 +313,49 @@ static int begin(struct worker *worker, const struct options *options, unsigned 
 	worker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (worker->epoll < 0 || worker->wake < 0)
 		return -errno;
-	error = begin_service(&worker->service, options, number, worker->wake);
+	error = begin_catalog(worker, number);
+	if (!error)
+		error = begin_mapper(worker);
 	if (!error)
 		error = begin_session(worker);
 	if (!error)
-		error = watch_begin(worker, &worker->fuse, WORKER_FD_FUSE, fuse_ready);
+		error = watch_all(worker);
 	if (!error)
-		error = watch_begin(worker, &worker->keeper, WORKER_FD_COMMANDS, keeper_ready);
+		error = begin_processes(worker);
 	if (!error)
-		error = watch_begin(worker, &worker->pools, worker->wake, pools_ready);
-	if (error)
-		return error;
-	worker->service.process_table = process_table_new(&(struct process_table_config){
-		.catalog = worker->service.catalog,
-		.events = worker->service.events,
-		.pool = worker->service.helpers,
-		.first_lane = LANE_SCAN,
-		.epoll = worker->epoll,
-		.keeper = getppid(),
-		.observe = options->observe,
-	});
-	worker->service.releases =
-		releases_new(worker->service.catalog, worker->service.process_table, worker->epoll);
-	worker->service.device_monitor = device_monitor_new(&(struct device_monitor_config){
-		.catalog = worker->service.catalog,
-		.events = worker->service.events,
-		.facts_cache = worker->service.facts_cache,
-		.process_table = worker->service.process_table,
-		.pool = worker->service.helpers,
-		.lane = LANE_DEVICE_MONITOR,
-		.epoll = worker->epoll,
-	});
-	if (!worker->service.process_table || !worker->service.releases ||
-	    !worker->service.device_monitor)
-		return -ENOMEM;
-	begin_changes(&worker->service);
-	error = begin_filesystem(worker, options);
-	return error ? error : begin_server(worker, options);
+		error = begin_filesystem(worker);
+	if (!error)
+		error = begin_server(worker);
+	return error;
 }
 
-/* Once the kernel has said hello, so that whoever started the daemon finds it serving. */
+/* Not before the kernel has said hello: the command that started the daemon ends now. */
 static void announce(struct worker *worker)
 {
 	worker->announced = true;
-	keeper_link_ready(worker->service.keeper);
-	if (!worker->service.options->foreground)
+	keeper_link_ready(worker->keeper);
+	if (!worker->options->foreground)
 		log_leave_terminal();
 	log_start_thread();
-	log_debug("serving %s", worker->service.options->mountpoint);
+	log_debug("serving %s", worker->options->mountpoint);
 }
 
-/* What is due by time. Returns for how many milliseconds nothing is. */
+/* Does what is due. Returns how long epoll_wait may wait, in milliseconds. */
 static int do_timers(struct worker *worker)
 {
-	struct service *service = &worker->service;
 	uint64_t now = clock_now(), next, other;
 
-	next = keeper_link_expire(service->keeper, now);
-	other = device_monitor_expire(service->device_monitor, now); /* may have the holders look */
+	next = keeper_link_expire(worker->keeper, now);
+	other = device_monitor_expire(worker->device_monitor, now); /* may start a scan */
 	if (other < next)
 		next = other;
-	other = process_table_expire(service->process_table, now);
+	other = process_table_expire(worker->process_table, now);
 	if (other < next)
 		next = other;
-	other = facts_cache_expire(service->facts_cache, now);
+	other = facts_cache_expire(worker->facts_cache, now);
 	if (other < next)
 		next = other;
-	other = releases_expire(service->releases, now);
+	other = releases_expire(worker->releases, now);
 	if (other < next)
 		next = other;
 	other = drafts_expire(worker->filesystem.drafts, now, create_expired, &worker->filesystem);
@@ -322,17 +366,17 @@ static int do_timers(struct worker *worker)
 	return next > now ? (int)((next - now) / 1000000 + 1) : 0;
 }
 
-/* The keeper can be written to again when something waits for that. */
+/* Waits for room in the keeper's socket only while a command waits for it. */
 static void watch_keeper(struct worker *worker, bool *writing)
 {
-	bool waits = keeper_link_waits(worker->service.keeper);
+	bool waits = keeper_link_waits(worker->keeper);
 	struct epoll_event event = {
 		.events = EPOLLIN | (waits ? (uint32_t)EPOLLOUT : 0u),
-		.data.ptr = &worker->keeper,
+		.data.ptr = &worker->keeper_watch,
 	};
 
 	if (waits != *writing)
-		epoll_ctl(worker->epoll, EPOLL_CTL_MOD, worker->keeper.fd, &event);
+		epoll_ctl(worker->epoll, EPOLL_CTL_MOD, worker->keeper_watch.fd, &event);
 	*writing = waits;
 }
 
@@ -356,7 +400,7 @@ static void loop(struct worker *worker)
 	}
 }
 
-/* Every process that maps may have a descriptor or two here. */
+/* Every process that maps takes one or two descriptors of this process. */
 static void raise_limit(void)
 {
 	struct rlimit limit, more = {.rlim_cur = DESCRIPTORS, .rlim_max = DESCRIPTORS};
@@ -374,30 +418,30 @@ static void raise_limit(void)
 int worker_run(const struct options *options)
 {
 	static struct worker worker;
-	struct service *service = &worker.service;
 	unsigned long long dev = 0;
 	unsigned number = 0;
 	int error;
 
 	prctl(PR_SET_NAME, "pmem2fs-worker");
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGINT, SIG_IGN); /* Ctrl-C is the keeper's, which then ends us */
+	signal(SIGINT, SIG_IGN); /* on Ctrl-C the keeper ends this process */
 	signal(SIGHUP, SIG_IGN);
-	mallopt(M_ARENA_MAX, 2);              /* each arena keeps memory of its own */
-	mallopt(M_MMAP_THRESHOLD, 64 * 1024); /* what is large and short-lived goes back at once */
+	mallopt(M_ARENA_MAX, 2);              /* each arena holds back freed memory */
+	mallopt(M_MMAP_THRESHOLD, 64 * 1024); /* large blocks go back to the kernel at once */
 	for (int fd = WORKER_FD_FIRST; fd < WORKER_FD_END; fd++)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
+	worker.options = options;
 	sscanf(options->worker, "%llu,%u", &dev, &number);
 	raise_limit();
-	error = begin(&worker, options, number);
+	error = begin(&worker, number);
 	if (error)
 		log_error("the worker cannot start: %s", strerror(-error));
 	else
 		loop(&worker);
-	/* Where the keeper was killed nobody else is left to do this. */
+	/* When the keeper was killed no other process does this. */
 	mount_take_away(options->mountpoint, (dev_t)dev);
 	log_close();
-	pool_close(service->openers);
-	pool_close(service->helpers);
+	pool_close(worker.openers);
+	pool_close(worker.helpers);
 	_exit(error ? 1 : 0);
 }

@@ -77,14 +77,11 @@ struct rig *rig_new(void)
 	struct service *service = &rig->service;
 	int ends[2];
 
-	rig->options = (struct options){
-		.mountpoint = (char *)"/mnt", .rootmode = 0755, .mode = 0400, .timeout = 1};
 	service->limits = (struct limits){.max = 1000, .max_user = 500};
 	rig->epoll = epoll_create1(EPOLL_CLOEXEC);
 	rig->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
 	rig->far = ends[1];
-	service->options = &rig->options;
 	assert_int_equal(pmem2fs_table_open(&service->table, table_descriptor()), 0);
 	service->catalog = catalog_new(0);
 	service->openers = pool_new(rig->wake, 4, 16, 100);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * rig.h - a worker's service without a kernel, with a keeper that the test plays
+ * rig.h - the modules of a worker without a kernel, with a keeper that the test plays
  *
  * Commands wait at the far end of the socket until the test takes them, so that a test decides
  * what happens in which order. Carrying one out really maps, in this process and its table.
@@ -8,17 +8,43 @@
 #ifndef TESTS_RIG_H
 #define TESTS_RIG_H
 
+#include "base/stuck_threads.h"
 #include "base/watch.h"
-#include "options.h"
+#include "change/changes.h"
+#include "change/limits.h"
+#include "change/mapper.h"
+#include "fuse/invalidate.h"
 #include "protocol/command.h"
-#include "service.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+/* What a test uses of the modules. */
+struct service {
+	struct catalog *catalog;
+	struct events *events;
+	struct facts_cache *facts_cache;
+	struct keeper_link *keeper;
+	struct pmem2fs_table *table; /* of this process */
+	struct pool *openers;
+	struct pool *helpers;                /* a lane is an enum rig_lane */
+	struct process_table *process_table; /* NULL, or the test's */
+	struct invalidate invalidate;        /* without a session */
+	struct limits limits;
+	struct mapper mapper;
+	struct changes changes;
+};
+
+/* Lanes of the helpers: one thread each. */
+enum rig_lane {
+	LANE_INVALIDATE,
+	LANE_DEVICE_MONITOR,
+	LANE_FACTS, /* and those after it: stuck_threads.h */
+	LANE_SCAN = LANE_FACTS + STUCK_THREADS_MAX,
+};
+
 struct rig {
 	struct service service;
-	struct options options;
 	int epoll, wake;
 	struct watch pools, keeper;
 	int far;         /* the keeper's end of its socket */
