@@ -13,9 +13,9 @@
 #ifndef PMEM2FS_CATALOG_CATALOG_H
 #define PMEM2FS_CATALOG_CATALOG_H
 
+#include "catalog/document_version.h"
 #include "catalog/mapping.h"
 #include "catalog/totals.h"
-#include "catalog/version.h"
 #include "libpmem2fs.h"
 #include <stdbool.h>
 #include <stddef.h>

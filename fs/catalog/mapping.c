@@ -4,8 +4,8 @@
  */
 #include "catalog/mapping.h"
 #include "base/container_of.h"
+#include "catalog/document_version.h"
 #include "catalog/mapping_fields.h"
-#include "catalog/version.h"
 
 const char *mapping_name(const struct mapping *mapping)
 {

@@ -8,7 +8,7 @@
 #ifndef PMEM2FS_CATALOG_TOTALS_H
 #define PMEM2FS_CATALOG_TOTALS_H
 
-#include "catalog/version.h"
+#include "catalog/document_version.h"
 #include <stdint.h>
 #include <sys/types.h>
 

@@ -10,7 +10,7 @@
 #define PMEM2FS_CHANGE_CHANGES_H
 
 #include "change/completion.h"
-#include "change/limits.h"
+#include "change/mapping_limits.h"
 #include <stdint.h>
 #include <sys/types.h>
 

@@ -11,7 +11,7 @@
 #include "base/container_of.h"
 #include "base/errors.h"
 #include "base/log.h"
-#include "base/pool.h"
+#include "base/thread_pool.h"
 #include "catalog/catalog.h"
 #include "catalog/events.h"
 #include "change/failure.h"

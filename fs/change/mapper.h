@@ -10,7 +10,7 @@
 #define PMEM2FS_CHANGE_MAPPER_H
 
 #include "change/completion.h"
-#include "change/limits.h"
+#include "change/mapping_limits.h"
 #include "host/identity.h"
 #include "protocol/request.h"
 #include <sys/types.h>

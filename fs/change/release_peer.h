@@ -8,7 +8,7 @@
 #ifndef PMEM2FS_CHANGE_RELEASE_PEER_H
 #define PMEM2FS_CHANGE_RELEASE_PEER_H
 
-#include "base/watch.h"
+#include "base/fd_watch.h"
 #include "format/wire.h"
 #include <stdbool.h>
 #include <stdint.h>

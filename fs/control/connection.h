@@ -9,7 +9,7 @@
 #ifndef PMEM2FS_CONTROL_CONNECTION_H
 #define PMEM2FS_CONTROL_CONNECTION_H
 
-#include "base/watch.h"
+#include "base/fd_watch.h"
 #include "control/question.h"
 #include <stdbool.h>
 

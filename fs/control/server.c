@@ -7,8 +7,8 @@
  */
 #include "control/server.h"
 #include "base/container_of.h"
+#include "base/fd_watch.h"
 #include "base/log.h"
-#include "base/watch.h"
 #include "control/connection.h"
 #include "protocol/control.h"
 #include <errno.h>

@@ -10,7 +10,7 @@
 #define PMEM2FS_FACTS_CACHE_H
 
 #include "base/clock.h"
-#include "base/pool.h"
+#include "base/thread_pool.h"
 #include "base/waiter.h"
 #include "catalog/catalog.h"
 #include "catalog/events.h"

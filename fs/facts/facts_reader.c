@@ -5,9 +5,9 @@
 #include "facts/facts_reader.h"
 #include "base/clock.h"
 #include "host/devices.h"
-#include "host/maps.h"
 #include "host/opener.h"
 #include "host/proc.h"
+#include "host/proc_maps.h"
 #include "mount/mountinfo.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -8,7 +8,7 @@
 #ifndef PMEM2FS_FACTS_READER_H
 #define PMEM2FS_FACTS_READER_H
 
-#include "host/facts.h"
+#include "host/mapping_facts.h"
 #include "libpmem2fs.h"
 #include <stdbool.h>
 #include <stdint.h>

@@ -8,7 +8,7 @@
 #ifndef PMEM2FS_FUSE_CAPACITY_H
 #define PMEM2FS_FUSE_CAPACITY_H
 
-#include "base/pool.h"
+#include "base/thread_pool.h"
 #include <stdint.h>
 
 struct capacity;

@@ -6,7 +6,7 @@
 #include "fuse/invalidate.h"
 #include "base/container_of.h"
 #include "base/log.h"
-#include "base/pool.h"
+#include "base/thread_pool.h"
 #include "catalog/catalog.h"
 #include <fuse_lowlevel.h>
 #include <stdlib.h>

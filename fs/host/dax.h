@@ -9,7 +9,7 @@
 #ifndef PMEM2FS_HOST_DAX_H
 #define PMEM2FS_HOST_DAX_H
 
-#include "host/maps.h"
+#include "host/proc_maps.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>

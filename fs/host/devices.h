@@ -7,7 +7,7 @@
 #ifndef PMEM2FS_HOST_DEVICES_H
 #define PMEM2FS_HOST_DEVICES_H
 
-#include "host/facts.h"
+#include "host/mapping_facts.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -5,7 +5,7 @@
 #ifndef PMEM2FS_HOST_PROC_H
 #define PMEM2FS_HOST_PROC_H
 
-#include "host/facts.h"
+#include "host/mapping_facts.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -6,8 +6,8 @@
  * When something fails in between, no report is made and the record of the process stays the same.
  */
 #include "scan/process_scan.h"
-#include "host/maps.h"
 #include "host/proc.h"
+#include "host/proc_maps.h"
 #include "scan/observed_ranges.h"
 #include "scan/published_ranges.h"
 #include "scan/scan_diff.h"

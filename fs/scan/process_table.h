@@ -9,13 +9,13 @@
 #ifndef PMEM2FS_SCAN_PROCESS_TABLE_H
 #define PMEM2FS_SCAN_PROCESS_TABLE_H
 
-#include "base/pool.h"
+#include "base/fd_watch.h"
+#include "base/thread_pool.h"
 #include "base/waiter.h"
-#include "base/watch.h"
 #include "catalog/catalog.h"
 #include "catalog/events.h"
 #include "catalog/mapping.h"
-#include "host/facts.h"
+#include "host/mapping_facts.h"
 #include <stdbool.h>
 #include <sys/types.h>
 

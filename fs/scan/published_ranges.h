@@ -11,7 +11,7 @@
 
 #include "base/extents.h"
 #include "host/dax.h"
-#include "host/maps.h"
+#include "host/proc_maps.h"
 #include "libpmem2fs.h"
 #include <stdbool.h>
 #include <stddef.h>

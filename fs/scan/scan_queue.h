@@ -12,7 +12,7 @@
 #ifndef PMEM2FS_SCAN_SCAN_QUEUE_H
 #define PMEM2FS_SCAN_SCAN_QUEUE_H
 
-#include "base/pool.h"
+#include "base/thread_pool.h"
 #include "base/waiter.h"
 #include "scan/scanner.h"
 #include <stdbool.h>

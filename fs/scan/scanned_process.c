@@ -7,8 +7,8 @@
  */
 #include "scan/scanned_process.h"
 #include "base/log.h"
-#include "host/maps.h"
-#include "host/tables.h"
+#include "host/proc_maps.h"
+#include "host/shared_tables.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
 #define PMEM2FS_SCAN_SCANNED_PROCESS_H
 
 #include "host/dax.h"
-#include "host/maps.h"
+#include "host/proc_maps.h"
 #include "scan/reported_mapping.h"
 #include "scan/scan_event.h"
 #include <stdbool.h>

@@ -13,8 +13,8 @@
 #include "host/dax.h"
 #include "host/proc.h"
 #include "scan/process_scan.h"
-#include "scan/quota.h"
 #include "scan/scanned_process.h"
+#include "scan/time_quota.h"
 #include <errno.h>
 #include <linux/capability.h>
 #include <poll.h>

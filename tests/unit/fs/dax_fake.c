@@ -3,7 +3,7 @@
  * dax_fake.c - see dax_fake.h
  */
 #include "dax_fake.h"
-#include "host/maps.h"
+#include "host/proc_maps.h"
 #include "publisher.h"
 #include <setjmp.h>
 #include <stdarg.h>

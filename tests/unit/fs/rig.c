@@ -3,7 +3,7 @@
  * rig.c - see rig.h
  */
 #include "rig.h"
-#include "base/pool.h"
+#include "base/thread_pool.h"
 #include "catalog/catalog.h"
 #include "catalog/events.h"
 #include "change/keeper_link.h"

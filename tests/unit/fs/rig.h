@@ -8,11 +8,11 @@
 #ifndef TESTS_RIG_H
 #define TESTS_RIG_H
 
+#include "base/fd_watch.h"
 #include "base/stuck_threads.h"
-#include "base/watch.h"
 #include "change/changes.h"
-#include "change/limits.h"
 #include "change/mapper.h"
+#include "change/mapping_limits.h"
 #include "fuse/invalidate.h"
 #include "protocol/command.h"
 #include <stdbool.h>

@@ -3,7 +3,7 @@
  * test_capacity.c - the capacity for df is read by a thread, and not more often than needed
  */
 #include "base/container_of.h"
-#include "base/pool.h"
+#include "base/thread_pool.h"
 #include "fuse/capacity.h"
 #include <errno.h>
 #include <poll.h>

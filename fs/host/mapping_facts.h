@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * facts.h - what is known of a mapping besides its record in the table
+ * mapping_facts.h - what is known of a mapping besides its record in the table
  *
  * Owners and devices are shared by many versions of documents, never change once made, and go
  * with their last reference; references may be taken and dropped in any thread.
  */
-#ifndef PMEM2FS_HOST_FACTS_H
-#define PMEM2FS_HOST_FACTS_H
+#ifndef PMEM2FS_HOST_MAPPING_FACTS_H
+#define PMEM2FS_HOST_MAPPING_FACTS_H
 
 #include "base/extents.h"
 #include "libpmem2fs.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_pool.c - lanes, limits, and who runs where
+ * test_thread_pool.c - lanes, limits, and who runs where
  *
  * Tasks wait at a gate, so that nothing depends on time.
  */
-#include "base/pool.h"
+#include "base/thread_pool.h"
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>

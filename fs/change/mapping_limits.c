@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * limits.c - see limits.h
+ * mapping_limits.c - see mapping_limits.h
  */
-#include "change/limits.h"
+#include "change/mapping_limits.h"
 #include "catalog/catalog.h"
 #include <errno.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * watch.h - a descriptor that the request loop waits for
+ * fd_watch.h - a descriptor that the request loop waits for
  */
-#ifndef PMEM2FS_WATCH_H
-#define PMEM2FS_WATCH_H
+#ifndef PMEM2FS_BASE_FD_WATCH_H
+#define PMEM2FS_BASE_FD_WATCH_H
 
 #include <stdint.h>
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * limits.h - how many mappings the keeper may have
+ * mapping_limits.h - how many mappings the keeper may have
  *
  * Each gap within a mapping counts as one more: the kernel's own limit is on areas. Reads the
  * catalog.
  */
-#ifndef PMEM2FS_CHANGE_LIMITS_H
-#define PMEM2FS_CHANGE_LIMITS_H
+#ifndef PMEM2FS_CHANGE_MAPPING_LIMITS_H
+#define PMEM2FS_CHANGE_MAPPING_LIMITS_H
 
 #include "change/completion.h"
 #include <sys/types.h>

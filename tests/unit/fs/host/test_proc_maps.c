@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_maps.c - what is left of a mapping, by the areas of a process: this one
+ * test_proc_maps.c - what is left of a mapping, by the areas of a process: this one
  */
-#include "host/maps.h"
+#include "host/proc_maps.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <string.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>

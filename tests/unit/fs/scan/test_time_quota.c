@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_quota.c - the time that users have
+ * test_time_quota.c - the time that users have
  */
 #include "base/clock.h"
-#include "scan/quota.h"
+#include "scan/time_quota.h"
 #include <setjmp.h>
 #include <stdarg.h>
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * tables.c - see tables.h
+ * shared_tables.c - see shared_tables.h
  *
  * The mount is looked at first, which touches no file: all memfds are on one that nothing else can
  * be opened on. The file is then opened anew, since the position of a descriptor that others have
  * too can be locked by them.
  */
-#include "host/tables.h"
+#include "host/shared_tables.h"
 #include "host/proc.h"
 #include "mount/mountinfo.h"
 #include <errno.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * maps.h - the memory areas of a process, as /proc/PID/maps tells them
+ * proc_maps.h - the memory areas of a process, as /proc/PID/maps tells them
  *
  * The kernel writes the whole list each time it is asked, so one reading is to serve many
  * questions.
  */
-#ifndef PMEM2FS_HOST_MAPS_H
-#define PMEM2FS_HOST_MAPS_H
+#ifndef PMEM2FS_HOST_PROC_MAPS_H
+#define PMEM2FS_HOST_PROC_MAPS_H
 
 #include "base/extents.h"
 #include "libpmem2fs.h"
@@ -24,7 +24,7 @@ struct maps_area {
 	uint64_t begin, end; /* addresses */
 	uint64_t offset;     /* bytes into the file */
 	uint64_t inode;      /* 0: no file */
-	dev_t dev;           /* as the kernel shows it, see maps.c */
+	dev_t dev;           /* as the kernel shows it, see proc_maps.c */
 	uint8_t protection;  /* as a record's */
 	bool shared;
 	uint8_t name; /* enum maps_name */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_facts.c - owners and devices go with their last reference
+ * test_mapping_facts.c - owners and devices go with their last reference
  *
  * That they are freed then, and not before, is seen by the sanitizers.
  */
-#include "host/facts.h"
+#include "host/mapping_facts.h"
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>

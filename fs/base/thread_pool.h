@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * pool.h - threads for work that may block
+ * thread_pool.h - threads for work that may block
  *
  * The request loop hands a task over, a thread runs it, and the loop finishes it: `run` sees
  * nothing but the task, `done` runs in the loop again and may touch everything. A task belongs to
  * a lane (a user, say); a lane has a few threads at most, so that work that is stuck holds up
  * its own lane alone.
  */
-#ifndef PMEM2FS_POOL_H
-#define PMEM2FS_POOL_H
+#ifndef PMEM2FS_BASE_THREAD_POOL_H
+#define PMEM2FS_BASE_THREAD_POOL_H
 
 #include <stdbool.h>
 #include <stdint.h>

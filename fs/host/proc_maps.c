@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * maps.c - see maps.h
+ * proc_maps.c - see proc_maps.h
  *
  * Areas and mappings are not one to one: the kernel cuts an area where a program changes its
  * protection or locks it, and makes one of two neighbours that are alike.
  */
-#include "host/maps.h"
+#include "host/proc_maps.h"
 #include "base/array.h"
 #include <dirent.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * facts.c - see facts.h
+ * mapping_facts.c - see mapping_facts.h
  */
-#include "host/facts.h"
+#include "host/mapping_facts.h"
 #include <stdlib.h>
 #include <string.h>
 

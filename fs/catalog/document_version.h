@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * version.h - all that one version of a mapping's document says
+ * document_version.h - all that one version of a mapping's document says
  *
  * Does not change after it is made, but for its node and the size of its document.
  */
-#ifndef PMEM2FS_CATALOG_VERSION_H
-#define PMEM2FS_CATALOG_VERSION_H
+#ifndef PMEM2FS_CATALOG_DOCUMENT_VERSION_H
+#define PMEM2FS_CATALOG_DOCUMENT_VERSION_H
 
 #include "base/extents.h"
 #include "catalog/nodes.h"
-#include "host/facts.h"
+#include "host/mapping_facts.h"
 #include "libpmem2fs.h"
 #include "protocol/document.h"
 #include <stdbool.h>

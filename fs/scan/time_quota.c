@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * quota.c - see quota.h
+ * time_quota.c - see time_quota.h
  */
-#include "scan/quota.h"
+#include "scan/time_quota.h"
 #include "base/clock.h"
 #include <search.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * version.c - see version.h
+ * document_version.c - see document_version.h
  */
-#include "catalog/version.h"
+#include "catalog/document_version.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * tables.h - opening what may be the table of a process
+ * shared_tables.h - opening what may be the table of a process
  *
  * Whoever offers a descriptor, or has a file mapped, may have put anything behind it: a file system
  * that never answers, a FIFO, a file whose position he holds locked.
  */
-#ifndef PMEM2FS_HOST_TABLES_H
-#define PMEM2FS_HOST_TABLES_H
+#ifndef PMEM2FS_HOST_SHARED_TABLES_H
+#define PMEM2FS_HOST_SHARED_TABLES_H
 
-#include "host/maps.h"
+#include "host/proc_maps.h"
 #include "libpmem2fs.h"
 #include <stdint.h>
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * pool.c - see pool.h
+ * thread_pool.c - see thread_pool.h
  *
  * Everything in struct pool is guarded by its lock. Tasks wait in one list, oldest first; a
  * thread takes the first one whose lane has room. Idle threads end after IDLE_SECONDS.
  */
-#include "base/pool.h"
+#include "base/thread_pool.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
