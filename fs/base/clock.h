@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * clock.h - the time by which everything here is measured
+ * clock.h - the clock of all periods and deadlines of the daemon
+ *
+ * Owns no data; calls libc only.
  */
-#ifndef PMEM2FS_CLOCK_H
-#define PMEM2FS_CLOCK_H
+#ifndef PMEM2FS_BASE_CLOCK_H
+#define PMEM2FS_BASE_CLOCK_H
 
 #include <stdint.h>
 #include <time.h>

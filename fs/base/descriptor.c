@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * descriptor.c - see descriptor.h
+ *
+ * Calls libc only.
  */
 #include "base/descriptor.h"
 #include <errno.h>
@@ -9,8 +11,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Whatever was received is ours to close, also what there was no room to ask for. */
-static bool take(struct msghdr *message, int *fd)
+/*
+ * Keeps the first descriptor and closes all others that the kernel has put into the message. False:
+ * there were others, or the kernel had no room for them.
+ */
+static bool take_descriptor(struct msghdr *message, int *fd)
 {
 	bool one = !(message->msg_flags & MSG_CTRUNC);
 	struct cmsghdr *header;
@@ -53,7 +58,7 @@ ssize_t descriptor_receive(int socket, void *buffer, size_t size, int flags, int
 	n = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
 	if (n < 0)
 		return -errno;
-	if (!take(&message, fd))
+	if (!take_descriptor(&message, fd))
 		n = -EMFILE;
 	else if (message.msg_flags & MSG_TRUNC)
 		n = -EMSGSIZE;

@@ -2,7 +2,7 @@
 /*
  * errors.c - see errors.h
  *
- * The one table. The manual prints it; what is not in it is as pmem2_err_to_errno says.
+ * The only table of them, which pmem2fs(8) prints. Of other errors the library decides.
  */
 #include "base/errors.h"
 #include "libpmem2fs.h"

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * escape.c - names and paths, which may hold any bytes, as text that JSON can hold
- *
- * Pure functions of their arguments; calls libc only.
+ * escape.c - see escape.h
  */
 #include "base/escape.h"
 

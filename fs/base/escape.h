@@ -2,12 +2,13 @@
 /*
  * escape.h - names and paths, which may hold any bytes, as text that JSON can hold
  *
- * Bytes that are valid UTF-8 without a backslash stand for themselves. Of any others, each byte of
- * an invalid sequence and each backslash is written \xNN, and a key "..._encoding": "escaped"
- * beside the text says so. Needs nothing but libc.
+ * Text that is valid UTF-8 and has no backslash stands for itself. In any other text, each byte
+ * of an invalid sequence and each backslash is written \xNN; where such a text is in JSON, a key
+ * "..._encoding": "escaped" beside it says so. Owns no data; calls libc only, since pmem2ctl is
+ * built with it, too.
  */
-#ifndef PMEM2FS_ESCAPE_H
-#define PMEM2FS_ESCAPE_H
+#ifndef PMEM2FS_BASE_ESCAPE_H
+#define PMEM2FS_BASE_ESCAPE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,7 +25,7 @@ char *escape_encode(const char *bytes);
  */
 char *escape_decode(const char *text);
 
-/* How many bytes the UTF-8 sequence at `bytes` (terminated) has: 1 to 4, or 0: it is not valid. */
+/* The length of the UTF-8 sequence at `bytes` (terminated): 1 to 4 bytes, or 0: it is not valid. */
 size_t escape_utf8_length(const char *bytes);
 
 #endif

@@ -3,12 +3,11 @@
  * json_fields.c - see json_fields.h
  */
 #include "base/json_fields.h"
+#include "base/clock.h"
 #include "base/escape.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
-
-#define SECOND UINT64_C(1000000000) /* nanoseconds */
 
 int json_field_bytes(json_t *object, const char *key, const char *bytes)
 {
@@ -31,7 +30,7 @@ int json_field_bytes(json_t *object, const char *key, const char *bytes)
 
 int json_field_time(json_t *object, const char *key, uint64_t nanoseconds)
 {
-	time_t seconds = (time_t)(nanoseconds / SECOND);
+	time_t seconds = (time_t)(nanoseconds / CLOCK_SECOND);
 	char text[64];
 	struct tm tm;
 	size_t used;
@@ -39,6 +38,7 @@ int json_field_time(json_t *object, const char *key, uint64_t nanoseconds)
 	if (!gmtime_r(&seconds, &tm))
 		return json_object_set_new_nocheck(object, key, json_null());
 	used = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text + used, sizeof(text) - used, ".%09uZ", (unsigned)(nanoseconds % SECOND));
+	snprintf(text + used, sizeof(text) - used, ".%09uZ",
+		 (unsigned)(nanoseconds % CLOCK_SECOND));
 	return json_object_set_new_nocheck(object, key, json_string_nocheck(text));
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * json_fields.h - fields that documents, answers and events write alike
+ * json_fields.h - fields that have the same form in documents, answers and events
  *
- * Return 0, or -1 when memory runs out or `object` is NULL, as jansson's own setters do.
+ * Owns no data; calls jansson and escape.h. The functions return 0, or -1 when memory runs out or
+ * `object` is NULL, as jansson's own setters do.
  */
-#ifndef PMEM2FS_JSON_FIELDS_H
-#define PMEM2FS_JSON_FIELDS_H
+#ifndef PMEM2FS_BASE_JSON_FIELDS_H
+#define PMEM2FS_BASE_JSON_FIELDS_H
 
 #include <jansson.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
 /*
  * log.c - see log.h
  *
- * Owns the one queue of lines of the process; any thread may add to it.
+ * One queue of lines. Its lock guards all of it but the atomics.
  */
 #include "base/log.h"
 #include <errno.h>
@@ -26,7 +26,8 @@ struct line {
 };
 
 static struct {
-	_Atomic bool foreground, debug, threaded; /* set by one thread, read by all */
+	_Atomic bool foreground, debug,
+		threaded; /* set by one thread, read by all; nothing else is published with them */
 	bool idle;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -48,7 +49,7 @@ static void write_line(int priority, const char *text)
 		syslog(priority, "%s", text);
 }
 
-static void *writer(void *unused)
+static void *write_queued_lines(void *unused)
 {
 	(void)unused;
 	pthread_mutex_lock(&queue.lock);
@@ -105,8 +106,8 @@ void log_start_thread(void)
 {
 	pthread_t thread;
 
-	if (pthread_create(&thread, NULL, writer, NULL))
-		return; /* lines are then written by whoever makes them */
+	if (pthread_create(&thread, NULL, write_queued_lines, NULL))
+		return; /* then every thread writes its own lines */
 	pthread_detach(thread);
 	queue.threaded = true;
 }
@@ -126,8 +127,8 @@ void log_close(void)
 	pthread_mutex_unlock(&queue.lock);
 }
 
-/* Makes `from` printable; keeps bytes above 0x7f, which are UTF-8 or the terminal's problem. */
-static void spell(char *to, size_t size, const char *from)
+/* Makes `from` printable. Keeps bytes above 0x7f, which are UTF-8 mostly. */
+static void escape_control(char *to, size_t size, const char *from)
 {
 	size_t n = 0;
 
@@ -155,7 +156,7 @@ void log_line(int priority, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(raw, sizeof(raw), format, args);
 	va_end(args);
-	spell(text, sizeof(text), raw);
+	escape_control(text, sizeof(text), raw);
 	if (!queue.threaded) {
 		write_line(priority, text);
 		errno = saved;

@@ -3,7 +3,8 @@
  * thread_pool.c - see thread_pool.h
  *
  * Everything in struct pool is guarded by its lock. Tasks wait in one list, oldest first; a
- * thread takes the first one whose lane has room. Idle threads end after IDLE_SECONDS.
+ * thread takes the first one whose lane has room. Idle threads end after IDLE_SECONDS. Calls libc
+ * only.
  */
 #include "base/thread_pool.h"
 #include <errno.h>
@@ -28,30 +29,30 @@ struct pool {
 	unsigned per_lane, max_threads, max_queued;
 	unsigned threads, idle, queued;
 	bool closed;
-	struct lane *stuck_threads; /* those with a task running or waiting */
+	struct lane *lanes; /* those with a task running or waiting */
 	struct task *waiting, **waiting_end;
-	struct task *run, **run_end;
+	struct task *finished, **finished_end; /* pool_finish has not come yet */
 };
 
 static struct lane *lane_get(struct pool *pool, uint32_t id, bool make)
 {
 	struct lane *lane;
 
-	for (lane = pool->stuck_threads; lane; lane = lane->next)
+	for (lane = pool->lanes; lane; lane = lane->next)
 		if (lane->id == id)
 			return lane;
 	lane = make ? calloc(1, sizeof(*lane)) : NULL;
 	if (lane) {
 		lane->id = id;
-		lane->next = pool->stuck_threads;
-		pool->stuck_threads = lane;
+		lane->next = pool->lanes;
+		pool->lanes = lane;
 	}
 	return lane;
 }
 
 static void lane_put(struct pool *pool, struct lane *lane)
 {
-	struct lane **link = &pool->stuck_threads;
+	struct lane **link = &pool->lanes;
 
 	if (lane->running || lane->waiting)
 		return;
@@ -111,8 +112,8 @@ static void *thread_main(void *arg)
 		lane->running--;
 		lane_put(pool, lane);
 		task->next = NULL;
-		*pool->run_end = task;
-		pool->run_end = &task->next;
+		*pool->finished_end = task;
+		pool->finished_end = &task->next;
 		eventfd_write(pool->wake, 1);
 	}
 	pool->threads--;
@@ -153,7 +154,7 @@ struct pool *pool_new(int wake, unsigned per_lane, unsigned threads, unsigned qu
 	pool->max_threads = threads;
 	pool->max_queued = queued;
 	pool->waiting_end = &pool->waiting;
-	pool->run_end = &pool->run;
+	pool->finished_end = &pool->finished;
 	return pool;
 }
 
@@ -189,9 +190,9 @@ void pool_finish(struct pool *pool)
 	struct task *task, *next;
 
 	pthread_mutex_lock(&pool->lock);
-	task = pool->run;
-	pool->run = NULL;
-	pool->run_end = &pool->run;
+	task = pool->finished;
+	pool->finished = NULL;
+	pool->finished_end = &pool->finished;
 	pthread_mutex_unlock(&pool->lock);
 	for (; task; task = next) {
 		next = task->next;

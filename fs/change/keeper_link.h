@@ -5,8 +5,8 @@
  * Used by the request loop alone. A call never waits: its answer comes to a function, and so does
  * the news that it is overdue.
  */
-#ifndef PMEM2FS_KEEPER_LINK_H
-#define PMEM2FS_KEEPER_LINK_H
+#ifndef PMEM2FS_CHANGE_KEEPER_LINK_H
+#define PMEM2FS_CHANGE_KEEPER_LINK_H
 
 #include "protocol/command.h"
 #include <stdbool.h>

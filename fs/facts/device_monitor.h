@@ -7,8 +7,8 @@
  * is on a device that has changed is looked at again, and the witness tells the events. Does
  * nothing while nobody listens: then whoever reads a document has it looked at.
  */
-#ifndef PMEM2FS_DEVICE_MONITOR_H
-#define PMEM2FS_DEVICE_MONITOR_H
+#ifndef PMEM2FS_FACTS_DEVICE_MONITOR_H
+#define PMEM2FS_FACTS_DEVICE_MONITOR_H
 
 #include <stdint.h>
 

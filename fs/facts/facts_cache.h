@@ -6,8 +6,8 @@
  * the ones before, and the neighbours of a mapping are looked at along with it, since whoever
  * reads one document will often read the next.
  */
-#ifndef PMEM2FS_FACTS_CACHE_H
-#define PMEM2FS_FACTS_CACHE_H
+#ifndef PMEM2FS_FACTS_FACTS_CACHE_H
+#define PMEM2FS_FACTS_FACTS_CACHE_H
 
 #include "base/clock.h"
 #include "base/thread_pool.h"

@@ -5,8 +5,8 @@
  * Reads /proc and sysfs, and the file itself only where that cannot hang. Used by one thread at
  * a time.
  */
-#ifndef PMEM2FS_FACTS_READER_H
-#define PMEM2FS_FACTS_READER_H
+#ifndef PMEM2FS_FACTS_FACTS_READER_H
+#define PMEM2FS_FACTS_FACTS_READER_H
 
 #include "host/mapping_facts.h"
 #include "libpmem2fs.h"
