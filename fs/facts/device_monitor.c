@@ -2,13 +2,14 @@
 /*
  * device_monitor.c - see device_monitor.h
  *
- * The list of devices is the thread's while a check runs, and the loop's at all other times. A
- * device costs one stat and one read of a small file a second, however many mappings are on it.
+ * The list of devices is the thread's while a check is under way, and the loop's at all other
+ * times. A device costs one stat and one read of a small file a second, however many mappings are
+ * on it.
  *
- * What the kernel tells: uevents say that a device or its driver came or went, and a list of bad
- * blocks wakes who polls it. Not all changes of a list do (Linux 6.1: none that is written to the
- * list by hand), and uevents do not reach every container, so the check once a second finds the
- * rest.
+ * The kernel reports some changes: a uevent says that a device or its driver came or went, and a
+ * list of bad blocks wakes whoever polls it. But not every change of a list does that (Linux 6.1:
+ * not what is written to the list by hand), and uevents do not reach every container, so a check
+ * once a second finds the rest.
  */
 #include "facts/device_monitor.h"
 #include "base/clock.h"
@@ -30,8 +31,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define PERIOD (CLOCK_SECOND + CLOCK_SECOND / 20) /* what was seen a second ago is not fresh */
-/* The kernel tells of a device while it is still on its way out, and several times. */
+#define PERIOD (CLOCK_SECOND + CLOCK_SECOND / 20) /* by then the facts are no longer fresh */
+/* The kernel reports a device while it is still being removed, and several times. */
 #define SETTLE    (CLOCK_SECOND / 20)
 #define LIST_SIZE 4096 /* sysfs shows no more of a file */
 
@@ -39,14 +40,14 @@ struct watched {
 	struct watched *next;
 	dev_t dev;
 	bool block;
-	bool used;    /* something shown is on it */
-	bool checked; /* before */
+	bool used;    /* a mapping that is shown is on it */
+	bool checked; /* at least once */
 	bool polled;
-	bool pending;      /* something on it was not looked at since it changed */
-	uint64_t identity; /* of the device that has this number, 0: none */
-	int list;          /* of its bad blocks, -1: none */
+	bool pending;      /* some mapping on it has no facts since it changed */
+	uint64_t identity; /* of the device that has this number; 0: none has */
+	int list;          /* file of its bad blocks; -1: none */
 	size_t length;
-	uint64_t changed; /* clock_now(); 0: all that is on it was looked at since */
+	uint64_t changed; /* clock_now(); 0: all mappings on it have facts since */
 	char text[LIST_SIZE];
 };
 
@@ -72,7 +73,7 @@ static void close_list(struct watched *watched)
 	watched->polled = false;
 }
 
-/* The number went to another device, or to none. */
+/* The number has gone to another device, or to none. */
 static void begin_device(struct watched *watched, uint64_t identity)
 {
 	struct pmem2fs_device device;
@@ -85,8 +86,8 @@ static void begin_device(struct watched *watched, uint64_t identity)
 }
 
 /*
- * Reading it also arms the poll. One that cannot be read any more is of a disk that has gone from
- * below a device mapper, while the number stays.
+ * To read the list also arms the poll. A list that can no longer be read is of a disk that has gone
+ * from below a device mapper, while the number stays.
  */
 static bool list_changed(struct watched *watched)
 {
@@ -103,8 +104,8 @@ static bool list_changed(struct watched *watched)
 }
 
 /*
- * One that is checked for the first time has changed unless all is well with it: what is shown of
- * the mappings may be older than the watching.
+ * A device that is checked for the first time counts as changed unless all is well with it: the
+ * facts of the mappings may be older than the check.
  */
 static void check_device(struct watched *watched)
 {
@@ -113,7 +114,7 @@ static void check_device(struct watched *watched)
 	bool changed = watched->checked ? identity != watched->identity : !identity;
 
 	if (error && error != -ENODEV)
-		return; /* that says nothing */
+		return; /* this says nothing about the device */
 	if (identity != watched->identity)
 		begin_device(watched, identity);
 	watched->checked = true;
@@ -121,7 +122,7 @@ static void check_device(struct watched *watched)
 		watched->changed = now;
 }
 
-static void run_check(struct task *task)
+static void check_devices(struct task *task)
 {
 	struct device_monitor *device_monitor = container_of(task, struct device_monitor, check);
 
@@ -131,8 +132,8 @@ static void run_check(struct task *task)
 
 /* --- in the loop --- */
 
-/* Has a check made soon; what happens until then is one with it. */
-static void hurry(struct device_monitor *device_monitor)
+/* One check serves for all that is reported until then. */
+static void check_soon(struct device_monitor *device_monitor)
 {
 	uint64_t soon = clock_now() + SETTLE;
 
@@ -143,7 +144,7 @@ static void hurry(struct device_monitor *device_monitor)
 static void list_ready(struct watch *watch, uint32_t events)
 {
 	(void)events;
-	hurry(container_of(watch, struct device_monitor, lists));
+	check_soon(container_of(watch, struct device_monitor, lists));
 }
 
 static bool is_of_a_device(const char *text, size_t length)
@@ -168,13 +169,13 @@ static void uevents_ready(struct watch *watch, uint32_t events)
 	(void)events;
 	n = recv(watch->fd, text, sizeof(text) - 1, MSG_DONTWAIT);
 	if (n < 0) {
-		if (errno == ENOBUFS) /* some are lost */
-			hurry(device_monitor);
+		if (errno == ENOBUFS) /* some were lost */
+			check_soon(device_monitor);
 		return;
 	}
 	text[n] = '\0';
 	if (is_of_a_device(text, (size_t)n))
-		hurry(device_monitor);
+		check_soon(device_monitor);
 }
 
 static void listen_to_uevents(struct device_monitor *device_monitor)
@@ -209,8 +210,8 @@ static void drop_devices(struct device_monitor *device_monitor, bool unused_only
 	}
 }
 
-/* Until somebody listens again. */
-static void rest(struct device_monitor *device_monitor)
+/* Until events are wanted again. */
+static void stop_monitoring(struct device_monitor *device_monitor)
 {
 	if (device_monitor->uevents.fd >= 0)
 		close(device_monitor->uevents.fd);
@@ -221,7 +222,7 @@ static void rest(struct device_monitor *device_monitor)
 	device_monitor->active = false;
 }
 
-/* What a mapping is on. False: on nothing that could go. */
+/* The device that a mapping is on. False: it is on none. */
 static bool device_of(const struct mapping *mapping, dev_t *dev, bool *block)
 {
 	struct pmem2fs_record record;
@@ -232,8 +233,8 @@ static bool device_of(const struct mapping *mapping, dev_t *dev, bool *block)
 	return record.source_type != PMEM2FS_SOURCE_ANONYMOUS && major(*dev);
 }
 
-/* The one that was found goes to the front: its neighbours are mostly on the same. */
-static struct watched *find(struct device_monitor *device_monitor, dev_t dev, bool block)
+/* The device moves to the front: the next mapping is mostly on the same one. */
+static struct watched *find_device(struct device_monitor *device_monitor, dev_t dev, bool block)
 {
 	struct watched **at = &device_monitor->devices, *watched;
 
@@ -247,7 +248,7 @@ static struct watched *find(struct device_monitor *device_monitor, dev_t dev, bo
 	return watched;
 }
 
-static struct watched *add(struct device_monitor *device_monitor, dev_t dev, bool block)
+static struct watched *add_device(struct device_monitor *device_monitor, dev_t dev, bool block)
 {
 	struct watched *watched = calloc(1, sizeof(*watched));
 
@@ -261,8 +262,8 @@ static struct watched *add(struct device_monitor *device_monitor, dev_t dev, boo
 	return watched;
 }
 
-/* The devices that there are something on. One that memory runs out for is left out until later. */
-static void gather(struct device_monitor *device_monitor)
+/* The devices of all mappings. One that memory runs out for is left out until later. */
+static void gather_devices(struct device_monitor *device_monitor)
 {
 	const struct device_monitor_config *means = &device_monitor->means;
 	struct timespec changed = catalog_changed(means->catalog);
@@ -281,9 +282,9 @@ static void gather(struct device_monitor *device_monitor)
 	for (; mapping; mapping = catalog_next(means->catalog, &place)) {
 		if (!device_of(mapping, &dev, &block))
 			continue;
-		watched = find(device_monitor, dev, block);
+		watched = find_device(device_monitor, dev, block);
 		if (!watched)
-			watched = add(device_monitor, dev, block);
+			watched = add_device(device_monitor, dev, block);
 		if (watched)
 			watched->used = true;
 		else
@@ -293,10 +294,10 @@ static void gather(struct device_monitor *device_monitor)
 }
 
 /*
- * A look that was under way when the device changed does not count: what is on it is asked about
- * until each was looked at later than that.
+ * Facts that were being read when the device changed do not count: the mappings on it are queried
+ * until each of them has later ones.
  */
-static void look_at_changed(struct device_monitor *device_monitor)
+static void query_changed(struct device_monitor *device_monitor)
 {
 	const struct device_monitor_config *means = &device_monitor->means;
 	struct watched *watched;
@@ -313,8 +314,8 @@ static void look_at_changed(struct device_monitor *device_monitor)
 		return;
 	mapping = catalog_after(means->catalog, 0, &place);
 	for (; mapping; mapping = catalog_next(means->catalog, &place)) {
-		watched =
-			device_of(mapping, &dev, &block) ? find(device_monitor, dev, block) : NULL;
+		watched = device_of(mapping, &dev, &block) ? find_device(device_monitor, dev, block)
+							   : NULL;
 		if (!watched || mapping_checked(mapping) >= watched->changed)
 			continue;
 		watched->pending = true;
@@ -326,7 +327,7 @@ static void look_at_changed(struct device_monitor *device_monitor)
 			watched->changed = 0;
 }
 
-/* Edge-triggered: it stays ready until the next check reads it. */
+/* Edge-triggered: a list stays ready until the next check reads it. */
 static void poll_lists(struct device_monitor *device_monitor)
 {
 	struct epoll_event event = {.events = EPOLLPRI | EPOLLET,
@@ -346,7 +347,7 @@ static void check_done(struct task *task)
 
 	device_monitor->checking = false;
 	poll_lists(device_monitor);
-	look_at_changed(device_monitor);
+	query_changed(device_monitor);
 }
 
 static void begin_check(struct device_monitor *device_monitor, uint64_t now)
@@ -356,7 +357,7 @@ static void begin_check(struct device_monitor *device_monitor, uint64_t now)
 		listen_to_uevents(device_monitor);
 	device_monitor->active = true;
 	process_table_scan(device_monitor->means.process_table, false, NULL);
-	gather(device_monitor);
+	gather_devices(device_monitor);
 	device_monitor->checking = device_monitor->devices &&
 				   !pool_submit(device_monitor->means.pool, &device_monitor->check);
 }
@@ -367,7 +368,7 @@ uint64_t device_monitor_expire(struct device_monitor *device_monitor, uint64_t n
 		return UINT64_MAX; /* its end comes back here */
 	if (!events_wanted(device_monitor->means.events)) {
 		if (device_monitor->active)
-			rest(device_monitor);
+			stop_monitoring(device_monitor);
 		return UINT64_MAX;
 	}
 	if (now >= device_monitor->due)
@@ -385,13 +386,13 @@ struct device_monitor *device_monitor_new(const struct device_monitor_config *co
 	device_monitor->uevents = (struct watch){.fd = -1, .ready = uevents_ready};
 	device_monitor->lists = (struct watch){.fd = -1, .ready = list_ready};
 	device_monitor->check =
-		(struct task){.lane = config->lane, .run = run_check, .done = check_done};
+		(struct task){.lane = config->lane, .run = check_devices, .done = check_done};
 	return device_monitor;
 }
 
 void device_monitor_free(struct device_monitor *device_monitor)
 {
 	if (device_monitor)
-		rest(device_monitor);
+		stop_monitoring(device_monitor);
 	free(device_monitor);
 }

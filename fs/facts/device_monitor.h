@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * device_monitor.h - notices changes while somebody listens to events
+ * device_monitor.h - notices changes while somebody subscribes to events
  *
- * Once a second it has the processes of the host looked at, and itself looks at the devices below
- * the mappings that are shown: earlier where the kernel tells that something happened to one. What
- * is on a device that has changed is looked at again, and the witness tells the events. Does
- * nothing while nobody listens: then whoever reads a document has it looked at.
+ * Once a second it has the processes of the host scanned, and checks the devices below the mappings
+ * that are shown: earlier where the kernel reports that something has happened to one. The facts of
+ * mappings on a device that has changed are read again, and the facts cache sends the events. Does
+ * nothing while nobody subscribes: then the facts are read when a document is. Owns its list of
+ * devices and its socket for uevents. Used by the request loop alone; the checks run in a thread.
  */
 #ifndef PMEM2FS_FACTS_DEVICE_MONITOR_H
 #define PMEM2FS_FACTS_DEVICE_MONITOR_H

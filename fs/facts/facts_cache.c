@@ -2,9 +2,10 @@
 /*
  * facts_cache.c - see facts_cache.h
  *
- * Two batches of questions exist at most: the one that the thread works on and the one that
- * collects. The thread sees its batch and the examiner; the name space, the holders and their
- * owners are the loop's. A batch that gets stuck in a process is left behind with its examiner.
+ * Two batches of queries exist at most, besides those left behind: the one that the thread works on
+ * and the one that collects. The thread uses its batch and its facts reader; the catalog, the
+ * process table and what is known of the processes are the loop's. A batch that hangs in a process
+ * is left behind with its facts reader.
  */
 #include "facts/facts_cache.h"
 #include "base/array.h"
@@ -18,14 +19,14 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* A process whose mappings are asked about. */
-struct party {
+/* A process, with those of the queries that are about its mappings. */
+struct batch_process {
 	pid_t pid;
 	bool foreign;
-	bool stale;   /* the owner is to be looked at; after that: he was */
-	bool changed; /* the pid is another process's by now: nothing that was seen is its */
+	bool stale;   /* `owner` is to be read again; afterwards: has been */
+	bool changed; /* the pid is another process's by now, so that the facts are of no use */
 	struct process_info *owner;
-	size_t first; /* of its questions; they reach to the next party's */
+	size_t first; /* of its queries; they reach to those of the next process */
 };
 
 struct batch {
@@ -33,15 +34,15 @@ struct batch {
 	struct facts_cache *facts_cache;
 	struct facts_reader *facts_reader;
 	struct progress progress;
-	_Atomic pid_t at; /* the process that is being looked at just now */
+	_Atomic pid_t at; /* the process that the thread reads of; relaxed: only its value counts */
 	unsigned lane;
 	bool abandoned;
 	uint64_t begun;
 	uint64_t newest; /* number of a mapping; all up to it were there when this was begun */
-	size_t count, room;
-	struct facts_query *questions;
-	size_t party_count, party_room;
-	struct party *parties;
+	size_t query_count, query_room;
+	struct facts_query *queries;
+	size_t process_count, process_room;
+	struct batch_process *processes;
 	struct waiter *waiters, **waiters_end;
 };
 
@@ -58,54 +59,55 @@ struct facts_cache {
 	struct facts_reader *facts_reader;
 };
 
-/* Where the questions of a party end. */
-static size_t party_end(const struct batch *batch, size_t party)
+/* Where the queries of a process end. */
+static size_t queries_end(const struct batch *batch, size_t entry)
 {
-	return party + 1 < batch->party_count ? batch->parties[party + 1].first : batch->count;
+	return entry + 1 < batch->process_count ? batch->processes[entry + 1].first
+						: batch->query_count;
 }
 
-static void look_at_party(struct batch *batch, size_t i)
+static void read_process(struct batch *batch, size_t i)
 {
-	struct party *party = &batch->parties[i];
+	struct batch_process *entry = &batch->processes[i];
 	struct process_info *owner;
 
-	atomic_store_explicit(&batch->at, party->pid, memory_order_relaxed);
-	owner = party->stale ? proc_process_info(party->pid, party->owner) : NULL;
+	atomic_store_explicit(&batch->at, entry->pid, memory_order_relaxed);
+	owner = entry->stale ? proc_process_info(entry->pid, entry->owner) : NULL;
 	if (owner) {
-		process_info_put(party->owner);
-		party->owner = owner;
+		process_info_put(entry->owner);
+		entry->owner = owner;
 	}
-	for (size_t q = party->first; q < party_end(batch, i); q++) {
-		facts_reader_read(batch->facts_reader, &batch->questions[q]);
-		batch->questions[q].facts.owner = process_info_get(party->owner);
+	for (size_t q = entry->first; q < queries_end(batch, i); q++) {
+		facts_reader_read(batch->facts_reader, &batch->queries[q]);
+		batch->queries[q].facts.owner = process_info_get(entry->owner);
 	}
-	party->changed = party->foreign && !proc_is(party->pid, party->owner);
+	entry->changed = entry->foreign && !proc_is(entry->pid, entry->owner);
 }
 
-static void run_batch(struct task *task)
+static void read_batch(struct task *task)
 {
 	struct batch *batch = container_of(task, struct batch, task);
 
 	batch->begun = clock_now();
 	facts_reader_begin(batch->facts_reader, batch->newest);
-	for (size_t i = 0; i < batch->party_count; i++)
-		look_at_party(batch, i);
+	for (size_t i = 0; i < batch->process_count; i++)
+		read_process(batch, i);
 }
 
 static void batch_free(struct batch *batch)
 {
-	for (size_t i = 0; i < batch->count; i++) {
-		facts_clear(&batch->questions[i].facts);
-		device_put(batch->questions[i].device);
+	for (size_t i = 0; i < batch->query_count; i++) {
+		facts_clear(&batch->queries[i].facts);
+		device_put(batch->queries[i].device);
 	}
-	for (size_t i = 0; i < batch->party_count; i++)
-		process_info_put(batch->parties[i].owner);
-	free(batch->parties);
-	free(batch->questions);
+	for (size_t i = 0; i < batch->process_count; i++)
+		process_info_put(batch->processes[i].owner);
+	free(batch->processes);
+	free(batch->queries);
 	free(batch);
 }
 
-/* Where the owner of a mapping is kept. */
+/* Where the process of a mapping, as it was last read, is kept. */
 static struct process_info **owner_of(struct facts_cache *facts_cache,
 				      const struct mapping *mapping, uint64_t **checked)
 {
@@ -115,36 +117,36 @@ static struct process_info **owner_of(struct facts_cache *facts_cache,
 	return process ? &process->owner : &facts_cache->owner;
 }
 
-/* What was found out about the mappings of a party. */
-static void learn(struct batch *batch, size_t i)
+/* Takes in the answers about the mappings of a process. */
+static void learn_facts(struct batch *batch, size_t i)
 {
 	struct facts_cache *facts_cache = batch->facts_cache;
-	const struct party *party = &batch->parties[i];
+	const struct batch_process *entry = &batch->processes[i];
 	struct mapping *mapping;
 	struct process_info **owner;
 	uint64_t *checked;
 
-	for (size_t q = party->first; q < party_end(batch, i); q++) {
-		struct facts_query *query = &batch->questions[q];
+	for (size_t q = entry->first; q < queries_end(batch, i); q++) {
+		struct facts_query *query = &batch->queries[q];
 
 		mapping = catalog_find_number(facts_cache->catalog, query->number);
 		if (!mapping)
 			continue;
 		mapping_set_queried(mapping, false);
-		if (party->changed)
+		if (entry->changed)
 			continue;
 		if (catalog_learn(facts_cache->catalog, mapping, &query->facts, query->looked))
 			events_changed(facts_cache->events, mapping);
 		owner = owner_of(facts_cache, mapping, &checked);
-		if (party->stale && *checked != batch->begun) {
+		if (entry->stale && *checked != batch->begun) {
 			process_info_put(*owner);
-			*owner = process_info_get(party->owner);
+			*owner = process_info_get(entry->owner);
 			*checked = batch->begun;
 		}
 	}
 }
 
-static int start(struct facts_cache *facts_cache);
+static int start_batch(struct facts_cache *facts_cache);
 
 static struct waiter *take_waiters(struct batch *batch)
 {
@@ -168,18 +170,18 @@ static void batch_done(struct task *task)
 		return;
 	}
 	facts_cache->working = NULL;
-	for (size_t i = 0; i < batch->party_count; i++)
-		learn(batch, i);
+	for (size_t i = 0; i < batch->process_count; i++)
+		learn_facts(batch, i);
 	batch_free(batch);
-	if (start(facts_cache)) { /* better old facts than none */
+	if (start_batch(facts_cache)) { /* old facts are better than none */
 		*facts_cache->collecting->waiters_end = waiters;
 		waiters = take_waiters(facts_cache->collecting);
 	}
 	waiters_wake(&waiters);
 }
 
-/* Has the batch that was collected worked on, unless one is. */
-static int start(struct facts_cache *facts_cache)
+/* Submits the batch that collects, unless another one is being worked on. */
+static int start_batch(struct facts_cache *facts_cache)
 {
 	struct batch *batch = facts_cache->collecting;
 	int error;
@@ -201,7 +203,7 @@ static int start(struct facts_cache *facts_cache)
 	return 0;
 }
 
-static struct batch *collecting(struct facts_cache *facts_cache)
+static struct batch *collecting_batch(struct facts_cache *facts_cache)
 {
 	struct batch *batch = facts_cache->collecting;
 
@@ -210,7 +212,7 @@ static struct batch *collecting(struct facts_cache *facts_cache)
 	batch = calloc(1, sizeof(*batch));
 	if (!batch)
 		return NULL;
-	batch->task.run = run_batch;
+	batch->task.run = read_batch;
 	batch->task.done = batch_done;
 	batch->facts_cache = facts_cache;
 	batch->waiters_end = &batch->waiters;
@@ -218,41 +220,44 @@ static struct batch *collecting(struct facts_cache *facts_cache)
 	return batch;
 }
 
-/* The party that the next question is of: neighbours mostly have one holder. -ENOMEM. */
-static int add_party(struct batch *batch, const struct mapping *mapping)
+/* The next query is about the mapping: begins another process unless the last one has it. -ENOMEM.
+ */
+static int add_process(struct batch *batch, const struct mapping *mapping)
 {
 	struct facts_cache *facts_cache = batch->facts_cache;
 	const struct process *process = mapping_process(mapping);
 	pid_t pid = process ? process->pid : facts_cache->keeper;
-	struct party *party = batch->parties ? batch->parties + batch->party_count : NULL;
+	struct batch_process *entry =
+		batch->processes ? batch->processes + batch->process_count : NULL;
 	uint64_t *checked;
 
-	if (batch->party_count && party[-1].pid == pid)
+	if (batch->process_count && entry[-1].pid == pid)
 		return 0;
-	if (array_reserve(batch->parties, &batch->party_room, batch->party_count + 1, 16))
+	if (array_reserve(batch->processes, &batch->process_room, batch->process_count + 1, 16))
 		return -ENOMEM;
-	party = &batch->parties[batch->party_count++];
-	*party = (struct party){.pid = pid, .foreign = process, .first = batch->count};
-	party->owner = process_info_get(*owner_of(facts_cache, mapping, &checked));
-	party->stale = clock_now() - *checked >= FACTS_CACHE_FRESH;
+	entry = &batch->processes[batch->process_count++];
+	*entry =
+		(struct batch_process){.pid = pid, .foreign = process, .first = batch->query_count};
+	entry->owner = process_info_get(*owner_of(facts_cache, mapping, &checked));
+	entry->stale = clock_now() - *checked >= FACTS_CACHE_FRESH;
 	return 0;
 }
 
-/* -EBUSY: somebody is stuck in its process. */
-static int add_question(struct batch *batch, struct mapping *mapping)
+/* -ENOMEM, or -EBUSY: a thread hangs in its process. */
+static int add_query(struct batch *batch, struct mapping *mapping)
 {
 	const struct process *process = mapping_process(mapping);
 	struct facts_query *query;
 
 	if (process && stuck_threads_has(&batch->facts_cache->stuck_threads, process->pid))
 		return -EBUSY;
-	if (array_reserve(batch->questions, &batch->room, batch->count + 1, 64) ||
-	    add_party(batch, mapping))
+	if (array_reserve(batch->queries, &batch->query_room, batch->query_count + 1, 64) ||
+	    add_process(batch, mapping))
 		return -ENOMEM;
-	query = &batch->questions[batch->count++];
+	query = &batch->queries[batch->query_count++];
 	*query = (struct facts_query){
 		.number = mapping_number(mapping),
-		.pid = batch->parties[batch->party_count - 1].pid,
+		.pid = batch->processes[batch->process_count - 1].pid,
 		.foreign = mapping_process(mapping),
 		.device = device_get(mapping_version(mapping)->device),
 	};
@@ -264,7 +269,7 @@ static int add_question(struct batch *batch, struct mapping *mapping)
 int facts_cache_request(struct facts_cache *facts_cache, struct mapping *mapping, unsigned more,
 			struct waiter *waiter)
 {
-	struct batch *batch = collecting(facts_cache);
+	struct batch *batch = collecting_batch(facts_cache);
 	uint64_t now = clock_now();
 	size_t place;
 	int error = 0;
@@ -272,30 +277,30 @@ int facts_cache_request(struct facts_cache *facts_cache, struct mapping *mapping
 	if (!batch)
 		return -ENOMEM;
 	/*
-	 * A mapping that is asked about already is in this batch or in the one that is being worked
-	 * on; waiting for this one is right in both cases.
+	 * A mapping that is queried already is in this batch or in the one that is being worked on;
+	 * to wait for this one is right in both cases.
 	 */
 	if (!mapping_is_queried(mapping))
-		error = add_question(batch, mapping);
+		error = add_query(batch, mapping);
 	if (error)
 		return error;
 	catalog_after(facts_cache->catalog, mapping_number(mapping) - 1,
 		      &place); /* the mapping itself */
 	while (more-- && (mapping = catalog_next(facts_cache->catalog, &place)))
 		if (!mapping_is_queried(mapping) && !facts_cache_is_fresh(mapping, now) &&
-		    add_question(batch, mapping) == -ENOMEM)
+		    add_query(batch, mapping) == -ENOMEM)
 			break;
-	error = start(facts_cache);
+	error = start_batch(facts_cache);
 	if (error || !waiter)
 		return error;
-	waiter->next = NULL; /* the thread does not look at the waiters */
+	waiter->next = NULL; /* the thread does not use the waiters */
 	*batch->waiters_end = waiter;
 	batch->waiters_end = &waiter->next;
 	return 0;
 }
 
-/* Leaves the batch behind that is stuck. Its mappings can be asked about again. */
-static void abandon(struct facts_cache *facts_cache)
+/* Its mappings can be queried again. */
+static void leave_stuck_batch(struct facts_cache *facts_cache)
 {
 	struct facts_reader *facts_reader = facts_reader_new();
 	struct batch *batch = facts_cache->working;
@@ -309,12 +314,12 @@ static void abandon(struct facts_cache *facts_cache)
 	facts_cache->facts_reader = facts_reader;
 	batch->abandoned = true;
 	facts_cache->working = NULL;
-	for (size_t i = 0; i < batch->count; i++) {
-		mapping = catalog_find_number(facts_cache->catalog, batch->questions[i].number);
+	for (size_t i = 0; i < batch->query_count; i++) {
+		mapping = catalog_find_number(facts_cache->catalog, batch->queries[i].number);
 		if (mapping)
 			mapping_set_queried(mapping, false);
 	}
-	start(facts_cache);
+	start_batch(facts_cache);
 }
 
 uint64_t facts_cache_expire(struct facts_cache *facts_cache, uint64_t now)
@@ -333,10 +338,10 @@ uint64_t facts_cache_expire(struct facts_cache *facts_cache, uint64_t now)
 	next = progress_due(&batch->progress);
 	if (state == PROGRESS_NORMAL)
 		return next;
-	/* Better what is known than nothing. */
+	/* Old facts are better than none. */
 	waiters = take_waiters(batch);
 	if (state == PROGRESS_STUCK && batch->progress.at != facts_cache->keeper)
-		abandon(facts_cache);
+		leave_stuck_batch(facts_cache);
 	waiters_wake(&waiters);
 	if (facts_cache->collecting) {
 		waiters = take_waiters(facts_cache->collecting);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * facts_cache.h - what the kernel says of our mappings, at most a second old
+ * facts_cache.h - keeps the facts of shown mappings fresh: at most a second old
  *
- * Nothing is looked at while nobody asks. Questions are collected while a thread is busy with
- * the ones before, and the neighbours of a mapping are looked at along with it, since whoever
- * reads one document will often read the next.
+ * Nothing is read unless somebody asks. Queries are collected while a thread is busy with earlier
+ * ones, and the mappings that follow are read along, since a reader of one document will often read
+ * the next. Owns the facts readers; writes what they find to the catalog, and changes to its
+ * events. Used by the request loop alone.
  */
 #ifndef PMEM2FS_FACTS_FACTS_CACHE_H
 #define PMEM2FS_FACTS_FACTS_CACHE_H
@@ -18,7 +19,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define FACTS_CACHE_FRESH CLOCK_SECOND /* facts older than this are looked at again */
+#define FACTS_CACHE_FRESH CLOCK_SECOND /* older facts are read again */
 
 struct facts_cache;
 
@@ -31,7 +32,7 @@ struct facts_cache *facts_cache_new(struct catalog *catalog, struct events *even
 				    struct pool *pool, unsigned first_lane, pid_t keeper);
 void facts_cache_free(struct facts_cache *facts_cache);
 
-/* The process that holds the mappings, as it was last seen; borrowed. */
+/* The process of the keeper, as it was last read; borrowed. */
 struct process_info *facts_cache_keeper(const struct facts_cache *facts_cache);
 
 static inline bool facts_cache_is_fresh(const struct mapping *mapping, uint64_t now)
@@ -40,14 +41,17 @@ static inline bool facts_cache_is_fresh(const struct mapping *mapping, uint64_t 
 }
 
 /*
- * Has the facts of `mapping` and of up to `more` that follow it looked at, and wakes the waiter
- * (NULL: nobody waits) when that is done or takes too long. Returns 0, or a negative errno when it
- * cannot be asked (the waiter is not woken then).
+ * Has the facts of `mapping` read, and those of up to `more` mappings that follow it unless they
+ * are fresh. Wakes the waiter (NULL: nobody waits) when that is done or takes too long. Returns 0,
+ * or a negative errno; then the waiter is not woken.
  */
 int facts_cache_request(struct facts_cache *facts_cache, struct mapping *mapping, unsigned more,
 			struct waiter *waiter);
 
-/* What takes too long. Returns when something is due next, UINT64_MAX for never. */
+/*
+ * Wakes those who have waited too long, and leaves a thread behind that hangs. Returns when
+ * something is due next, UINT64_MAX for never.
+ */
 uint64_t facts_cache_expire(struct facts_cache *facts_cache, uint64_t now);
 
 #endif
