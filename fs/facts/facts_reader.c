@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * facts_reader.c - see facts_reader.h
+ *
+ * A reader keeps what serves several queries of a row: the areas of one process, the mount of the
+ * last file, and what is known of devices.
  */
 #include "facts/facts_reader.h"
 #include "base/clock.h"
@@ -18,17 +21,17 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define MAPS_FRESH (CLOCK_SECOND / 10) /* for how long one reading of the areas serves */
+#define MAPS_FRESH (CLOCK_SECOND / 10) /* for how long the areas that were read serve */
 
 struct facts_reader {
 	struct devices *devices;
 	uint64_t begun, newest; /* of the row */
-	/* Whether a file system with that number is mounted where that process sees it. */
+	/* Whether a file system with that device number is mounted for that process. */
 	dev_t looked_for;
 	pid_t looked_for_pid;
 	bool mounted;
 	struct mount_line line;
-	/* Whether files on that mount may be asked. */
+	/* Whether files on that mount can be read of without hanging. */
 	uint64_t mount;
 	pid_t mount_pid;
 	bool mount_safe;
@@ -37,7 +40,7 @@ struct facts_reader {
 	uint64_t maps_read, maps_newest;
 };
 
-/* The mapped file, opened for looking at its extents; -1 where that is not possible. */
+/* Opens the mapped file, for its extents on the device; -1 where that is not possible. */
 static int open_source(const struct facts_query *query, const char *link)
 {
 	bool by_path = !query->facts.deleted && !query->foreign;
@@ -70,7 +73,7 @@ static int add_badblock(struct facts *facts, uint64_t offset, uint64_t length)
 	return 0;
 }
 
-/* Adds what of a bad range of the source is in one part of the mapping. */
+/* Adds the bytes of a bad range of the source that are in one part of the mapping. */
 static int add_badblock_within(struct facts_query *query, const struct pmem2_badblock *bad,
 			       const struct extent *part)
 {
@@ -87,7 +90,7 @@ static int add_badblock_within(struct facts_query *query, const struct pmem2_bad
 }
 
 /* The bad ranges of the source that are within what is mapped, relative to the mapping. */
-static int look_at_badblocks(struct facts_query *query, int fd)
+static int read_badblocks_of_mapping(struct facts_query *query, int fd)
 {
 	const struct extent whole = {.length = query->record.length};
 	const struct extents *extents = query->facts.extents;
@@ -116,8 +119,8 @@ static bool is_gone(const struct facts *facts)
 	return facts->extents && !facts->extents->count;
 }
 
-static void look_below(struct facts_reader *facts_reader, struct facts_query *query,
-		       const char *link)
+static void read_device(struct facts_reader *facts_reader, struct facts_query *query,
+			const char *link)
 {
 	bool block = query->record.source_type != PMEM2FS_SOURCE_DEVDAX;
 	dev_t dev = block ? query->record.source_dev : query->record.source_rdev;
@@ -126,14 +129,14 @@ static void look_below(struct facts_reader *facts_reader, struct facts_query *qu
 	int fd;
 
 	if (!major(dev))
-		return; /* no device below this file system */
+		return; /* there is no device below this file system */
 	known = devices_look(facts_reader->devices, dev, block, facts_reader->begun);
 	if (!known)
 		return;
 	facts->lost = known_device_is_lost(known, query->device);
 	if (facts->lost) {
 		facts->device = device_get(query->device);
-		facts->size_known &= block; /* a file system knows that by heart */
+		facts->size_known &= block; /* a file system still knows its size */
 		return;
 	}
 	if (!known->device)
@@ -144,12 +147,12 @@ static void look_below(struct facts_reader *facts_reader, struct facts_query *qu
 	if (!known->badblocks_known || !known->badblock_count || is_gone(facts))
 		return;
 	fd = open_source(query, link);
-	facts->badblocks_known = fd >= 0 && !look_at_badblocks(query, fd);
+	facts->badblocks_known = fd >= 0 && !read_badblocks_of_mapping(query, fd);
 	if (fd >= 0)
 		close(fd);
 }
 
-static bool devdax_size(dev_t dev, uint64_t *size)
+static bool read_devdax_size(dev_t dev, uint64_t *size)
 {
 	char path[64];
 	FILE *file;
@@ -165,11 +168,11 @@ static bool devdax_size(dev_t dev, uint64_t *size)
 }
 
 /*
- * Whether the file behind a link may be asked. Of our own mappings it may: what could hang was
- * refused when they were made.
+ * Whether to stat the file of an area cannot hang. With the keeper's mappings it cannot: such files
+ * were refused when the mappings were made.
  */
-static bool may_ask(struct facts_reader *facts_reader, const struct facts_query *query,
-		    const char *link)
+static bool may_stat(struct facts_reader *facts_reader, const struct facts_query *query,
+		     const char *link)
 {
 	struct statx st;
 
@@ -187,12 +190,12 @@ static bool may_ask(struct facts_reader *facts_reader, const struct facts_query 
 }
 
 /*
- * Through the area's link in /proc the file itself is asked, which takes root; otherwise whatever
- * is at its path, if it is the same file. Root never follows the path: its owner may have put a
- * file system there that hangs. True: there is such an area, and it is of the mapping's file.
+ * As root, the file itself is read of through the area's link in /proc; otherwise the file at its
+ * path, if it is the same one. Root never follows the path: its owner may have put a file system
+ * there that hangs. True: there is such an area, and it is of the mapping's file.
  */
-static bool look_at_file(struct facts_reader *facts_reader, struct facts_query *query,
-			 const char *link)
+static bool read_file(struct facts_reader *facts_reader, struct facts_query *query,
+		      const char *link)
 {
 	static const char mark[] = " (deleted)";
 	const struct pmem2fs_record *record = &query->record;
@@ -205,7 +208,7 @@ static bool look_at_file(struct facts_reader *facts_reader, struct facts_query *
 	facts->path = proc_link(link);
 	length = facts->path ? strlen(facts->path) : 0;
 	marked = length >= sizeof(mark) && !strcmp(facts->path + length - sizeof(mark) + 1, mark);
-	seen = may_ask(facts_reader, query, link) &&
+	seen = may_stat(facts_reader, query, link) &&
 	       !statx(AT_FDCWD, link, AT_STATX_DONT_SYNC, STATX_SIZE | STATX_NLINK | STATX_INO,
 		      &st);
 	facts->deleted = seen ? !st.stx_nlink : marked;
@@ -219,13 +222,13 @@ static bool look_at_file(struct facts_reader *facts_reader, struct facts_query *
 	return facts->size_known;
 }
 
-/* The path on a file system that is mounted nowhere any more leads nowhere, or somewhere else. */
+/* On a file system that is no longer mounted, the path leads nowhere or to something else. */
 static void check_mounted(struct facts_reader *facts_reader, struct facts_query *query)
 {
 	dev_t dev = query->record.source_dev;
 
 	if (!major(dev) || !query->facts.path)
-		return; /* file systems without a device may show another number in files */
+		return; /* without a device, files may have another device number */
 	if (facts_reader->looked_for != dev || facts_reader->looked_for_pid != query->pid) {
 		facts_reader->mounted =
 			mountinfo_by_device(0, dev, &facts_reader->line) != -ENOENT ||
@@ -240,8 +243,8 @@ static void check_mounted(struct facts_reader *facts_reader, struct facts_query 
 	query->facts.path = NULL;
 }
 
-/* The areas of the process, not older than the question's mapping. NULL: they cannot be had. */
-static const struct maps *look_at_maps(struct facts_reader *facts_reader,
+/* The areas of the process, not older than the query's mapping. NULL: they cannot be read. */
+static const struct maps *current_maps(struct facts_reader *facts_reader,
 				       const struct facts_query *query)
 {
 	uint64_t now = clock_now();
@@ -263,10 +266,10 @@ static const struct maps *look_at_maps(struct facts_reader *facts_reader,
  * For a mapping that is not one area of its own: what is left of it. Its neighbour may have been
  * joined with it, too. Where the areas cannot be had it counts as whole.
  */
-static void look_at_parts(struct facts_reader *facts_reader, struct facts_query *query,
-			  char link[PROC_MAP_FILE_SIZE])
+static void read_parts(struct facts_reader *facts_reader, struct facts_query *query,
+		       char link[PROC_MAP_FILE_SIZE])
 {
-	const struct maps *maps = look_at_maps(facts_reader, query);
+	const struct maps *maps = current_maps(facts_reader, query);
 	struct facts *facts = &query->facts;
 	const struct maps_area *first;
 
@@ -281,18 +284,18 @@ static void look_at_parts(struct facts_reader *facts_reader, struct facts_query 
 		link[0] = '\0'; /* whatever is there is another mapping's */
 }
 
-static void look_at_file_in_parts(struct facts_reader *facts_reader, struct facts_query *query,
-				  char link[PROC_MAP_FILE_SIZE])
+static void read_file_in_parts(struct facts_reader *facts_reader, struct facts_query *query,
+			       char link[PROC_MAP_FILE_SIZE])
 {
 	const struct facts *facts = &query->facts;
 
-	look_at_parts(facts_reader, query, link);
-	if (look_at_file(facts_reader, query, link) || facts->path || is_gone(facts) ||
+	read_parts(facts_reader, query, link);
+	if (read_file(facts_reader, query, link) || facts->path || is_gone(facts) ||
 	    facts_reader->maps_read >= facts_reader->begun)
 		return;
 	facts_reader->maps_read = 0; /* the areas have changed since */
-	look_at_parts(facts_reader, query, link);
-	look_at_file(facts_reader, query, link);
+	read_parts(facts_reader, query, link);
+	read_file(facts_reader, query, link);
 }
 
 /* The kernel has such a link for each area that is of a file or shared. */
@@ -316,15 +319,15 @@ void facts_reader_read(struct facts_reader *facts_reader, struct facts_query *qu
 		facts->size = record->source_size;
 		facts->size_known = true;
 		if (!is_one_area(query, link))
-			look_at_parts(facts_reader, query, link);
+			read_parts(facts_reader, query, link);
 		return;
 	}
-	if (!look_at_file(facts_reader, query, link))
-		look_at_file_in_parts(facts_reader, query, link);
+	if (!read_file(facts_reader, query, link))
+		read_file_in_parts(facts_reader, query, link);
 	check_mounted(facts_reader, query);
 	if (record->source_type == PMEM2FS_SOURCE_DEVDAX && !is_gone(facts))
-		facts->size_known = devdax_size(record->source_rdev, &facts->size);
-	look_below(facts_reader, query, link);
+		facts->size_known = read_devdax_size(record->source_rdev, &facts->size);
+	read_device(facts_reader, query, link);
 }
 
 struct facts_reader *facts_reader_new(void)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * facts_reader.h - what the kernel says of one mapping
+ * facts_reader.h - reads the facts of one mapping from the kernel
  *
- * Reads /proc and sysfs, and the file itself only where that cannot hang. Used by one thread at
- * a time.
+ * From /proc and sysfs, and from the file itself only where that cannot hang. Owns what it keeps
+ * from one query to the next; calls host/. Used by one thread at a time.
  */
 #ifndef PMEM2FS_FACTS_FACTS_READER_H
 #define PMEM2FS_FACTS_FACTS_READER_H
@@ -16,13 +16,13 @@
 
 struct facts_query {
 	uint64_t number; /* of the mapping */
-	pid_t pid;       /* of who has it */
-	bool foreign;    /* not our own keeper: neither its files nor its mounts are trusted */
+	pid_t pid;       /* of the process that has it */
+	bool foreign;    /* not the keeper: neither its files nor its mounts are trusted */
 	struct pmem2fs_record record; /* its label is not filled in */
-	struct device
-		*device; /* owned; below it when it was examined before, NULL: not yet, or none */
-	uint64_t looked; /* the answer: clock_now() of the oldest of the facts */
-	struct facts facts; /* the answer, but for the owner */
+	struct device *device; /* owned; below the mapping when it was read before; NULL: it was
+				  not, or there was none */
+	uint64_t looked;       /* the answer: clock_now() of the oldest fact */
+	struct facts facts;    /* the answer, without the owner */
 };
 
 struct facts_reader;
@@ -31,8 +31,8 @@ struct facts_reader *facts_reader_new(void);
 void facts_reader_free(struct facts_reader *facts_reader);
 
 /*
- * Begins a row of questions about mappings that were all there at this moment: those up to the
- * number `newest`.
+ * Begins a row of queries about mappings that are all mapped by now: those up to the number
+ * `newest`.
  */
 void facts_reader_begin(struct facts_reader *facts_reader, uint64_t newest);
 
