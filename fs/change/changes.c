@@ -36,7 +36,7 @@ struct change_job {
 	void *arg;
 };
 
-/* What the changes are called, in events and in messages. */
+/* What the changes are called in events and in messages. */
 static const struct change_words {
 	const char *operation, *text;
 } change_words[] = {
@@ -45,7 +45,7 @@ static const struct change_words {
 	[COMMAND_LABEL] = {"rename", "rename"},
 };
 
-/* Answers whoever waits, once. */
+/* Calls `finished`, once. */
 static __attribute__((__format__(__printf__, 3, 4))) void
 change_answer(struct change_job *job, int error, const char *format, ...)
 {
@@ -75,7 +75,7 @@ static void change_overdue(struct keeper_call *call)
 		      "the keeper has not done it in time");
 }
 
-static void unmapped(struct change_job *job, struct mapping *mapping)
+static void show_unmapped(struct change_job *job, struct mapping *mapping)
 {
 	const struct changes *changes = job->changes;
 	bool late = !job->finished;
@@ -104,7 +104,7 @@ static uint64_t range_end(const struct mapping *mapping, const struct command *c
 	return end < whole ? end : whole;
 }
 
-/* A document with more parts could not be written back: see REQUEST_MAX_BYTES. */
+/* A document with more parts would be longer than a request may be (REQUEST_MAX_BYTES). */
 static int check_parts(const struct mapping *mapping, char why[COMPLETION_WHY_LENGTH])
 {
 	const struct extents *extents = mapping_version(mapping)->extents;
@@ -115,7 +115,7 @@ static int check_parts(const struct mapping *mapping, char why[COMPLETION_WHY_LE
 	return ENOSPC;
 }
 
-/* Whether the command makes one area more: a gap in the middle of one. */
+/* Whether the command makes two areas of one. */
 static bool makes_area(const struct mapping *mapping, const struct command *command)
 {
 	struct pmem2fs_record record;
@@ -126,7 +126,7 @@ static bool makes_area(const struct mapping *mapping, const struct command *comm
 			     command->offset, range_end(mapping, command));
 }
 
-static void unmapped_range(struct change_job *job, struct mapping *mapping)
+static void show_unmapped_range(struct change_job *job, struct mapping *mapping)
 {
 	const struct command *command = &job->call.command;
 	const struct changes *changes = job->changes;
@@ -144,7 +144,7 @@ static void unmapped_range(struct change_job *job, struct mapping *mapping)
 	change_answer(job, 0, "%s", "");
 }
 
-static void renamed(struct change_job *job, struct mapping *mapping)
+static void show_renamed(struct change_job *job, struct mapping *mapping)
 {
 	const struct changes *changes = job->changes;
 	char *old_name = strdup(mapping_name(mapping));
@@ -155,16 +155,16 @@ static void renamed(struct change_job *job, struct mapping *mapping)
 		change_answer(job, ENOMEM, "out of memory");
 	} else {
 		events_renamed(changes->events, mapping, old_name);
-		if (!job->finished) /* the kernel was told that nothing happens */
+		if (!job->finished) /* the kernel was answered EBUSY */
 			changes->name_changed(changes->arg, old_name);
-		/* It keeps the old document under the new name otherwise, for a second. */
+		/* Otherwise the kernel keeps the old document under the new name for a second. */
 		changes->name_changed(changes->arg, mapping_name(mapping));
 		change_answer(job, 0, "%s", "");
 	}
 	free(old_name);
 }
 
-static void changed(struct keeper_call *call, const struct command_reply *reply)
+static void change_answered(struct keeper_call *call, const struct command_reply *reply)
 {
 	struct change_job *job = container_of(call, struct change_job, call);
 	struct mapping *mapping = catalog_find_number(job->changes->catalog, job->number);
@@ -180,16 +180,16 @@ static void changed(struct keeper_call *call, const struct command_reply *reply)
 		else
 			change_answer(job, errors_to_errno(reply->error), "%s", reply->message);
 	} else if (call->command.op == COMMAND_UNMAP) {
-		unmapped(job, mapping);
+		show_unmapped(job, mapping);
 	} else if (call->command.op == COMMAND_UNMAP_RANGE) {
-		unmapped_range(job, mapping);
+		show_unmapped_range(job, mapping);
 	} else {
-		renamed(job, mapping);
+		show_renamed(job, mapping);
 	}
 	free(job);
 }
 
-static void released(void *arg, int error, const char *why)
+static void release_finished(void *arg, int error, const char *why)
 {
 	struct change_job *job = arg;
 
@@ -199,7 +199,7 @@ static void released(void *arg, int error, const char *why)
 	free(job);
 }
 
-/* A mapping of another process, which alone can do something about it. */
+/* A mapping of another process, which alone can unmap it. */
 static void change_foreign(struct change_job *job, struct mapping *mapping, uint64_t patience)
 {
 	const struct process *process = mapping_process(mapping);
@@ -219,7 +219,7 @@ static void change_foreign(struct change_job *job, struct mapping *mapping, uint
 	} else {
 		if (job->handle)
 			*job->handle = job;
-		release_begin(job->changes->releases, mapping, patience, released, job,
+		release_begin(job->changes->releases, mapping, patience, release_finished, job,
 			      &job->release);
 		return;
 	}
@@ -233,7 +233,7 @@ void changes_withdraw(struct change_job *job)
 	free(job);
 }
 
-/* All kinds begin with the same checks. `new_name` is NULL for an unmap. */
+/* All changes begin with the same checks. `new_name` is that of a rename, else NULL. */
 static void begin_change(const struct changes *changes, struct mapping *mapping,
 			 const struct command *wanted, const char *new_name, uid_t uid,
 			 uint64_t patience, completion *finished, void *arg,
@@ -254,7 +254,7 @@ static void begin_change(const struct changes *changes, struct mapping *mapping,
 		.call = {.command = *wanted,
 			 .fd = -1,
 			 .answer_by = now + patience,
-			 .answered = changed,
+			 .answered = change_answered,
 			 .overdue = change_overdue},
 		.changes = changes,
 		.number = mapping_number(mapping),
@@ -264,7 +264,7 @@ static void begin_change(const struct changes *changes, struct mapping *mapping,
 		.arg = arg,
 	};
 	job->call.command.slot = mapping_slot(mapping);
-	/* Begun a little earlier than it must end. */
+	/* To begin a little earlier than it must have ended. */
 	job->call.command.deadline = now + patience / 10 * 8;
 	if (uid && uid != record.uid) {
 		change_answer(job, EPERM, "it belongs to user %u", record.uid);
@@ -309,7 +309,7 @@ void changes_unmap_range(const struct changes *changes, struct mapping *mapping,
 	struct pmem2fs_record record;
 
 	version_record(mapping_version(mapping), &record);
-	if (length == CHANGES_TO_THE_END) /* whose first byte is beyond, too, where it has none */
+	if (length == CHANGES_TO_THE_END) /* there is no rest: one byte beyond the end */
 		wanted.length = offset < record.length ? record.length - offset : 1;
 	begin_change(changes, mapping, &wanted, NULL, uid, patience, finished, arg, NULL);
 }

@@ -34,7 +34,7 @@ void keeper_link_free(struct keeper_link *link)
 	free(link);
 }
 
-/* False when there is no room now. Other errors mean that the keeper is gone, and reading tells. */
+/* False: there is no room now. With other errors the keeper has ended, which reading shows. */
 static bool send_call(struct keeper_link *link, struct keeper_call *call)
 {
 	int error = descriptor_send(link->fd, &call->command, sizeof(call->command), MSG_DONTWAIT,
@@ -77,7 +77,7 @@ bool keeper_link_waits(const struct keeper_link *link)
 	return false;
 }
 
-static void answer(struct keeper_link *link, const struct command_reply *reply)
+static void answer_call(struct keeper_link *link, const struct command_reply *reply)
 {
 	for (struct keeper_call **at = &link->calls; *at; at = &(*at)->next) {
 		struct keeper_call *call = *at;
@@ -104,7 +104,7 @@ int keeper_link_work(struct keeper_link *link)
 			break;
 		reply.message[sizeof(reply.message) - 1] = '\0';
 		link->stuck = false;
-		answer(link, &reply);
+		answer_call(link, &reply);
 	}
 	if (n >= 0 || (errno != EAGAIN && errno != EINTR))
 		return -EPIPE;
@@ -120,12 +120,12 @@ static void ping_answered(struct keeper_call *call, const struct command_reply *
 	call->command.op = 0;
 }
 
-/* One call that takes long is no sign that others do: find out. */
-static void ping(struct keeper_link *link)
+/* One call that takes long does not mean that others do: find out. */
+static void ping_keeper(struct keeper_link *link)
 {
 	link->stuck = true;
 	if (link->ping.command.op)
-		return; /* an earlier one is still under way */
+		return; /* an earlier ping is still under way */
 	link->ping = (struct keeper_call){
 		.command.op = COMMAND_PING,
 		.fd = -1,
@@ -147,7 +147,7 @@ uint64_t keeper_link_expire(struct keeper_link *link, uint64_t now)
 			continue;
 		}
 		call->answer_by = 0;
-		ping(link);
+		ping_keeper(link);
 		call->overdue(call);
 	}
 	return next;

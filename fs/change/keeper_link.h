@@ -2,8 +2,8 @@
 /*
  * keeper_link.h - the worker's side of the commands to the keeper
  *
- * Used by the request loop alone. A call never waits: its answer comes to a function, and so does
- * the news that it is overdue.
+ * Owns the list of calls and the descriptors that go with them. Used by the request loop alone. A
+ * call never waits: one function is called with its answer, and another one when it is overdue.
  */
 #ifndef PMEM2FS_CHANGE_KEEPER_LINK_H
 #define PMEM2FS_CHANGE_KEEPER_LINK_H
@@ -12,11 +12,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A call is part of what its caller keeps for it, and must stay until `answered`. */
+/* Part of its caller's struct, which must stay until `answered` is called. */
 struct keeper_call {
-	struct keeper_call *next; /* the link's */
-	struct command command;   /* all but id */
-	int fd;                   /* goes along, and is closed by the link; -1: none */
+	struct keeper_call *next; /* of the link */
+	struct command command;   /* all but its id, which the link sets */
+	int fd;                   /* sent with it, and closed by the link; -1: none */
 	uint64_t answer_by;       /* clock_now() after which `overdue` is called, once; 0: never */
 	bool sent;
 	void (*answered)(struct keeper_call *call, const struct command_reply *reply);
@@ -30,21 +30,21 @@ void keeper_link_free(struct keeper_link *link);
 
 void keeper_link_call(struct keeper_link *link, struct keeper_call *call);
 
-/* Says that the mount is served. */
+/* Tells the keeper that the mount is served. */
 void keeper_link_ready(struct keeper_link *link);
 
 /*
- * Takes the answers that have come and sends what could not be sent before; to be called when
- * the descriptor is readable, or writable while keeper_link_waits. -EPIPE: the keeper is gone.
+ * Takes the answers that have come, and sends the calls that could not be sent before. To be called
+ * when the descriptor is readable, or writable while keeper_link_waits. Returns 0 or -EPIPE: the
+ * keeper has ended.
  */
 int keeper_link_work(struct keeper_link *link);
 bool keeper_link_waits(const struct keeper_link *link);
 
-/* Calls `overdue` where it is due. Returns when that is due next, UINT64_MAX for never. */
+/* Calls `overdue` where that is due. Returns when it is due next, UINT64_MAX for never. */
 uint64_t keeper_link_expire(struct keeper_link *link, uint64_t now);
 
-/* The keeper has let a call become overdue, was asked whether it is there, and has answered nothing
- * since. */
+/* A call has become overdue, and the keeper has answered nothing since, not even a ping. */
 bool keeper_link_stuck(const struct keeper_link *link);
 
 #endif

@@ -3,8 +3,8 @@
  * mapper.c - see mapper.h
  *
  * A mapping is made in three steps: a thread opens the source with the rights of the caller, the
- * keeper maps it, and its record, read from the keeper's table, is shown. The name is taken between
- * the first and the second, so that a source that hangs blocks nobody's name.
+ * keeper maps it, and its record, read from the keeper's table, is shown. The name is reserved
+ * between the first and the second, so that a source that hangs blocks no name.
  */
 #include "change/mapper.h"
 #include "base/clock.h"
@@ -38,7 +38,7 @@ struct map_job {
 	struct identity *identity;
 	int fd;
 	pid_t peer;
-	int error; /* of the thread, positive errno */
+	int error; /* of open_source, positive errno */
 	char why[OPENER_WHY_LENGTH];
 	struct mapping *reserved;
 	struct map_job **handle;
@@ -58,7 +58,7 @@ static void job_free(struct map_job *job)
 	free(job);
 }
 
-/* Ends the job. `format` and so on say the reason of an error. */
+/* Calls `finished` and frees the job. The text is the reason of an error. */
 static __attribute__((__format__(__printf__, 3, 4))) void job_end(struct map_job *job, int error,
 								  const char *format, ...)
 {
@@ -74,14 +74,14 @@ static __attribute__((__format__(__printf__, 3, 4))) void job_end(struct map_job
 			 source ? " " : "", source ? source : "", reason);
 		failure_report(job->mapper->events, "map", job->name, job->uid, error, why);
 	}
-	if (job->handle) /* whoever waits may free it as soon as it hears */
+	if (job->handle) /* `finished` may free what the handle is in */
 		*job->handle = NULL;
 	if (job->finished)
 		job->finished(job->arg, error, why);
 	job_free(job);
 }
 
-/* A length that reaches the end of the file means "to the end", whatever that is aligned to. */
+/* A length that reaches the end of the file means "to the end", however that is aligned. */
 static void fit_length(struct map_job *job)
 {
 	struct stat st;
@@ -113,14 +113,14 @@ static void open_source(struct task *task)
 		fit_length(job);
 }
 
-/* A mapping that is wanted by nobody, on its way back. */
+/* A mapping that was made for a request that was abandoned meanwhile, being unmapped. */
 struct return_job {
 	struct keeper_call call;
 	const struct mapper *mapper;
-	struct mapping *reserved; /* its name, which the keeper's table still has */
+	struct mapping *reserved; /* holds its name, which the keeper's table still has */
 };
 
-static void taken_back(struct keeper_call *call, const struct command_reply *reply)
+static void return_answered(struct keeper_call *call, const struct command_reply *reply)
 {
 	struct return_job *job = container_of(call, struct return_job, call);
 
@@ -131,7 +131,7 @@ static void taken_back(struct keeper_call *call, const struct command_reply *rep
 	free(job);
 }
 
-static void take_back(const struct mapper *mapper, struct mapping *reserved, uint32_t slot)
+static void return_mapping(const struct mapper *mapper, struct mapping *reserved, uint32_t slot)
 {
 	struct return_job *job = calloc(1, sizeof(*job));
 
@@ -145,12 +145,12 @@ static void take_back(const struct mapper *mapper, struct mapping *reserved, uin
 	job->call = (struct keeper_call){
 		.command = {.op = COMMAND_UNMAP, .slot = slot},
 		.fd = -1,
-		.answered = taken_back,
+		.answered = return_answered,
 	};
 	keeper_link_call(mapper->keeper, &job->call);
 }
 
-static void mapped(struct keeper_call *call, const struct command_reply *reply)
+static void map_answered(struct keeper_call *call, const struct command_reply *reply)
 {
 	struct map_job *job = container_of(call, struct map_job, call);
 	const struct mapper *mapper = job->mapper;
@@ -168,7 +168,7 @@ static void mapped(struct keeper_call *call, const struct command_reply *reply)
 		error = catalog_show(mapper->catalog, job->reserved, reply->slot, &record,
 				     job->request.path, facts_cache_keeper(mapper->facts_cache));
 	if (error) {
-		take_back(mapper, job->reserved, reply->slot);
+		return_mapping(mapper, job->reserved, reply->slot);
 		job_end(job, errors_to_errno(error),
 			error == -ECANCELED ? "interrupted" : "cannot read the keeper's table: %s",
 			strerror(errors_to_errno(error)));
@@ -179,7 +179,7 @@ static void mapped(struct keeper_call *call, const struct command_reply *reply)
 	job_end(job, 0, "%s", "");
 }
 
-static void ask_keeper(struct map_job *job)
+static void map_by_keeper(struct map_job *job)
 {
 	const struct mapper *mapper = job->mapper;
 	char why[COMPLETION_WHY_LENGTH];
@@ -212,11 +212,11 @@ static void ask_keeper(struct map_job *job)
 	memcpy(command->label, job->name, strlen(job->name));
 	job->call.fd = job->fd;
 	job->fd = -1;
-	job->call.answered = mapped;
+	job->call.answered = map_answered;
 	keeper_link_call(mapper->keeper, &job->call);
 }
 
-static void opened(struct task *task)
+static void source_opened(struct task *task)
 {
 	struct map_job *job = container_of(task, struct map_job, task);
 
@@ -224,7 +224,7 @@ static void opened(struct task *task)
 		job_end(job, job->error ? job->error : ECANCELED, "%s",
 			job->error ? job->why : "interrupted");
 	else
-		ask_keeper(job);
+		map_by_keeper(job);
 }
 
 void mapper_map(const struct mapper *mapper, const char *name, struct request *request, uid_t uid,
@@ -253,13 +253,13 @@ void mapper_map(const struct mapper *mapper, const char *name, struct request *r
 	job->arg = arg;
 	job->handle = handle;
 	snprintf(job->name, sizeof(job->name), "%s", name);
-	job->task = (struct task){.lane = uid, .run = open_source, .done = opened};
+	job->task = (struct task){.lane = uid, .run = open_source, .done = source_opened};
 	if (handle)
 		*handle = job;
 	if (catalog_find(mapper->catalog, name))
 		job_end(job, EEXIST, "the name is taken");
 	else if (job->request.anonymous)
-		ask_keeper(job);
+		map_by_keeper(job);
 	else if (pool_submit(mapper->openers, &job->task))
 		job_end(job, EAGAIN, "too many requests of this user are waiting");
 }
@@ -273,7 +273,8 @@ void mapper_abandon(struct map_job *job)
 }
 
 /* Shows one mapping that the keeper has. Its label was checked to be a name when it was made. */
-static int load(const struct mapper *mapper, uint32_t slot, const struct pmem2fs_record *record)
+static int show_loaded(const struct mapper *mapper, uint32_t slot,
+		       const struct pmem2fs_record *record)
 {
 	char name[NAME_LENGTH_MAX + 1];
 	struct mapping *mapping;
@@ -284,7 +285,7 @@ static int load(const struct mapper *mapper, uint32_t slot, const struct pmem2fs
 	if (!name[0])
 		snprintf(name, sizeof(name), "slot.%u", slot);
 	error = catalog_reserve(mapper->catalog, name, record->uid, &mapping);
-	if (error == -EEXIST) { /* one of the two was on its way back, or got a name half */
+	if (error == -EEXIST) { /* one of the two was being unmapped, or half renamed */
 		snprintf(name, sizeof(name), "slot.%u.%llu", slot,
 			 (unsigned long long)record->created);
 		error = catalog_reserve(mapper->catalog, name, record->uid, &mapping);
@@ -305,7 +306,7 @@ int mapper_load(const struct mapper *mapper)
 	int error;
 
 	while (!(error = pmem2fs_table_next(mapper->table, &slot, NULL, &record, &bad))) {
-		error = load(mapper, slot++, &record);
+		error = show_loaded(mapper, slot++, &record);
 		if (error)
 			return error;
 	}
