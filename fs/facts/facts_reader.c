@@ -168,8 +168,8 @@ static bool read_devdax_size(dev_t dev, uint64_t *size)
 }
 
 /*
- * Whether to stat the file of an area cannot hang. With the keeper's mappings it cannot: such files
- * were refused when the mappings were made.
+ * Whether a stat of an area's file is sure not to hang. With the keeper's mappings it is: files
+ * that could hang were refused when the mappings were made.
  */
 static bool may_stat(struct facts_reader *facts_reader, const struct facts_query *query,
 		     const char *link)
