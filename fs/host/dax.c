@@ -2,13 +2,13 @@
 /*
  * dax.c - see dax.h
  *
- * Two lists, both forgotten between looks: file systems by number, files by number and inode. Reads
+ * Two lists, both emptied between scans: file systems by number, files by number and inode. Reads
  * sysfs and mount tables; files are reached by the links in map_files, which lead to the mapped
  * file whatever has become of its name, and where we have not the right to them by name.
  *
  * What is mapped stays mapped when its device goes, but less can be learnt of it then: a file
- * system answers out of its memory until it notices (XFS then not at all), and sysfs has no place
- * for a node any more. So what had DAX is kept in a third list. Numbers of devices are not given
+ * system answers out of its memory until it notices (XFS then not at all), and sysfs no longer
+ * has a place for a node. So what had DAX is kept in a third list. Numbers of devices are not given
  * out again while something of the former one is mapped.
  */
 #include "host/dax.h"
@@ -65,10 +65,10 @@ struct dax {
 	size_t filesystem_count, filesystem_room;
 	struct dax_filesystem *filesystems;
 	struct files files;
-	struct files kept;   /* those with DAX, from looks before */
+	struct files kept;   /* those with DAX, from scans before */
 	pid_t looked_up_for; /* for whom file systems were looked up last, and how many */
 	unsigned looked_up;
-	bool own_known; /* the file systems of our own mount table are among them */
+	bool own_known; /* the file systems of the daemon's own mount table are among them */
 	bool left_out;
 };
 
@@ -115,7 +115,7 @@ static size_t place_of(const struct files *files, dev_t dev, uint64_t inode)
 	return i;
 }
 
-static bool grow(struct files *files)
+static bool grow_files(struct files *files)
 {
 	struct files larger = {.count = files->count, .room = files->room ? files->room * 2 : 64};
 
@@ -136,13 +136,13 @@ static bool grow(struct files *files)
 /* The place of that file, used or not. NULL when memory runs out. */
 static struct file *file_at(struct files *files, dev_t dev, uint64_t inode)
 {
-	if (files->count >= files->room / 2 && !grow(files))
+	if (files->count >= files->room / 2 && !grow_files(files))
 		return NULL;
 	return &files->list[place_of(files, dev, inode)];
 }
 
-/* One that there is no memory for is not known any more should its device go. */
-static void keep(struct dax *dax, const struct file *file)
+/* Without memory for it, the file is no longer known when its device goes. */
+static void keep_file(struct dax *dax, const struct file *file)
 {
 	struct file *kept = file_at(&dax->kept, file->dev, file->inode);
 
@@ -158,7 +158,7 @@ void dax_forget(struct dax *dax)
 		const struct file *file = &dax->files.list[i];
 
 		if (file->used && file->answered && file->is.type != PMEM2FS_SOURCE_FILE)
-			keep(dax, file);
+			keep_file(dax, file);
 	}
 	free(dax->filesystems);
 	free(dax->files.list);
@@ -257,7 +257,7 @@ static void note_own(void *arg, const struct mount_line *line)
 		filesystem->kind = kind_of_type(line->type);
 }
 
-/* What is mounted here is the administrator's doing, however much it is. */
+/* No limit here: only the administrator mounts in the daemon's mount namespace. */
 static void look_up_own(struct dax *dax)
 {
 	struct dax_filesystem *shmem;
@@ -286,7 +286,7 @@ static bool may_look_up(struct dax *dax, pid_t task)
 	return false;
 }
 
-/* One that only that process has mounted. */
+/* A file system that only that process has mounted. */
 static enum filesystem_kind kind_of_others(struct dax *dax, pid_t task, dev_t dev,
 					   struct dax_filesystem *filesystem)
 {
@@ -322,8 +322,8 @@ static enum filesystem_kind kind_of(struct dax *dax, pid_t task, dev_t dev)
 	return kind;
 }
 
-/* Nothing that statx would have to ask a disk for, or anybody. */
-static bool ask(const struct maps *maps, const struct maps_area *area, struct statx *answer)
+/* Only what the kernel knows without asking a disk or a server. */
+static bool stat_area(const struct maps *maps, const struct maps_area *area, struct statx *answer)
 {
 	const unsigned mask = STATX_TYPE | STATX_INO | STATX_SIZE;
 	const int flags = AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT;
@@ -339,7 +339,7 @@ static bool ask(const struct maps *maps, const struct maps_area *area, struct st
 	if (n <= 0 || path[0] != '/')
 		return false;
 	path[n] = '\0';
-	/* Anything can have that name by now. */
+	/* Another file may have that name now. */
 	return !statx(AT_FDCWD, path, flags | AT_SYMLINK_NOFOLLOW, mask, answer) &&
 	       makedev(answer->stx_dev_major, answer->stx_dev_minor) == area->dev &&
 	       answer->stx_ino == area->inode;
@@ -422,8 +422,8 @@ static void fill_in(struct dax *dax, struct dax_file *is, const struct statx *an
 		is->alignment = alignment;
 }
 
-/* What is not to be had of a file any more was so when it had DAX. */
-static void recall(struct dax *dax, struct file *file)
+/* What can no longer be learnt of a file is as it was when the file had DAX. */
+static void recall_kept(struct dax *dax, struct file *file)
 {
 	const struct file *kept;
 
@@ -440,8 +440,8 @@ static void recall(struct dax *dax, struct file *file)
  * Any file that may be touched. NULL: no answer. With `own` it is not what was learnt of another
  * process's area: file systems that are stacked on one another share files, but not their numbers.
  */
-static const struct dax_file *find(struct dax *dax, const struct maps *maps,
-				   const struct maps_area *area, bool own)
+static const struct dax_file *find_file(struct dax *dax, const struct maps *maps,
+					const struct maps_area *area, bool own)
 {
 	struct file *file = file_at(&dax->files, area->dev, area->inode);
 	struct statx answer;
@@ -456,10 +456,10 @@ static const struct dax_file *find(struct dax *dax, const struct maps *maps,
 		file->inode = area->inode;
 		file->task = maps->task;
 		file->used = true;
-		file->answered = ask(maps, area, &answer);
+		file->answered = stat_area(maps, area, &answer);
 		if (file->answered)
 			fill_in(dax, &file->is, &answer);
-		recall(dax, file);
+		recall_kept(dax, file);
 	}
 	return file->answered ? &file->is : NULL;
 }
@@ -478,7 +478,7 @@ const struct dax_file *dax_find(struct dax *dax, const struct maps *maps,
 				const struct maps_area *area)
 {
 	const struct dax_file *file =
-		dax_possible(dax, maps, area) ? find(dax, maps, area, false) : NULL;
+		dax_possible(dax, maps, area) ? find_file(dax, maps, area, false) : NULL;
 
 	return file && file->type != PMEM2FS_SOURCE_FILE ? file : NULL;
 }
@@ -489,6 +489,6 @@ bool dax_is_file(struct dax *dax, const struct maps *maps, const struct maps_are
 	const struct dax_file *file = NULL;
 
 	if (area->inode && kind_of(dax, maps->task, area->dev) != FILESYSTEM_UNTOUCHABLE)
-		file = find(dax, maps, area, true);
+		file = find_file(dax, maps, area, true);
 	return file && file->dev == dev && file->inode == inode;
 }

@@ -2,9 +2,10 @@
 /*
  * dax.h - which areas of processes are of files with DAX and of device-DAX nodes
  *
- * Asks as little as can be, since every process has areas: of most of them the number of the file
- * system says enough. Touches files of file systems only that answer out of their own memory; FUSE,
- * network and unknown ones never. Not seen therefore is DAX without a block device (virtiofs).
+ * Asks as little as possible, since every process has areas: for most of them the number of the
+ * file system is enough. Touches files of file systems only that answer out of their own memory;
+ * FUSE, network and unknown ones never. So DAX without a block device (virtiofs) is not seen. Used
+ * by the thread of the scanner.
  */
 #ifndef PMEM2FS_HOST_DAX_H
 #define PMEM2FS_HOST_DAX_H
@@ -14,7 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The file of an area, as stat tells it. */
+/* The file of an area, as stat has it. */
 struct dax_file {
 	uint8_t type; /* PMEM2FS_SOURCE_FILE, FSDAX or DEVDAX */
 	dev_t dev, rdev;
@@ -30,12 +31,15 @@ struct dax *dax_new(void);
 void dax_free(struct dax *dax);
 
 /*
- * What was found out before may have changed by now. Files that had DAX are kept in mind, for the
- * case that they cannot be asked any more.
+ * Forgets what was found out before, which may have changed. Files that had DAX are kept apart, for
+ * the case that they can no longer be asked.
  */
 void dax_forget(struct dax *dax);
 
-/* Those that were not met since dax_forget are nobody's any more: called before the next one. */
+/*
+ * Forgets the files that are kept apart. Called at the end of a scan that had to meet all of them
+ * again, before dax_forget, which then keeps those that it met.
+ */
 void dax_forget_kept(struct dax *dax);
 
 /*
@@ -45,7 +49,7 @@ void dax_forget_kept(struct dax *dax);
 const struct dax_file *dax_find(struct dax *dax, const struct maps *maps,
 				const struct maps_area *area);
 
-/* Whether that could be so, without looking at the file. */
+/* Whether that is possible, without asking the file. */
 bool dax_possible(struct dax *dax, const struct maps *maps, const struct maps_area *area);
 
 /*

@@ -18,7 +18,7 @@ struct devices {
 	struct known_device *list;
 };
 
-/* 0: it has none, or that is gone. */
+/* The sysfs inode of the disk; 0: it has none, or that is gone. */
 static uint64_t disk_of(const struct device *device)
 {
 	char path[64];
@@ -30,7 +30,7 @@ static uint64_t disk_of(const struct device *device)
 	return stat(path, &st) ? 0 : st.st_ino;
 }
 
-/* Devices come and go while libndctl lists them: that is no answer yet. */
+/* Tried again: devices may come and go while libndctl lists them. */
 static int get_device(dev_t dev, bool block, struct pmem2fs_device *device)
 {
 	int error = -EAGAIN;
@@ -40,7 +40,7 @@ static int get_device(dev_t dev, bool block, struct pmem2fs_device *device)
 	return error;
 }
 
-/* The number went to another device, or to none. */
+/* The number belongs to another device now, or to none. */
 static void look_up(struct known_device *known, uint64_t identity)
 {
 	struct device *device = calloc(1, sizeof(*device));
@@ -63,10 +63,10 @@ static void look_up(struct known_device *known, uint64_t identity)
 }
 
 /*
- * A number that sysfs does not have is no device's; where there is no sysfs, nothing can be said.
+ * A number that sysfs does not have belongs to no device; without sysfs, nothing is known.
  * Below a device mapper the disk can go, and its name come back with another, while all else stays.
  */
-static void check(struct known_device *known)
+static void check_device(struct known_device *known)
 {
 	uint64_t identity = 0;
 	int error = pmem2fs_device_identity(known->dev, known->block, &identity);
@@ -81,7 +81,7 @@ static void check(struct known_device *known)
 		!pmem2fs_device_badblock_count(&known->device->is, &known->badblock_count);
 }
 
-static struct known_device *find(struct devices *devices, dev_t dev, bool block)
+static struct known_device *find_known(struct devices *devices, dev_t dev, bool block)
 {
 	struct known_device *known = devices->list;
 
@@ -93,7 +93,7 @@ static struct known_device *find(struct devices *devices, dev_t dev, bool block)
 const struct known_device *devices_look(struct devices *devices, dev_t dev, bool block,
 					uint64_t since)
 {
-	struct known_device *known = find(devices, dev, block);
+	struct known_device *known = find_known(devices, dev, block);
 
 	if (known && known->checked >= since)
 		return known;
@@ -108,7 +108,7 @@ const struct known_device *devices_look(struct devices *devices, dev_t dev, bool
 		devices->list = known;
 	}
 	known->checked = clock_now();
-	check(known);
+	check_device(known);
 	return known;
 }
 

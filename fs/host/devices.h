@@ -2,7 +2,8 @@
 /*
  * devices.h - the pmem and DAX devices below mappings
  *
- * Used by one thread at a time.
+ * Owns what it found out of each device number. Reads sysfs by the library. Used by one thread at a
+ * time.
  */
 #ifndef PMEM2FS_HOST_DEVICES_H
 #define PMEM2FS_HOST_DEVICES_H
@@ -21,7 +22,7 @@ struct known_device {
 	uint64_t identity; /* 0: nothing has this number, or what has it is disabled */
 	uint64_t checked;
 	uint64_t disk; /* the sysfs inode of the disk that a block device is, or is part of */
-	bool gone;     /* nothing can be read or written there any more */
+	bool gone;     /* nothing can be read or written there */
 	bool unclear;  /* it could not be looked up, and that is to be tried again */
 	bool badblocks_known;
 	size_t badblock_count;
@@ -35,7 +36,7 @@ void devices_free(struct devices *devices);
 
 /*
  * The facts of a device number as of `since` (clock_now()) or later, looked up again when the
- * number went to another device. The object is the cache's. NULL when memory runs out.
+ * number belongs to another device. The object is owned by `devices`. NULL when memory runs out.
  */
 const struct known_device *devices_look(struct devices *devices, dev_t dev, bool block,
 					uint64_t since);

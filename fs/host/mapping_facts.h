@@ -2,8 +2,9 @@
 /*
  * mapping_facts.h - what is known of a mapping besides its record in the table
  *
- * Owners and devices are shared by many versions of documents, never change once made, and go
- * with their last reference; references may be taken and dropped in any thread.
+ * A process_info and a device are shared by many versions of documents, do not change after they
+ * are made, and are freed with the last reference. References may be taken and dropped in any
+ * thread.
  */
 #ifndef PMEM2FS_HOST_MAPPING_FACTS_H
 #define PMEM2FS_HOST_MAPPING_FACTS_H
@@ -18,7 +19,7 @@
 
 struct process_info {
 	_Atomic unsigned references;
-	uint64_t ticks; /* since boot when it started: with the pid, which process it is. 0: not
+	uint64_t ticks; /* since boot at its start: identifies it together with the pid. 0: not
 			   known */
 	struct document_process is;
 };
@@ -28,10 +29,10 @@ struct device {
 	struct pmem2fs_device is;
 };
 
-/* Of whom only this is known yet. NULL when memory runs out. */
+/* A process of which nothing else is known yet. NULL when memory runs out. */
 struct process_info *process_info_new(int pid, const char *comm);
 
-/* NULL is fine for all four. The functions that take a reference return what they were given. */
+/* All four accept NULL. The functions that take a reference return their argument. */
 struct process_info *process_info_get(struct process_info *owner);
 void process_info_put(struct process_info *owner);
 struct device *device_get(struct device *device);
@@ -39,7 +40,7 @@ void device_put(struct device *device);
 
 /* What the kernel says of one mapping and its source at one moment. */
 struct facts {
-	char *path;    /* as the kernel names it now; NULL: not to be had */
+	char *path;    /* owned; as the kernel names it now; NULL: not known */
 	uint64_t size; /* of the source, bytes */
 	struct process_info *owner;
 	struct device *device;            /* NULL: none below it */

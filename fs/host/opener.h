@@ -2,7 +2,7 @@
 /*
  * opener.h - opens what is to be mapped, trusting nobody
  *
- * To be called in a thread of a pool: a foreign path or descriptor may hang whoever touches it.
+ * To be called in a thread of a pool: a thread that touches a user's path or descriptor may hang.
  */
 #ifndef PMEM2FS_HOST_OPENER_H
 #define PMEM2FS_HOST_OPENER_H

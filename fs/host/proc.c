@@ -52,7 +52,7 @@ int proc_ids(pid_t pid, uid_t *uid_ptr, gid_t *gid_ptr)
 
 	if (n < 0)
 		return (int)n;
-	/* Its name is spelled such that it has no newline. */
+	/* In this file the kernel escapes newlines in the name. */
 	at = strstr(text, "\nUid:");
 	if (!at || sscanf(at, " Uid: %*u %u", &uid) != 1)
 		return -EIO;
@@ -127,7 +127,7 @@ static char *read_line_of(pid_t pid, const char *name)
 	return line;
 }
 
-/* Start of a process in clock ticks since boot: field 22 of its stat. 0: not to be had. */
+/* Start of a process in clock ticks since boot: field 22 of its stat. 0: not known. */
 static uint64_t start_ticks(pid_t pid)
 {
 	char *stat = read_line_of(pid, "stat"), *at;
@@ -174,7 +174,7 @@ static char *read_cgroup(pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
 	file = fopen(path, "re");
-	/* "NUMBER:CONTROLLERS:PATH", where whoever may make a cgroup chooses the path. */
+	/* "NUMBER:CONTROLLERS:PATH". Users who may make cgroups choose the path. */
 	while (file && !cgroup && getline(&line, &size, file) > 0) {
 		line[strcspn(line, "\n")] = '\0';
 		found = strchr(line, ':');
@@ -191,31 +191,31 @@ static char *read_cgroup(pid_t pid)
 
 struct process_info *proc_process_info(pid_t pid, struct process_info *old)
 {
-	struct process_info *owner = calloc(1, sizeof(*owner));
+	struct process_info *info = calloc(1, sizeof(*info));
 	char path[64];
 
-	if (!owner)
+	if (!info)
 		return NULL;
-	owner->references = 1;
-	owner->is.pid = pid;
-	owner->is.comm = read_line_of(pid, "comm");
+	info->references = 1;
+	info->is.pid = pid;
+	info->is.comm = read_line_of(pid, "comm");
 	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	owner->is.exe = proc_link(path);
-	owner->is.cgroup = read_cgroup(pid);
-	owner->ticks = start_ticks(pid);
-	if (old && old->ticks == owner->ticks) /* the clock may have been set since */
-		owner->is.started = old->is.started;
+	info->is.exe = proc_link(path);
+	info->is.cgroup = read_cgroup(pid);
+	info->ticks = start_ticks(pid);
+	if (old && old->ticks == info->ticks) /* the clock may have been set since */
+		info->is.started = old->is.started;
 	else
-		owner->is.started = started_at(owner->ticks);
-	if (old && old->ticks == owner->ticks && same_text(old->is.comm, owner->is.comm) &&
-	    same_text(old->is.exe, owner->is.exe) && same_text(old->is.cgroup, owner->is.cgroup)) {
-		process_info_put(owner);
+		info->is.started = started_at(info->ticks);
+	if (old && old->ticks == info->ticks && same_text(old->is.comm, info->is.comm) &&
+	    same_text(old->is.exe, info->is.exe) && same_text(old->is.cgroup, info->is.cgroup)) {
+		process_info_put(info);
 		return process_info_get(old);
 	}
-	return owner;
+	return info;
 }
 
-bool proc_is(pid_t pid, const struct process_info *owner)
+bool proc_is(pid_t pid, const struct process_info *info)
 {
-	return owner && owner->ticks && owner->ticks == start_ticks(pid);
+	return info && info->ticks && info->ticks == start_ticks(pid);
 }

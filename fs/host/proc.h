@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * proc.h - what /proc says of a process
+ * proc.h - what /proc says of processes
+ *
+ * Owns nothing; used in any thread.
  */
 #ifndef PMEM2FS_HOST_PROC_H
 #define PMEM2FS_HOST_PROC_H
@@ -32,7 +34,7 @@ pid_t *proc_pids(size_t *count);
 /* The link to the file that is mapped at [begin, end) of a process. */
 void proc_map_file(char path[PROC_MAP_FILE_SIZE], pid_t pid, uint64_t begin, uint64_t end);
 
-/* Where a symbolic link leads, to be freed. NULL when it cannot be read or memory runs out. */
+/* The target of a symbolic link, to be freed. NULL when it cannot be read or memory runs out. */
 char *proc_link(const char *path);
 
 /*
@@ -41,8 +43,7 @@ char *proc_link(const char *path);
  */
 struct process_info *proc_process_info(pid_t pid, struct process_info *old);
 
-/* Whether the process with that pid is the one that was looked at then, and not another one since.
- */
-bool proc_is(pid_t pid, const struct process_info *owner);
+/* Whether the process with that pid is still the same as it was then. */
+bool proc_is(pid_t pid, const struct process_info *info);
 
 #endif

@@ -48,7 +48,7 @@ static uint64_t decimal(const char **at)
 	return value;
 }
 
-static bool skip(const char **at, char c)
+static bool skip_char(const char **at, char c)
 {
 	if (**at != c)
 		return false;
@@ -73,29 +73,29 @@ static uint8_t name_of(const char *at)
  * "BEGIN-END rwxp OFFSET MAJOR:MINOR INODE    NAME\n", numbers in hex but for the inode's. Written
  * out, since a process may have more areas than there is time for a general parser.
  */
-static bool parse(const char *at, struct maps_area *area)
+static bool parse_area(const char *at, struct maps_area *area)
 {
 	uint64_t major, minor;
 
 	area->begin = hex(&at);
-	if (!skip(&at, '-'))
+	if (!skip_char(&at, '-'))
 		return false;
 	area->end = hex(&at);
-	if (!skip(&at, ' ') || memchr(at, '\n', 5))
+	if (!skip_char(&at, ' ') || memchr(at, '\n', 5))
 		return false;
 	area->protection = (uint8_t)((at[0] == 'r') | (at[1] == 'w') << 1 | (at[2] == 'x') << 2);
 	area->shared = at[3] == 's';
 	at += 4;
-	if (!skip(&at, ' '))
+	if (!skip_char(&at, ' '))
 		return false;
 	area->offset = hex(&at);
-	if (!skip(&at, ' '))
+	if (!skip_char(&at, ' '))
 		return false;
 	major = hex(&at);
-	if (!skip(&at, ':'))
+	if (!skip_char(&at, ':'))
 		return false;
 	minor = hex(&at);
-	if (!skip(&at, ' '))
+	if (!skip_char(&at, ' '))
 		return false;
 	area->dev = makedev((unsigned)major, (unsigned)minor);
 	area->inode = decimal(&at);
@@ -117,9 +117,9 @@ static int add_line(struct maps *maps, size_t *room, const char *line)
 
 	if (!area)
 		return -ENOMEM;
-	if (!parse(line, area))
+	if (!parse_area(line, area))
 		return -EIO;
-	/* The list is not of one moment: an area may have grown over the one told before it. */
+	/* The list is not of one moment: an area may have grown over the one read before it. */
 	end = maps->count ? area[-1].end : 0;
 	if (area->end <= end)
 		return 0;
@@ -213,7 +213,7 @@ int maps_read(struct maps *maps, pid_t pid)
 	struct maps result = {.task = pid};
 	int error = read_task(&result, pid);
 
-	/* Some kernels say so where there is no memory, others give an empty list. */
+	/* Without memory, some kernels give this error and others an empty list. */
 	if (error && error != -ESRCH)
 		return error;
 	if (!result.count)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * proc_maps.h - the memory areas of a process, as /proc/PID/maps tells them
+ * proc_maps.h - the memory areas of a process, from /proc/PID/maps
  *
- * The kernel writes the whole list each time it is asked, so one reading is to serve many
- * questions.
+ * The kernel writes the whole list for each reading, so one reading serves many queries. Owned by
+ * the caller; used in any thread.
  */
 #ifndef PMEM2FS_HOST_PROC_MAPS_H
 #define PMEM2FS_HOST_PROC_MAPS_H
@@ -44,17 +44,17 @@ int maps_read(struct maps *maps, pid_t pid);
 void maps_clear(struct maps *maps);
 
 /*
- * What is still there of the mapping that a record tells: the parts of its addresses that are
- * areas of its source. *extents is NULL where that is the whole; *first (NULL: none) is the area
- * where the first one is. -ENOMEM.
+ * What is still there of the mapping of a record: the parts of its addresses that are areas of its
+ * source. *extents, owned by the caller, is NULL if that is the whole; *first (NULL: none) is the
+ * area that has the first part. Returns 0 or -ENOMEM.
  */
 int maps_find(const struct maps *maps, const struct pmem2fs_record *record,
 	      struct extents **extents, const struct maps_area **first);
 
 /*
  * The same, with another judgement of whether an area is of the record's source: 1, 0, or a
- * negative errno that ends the search. It is asked of areas at the mapping's addresses only, and
- * told where in the file of the area the mapping would begin.
+ * negative errno that ends the search. It is called for areas at the mapping's addresses only;
+ * `start` is where in the file of the area the mapping would begin.
  */
 typedef int (*maps_judge)(void *arg, const struct maps_area *area, uint64_t start,
 			  const struct pmem2fs_record *record);

@@ -2,9 +2,8 @@
 /*
  * shared_tables.c - see shared_tables.h
  *
- * The mount is looked at first, which touches no file: all memfds are on one that nothing else can
- * be opened on. The file is then opened anew, since the position of a descriptor that others have
- * too can be locked by them.
+ * The mount is compared first, which touches no file: all memfds are on one mount, and nothing else
+ * is. The file is then opened again, since others who have the descriptor can lock its position.
  */
 #include "host/shared_tables.h"
 #include "host/proc.h"

@@ -2,8 +2,8 @@
 /*
  * shared_tables.h - opening what may be the table of a process
  *
- * Whoever offers a descriptor, or has a file mapped, may have put anything behind it: a file system
- * that never answers, a FIFO, a file whose position he holds locked.
+ * A process that passes a descriptor, or has a file mapped, may have put anything behind it: a file
+ * system that never answers, a FIFO, a file whose position it holds locked.
  */
 #ifndef PMEM2FS_HOST_SHARED_TABLES_H
 #define PMEM2FS_HOST_SHARED_TABLES_H
@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 /*
- * Opens a reader on the table behind a descriptor of any kind, which stays the caller's, and tells
- * the inode. -EINVAL and others of pmem2fs_table_open, those of open.
+ * Opens a reader of the table behind a descriptor of any kind, which stays the caller's. *inode is
+ * that of the file. Errors: -EINVAL and others of pmem2fs_table_open, those of open.
  */
 int tables_open(int fd, struct pmem2fs_table **table, uint64_t *inode);
 
