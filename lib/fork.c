@@ -12,7 +12,7 @@
 #include "publish/release.h"
 #include "registry/publication.h"
 #include "registry/registry.h"
-#include "registry/table.h"
+#include "registry/table_writer.h"
 #include <pthread.h>
 
 static void before_fork(void)

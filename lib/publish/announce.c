@@ -2,7 +2,7 @@
 /*
  * announce.c - announcing the table of this process to the daemon
  *
- * Owns the connection while a message is sent. Calls daemon.c, registry/publication,
+ * Owns the connection while a message is sent. Calls daemon_socket.c, registry/publication,
  * registry/announcement and registry/seccomp_probe. Takes the library's lock only inside of
  * publication.c, to make the table.
  *
@@ -14,7 +14,7 @@
 #include "publish/announce.h"
 #include "base/lock.h"
 #include "format/wire.h"
-#include "publish/daemon.h"
+#include "publish/daemon_socket.h"
 #include "registry/announcement.h"
 #include "registry/publication.h"
 #include "registry/seccomp_probe.h"

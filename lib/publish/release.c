@@ -4,7 +4,7 @@
  *
  * Owns the connection on which the daemon asks (wire.h), the requests that wait for WIRE_GO, and
  * the right to dispatch: one thread at a time dispatches, and only that thread uses the connection.
- * Calls announce.c, daemon.c, wakeup.c and the registry.
+ * Calls announce.c, daemon_socket.c, wakeup.c and the registry.
  *
  * The lock is not held while a handler runs or the registry is called, so that no thread waits for
  * the registry's lock with it. All signals are blocked while it is held, so that no signal handler
@@ -22,7 +22,7 @@
 #include "base/fd.h"
 #include "format/wire.h"
 #include "publish/announce.h"
-#include "publish/daemon.h"
+#include "publish/daemon_socket.h"
 #include "publish/wakeup.h"
 #include "registry/publication.h"
 #include "registry/registry.h"

@@ -3,15 +3,15 @@
  * publication.c - the mappings of this process in its table
  *
  * Decides when a table is made and fills its records from the handles. Owns the right to probe for
- * seccomp filters, which one thread has at a time. Calls handles.c, table.c, seccomp_probe.c and
- * announcement.c.
+ * seccomp filters, which one thread has at a time. Calls handles.c, table_writer.c, seccomp_probe.c
+ * and announcement.c.
  */
 #include "registry/publication.h"
 #include "base/lock.h"
 #include "base/page.h"
 #include "registry/announcement.h"
 #include "registry/seccomp_probe.h"
-#include "registry/table.h"
+#include "registry/table_writer.h"
 #include <errno.h>
 #include <string.h>
 

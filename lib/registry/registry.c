@@ -14,7 +14,7 @@
 #include "base/page.h"
 #include "registry/handles.h"
 #include "registry/publication.h"
-#include "registry/table.h"
+#include "registry/table_writer.h"
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>

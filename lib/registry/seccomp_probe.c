@@ -98,10 +98,11 @@ static struct seccomp_status read_seccomp_status(void)
 }
 
 /*
- * The system calls of table.c here, and of announce.c and daemon.c in publish/, with the arguments
- * that a filter can see. stat, fstat and geteuid are not among them: nothing can be mapped without
- * them. Whether a call succeeds does not matter. syscall is the only function of libc that is safe
- * here: another thread of the program may have been interrupted inside of any other.
+ * The system calls of table_writer.c here, and of announce.c and daemon_socket.c in publish/, with
+ * the arguments that a filter can see. stat, fstat and geteuid are not among them: nothing can be
+ * mapped without them. Whether a call succeeds does not matter. syscall is the only function of
+ * libc that is safe here: another thread of the program may have been interrupted inside of any
+ * other.
  */
 UNSANITIZED static void try_calls(void)
 {

@@ -11,7 +11,7 @@
  */
 #include "base/error.h"
 #include "base/page.h"
-#include "registry/table.h"
+#include "registry/table_writer.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>

@@ -5,12 +5,12 @@
  * Has the daemon scan all processes, picks the mappings of the object, and finds other holders
  * afterwards: a process that unmaps meanwhile is at worst reported although it holds nothing.
  * "Nobody" is reported only when nothing could be hidden. Calls object.c, mapping_processes.c,
- * find_holders.c, documents.c and connection.c.
+ * find_holders.c, document_list.c and connection.c.
  */
 #include "ctl/command.h"
-#include "ctl/commands.h"
+#include "ctl/command_table.h"
 #include "ctl/connection.h"
-#include "ctl/documents.h"
+#include "ctl/document_list.h"
 #include "ctl/find_holders.h"
 #include "ctl/json.h"
 #include "ctl/mapping_processes.h"

@@ -3,13 +3,13 @@
  * command_list.c - pmem2ctl list
  *
  * --json prints each document as it is read, the table keeps what its cells need; --overlaps needs
- * all documents first. Calls command.c, connection.c, mountpoint.c, documents.c, list_table.c,
+ * all documents first. Calls command.c, connection.c, mountpoint.c, document_list.c, list_table.c,
  * overlaps.c, json.c, output.c, report.c and memory.c.
  */
 #include "ctl/command.h"
-#include "ctl/commands.h"
+#include "ctl/command_table.h"
 #include "ctl/connection.h"
-#include "ctl/documents.h"
+#include "ctl/document_list.h"
 #include "ctl/json.h"
 #include "ctl/list_table.h"
 #include "ctl/memory.h"

@@ -7,7 +7,7 @@
  */
 
 #include "ctl/command.h"
-#include "ctl/commands.h"
+#include "ctl/command_table.h"
 #include "ctl/connection.h"
 #include "ctl/json.h"
 #include "ctl/memory.h"

@@ -5,7 +5,7 @@
  * Owns main and the list of commands. Calls the commands (command_*.c), command.c and output.c.
  */
 #include "ctl/command.h"
-#include "ctl/commands.h"
+#include "ctl/command_table.h"
 #include "ctl/output.h"
 #include <fcntl.h>
 #include <locale.h>

@@ -7,7 +7,7 @@
 
 #include "child.h"
 #include "helper.h"
-#include "registry/table.h"
+#include "registry/table_writer.h"
 
 static inline unsigned count_slots(const struct pmem2fs_table *table)
 {

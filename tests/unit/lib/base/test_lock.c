@@ -5,7 +5,7 @@
 #include "base/lock.h"
 #include "child.h"
 #include "helper.h"
-#include "registry/table.h"
+#include "registry/table_writer.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>

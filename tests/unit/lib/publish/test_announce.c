@@ -5,8 +5,8 @@
 #include "announce_helper.h"
 #include "base/lock.h"
 #include "publish/announce.h"
-#include "publish/daemon.h"
-#include "registry/table.h"
+#include "publish/daemon_socket.h"
+#include "registry/table_writer.h"
 #include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>

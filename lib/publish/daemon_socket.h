@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * daemon.h - the connection to the daemon
+ * daemon_socket.h - the connection to the daemon
  */
-#ifndef PMEM2FS_LIB_PUBLISH_DAEMON_H
-#define PMEM2FS_LIB_PUBLISH_DAEMON_H
+#ifndef PMEM2FS_LIB_PUBLISH_DAEMON_SOCKET_H
+#define PMEM2FS_LIB_PUBLISH_DAEMON_SOCKET_H
 
 #include <stdbool.h>
 

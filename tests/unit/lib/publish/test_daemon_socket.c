@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_daemon.c - finding the daemon, and whom to trust
+ * test_daemon_socket.c - finding the daemon, and whom to trust
  */
 #include "helper.h"
-#include "publish/daemon.h"
+#include "publish/daemon_socket.h"
 #include <dirent.h>
 #include <sched.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * table.c - making and writing the table of this process's mappings in shared memory
+ * table_writer.c - making and writing the table of this process's mappings in shared memory
  *
  * Owns the memory of the table. Keeps no descriptor, because the program may close or reuse any.
  * Calls base/ and libc.
@@ -8,7 +8,7 @@
  * A program must never fail or die because of its table: every failure here means that there is no
  * table.
  */
-#include "registry/table.h"
+#include "registry/table_writer.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/mmap_error.h"

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * documents.c - the documents of all mappings
+ * document_list.c - the documents of all mappings
  *
  * Reads the names first and sorts them, then the documents one by one. Calls mountpoint.c,
  * report.c and memory.c.
  */
 
-#include "ctl/documents.h"
+#include "ctl/document_list.h"
 #include "ctl/memory.h"
 #include "ctl/mountpoint.h"
 #include "ctl/report.h"

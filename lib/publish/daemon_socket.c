@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * daemon.c - connecting to the daemon: where it listens, and who it may be
+ * daemon_socket.c - connecting to the daemon: where it listens, and who it may be
  *
  * Owns nothing. Calls base/cancel, base/fd and libc.
  *
@@ -8,7 +8,7 @@
  * or the user's own daemon, as reported by the kernel, whoever created the socket. A seccomp filter
  * may forbid any of these calls (registry/seccomp_probe.h).
  */
-#include "publish/daemon.h"
+#include "publish/daemon_socket.h"
 #include "base/cancel.h"
 #include "base/fd.h"
 #include <errno.h>

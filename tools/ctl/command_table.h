@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * commands.h - the commands of pmem2ctl, each in its command_NAME.c
+ * command_table.h - the commands of pmem2ctl, each in its command_NAME.c
  */
-#ifndef PMEM2FS_CTL_COMMANDS_H
-#define PMEM2FS_CTL_COMMANDS_H
+#ifndef PMEM2FS_CTL_COMMAND_TABLE_H
+#define PMEM2FS_CTL_COMMAND_TABLE_H
 
 #include "ctl/command.h"
 

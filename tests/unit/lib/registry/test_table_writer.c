@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_table.c - what a table tells of our own mappings
+ * test_table_writer.c - what a table tells of our own mappings
  */
 #include "table_helper.h"
 #include <signal.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * documents.h - the documents of all mappings
+ * document_list.h - the documents of all mappings
  */
-#ifndef PMEM2FS_CTL_DOCUMENTS_H
-#define PMEM2FS_CTL_DOCUMENTS_H
+#ifndef PMEM2FS_CTL_DOCUMENT_LIST_H
+#define PMEM2FS_CTL_DOCUMENT_LIST_H
 
 #include "ctl/mountpoint.h"
 #include <jansson.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * table.h - making and writing the table of this process's mappings in shared memory
+ * table_writer.h - making and writing the table of this process's mappings in shared memory
  *
  * format/table.h defines its layout. No function takes a lock: every one is called with the
  * library's lock held.
  */
-#ifndef PMEM2FS_LIB_REGISTRY_TABLE_H
-#define PMEM2FS_LIB_REGISTRY_TABLE_H
+#ifndef PMEM2FS_LIB_REGISTRY_TABLE_WRITER_H
+#define PMEM2FS_LIB_REGISTRY_TABLE_WRITER_H
 
 #include "format/table.h"
 
