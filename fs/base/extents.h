@@ -2,7 +2,7 @@
 /*
  * extents.h - which parts of a mapping are still mapped
  *
- * Lists that do not change once they are made, each owned by whoever has made it. NULL in place of
+ * Lists that do not change once they are made, each owned by its maker. NULL in place of
  * a list is the whole mapping, which nearly all mappings are; a list without extents is a mapping
  * of which nothing is left. Calls libc only.
  */

@@ -7,7 +7,7 @@
  * on it.
  *
  * The kernel reports some changes: a uevent says that a device or its driver came or went, and a
- * list of bad blocks wakes whoever polls it. But not every change of a list does that (Linux 6.1:
+ * list of bad blocks wakes a poll of it. But not every change of a list does that (Linux 6.1:
  * not what is written to the list by hand), and uevents do not reach every container, so a check
  * once a second finds the rest.
  */

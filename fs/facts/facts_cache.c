@@ -135,7 +135,7 @@ static void learn_facts(struct batch *batch, size_t i)
 		mapping_set_queried(mapping, false);
 		if (entry->changed)
 			continue;
-		if (catalog_learn(facts_cache->catalog, mapping, &query->facts, query->looked))
+		if (catalog_learn(facts_cache->catalog, mapping, &query->facts, query->read_at))
 			events_changed(facts_cache->events, mapping);
 		owner = owner_of(facts_cache, mapping, &checked);
 		if (entry->stale && *checked != batch->begun) {

@@ -277,7 +277,7 @@ static void read_parts(struct facts_reader *facts_reader, struct facts_query *qu
 	facts->extents = NULL;
 	if (!maps || maps_find(maps, &query->record, &facts->extents, &first))
 		return;
-	query->looked = facts_reader->maps_read;
+	query->read_at = facts_reader->maps_read;
 	if (first)
 		proc_map_file(link, maps->task, first->begin, first->end);
 	else
@@ -312,7 +312,7 @@ void facts_reader_read(struct facts_reader *facts_reader, struct facts_query *qu
 	struct facts *facts = &query->facts;
 	char link[PROC_MAP_FILE_SIZE];
 
-	query->looked = facts_reader->begun;
+	query->read_at = facts_reader->begun;
 	proc_map_file(link, query->pid, record->address,
 		      record->address + extents_whole(record->length));
 	if (record->source_type == PMEM2FS_SOURCE_ANONYMOUS) {

@@ -21,7 +21,7 @@ struct facts_query {
 	struct pmem2fs_record record; /* its label is not filled in */
 	struct device *device; /* owned; below the mapping when it was read before; NULL: it was
 				  not, or there was none */
-	uint64_t looked;       /* the answer: clock_now() of the oldest fact */
+	uint64_t read_at;      /* the answer: clock_now() of the oldest fact */
 	struct facts facts;    /* the answer, without the owner */
 };
 
