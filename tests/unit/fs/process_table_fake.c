@@ -5,7 +5,7 @@
 #include "process_table_fake.h"
 #include <unistd.h>
 
-static int wait_for_look(struct process_table *process_table, struct waiter *waiter)
+static int wait_for_scan(struct process_table *process_table, struct waiter *waiter)
 {
 	if (process_table->result)
 		return process_table->result;
@@ -16,21 +16,21 @@ static int wait_for_look(struct process_table *process_table, struct waiter *wai
 
 int process_table_scan(struct process_table *process_table, bool now, struct waiter *waiter)
 {
-	process_table->scan_queue++;
+	process_table->scans++;
 	process_table->now = now;
-	return wait_for_look(process_table, waiter);
+	return wait_for_scan(process_table, waiter);
 }
 
 int process_table_scan_pid(struct process_table *process_table, pid_t pid, struct waiter *waiter)
 {
-	process_table->looks_at++;
+	process_table->pid_scans++;
 	process_table->pid = pid;
-	return wait_for_look(process_table, waiter);
+	return wait_for_scan(process_table, waiter);
 }
 
 void process_table_pass_table(struct process_table *process_table, pid_t pid, int pidfd, int table)
 {
-	process_table->gifts++;
+	process_table->passed_tables++;
 	process_table->pid = pid;
 	process_table->pidfd = pidfd;
 	process_table->table = table;
@@ -43,7 +43,7 @@ bool process_table_complete(const struct process_table *process_table)
 	return process_table->complete;
 }
 
-void holders_fake_wake(struct process_table *process_table)
+void process_table_fake_wake(struct process_table *process_table)
 {
 	struct waiter *waiter = process_table->waiters, *next;
 

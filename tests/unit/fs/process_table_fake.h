@@ -2,25 +2,25 @@
 /*
  * process_table_fake.h - in place of process_table.c, for tests of what calls it
  *
- * A look waits until the test says that it is done.
+ * A scan waits until the test says that it is done.
  */
-#ifndef TESTS_HOLDERS_FAKE_H
-#define TESTS_HOLDERS_FAKE_H
+#ifndef TESTS_UNIT_FS_PROCESS_TABLE_FAKE_H
+#define TESTS_UNIT_FS_PROCESS_TABLE_FAKE_H
 
 #include "scan/process_table.h"
 
 struct process_table {
-	int result;    /* of the next looks */
+	int result;    /* of the next scans */
 	bool complete; /* what process_table_complete says */
 	struct waiter *waiters;
-	unsigned scan_queue, looks_at, gifts;
+	unsigned scans, pid_scans, passed_tables; /* calls */
 	bool now;
-	pid_t pid; /* of the last look or gift */
-	int pidfd; /* of the last gift, closed */
-	int table; /* of the last gift, the test's */
+	pid_t pid; /* of the last scan or passed table */
+	int pidfd; /* of the last table, closed */
+	int table; /* of the last table, the test's */
 };
 
 /* Wakes who waits. */
-void holders_fake_wake(struct process_table *process_table);
+void process_table_fake_wake(struct process_table *process_table);
 
 #endif

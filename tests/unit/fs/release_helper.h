@@ -90,7 +90,7 @@ static inline int end(void **state)
 	struct place *place = *state;
 
 	rig_poll(place->rig);
-	holders_fake_wake(&place->process_table);
+	process_table_fake_wake(&place->process_table);
 	place->rig->swept = NULL;
 	releases_free(place->releases);
 	rig_free(place->rig);
@@ -291,7 +291,7 @@ static inline void hang_up(struct place *place, int fd)
 {
 	close(fd);
 	rig_poll(place->rig);
-	holders_fake_wake(&place->process_table);
+	process_table_fake_wake(&place->process_table);
 }
 
 #endif

@@ -21,14 +21,14 @@ static void a_mapping_is_released(void **state)
 	int fd = library(place);
 
 	request = go(place, fd, mapping, &result);
-	assert_int_equal(place->process_table.looks_at, 0);
+	assert_int_equal(place->process_table.pid_scans, 0);
 	say(place, fd, WIRE_DONE, request, 0);
-	assert_int_equal(place->process_table.looks_at, 1);
+	assert_int_equal(place->process_table.pid_scans, 1);
 	assert_int_equal(place->process_table.pid, PID);
 	assert_int_equal(result.calls, 0); /* saying so is not enough */
 	vanish(place, mapping);
 	expect_result(&result, 0, NULL);
-	holders_fake_wake(&place->process_table);
+	process_table_fake_wake(&place->process_table);
 	expect_result(&result, 0, NULL);
 	assert_null(catalog_find_number(place->rig->service.catalog, number));
 	assert_int_equal(releases_expire(place->releases, clock_now()), UINT64_MAX);
@@ -47,7 +47,7 @@ static void only_the_look_decides(void **state)
 	/* It says so, and it is not so. */
 	request = go(place, fd, mapping, &result);
 	say(place, fd, WIRE_DONE, request, 0);
-	holders_fake_wake(&place->process_table);
+	process_table_fake_wake(&place->process_table);
 	expect_result(&result, EBUSY, ": cannot unmap: 4711 (prog) says that it is released, but");
 
 	/* A look that cannot be, or that need not be. */
@@ -70,7 +70,7 @@ static void only_the_look_decides(void **state)
 	request = go(place, fd, mapping, &result);
 	say(place, fd, WIRE_DONE, request, -EPERM);
 	catalog_remove(place->rig->service.catalog, mapping);
-	holders_fake_wake(&place->process_table);
+	process_table_fake_wake(&place->process_table);
 	expect_result(&result, 0, NULL);
 	close(fd);
 }
@@ -131,7 +131,7 @@ static void refusals_are_told(void **state)
 			request = expect_ask(place, fd, mapping);
 		}
 		say(place, fd, WIRE_DONE, request, answers[i / 2].said);
-		holders_fake_wake(&place->process_table);
+		process_table_fake_wake(&place->process_table);
 		expect_result(&result, answers[i / 2].error, answers[i / 2].text);
 		assert_null(mapping_observer(mapping));
 		expect(place, fd, 0);
@@ -220,12 +220,12 @@ static void one_that_hangs_keeps_its_mapping(void **state)
 	ask_for(place, other, PATIENCE, &more); /* another one may go */
 	next = expect_ask(place, fd, other);
 	say(place, fd, WIRE_DONE, next, -EPERM);
-	holders_fake_wake(&place->process_table);
+	process_table_fake_wake(&place->process_table);
 	expect_result(&more, EPERM, "refused");
 
 	say(place, fd, WIRE_DONE, request, -EBUSY);
-	assert_int_equal(place->process_table.looks_at, 2);
-	holders_fake_wake(&place->process_table);
+	assert_int_equal(place->process_table.pid_scans, 2);
+	process_table_fake_wake(&place->process_table);
 	expect_result(&result, EBUSY, "has begun");
 	go(place, fd, mapping, &result);
 	hang_up(place, fd);
@@ -252,15 +252,15 @@ static void nothing_is_carried_out_after_a_withdrawal(void **state)
 	say(place, fd, WIRE_READY, next, 0);
 	expect(place, fd, WIRE_GO);
 	say(place, fd, WIRE_DONE, request, 0); /* of the first: says nothing of the second */
-	assert_int_equal(place->process_table.looks_at, 0);
+	assert_int_equal(place->process_table.pid_scans, 0);
 	assert_int_equal(more.calls, 0);
 	changes_withdraw(more.job);
 	expect(place, fd, 0); /* it has begun */
 	assert_non_null(mapping_observer(mapping));
 	say(place, fd, WIRE_DONE, next, 0);
-	assert_int_equal(place->process_table.looks_at, 1);
+	assert_int_equal(place->process_table.pid_scans, 1);
 	vanish(place, mapping);
-	holders_fake_wake(&place->process_table);
+	process_table_fake_wake(&place->process_table);
 	assert_int_equal(result.calls + more.calls, 0);
 	close(fd);
 }
@@ -276,7 +276,7 @@ static void withdrawn_while_it_is_looked_at(void **state)
 	say(place, fd, WIRE_DONE, request, 0);
 	changes_withdraw(result.job);
 	assert_null(result.job);
-	holders_fake_wake(&place->process_table);
+	process_table_fake_wake(&place->process_table);
 	assert_int_equal(result.calls, 0);
 	assert_null(mapping_observer(mapping));
 	close(fd);
@@ -295,7 +295,7 @@ static void overdue_while_it_is_looked_at(void **state)
 	overdue(place);
 	expect_result(&result, EPERM, "refused");
 	assert_non_null(mapping_observer(mapping));
-	holders_fake_wake(&place->process_table);
+	process_table_fake_wake(&place->process_table);
 	assert_null(mapping_observer(mapping));
 	close(fd);
 }
@@ -320,11 +320,11 @@ static void the_end_of_a_connection(void **state)
 		}
 		close(fd);
 		rig_poll(place->rig);
-		assert_int_equal(place->process_table.looks_at, stage + 1);
+		assert_int_equal(place->process_table.pid_scans, stage + 1);
 		assert_int_equal(result.calls, 0);
 		if (gone)
 			vanish(place, mapping);
-		holders_fake_wake(&place->process_table);
+		process_table_fake_wake(&place->process_table);
 		expect_result(&result, gone ? 0 : EBUSY, "has hung up without releasing it");
 		if (gone)
 			mapping = publish(place, 5);
@@ -369,7 +369,7 @@ static void whoever_waits_hears_at_once_that_it_is_gone(void **state)
 	vanish(place, mapping);
 	expect_result(&result, 0, NULL);
 	say(place, fd, WIRE_DONE, request, 0);
-	assert_int_equal(place->process_table.looks_at, 0);
+	assert_int_equal(place->process_table.pid_scans, 0);
 	expect(place, fd, 0);
 
 	/* Nobody waits. */

@@ -17,7 +17,7 @@ static void a_second_connection_replaces_the_first(void **state)
 	go(place, fd, mapping, &result);
 	next = library(place);
 	expect(place, fd, -1);
-	holders_fake_wake(&place->process_table);
+	process_table_fake_wake(&place->process_table);
 	expect_result(&result, EBUSY, "has hung up");
 	go(place, next, mapping, &more);
 	close(fd);
@@ -43,7 +43,7 @@ static void who_says_nonsense_is_dropped(void **state)
 		memcpy(longer, &wrong[i], sizeof(good));
 		assert_int_equal(send(fd, longer, sizes[i], 0), sizes[i]);
 		expect(place, fd, -1);
-		holders_fake_wake(&place->process_table);
+		process_table_fake_wake(&place->process_table);
 		expect_result(&result, EBUSY, "has hung up");
 		close(fd);
 	}
@@ -77,7 +77,7 @@ static void who_says_too_much_is_dropped(void **state)
 	assert_int_equal(result.calls, 0);
 	say(place, fd, WIRE_DONE, request, 0);
 	expect(place, fd, -1);
-	holders_fake_wake(&place->process_table);
+	process_table_fake_wake(&place->process_table);
 	expect_result(&result, EBUSY, "has hung up");
 	close(fd);
 }
@@ -154,7 +154,7 @@ static void a_full_socket_is_silence(void **state)
 		assert_int_equal(results[i].calls, 0);
 	close(fd);
 	rig_poll(place->rig);
-	holders_fake_wake(&place->process_table);
+	process_table_fake_wake(&place->process_table);
 	for (int i = 0; i < n; i++)
 		expect_result(&results[i], EBUSY, "");
 }
@@ -173,7 +173,7 @@ static void a_go_that_cannot_be_sent(void **state)
 		ask_for(place, mapping, PATIENCE, &results[n]);
 	} while (!results[n++].calls);
 	say(place, fd, WIRE_READY, 1, 0);
-	holders_fake_wake(&place->process_table);
+	process_table_fake_wake(&place->process_table);
 	for (int i = 0; i < n - 1; i++)
 		expect_result(&results[i], EBUSY, "has hung up");
 	close(fd);
@@ -231,7 +231,7 @@ static void a_table_is_handed_on(void **state)
 
 	file = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	fd = present(place, getpid(), UID, &message, sizeof(message), file);
-	assert_int_equal(place->process_table.gifts, 1);
+	assert_int_equal(place->process_table.passed_tables, 1);
 	assert_int_equal(place->process_table.pid, getpid());
 	assert_true(place->process_table.pidfd >= 0);
 	assert_int_equal(place->process_table.table, file);
@@ -240,7 +240,7 @@ static void a_table_is_handed_on(void **state)
 
 	message.flags = WIRE_STAYS;
 	fd = present(place, getpid(), UID, &message, sizeof(message), file);
-	assert_int_equal(place->process_table.gifts, 2);
+	assert_int_equal(place->process_table.passed_tables, 2);
 	expect(place, fd, 0);
 	close(fd);
 	rig_poll(place->rig);
@@ -279,7 +279,7 @@ static void what_is_no_table_is_not_handed_on(void **state)
 		expect(place, fd, -1);
 		close(fd);
 	}
-	assert_int_equal(place->process_table.gifts, 0);
+	assert_int_equal(place->process_table.passed_tables, 0);
 	assert_int_equal(rig_descriptors(), descriptors);
 }
 

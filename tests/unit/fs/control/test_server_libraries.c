@@ -25,7 +25,7 @@ static void a_library_is_handed_over(void **state)
 	early = reach(place, 0); /* what it says is there when it is accepted */
 	put_bytes(early, &hello, sizeof(hello), file, 1);
 	expect_end(place, early);
-	assert_int_equal(place->process_table.gifts, 1);
+	assert_int_equal(place->process_table.passed_tables, 1);
 	assert_int_equal(place->process_table.pid, getpid());
 	close(place->process_table.table);
 	close(early);
@@ -35,7 +35,7 @@ static void a_library_is_handed_over(void **state)
 	rig_poll(place->rig);
 	put_bytes(late, &asks_to_stay, sizeof(hello), file, 1);
 	rig_poll(place->rig);
-	assert_int_equal(place->process_table.gifts, 2);
+	assert_int_equal(place->process_table.passed_tables, 2);
 	close(place->process_table.table);
 	assert_int_equal(recv(late, &byte, 1, MSG_DONTWAIT), -1);
 	assert_int_equal(errno, EAGAIN);
@@ -55,7 +55,7 @@ static void a_library_is_handed_over(void **state)
 	close(early);
 	rig_poll(place->rig);
 	assert_int_equal(rig_descriptors(), descriptors);
-	assert_int_equal(place->process_table.gifts, 2);
+	assert_int_equal(place->process_table.passed_tables, 2);
 	close(file);
 }
 
@@ -67,7 +67,7 @@ static void a_peer_that_has_asked_a_question_is_no_library(void **state)
 	assert_int_equal(ask(place, fd, "{\"unmap\":\"x\"}", "no such mapping"), ENOENT);
 	put_bytes(fd, &asks_to_stay, sizeof(asks_to_stay), -1, 0);
 	assert_int_equal(answered(place, fd, ""), EINVAL);
-	assert_int_equal(place->process_table.gifts, 0);
+	assert_int_equal(place->process_table.passed_tables, 0);
 	close(fd);
 }
 
@@ -96,7 +96,8 @@ static void libraries_and_questions_do_not_crowd_each_other_out(void **state)
 	fd = reach(place, UID);
 	put_bytes(fd, &hello, sizeof(hello), file, 1);
 	expect_end(place, fd);
-	assert_int_equal(place->process_table.gifts, 71); /* those that stay tell of theirs, too */
+	assert_int_equal(place->process_table.passed_tables,
+			 71); /* those that stay tell of theirs, too */
 	assert_true(place->process_table.table >= 0);
 	close(place->process_table.table);
 	close(file);
@@ -107,7 +108,7 @@ static void libraries_and_questions_do_not_crowd_each_other_out(void **state)
 		close(questions[i]);
 }
 
-static void scan_queue(void **state)
+static void scans_for_a_client(void **state)
 {
 	struct place *place = *state;
 	int fd = reach(place, 0), other = reach(place, 0);
@@ -118,11 +119,11 @@ static void scan_queue(void **state)
 		place->process_table.result = i / 2; /* 1: a scan is not needed */
 		put(fd, "{\"look\":1}");
 		rig_poll(place->rig);
-		assert_int_equal(place->process_table.scan_queue, i + 1);
+		assert_int_equal(place->process_table.scans, i + 1);
 		assert_true(place->process_table.now);
 		if (!place->process_table.result)
 			assert_null(packet_next(fd));
-		holders_fake_wake(&place->process_table);
+		process_table_fake_wake(&place->process_table);
 		answer = wait_for(place, fd);
 		assert_int_equal(json_integer_value(json_object_get(answer, "errno")), 0);
 		assert_true(json_is_boolean(json_object_get(answer, "complete")));
@@ -137,7 +138,7 @@ static void scan_queue(void **state)
 	rig_poll(place->rig);
 	close(other);
 	rig_poll(place->rig);
-	holders_fake_wake(&place->process_table); /* its connection has gone */
+	process_table_fake_wake(&place->process_table); /* its connection has gone */
 	rig_poll(place->rig);
 	close(fd);
 }
@@ -183,7 +184,7 @@ static void hanging_up_withdraws(void **state)
 	rig_poll(place->rig);
 	close(library);
 	rig_poll(place->rig);
-	holders_fake_wake(&place->process_table);
+	process_table_fake_wake(&place->process_table);
 	assert_int_equal(answered(place, fd, "has hung up"), EBUSY);
 	close(fd);
 }
@@ -196,7 +197,7 @@ int main(void)
 						begin, end),
 		cmocka_unit_test_setup_teardown(libraries_and_questions_do_not_crowd_each_other_out,
 						begin, end),
-		cmocka_unit_test_setup_teardown(scan_queue, begin, end),
+		cmocka_unit_test_setup_teardown(scans_for_a_client, begin, end),
 		cmocka_unit_test_setup_teardown(hanging_up_withdraws, begin, end),
 	};
 
