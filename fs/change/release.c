@@ -19,7 +19,6 @@
 #include "scan/process_table.h"
 #include <errno.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -294,7 +293,7 @@ static void mapping_is_gone(struct release *release, int error)
 
 static struct release *observing_release(struct mapping_observer *observer)
 {
-	return (struct release *)((char *)observer - offsetof(struct release, observer));
+	return container_of(observer, struct release, observer);
 }
 
 static void mapping_leaving(struct mapping_observer *observer)
