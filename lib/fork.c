@@ -6,7 +6,8 @@
  * modules that keep state for a process: the locks, the registry, its table and the connection to
  * the daemon. Nothing calls this file.
  *
- * Lock order: the lock of publish/release.c before the two of base/lock.c.
+ * Lock order: the lock of publish/release.c before the two of base/lock.c. A fork that interrupts a
+ * call with one of these only tries the first, lest it wait for a thread that waits for it.
  */
 #include "base/lock.h"
 #include "publish/release.h"
@@ -17,7 +18,7 @@
 
 static void before_fork(void)
 {
-	release_before_fork();
+	release_before_fork(library_is_interrupted());
 	library_before_fork();
 }
 

@@ -82,6 +82,11 @@ static bool held_by_caller(pthread_mutex_t *mutex)
 	return false;
 }
 
+bool library_is_interrupted(void)
+{
+	return held_by_caller(&library) || held_by_caller(&descriptors);
+}
+
 void library_before_fork(void)
 {
 	/*

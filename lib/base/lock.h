@@ -33,6 +33,9 @@ void library_wake(void);
 bool library_open_begin(void);
 void library_open_end(void);
 
+/* Whether this thread holds one of the locks: a fork interrupts a call then. */
+bool library_is_interrupted(void);
+
 /*
  * For fork: take both locks before it, and release them in the parent and in the child. In the
  * child the result is true if the fork interrupted a call that holds the library's lock: the call

@@ -136,25 +136,39 @@ static void release_leave(const struct release_entry *entry)
 	cancel_restore(entry->cancel_state);
 }
 
-static struct release_entry forking; /* that of the thread that forks, which holds the lock */
-
-void release_before_fork(void)
-{
+/* Of the thread that forks; the child has its own copy. */
+static _Thread_local struct {
 	struct release_entry entry;
+	bool locked;
+} forking;
 
-	release_enter(&entry);
-	forking = entry;
+void release_before_fork(bool interrupted)
+{
+	forking.entry.cancel_state = cancel_disable();
+	block_signals(&forking.entry.mask);
+	/* Another fork may hold this lock and wait for the one that the interrupted call holds. */
+	forking.locked = !interrupted || !pthread_mutex_trylock(&lock);
+	if (!interrupted)
+		pthread_mutex_lock(&lock);
+	if (forking.locked && process != getpid())
+		begin_process();
 }
 
 void release_after_fork(void)
 {
-	const struct release_entry entry = forking;
-
-	release_leave(&entry);
+	if (forking.locked)
+		pthread_mutex_unlock(&lock);
+	pthread_sigmask(SIG_SETMASK, &forking.entry.mask, NULL);
+	cancel_restore(forking.entry.cancel_state);
 }
 
 void release_in_child(void)
 {
+	static const pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
+
+	/* The thread that holds the lock does not exist here. */
+	if (!forking.locked)
+		lock = fresh;
 	begin_process();
 	release_after_fork();
 }

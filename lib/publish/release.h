@@ -5,6 +5,8 @@
 #ifndef PMEM2FS_LIB_PUBLISH_RELEASE_H
 #define PMEM2FS_LIB_PUBLISH_RELEASE_H
 
+#include <stdbool.h>
+
 /* The number of requests that may wait for WIRE_GO; further ones are refused. */
 #define RELEASE_REQUESTS_MAX 1024
 
@@ -16,9 +18,10 @@
 
 /*
  * For fork: take the lock before it, and release it in the parent and in the child, which closes
- * its copies of the descriptors.
+ * its copies of the descriptors. `interrupted`: the thread holds a lock of base/lock.h already, so
+ * that this lock is only tried.
  */
-void release_before_fork(void);
+void release_before_fork(bool interrupted);
 void release_after_fork(void);
 void release_in_child(void);
 
