@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_slow.c - a keeper that is slow or does not answer: sections 6 and 9 of the design
+ * test_slow_keeper.c - a keeper that is slow to unmap, or does not answer
  *
  * What counts is the order of events, never a duration: the others have finished while the slow
  * one is still held.
@@ -254,5 +254,5 @@ int main(int argc, char **argv)
 		FS_TEST(a_request_that_is_interrupted),
 	};
 
-	return fs_run(argc, argv, "slow", tests, sizeof(tests) / sizeof(*tests));
+	return fs_run(argc, argv, "slow_keeper", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * telling.c - what cases use to make objects and to tell results
+ * printing.c - what cases use to make objects and to print results
  *
  * Owns the loaded library and the transcript, which is standard output: lines of a key, a tab and a
  * value. Nothing in a value may depend on where the kernel placed something.

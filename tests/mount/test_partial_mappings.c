@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_partial.c - mappings of which parts are unmapped: pmem2ctl unmap with a range, and what the
- * document says then
+ * test_partial_mappings.c - mappings of which parts are unmapped: pmem2ctl unmap with a range, and
+ * what the document says then
  *
  * The program that $PMEM2FS_CTL names is asked; a copy of it, which every user may run.
  */
@@ -498,5 +498,5 @@ int main(int argc, char **argv)
 		FS_TEST(one_part_too_many),
 	};
 
-	return fs_run(argc, argv, "partial", tests, sizeof(tests) / sizeof(*tests));
+	return fs_run(argc, argv, "partial_mappings", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_stuck.c - a process that makes whoever looks at it wait for good
+ * test_blocked_scan.c - a process whose scan blocks for good
  *
  * Unmapping a dirty page of a file on FUSE, as a mapping on top of it does, waits for the server
  * with the process's memory map locked: its areas in /proc cannot be read meanwhile. The tests
@@ -296,5 +296,5 @@ int main(int argc, char **argv)
 	};
 
 	fs_observes = true;
-	return fs_run(argc, argv, "stuck", tests, sizeof(tests) / sizeof(*tests));
+	return fs_run(argc, argv, "blocked_scan", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_trust.c - a table is a claim: processes that claim what is not so
+ * test_untrusted_processes.c - a table is a claim: processes that claim what is not so
  *
  * Each lie is told in two ways: handed over through the socket, and left to be found in /proc. An
  * honest process beside the liar must not notice.
@@ -556,5 +556,5 @@ static const struct fs_test tests[] = {
 int main(int argc, char **argv)
 {
 	fs_observes = true;
-	return fs_run(argc, argv, "trust", tests, sizeof(tests) / sizeof(*tests));
+	return fs_run(argc, argv, "untrusted_processes", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_imitation.c - no name shows something else than it says: labels, process names and pids of
- * others
+ * test_imitated_names.c - no name shows anything but what it says: labels, process names and pids
+ * of others
  */
 #include "liar.h"
 #include <errno.h>
@@ -306,5 +306,5 @@ int main(int argc, char **argv)
 	};
 
 	fs_observes = true;
-	return fs_run(argc, argv, "imitation", tests, sizeof(tests) / sizeof(*tests));
+	return fs_run(argc, argv, "imitated_names", tests, sizeof(tests) / sizeof(*tests));
 }

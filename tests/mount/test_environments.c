@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_surroundings.c - publication where a process is not as free as others: filters, limits, name
+ * test_environments.c - publication where a process is not as free as others: filters, limits, name
  * spaces, users, other libraries beside ours
  *
  * No program ever fails because of its table. Where there can be none, nothing shows; where the
@@ -572,5 +572,5 @@ static const struct fs_test tests[] = {
 int main(int argc, char **argv)
 {
 	fs_observes = true;
-	return fs_run(argc, argv, "surroundings", tests, sizeof(tests) / sizeof(*tests));
+	return fs_run(argc, argv, "environments", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_crowd.c - many processes with many mappings, and one with very many
+ * test_many_processes.c - many processes with many mappings, and one with very many
  *
  * $PMEM2FS_TEST_FULL makes the crowd ten times as large.
  */
@@ -181,5 +181,5 @@ int main(int argc, char **argv)
 	};
 
 	fs_observes = true;
-	return fs_run(argc, argv, "crowd", tests, sizeof(tests) / sizeof(*tests));
+	return fs_run(argc, argv, "many_processes", tests, sizeof(tests) / sizeof(*tests));
 }

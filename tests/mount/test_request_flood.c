@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_flood.c - too much of everything: nobody else is stopped by it, or slowed beyond its share
+ * test_request_flood.c - too many requests, connections and mappings of one process: no other one
+ * is stopped by them, or slowed beyond its share
  *
  * $PMEM2FS_TEST_FULL makes tables as large as they can be.
  */
@@ -307,5 +308,5 @@ static const struct fs_test tests[] = {
 int main(int argc, char **argv)
 {
 	fs_observes = true;
-	return fs_run(argc, argv, "flood", tests, sizeof(tests) / sizeof(*tests));
+	return fs_run(argc, argv, "request_flood", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_hang.c - paths that never answer: sections 6 and 10 of the design
+ * test_hanging_file_system.c - requests whose paths lie on a file system that never answers
  *
  * hang_fs reads a request and keeps it. Whoever waits for it cannot be killed, so the tests
  * themselves touch nothing below its mount point.
@@ -198,5 +198,5 @@ int main(int argc, char **argv)
 		FS_TEST(a_lease_does_not_disturb_others, .options = "rootmode=1777"),
 	};
 
-	return fs_run(argc, argv, "hang", tests, sizeof(tests) / sizeof(*tests));
+	return fs_run(argc, argv, "hanging_file_system", tests, sizeof(tests) / sizeof(*tests));
 }

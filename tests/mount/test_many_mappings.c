@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_many.c - 50,000 mappings at once, and the limits of memory
+ * test_many_mappings.c - 50,000 mappings at once, and the limits of memory
  */
 #include "helpers.h"
 #include <errno.h>
@@ -113,5 +113,5 @@ int main(int argc, char **argv)
 		FS_TEST(more_memory_than_there_is),
 	};
 
-	return fs_run(argc, argv, "many", tests, sizeof(tests) / sizeof(*tests));
+	return fs_run(argc, argv, "many_mappings", tests, sizeof(tests) / sizeof(*tests));
 }
