@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * fixture.c - runs the daemon for tests that look at it through the kernel
+ * fixture.c - runs the daemon for tests that use it through the kernel
  *
  * Two processes: the tests run in a child, and their parent, which touches no mount, enforces the
  * time limits. A caller that hangs in the kernel on a mount cannot be freed by a signal, only by
  * the death of the daemon behind it, so a time limit could not be enforced from within. What is
- * left when the parent ends, processes and mounts, ends with the name spaces that isolate has made.
+ * left when the parent ends, processes and mounts, ends with the namespaces that isolate has made.
  */
 #include "fixture.h"
 #include "../isolate/stacks.h"
@@ -35,7 +35,7 @@ struct watch {
 };
 
 static struct watch *watch;
-static const char base[] = "/tmp/pmem2fs"; /* on a tmpfs that nobody else sees */
+static const char base[] = "/tmp/pmem2fs"; /* on a tmpfs that no other process sees */
 static unsigned serial;
 
 int64_t now_ms(void)
@@ -292,7 +292,7 @@ static void kill_process(pid_t pid, void *argument)
 	kill(pid, SIGKILL);
 }
 
-/* What the test left: a failed test leaves its children and daemons where they are. */
+/* Ends what the test has left: a failed test leaves its children and daemons running. */
 static int teardown(void **state)
 {
 	struct fs *fs = *state;
@@ -366,8 +366,8 @@ static int supervise(pid_t tests)
 }
 
 /*
- * Shows the build folder below `base`, where other users can reach the daemon and its library even
- * if the sources are in root's home.
+ * Makes the build folder visible below `base`, where other users can reach the daemon and its
+ * library even if the sources are in root's home.
  */
 static int offer_daemon(void)
 {

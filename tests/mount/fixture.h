@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * fixture.h - runs the daemon for tests that look at it through the kernel
+ * fixture.h - runs the daemon for tests that use it through the kernel
  *
  * fs_run gives each test a folder and a daemon of its own and a time limit. It runs under isolate,
  * which leaves nothing behind: no process, mount or file. The daemon is the program that
@@ -36,7 +36,7 @@ struct fs {
 struct fs_test {
 	const char *name;
 	void (*function)(struct fs *fs);
-	const char *options; /* of the daemon, more than socket= and observe=; NULL: none */
+	const char *options; /* of the daemon, in addition to socket= and observe=; NULL: none */
 	unsigned limit;      /* seconds; 0: 120; with a sanitizer times LIMIT_FACTOR */
 	bool no_daemon;      /* the test starts it by itself */
 	const void *data;    /* the test's own */
@@ -48,55 +48,57 @@ struct fs_test {
 	}
 
 /*
- * Runs the tests, those only whose name matches argv[1] where there is one, and returns the exit
+ * Runs the tests, or only those whose names match argv[1] if it is given, and returns the exit
  * status of the program: 77 when this machine cannot run them.
  */
 int fs_run(int argc, char **argv, const char *group, const struct fs_test *tests, size_t count);
 
-/* Daemons look at the processes of the host, whatever goes on there; without it they do not. */
+/* When set, daemons scan all processes of the host; otherwise they are started with observe=off. */
 extern bool fs_observes;
 
 /* Fills in the paths of another daemon of this test and makes its mount point. */
 void daemon_init(const struct fs *fs, struct daemon *daemon, const char *suffix);
 
-/* Starts it (as `user`, NULL: as root) without waiting. `preload` is a library or NULL. */
+/* Starts a daemon (as `user`, NULL: as root) without waiting. `preload` is a library or NULL. */
 struct user;
 void daemon_spawn(struct daemon *daemon, const struct user *user, const char *options,
 		  const char *preload);
 
-/* The same, and returns when it is mounted. */
+/* Starts a daemon as root and returns when it is mounted. */
 void daemon_start(struct daemon *daemon, const char *options);
 void daemon_wait_mounted(const struct daemon *daemon);
 
 /* The exit status of the daemon when it has ended by itself; -N when signal N ended it. */
 int daemon_wait(struct daemon *daemon);
 
-/* Ends it with SIGTERM and checks that it ended well. Nothing when it is not running. */
+/*
+ * Ends the daemon with SIGTERM and checks that its exit status is 0. Does nothing when it is not
+ * running.
+ */
 void daemon_stop(struct daemon *daemon);
 
-/* Fails when the log has a word that only a broken program writes. */
+/* Fails when the log has a word that only a sanitizer, an assertion or a crash writes. */
 void daemon_check_log(const struct daemon *daemon);
 
 /* Whether a line of the log matches the extended regular expression, now or within WAIT_MS. */
 bool log_has(const struct daemon *daemon, const char *pattern);
 
-/* The daemon's worker, waiting for it to be there. */
+/* Returns the pid of the daemon's worker; waits until there is one. */
 pid_t daemon_worker(const struct daemon *daemon);
 
 /* How many file systems are mounted there. */
 unsigned mounted(const char *mountpoint);
 
-/* Milliseconds of a clock that only goes forward. */
+/* Milliseconds of a monotonic clock. */
 int64_t now_ms(void);
 
-/* A pause between attempts, or one that may be as long as the machine likes: it is never shorter.
- */
+/* A pause between attempts, or one that may take any longer, but never less. */
 void sleep_ms(unsigned ms);
 
-/* Until what the daemon and the kernel may answer from memory, each for a second, is old. */
+/* Waits until what the daemon and the kernel have cached, each for a second, has expired. */
 void let_facts_age(void);
 
-/* Times of a machine that is busy with other things, for what ends at once on others. */
+/* A sanitizer makes everything slower: limits of time are multiplied by this. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define LIMIT_FACTOR 3
 #elif defined(__has_feature)
@@ -109,7 +111,7 @@ void let_facts_age(void);
 #endif
 #define WAIT_MS (30000 * LIMIT_FACTOR)
 
-/* Shows where everything waits, and fails. */
+/* Prints where each process waits, and fails. */
 void fail_waiting(const char *condition, const char *file, int line) __attribute__((noreturn));
 
 /* Waits until `condition` holds and fails the test when that takes longer than WAIT_MS. */

@@ -2,9 +2,9 @@
 /*
  * hang_fs.c - a FUSE file system that never answers
  *
- * hang_fs MOUNTPOINT none|lookup|getattr|open|write: holds one file, "file", of 64 KiB. The
- * operation that is named is read and never answered, so its caller cannot even be killed until
- * this program ends.
+ * hang_fs MOUNTPOINT none|lookup|getattr|open|write: holds one file, "file", of 64 KiB. The named
+ * operation is read and never answered, so its caller cannot even be killed until this program
+ * ends.
  */
 #define FUSE_USE_VERSION 312
 #include <errno.h>

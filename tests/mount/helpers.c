@@ -31,7 +31,10 @@ int become(const struct user *user)
 	    setresgid(user->gid, user->gid, user->gid) != 0 ||
 	    setresuid(user->uid, user->uid, user->uid) != 0)
 		return errno;
-	/* As after an exec: else a daemon of the same user could not look at this process. */
+	/*
+	 * As after an exec: otherwise a daemon of the same user could not read this process in
+	 * /proc.
+	 */
 	return prctl(PR_SET_DUMPABLE, 1) == 0 ? 0 : errno;
 }
 
@@ -463,7 +466,7 @@ size_t maps_with(pid_t pid, const char *text)
 	assert_non_null(maps);
 	while (at && (at = strstr(at, text))) {
 		count++;
-		at = strchr(at + 1, '\n'); /* the text itself may begin with one */
+		at = strchr(at + 1, '\n'); /* the text itself may begin with a newline */
 	}
 	free(maps);
 	return count;

@@ -19,7 +19,7 @@ struct user {
 /* Two ordinary users without a line in passwd, and one that fusermount3 accepts. */
 extern const struct user user_a, user_b, user_nobody;
 
-/* Becomes that user for good. For children only. Returns 0 or an errno. */
+/* Gives the process that user's ids for good. For children only. Returns 0 or an errno. */
 int become(const struct user *user);
 
 /*
@@ -30,11 +30,11 @@ pid_t start_as(const struct user *user, int (*function)(void *), void *argument)
 int finish(pid_t child);
 bool has_ended(pid_t child);
 
-/* Whether a process is where only another one lets it go on: it wrote, and waits for the answer. */
+/* Whether a process is in write or close, where it waits for the answer to its request. */
 bool waits_for_answer(pid_t pid);
 int run_as(const struct user *user, int (*function)(void *), void *argument);
 
-/* Strings made by these live until 1024 more are made. */
+/* Strings made by these functions live until 1024 more are made. */
 const char *format(const char *text, ...) __attribute__((format(printf, 1, 2)));
 const char *entry(const struct fs *fs, const char *name);  /* path of a file of the mount */
 const char *source(const struct fs *fs, const char *name); /* path of a file to map */
@@ -47,7 +47,7 @@ int write_file(const char *path, const void *bytes, size_t length);
 int write_text(const char *path, const char *text);
 int write_as(const struct user *user, const char *path, const char *text);
 
-/* The whole file, terminated, to be freed; NULL with errno. */
+/* The whole file with a NUL after it, to be freed; NULL with errno on failure. */
 char *read_file(const char *path, size_t *length);
 int read_as(const struct user *user, const char *path);   /* only the errno */
 int unlink_as(const struct user *user, const char *path); /* 0 or the errno */
@@ -56,7 +56,7 @@ int rename_as(const struct user *user, const char *from, const char *to);
 /* The request for a whole file whose path may have any bytes. */
 const char *request_of(const char *path);
 
-/* Asks for a mapping of a whole file, or of anonymous memory, and fails when there is none. */
+/* Requests a mapping of a whole file, or of anonymous memory, and fails when it is not made. */
 void map_source(const struct fs *fs, const char *name, const char *path);
 void map_anonymous(const struct fs *fs, const char *name, size_t size);
 void unmap(const struct fs *fs, const char *name);
@@ -67,7 +67,7 @@ void unmap(const struct fs *fs, const char *name);
  */
 int patiently(int (*function)(const char *, const char *), const char *path, const char *other);
 
-/* The document of an entry, checked to be JSON; to be released with json_decref. */
+/* The document of an entry, which must be JSON; to be released with json_decref. */
 json_t *document(const struct fs *fs, const char *name);
 const char *text_of(const json_t *document, const char *key); /* fails when it is no string */
 int64_t number_of(const json_t *document, const char *key);
@@ -84,18 +84,18 @@ bool names_have(const struct names *names, const char *name);
 /* Fails unless the mount holds exactly these names, given in order, ending with NULL. */
 void assert_entries(const struct fs *fs, ...) __attribute__((sentinel));
 
-/* Everything that the mount holds, with inode numbers and documents; to be freed. */
+/* All entries of the mount, with inode numbers and documents; to be freed. */
 char *snapshot(const struct fs *fs);
 
 /*
- * All that others do, also as another user, while something hangs: with "file", a file to map, and
- * "keep", a mapping.
+ * Checks that all operations succeed, also those of another user, while something hangs. Needs
+ * "file", a file to map, and "keep", a mapping.
  */
 void others_go_on(const struct fs *fs);
 
 /*
- * Runs hang_fs as fs->helper, which does not answer `how`. The test itself must touch nothing below
- * its mount point, hanging(fs).
+ * Runs hang_fs as fs->helper, which does not answer the operation `how`. The test itself must touch
+ * nothing below its mount point, hanging(fs).
  */
 void start_hanging(struct fs *fs, const char *how);
 const char *hanging(const struct fs *fs);

@@ -20,27 +20,27 @@ struct lie {
 	struct table_slot *slot;
 };
 
-/* A table with that many slots, all unused. Flags are those of memfd_create. */
+/* Makes a table with that many slots, all unused. `flags` are those of memfd_create. */
 void lie_make(struct lie *lie, uint32_t slots, unsigned flags);
 
-/* Seals it as it has to be; the descriptor stays. */
+/* Seals the table as the library does; the descriptor stays open. */
 void lie_seal(struct lie *lie);
 
-/* What is true of a mapping of the whole of this file. */
+/* Fills in the record that is true of a mapping of this whole file. */
 void truth(struct pmem2fs_record *record, int fd, void *address, size_t length);
 
-/* Maps the file as the kernel sees it only, and returns what is true of that. */
+/* Maps the file with mmap, not the library, and fills in the record that is true of it. */
 void map_raw(const struct publisher *me, const char *name, struct pmem2fs_record *record);
 
-/* Puts a mapping into a slot, with that label or its own (NULL). */
+/* Writes a record into a slot, with that label or its own (NULL). */
 void tell(struct lie *lie, uint32_t slot, const struct pmem2fs_record *record, const char *label);
 
 int connect_to(const struct fs *fs);
 
-/* Sends a packet with descriptors; -1 and errno, or what sendmsg returns. */
+/* Sends a packet with descriptors. Returns what sendmsg does. */
 ssize_t send_packet(int socket, const void *bytes, size_t size, const int *fds, size_t count);
 
-/* Hands a descriptor over as a table, and closes the connection. */
+/* Sends a descriptor to the daemon as a table, and closes the connection. */
 void hand_over(const struct fs *fs, int fd);
 
 #endif

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * libpmem2_program.c - a program that knows libpmem2 only, and was linked with Debian's
+ * libpmem2_program.c - a program that uses libpmem2 only, and was linked with Debian's
  *
  * usage: libpmem2_program FILE
  *
- * Maps the file, tells the address, unmaps when its input ends.
+ * Maps the file, prints the address, unmaps when its input ends.
  */
 #include <fcntl.h>
 #include <libpmem2.h>

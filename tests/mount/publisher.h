@@ -3,8 +3,8 @@
  * publisher.h - processes of a test that map through the library, step by step
  *
  * A publisher runs a script, a function in a process of its own, which maps and unmaps and calls
- * halt() wherever the test shall look. Test and script take turns: one of them waits. What the
- * script shall tell the test, it notes in its `told`.
+ * halt() wherever the test is to check something. Test and script take turns: one of them waits.
+ * What the test needs to know from the script is stored in `told`.
  */
 #ifndef PMEM2FS_TESTS_PUBLISHER_H
 #define PMEM2FS_TESTS_PUBLISHER_H
@@ -31,20 +31,20 @@ struct publisher {
 typedef void (*publisher_script)(struct publisher *me);
 
 /*
- * Starts it as that user (NULL: as root), with the test's daemon as $PMEM2FS_SOCKET, and returns at
- * its first halt. What it is, is up to the caller to end: by publisher_end or publisher_kill.
+ * Starts a publisher as that user (NULL: as root), with the test's daemon as $PMEM2FS_SOCKET, and
+ * returns at its first halt. The caller ends it with publisher_end or publisher_kill.
  */
 void publisher_start(const struct fs *fs, struct publisher *p, const struct user *user,
 		     publisher_script script);
 
-/* Lets it go on: without waiting, and until its next halt. */
+/* Let the script go on: the first returns at once, the second at the next halt. */
 void publisher_go(struct publisher *p);
 void publisher_next(struct publisher *p);
 
-/* Lets it go on to its end and fails unless it ended well. */
+/* Lets the script go on to its end and fails unless its exit status is 0. */
 void publisher_end(struct publisher *p);
 
-/* The same, to any end, which is returned as by finish(). */
+/* Lets the script go on to its end and returns its status as finish() does. */
 int publisher_finish(struct publisher *p);
 
 void publisher_kill(struct publisher *p);
@@ -64,21 +64,24 @@ struct pmem2_map *map_part(struct publisher *me, unsigned index, const char *pat
 struct pmem2_map *map_whole(struct publisher *me, unsigned index, const char *path,
 			    const char *label);
 
-/* What its mapping of that label (NULL: of the address with that index) is called. */
+/*
+ * The names of entries: of the mapping with that label, and of the one at the address with that
+ * index.
+ */
 const char *published_name(const struct publisher *p, const char *label);
 const char *address_name(const struct publisher *p, unsigned index);
 
 /*
- * Asks the daemon to look at everything now. try_look, which children may call, returns -1, or
- * whether the daemon says that this was everything.
+ * Ask the daemon for a complete scan. try_look, which children may call, returns -1, or whether the
+ * daemon says that the scan was complete.
  */
 int try_look(const struct fs *fs);
 void scan(const struct fs *fs);
 
-/* Whether there is such a file after a look: stat and ls must agree. */
+/* Whether there is an entry of that name after a scan: stat and ls must agree. */
 bool shown(const struct fs *fs, const char *name);
 
-/* How many files are those of that process: after a look, and according to ls alone. */
+/* How many entries that process has: after a scan, and according to ls alone. */
 unsigned shown_of(const struct fs *fs, pid_t pid);
 unsigned listed_of(const struct fs *fs, pid_t pid);
 

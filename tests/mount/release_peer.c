@@ -3,8 +3,8 @@
  * release_peer.c - a process that publishes mappings and is asked to release them
  *
  * release_peer SOCKET FILE COUNT BEHAVIOUR maps FILE as m0, m1, ... and speaks with the daemon by
- * hand (wire.h), so that it can do what the library never would. It says "here" when it has
- * handed its table over, and a line for each packet: "ask", "go" or "withdrawn".
+ * hand (wire.h), so that it can do what the library never would. It prints "here" when it has sent
+ * its table, and a line for each packet: "ask", "go" or "withdrawn".
  */
 #include "format/wire.h"
 #include "libpmem2fs.h"
@@ -100,7 +100,7 @@ static struct pmem2_map **map_in(uint32_t slot)
 
 static void asked(const struct wire_message *question, const char *behaviour)
 {
-	if (!strcmp(behaviour, "own")) /* it does so itself just now */
+	if (!strcmp(behaviour, "own")) /* the process unmaps it by itself at this moment */
 		answer(question, WIRE_DONE, pmem2_unmap(map_in(question->slot)) ? -EIO : -ENOENT);
 	else if (!strcmp(behaviour, "gone"))
 		exit(0);
@@ -119,7 +119,7 @@ static void told_to_go(const struct wire_message *question, uint32_t slot, const
 	if (!strcmp(behaviour, "hang"))
 		need(read(STDIN_FILENO, &byte, 1) == 1, "stdin");
 	if (!strcmp(behaviour, "slow"))
-		usleep(250000); /* longer than one who removes a file waits before it asks twice */
+		usleep(250000); /* almost all of the time that rm waits */
 	if (!strcmp(behaviour, "refuse") || !strcmp(behaviour, "slow"))
 		answer(question, WIRE_DONE, -EXDEV);
 	else if (!strcmp(behaviour, "lie"))

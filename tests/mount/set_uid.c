@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * set_uid.c - maps a file, as a program that is installed set-uid
+ * set_uid.c - maps a file as a set-uid program
  *
  * usage: set_uid FILE
  */

@@ -24,7 +24,7 @@
 #define FILE_SIZE 65536
 #define LIMIT_MS  (10000 * LIMIT_FACTOR) /* for what may take a few seconds */
 
-/* What the script that gets stuck tells. */
+/* Indices of what the script that gets stuck stores in `told`. */
 enum { ABOUT_TO, CAME_BACK };
 
 static void stuck_script(struct publisher *me)
@@ -85,7 +85,7 @@ static void get_stuck(struct publisher *p)
 	for (int i = 0; i < 20; i++) {
 		if (run_as(NULL, read_areas, p) == -SIGALRM)
 			return;
-		sleep_ms(50); /* it is on its way through the kernel */
+		sleep_ms(50); /* it may not have locked its memory map yet */
 	}
 	print_message("the areas of a process whose memory map is locked can be read here\n");
 	skip();
@@ -135,7 +135,7 @@ static struct deed begin(int (*function)(void *), const char *path)
 	return deed;
 }
 
-/* What came of it. Fails when it is not done within a generous time. */
+/* The result of an operation. Fails when it is not done within LIMIT_MS. */
 static int end(const struct deed *deed)
 {
 	int64_t limit = now_ms() + LIMIT_MS;
@@ -148,7 +148,7 @@ static int end(const struct deed *deed)
 	return finish(deed->child);
 }
 
-/* The first ones may have to wait for whoever looks at that process, but not for good. */
+/* The first operations may wait for the scan of that process, but not for good. */
 static void everybody_gets_an_answer(struct fs *fs, const char *other, const char *stuck)
 {
 	struct deed well[] = {
@@ -164,13 +164,16 @@ static void everybody_gets_an_answer(struct fs *fs, const char *other, const cha
 	for (size_t i = 0; i < sizeof(well) / sizeof(*well); i++)
 		assert_int_equal(end(&well[i]), 0);
 	for (size_t i = 0; i < sizeof(either) / sizeof(*either); i++) {
-		int error = end(&either[i]); /* old facts, or no file any more */
+		int error = end(&either[i]); /* old facts, or no entry */
 
 		assert_true(error == 0 || error == ENOENT);
 	}
 }
 
-/* If any of it waited for that process, even for the daemon's patience, this would take longer. */
+/*
+ * If an operation waited for that process, even until the daemon leaves the scan behind, this would
+ * take longer.
+ */
 static void nobody_waits_any_more(struct fs *fs, const char *other)
 {
 	int64_t took = 0;
@@ -199,7 +202,7 @@ static bool says_path(const struct fs *fs, const char *name, const char *path)
 	return says;
 }
 
-/* No answers from memory. */
+/* Answers are not from the cache: they follow a rename of the file. */
 static void facts_are_true(struct fs *fs, const char *other)
 {
 	const char *file = source(fs, "file"), *moved = source(fs, "moved");
@@ -222,8 +225,8 @@ static unsigned entries_of(pid_t pid, const char *folder)
 }
 
 /*
- * Whether the daemon sees all of this host. In a container even root may not look at the first
- * process, which gives way to this one here.
+ * Whether the daemon sees all processes of this host. In a container even root may be refused the
+ * files of process 1, in whose place those of this process are mounted then.
  */
 static bool sees_everything(struct fs *fs)
 {
@@ -256,7 +259,7 @@ static void others_do_not_notice(struct fs *fs)
 
 	get_stuck(&stuck);
 	everybody_gets_an_answer(fs, b, a);
-	/* Both of those that look were caught, and are left behind. */
+	/* A thread of the scanner and one of the facts reader are stuck, and were left behind. */
 	WAIT_UNTIL(log_has(&fs->daemon, format("process %d .*left out", (int)stuck.pid)));
 	WAIT_UNTIL(log_has(&fs->daemon, format("process %d .*out of date", (int)stuck.pid)));
 	threads = entries_of(worker, "task");
@@ -269,7 +272,10 @@ static void others_do_not_notice(struct fs *fs)
 	assert_int_equal(daemon_worker(&fs->daemon), worker);
 	assert_true(entries_of(worker, "task") <= threads + 3);
 
-	/* When it is free again, it is shown again, and those that were left behind come back. */
+	/*
+	 * When the process goes on, it is shown again, and the threads left behind end or work
+	 * again.
+	 */
 	kill(fs->helper, SIGKILL);
 	finish(fs->helper);
 	fs->helper = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_concurrency.c - many at once: nothing is lost, doubled or stale
+ * test_concurrency.c - many operations at once: nothing is lost, doubled or stale
  */
 #include "helpers.h"
 #include <dirent.h>
@@ -131,7 +131,7 @@ static int churn(void *argument)
 	return 0;
 }
 
-/* Lists over and over: each name at most once. */
+/* Lists over and over: each name appears at most once. */
 static int list(void *argument)
 {
 	const struct job *job = argument;
@@ -148,7 +148,10 @@ static int list(void *argument)
 
 			if (d->d_name[0] != 'm')
 				continue;
-			/* A rename may move a name to where the listing has yet to come. */
+			/*
+			 * A rename may move a name to a position that the listing has not reached
+			 * yet.
+			 */
 			seen[d->d_name[1] - '0']++;
 			if (stat(entry(job->fs, d->d_name), &st) != 0 && errno != ENOENT)
 				return errno;
@@ -289,7 +292,9 @@ static void a_listing_with_changes_in_its_middle(struct fs *fs)
 			}
 			done += e->length;
 		}
-		/* Some of every third are removed, before and after where the listing is. */
+		/*
+		 * Every third entry may be removed, before and after the position of the listing.
+		 */
 		unsigned before = (unsigned)rand_r(&seed) % (position + 1) / 3 * 3;
 		unsigned after = (position + 3 + (unsigned)rand_r(&seed) % 40) / 3 * 3;
 
@@ -299,7 +304,7 @@ static void a_listing_with_changes_in_its_middle(struct fs *fs)
 		if (after < ALL && access(entry(fs, format("m%03u", after)), F_OK) == 0)
 			unmap(fs, format("m%03u", after));
 		if (calls > 50)
-			continue; /* new ones come last, and the listing has to end */
+			continue; /* new entries come last, and the listing has to end */
 		map_anonymous(fs, format("x%u", calls), 4096);
 		assert_int_equal(patiently(rename, entry(fs, format("x%u", calls)),
 					   entry(fs, format("y%u", calls))),
@@ -334,7 +339,7 @@ static void a_listing_from_the_start_again(struct fs *fs)
 	closedir(dir);
 }
 
-/* A reader in small pieces gets one version from end to end. */
+/* A read in small pieces gets one version of the document from its beginning to its end. */
 static int read_slowly(void *argument)
 {
 	const struct job *job = argument;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_create.c - create + write, in all the ways that programs write: section 6 of the design
+ * test_create.c - new mappings: create and write, in all the ways that programs write
  */
 #include "helpers.h"
 #include <errno.h>
@@ -164,7 +164,7 @@ static void more_unfinished_requests_than_fit(struct fs *fs)
 		if (i < 900 && fds[i] >= 0)
 			close(fds[i]);
 	}
-	/* They expire, whether the kernel forgets them or not. */
+	/* Unfinished requests expire, whether the kernel forgets them or not. */
 	WAIT_UNTIL(write_text(entry(fs, "a"), text) == 0);
 	assert_entries(fs, "a", NULL);
 }
@@ -229,7 +229,7 @@ static void sync_of_a_request_is_harmless(struct fs *fs)
 
 	assert_int_equal(put(fd, text, 9), 0);
 	assert_int_equal(fsync(fd), 0);
-	assert_int_equal(ftruncate(fd, 9), 0); /* what it has already: cp does that */
+	assert_int_equal(ftruncate(fd, 9), 0); /* its size already: cp does that */
 	assert_int_equal(put(fd, text + 9, strlen(text) - 9), 0);
 	assert_int_equal(fsync(fd), 0);
 	assert_int_equal(close(fd), 0);

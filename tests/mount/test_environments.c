@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_environments.c - publication where a process is not as free as others: filters, limits, name
- * spaces, users, other libraries beside ours
+ * test_environments.c - publication by processes with restrictions: seccomp filters, limits,
+ * namespaces, users, other libraries beside ours
  *
- * No program ever fails because of its table. Where there can be none, nothing shows; where the
- * daemon cannot be reached, it finds the table by itself.
+ * No program ever fails because of its table. Where it can have no table, its mappings do not show;
+ * where the daemon cannot be reached, it finds the table by itself.
  */
 #include "publisher.h"
 #include <dlfcn.h>
@@ -45,8 +45,10 @@
 #define SANITIZED false
 #endif
 
-/* The thread sanitizer has a thread of its own, and only a single one may leave its user name
- * space. */
+/*
+ * The thread sanitizer has a thread of its own, and only a process with a single thread may leave
+ * its user namespace.
+ */
 #ifdef __SANITIZE_THREAD__
 #define MAY_LEAVE_USERS false
 #elif defined(__has_feature)
@@ -60,7 +62,7 @@ static const char *make_file(const struct fs *fs)
 	return make_source(fs, "file", FILE_SIZE);
 }
 
-/* What the scripts below end with: it works, and the test looks. */
+/* The end of the scripts below: the mapping can be used, and the test checks what shows of it. */
 static void map_and_halt(struct publisher *me)
 {
 	struct pmem2_map *map = map_whole(me, 0, source(me->fs, "file"), "a");
@@ -81,7 +83,7 @@ static void check_comes_and_goes(struct fs *fs, struct publisher *p)
 	publisher_end(p);
 }
 
-/* Either is right, but nothing wrong is. */
+/* The mapping may show or not, but what shows must be right. */
 static void check_shows_or_not(struct fs *fs, struct publisher *p)
 {
 	if (shown_of(fs, p->pid) != 0)
@@ -127,7 +129,7 @@ static void a_call_is_forbidden(struct fs *fs)
 	check_shows_or_not(fs, &p);
 }
 
-/* A filter that is set when there is a table already changes nothing for it. */
+/* A filter that is set when the process has a table already changes nothing. */
 static void forbidden_later_script(struct publisher *me)
 {
 	map_whole(me, 1, source(me->fs, "file"), "before");
@@ -178,7 +180,7 @@ static void locked_script(struct publisher *me)
 	map_and_halt(me);
 }
 
-/* One descriptor is left, which the source takes. */
+/* One descriptor is free, which the source takes. */
 static void descriptors_script(struct publisher *me)
 {
 	int last = dup(me->socket);
@@ -261,7 +263,7 @@ static void pid_script(struct publisher *me)
 	need(waitpid(child, NULL, 0) == child);
 }
 
-/* The pid is the daemon's, not the one that the process knows. */
+/* The entry has the pid in the daemon's pid namespace, not the one that the process knows. */
 static void in_a_pid_namespace(struct fs *fs)
 {
 	struct publisher p;
@@ -292,8 +294,10 @@ static void mount_script(struct publisher *me)
 	map_and_halt(me);
 }
 
-/* Another file has that path here. The path is what its owner calls it; dev and inode tell it
- * apart. */
+/*
+ * Another file has that path in the test's mount namespace. The document has the path in the
+ * process's own; dev and inode differ.
+ */
 static void in_a_mount_namespace(struct fs *fs)
 {
 	const char *path = make_file(fs);
@@ -352,10 +356,13 @@ static int scan_queue(void *argument)
 	return try_look(argument);
 }
 
-/* fusermount3 wants a line in passwd; nobody's is the one that no library trusts. */
+/*
+ * A user with a line in passwd, which fusermount3 needs; not nobody, whom the library does not
+ * trust.
+ */
 static const struct user user_games = {.uid = 5, .gid = 60};
 
-/* It sees its user's programs, and says that these are not all. */
+/* The daemon sees its user's processes, and reports that the scan is not complete. */
 static void a_daemon_of_a_user(struct fs *fs)
 {
 	struct publisher theirs, other;
@@ -387,7 +394,9 @@ static void a_daemon_of_a_user(struct fs *fs)
 	publisher_kill(&other);
 }
 
-/* Of the processes of other pid namespaces than those below its own it sees nothing, and says so.
+/*
+ * The scan is complete in the first pid namespace only: in another one, the daemon cannot see the
+ * processes outside, and reports that.
  */
 static void a_daemon_of_root_sees_everything(struct fs *fs)
 {
@@ -400,7 +409,7 @@ static void a_daemon_of_root_sees_everything(struct fs *fs)
 		close(fd);
 }
 
-/* Tells in told->number how many have connected, and how many of them sent something. */
+/* Stores in told->number how many clients have connected, and how many of them sent something. */
 static void fake_script(struct publisher *me)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -426,7 +435,9 @@ static void fooled_script(struct publisher *me)
 	map_and_halt(me);
 }
 
-/* Who runs the fake daemon, and who maps; what the fake one gets. */
+/*
+ * `daemon` runs the fake daemon, `program` maps; `sent` is how many clients send something to it.
+ */
 static void check_fake(struct fs *fs, const struct user *daemon, const struct user *program,
 		       int sent)
 {

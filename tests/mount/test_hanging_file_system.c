@@ -2,8 +2,8 @@
 /*
  * test_hanging_file_system.c - requests whose paths lie on a file system that never answers
  *
- * hang_fs reads a request and keeps it. Whoever waits for it cannot be killed, so the tests
- * themselves touch nothing below its mount point.
+ * hang_fs reads a request and never answers it. A process that waits for it cannot be killed, so
+ * the tests themselves touch nothing below its mount point.
  */
 #include "helpers.h"
 #include <errno.h>
@@ -71,7 +71,7 @@ static void others_do_not_notice(struct fs *fs)
 	for (int i = 0; i < 20; i++)
 		others_go_on(fs);
 	assert_entries(fs, "keep", NULL);
-	/* It was refused, or it hangs and Ctrl-C ends it. */
+	/* The request was refused, or it hangs and Ctrl-C ends it. */
 	WAIT_UNTIL(has_ended(writer) || waits_for_answer(writer));
 	kill(writer, SIGINT);
 	error = finish(writer);
@@ -100,7 +100,7 @@ static void many_requests_stop_one_user_only(struct fs *fs)
 		assert_true(finish(writers[i]) != 0);
 	others_go_on(fs);
 	assert_entries(fs, "keep", NULL);
-	/* When the other side is gone, so is what hung, and that user may map again. */
+	/* When hang_fs has ended, the hanging requests end, and that user may map again. */
 	kill(fs->helper, SIGKILL);
 	finish(fs->helper);
 	fs->helper = 0;
@@ -120,7 +120,7 @@ static void the_daemon_can_be_stopped(struct fs *fs)
 	WAIT_UNTIL(has_ended(writer) || waits_for_answer(writer));
 	daemon_stop(&fs->daemon);
 	assert_true(finish(writer) > 0);
-	/* Another one in the same place has nothing of it in its way. */
+	/* Another daemon with the same mount point and socket is not disturbed by it. */
 	next = fs->daemon;
 	daemon_start(&next, NULL);
 	make_source(fs, "file", 65536);
@@ -129,7 +129,7 @@ static void the_daemon_can_be_stopped(struct fs *fs)
 	daemon_stop(&next);
 }
 
-/* It cannot even be killed as a whole: one of its threads stays where it is. */
+/* The worker cannot be killed completely: one of its threads stays in the kernel. */
 static void a_worker_that_hangs_is_replaced(struct fs *fs)
 {
 	struct request request;
@@ -150,7 +150,7 @@ static void a_worker_that_hangs_is_replaced(struct fs *fs)
 	assert_entries(fs, "keep", NULL);
 }
 
-/* The owner of a file may hold up who opens it, by a lease, for as long as the system allows. */
+/* The owner of a file can delay every open of it, by a lease, for as long as the system allows. */
 static void a_lease_does_not_disturb_others(struct fs *fs)
 {
 	const char *path = make_source(fs, "leased", 65536);

@@ -17,7 +17,7 @@
 
 #define FILE_SIZE (4 * LIAR_PAGE)
 
-/* The only name of that process, or NULL when it has none. */
+/* The name of the only entry of that process, or NULL when it has none. */
 static const char *name_of(const struct fs *fs, pid_t pid)
 {
 	const char *part = format(".%d.", (int)pid), *found = NULL;
@@ -38,7 +38,7 @@ static void check_safe(const char *name)
 {
 	assert_non_null(name);
 	assert_true(strlen(name) <= 255);
-	assert_true(name[0] != '.'); /* or ls would not list it */
+	assert_true(name[0] != '.'); /* otherwise ls would not list it */
 	for (; *name; name++) {
 		unsigned char byte = (unsigned char)*name;
 
@@ -74,7 +74,7 @@ static const struct text labels[] = {
 	{"0x1000", 6},
 };
 
-/* As the library writes a slot, but with any label. */
+/* Writes a slot as the library does, but with any label. */
 static void relabel(struct lie *lie, struct pmem2fs_record *record, const char *bytes,
 		    size_t length)
 {
@@ -119,7 +119,7 @@ static void labels_are_made_safe(struct fs *fs)
 
 		scan(fs);
 		name = name_of(fs, p.pid);
-		/* A label that no library would write may make it no mapping at all. */
+		/* A mapping whose label the library would never write may be left out. */
 		if (name || i == count - 1) {
 			check_safe(name);
 			assert_ptr_equal(strstr(name, format(PUBLISHER_COMM ".%d.", (int)p.pid)),
@@ -156,7 +156,7 @@ static void process_names_are_made_safe(struct fs *fs)
 		scan(fs);
 		name = name_of(fs, p.pid);
 		check_safe(name);
-		/* What stands between the first two dots is the pid, whatever the process does. */
+		/* Between the first two dots stands the pid, whatever the process's name is. */
 		dot = strchr(name, '.');
 		assert_non_null(dot);
 		assert_int_equal(strtol(dot + 1, NULL, 10), p.pid);
@@ -174,7 +174,7 @@ static void waiting_script(struct publisher *me)
 	halt(me);
 }
 
-/* A name that was taken before by somebody else's mapping does not hide this one. */
+/* A name that another user's mapping has taken before does not hide the process's mapping. */
 static void a_name_that_is_taken_hides_nothing(struct fs *fs)
 {
 	struct publisher p;
@@ -224,7 +224,7 @@ static void a_label_that_is_an_address_hides_nothing(struct fs *fs)
 	publisher_end(&p);
 }
 
-/* Those that follow have both their names taken, and show all the same. */
+/* Both names of a mapping may be taken, and it shows all the same. */
 static void all_its_names_are_taken(struct fs *fs)
 {
 	struct publisher p;
@@ -236,7 +236,7 @@ static void all_its_names_are_taken(struct fs *fs)
 	publisher_start(fs, &p, NULL, waiting_script); /* with no daemon there */
 	publisher_next(&p);
 	daemon_start(&fs->daemon, "rootmode=1777");
-	/* A new daemon has looked at nothing: what comes first has the name. */
+	/* A new daemon has scanned nothing yet: the request that comes first may take the name. */
 	(void)write_as(&user_b, entry(fs, published_name(&p, "mine")),
 		       request_of(source(fs, "other")));
 	(void)write_as(&user_b, entry(fs, address_name(&p, 0)), request_of(source(fs, "other")));
@@ -262,7 +262,7 @@ static pid_t fork_with(pid_t pid)
 	return (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
 }
 
-/* Its own process for the library is the one that forked: nothing of it is used here. */
+/* The library's state in the child is the parent's: nothing of the library is used here. */
 static int sleep_as(pid_t pid)
 {
 	pid_t child = fork_with(pid);
@@ -287,7 +287,7 @@ static void a_pid_that_is_used_again(struct fs *fs)
 	publisher_kill(&p);
 	child = sleep_as(pid);
 	if (child < 0)
-		skip(); /* needs a kernel and rights for it */
+		skip(); /* needs a kernel that allows the choice of a pid, and the rights for it */
 	assert_int_equal(child, pid);
 	assert_int_equal(shown_of(fs, pid), 0);
 	kill(child, SIGKILL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_kvstore.c - the example key-value store gives its region back when its file is removed
+ * test_kvstore.c - the example key-value store releases its region when the entry is removed
  */
 #include "helpers.h"
 #include <errno.h>
@@ -72,7 +72,10 @@ static bool is_shown(const struct store *store)
 	return access(store->entry, F_OK) == 0;
 }
 
-/* As soon as it is connected, and when the machine is not too busy. */
+/*
+ * Removes the entry: possible as soon as the store is connected, and when the machine is not too
+ * busy.
+ */
 static void remove_it(const struct store *store)
 {
 	WAIT_UNTIL(unlink(store->entry) == 0);
@@ -120,7 +123,7 @@ static void a_refusal_changes_nothing(struct fs *fs)
 	for (int i = 0; i < 20; i++) {
 		assert_int_equal(unlink(store.entry), -1);
 		assert_int_equal(errno, EBUSY);
-		sleep_ms(10); /* how often it is asked again does not matter */
+		sleep_ms(10); /* how often it is tried does not matter */
 	}
 	assert_true(is_shown(&store));
 	assert_int_equal(maps_with(store.pid, path), 1);
@@ -147,7 +150,7 @@ static void a_store_outlives_the_daemon(struct fs *fs)
 	end(fs, &store);
 }
 
-/* Its file system unmounted, say, or something else in its place. */
+/* For example, its file system is unmounted, or something else is in its place. */
 static void what_is_not_there_is_not_made_anew(struct fs *fs)
 {
 	const char *path = source(fs, "store"), *aside = source(fs, "aside");
@@ -179,7 +182,7 @@ static int run(struct fs *fs, const char *commands, const char *arguments)
 				getenv("PMEM2FS_KVSTORE"), arguments));
 }
 
-/* Zeros at the start are not nothing: an ext4 begins with 1024 of them. */
+/* A file that begins with zeros is not empty: an ext4 begins with 1024 of them. */
 static void data_of_others_stays(struct fs *fs)
 {
 	const char *path = source(fs, "image"), *copy = source(fs, "copy");
@@ -217,7 +220,7 @@ static void a_line_is_obeyed_whole_or_not(struct fs *fs)
 	assert_string_equal(say(&store, "get b"), "not found");
 	WAIT_UNTIL(is_shown(&store));
 
-	/* Somebody is still typing. */
+	/* A command without its newline yet. */
 	fputs("set a", store.to);
 	fflush(store.to);
 	remove_it(&store);

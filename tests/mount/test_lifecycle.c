@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_lifecycle.c - starting, ending and dying: sections 6 and 11 of the design
+ * test_lifecycle.c - start and end of the daemon, the death of its processes, its command line
  */
 #include "helpers.h"
 #include <errno.h>
@@ -61,7 +61,7 @@ static void the_worker_dies(struct fs *fs)
 	assert_int_equal(maps_with(fs->daemon.keeper, source(fs, "file")), 0);
 }
 
-/* The last inode numbers were given out by a worker that is gone. */
+/* The last inode numbers were assigned by a worker that no longer runs. */
 static void inodes_are_not_reused_by_the_next_worker(struct fs *fs)
 {
 	struct stat a, b, c;
@@ -93,7 +93,7 @@ static int wait_for_end(void *argument)
 	}
 }
 
-/* Whether it has written already. */
+/* Whether the process is in the sleep after its write. */
 static bool waits_between(pid_t pid)
 {
 	char *text = read_file(format("/proc/%d/syscall", (int)pid), NULL);
@@ -281,7 +281,7 @@ static void it_returns_when_mounted(struct fs *fs)
 	}
 }
 
-/* It keeps no descriptor of who started it: a pipe to it reaches its end. */
+/* The daemon keeps no descriptor of the process that started it: a pipe from it reaches its end. */
 static void it_lets_go_of_its_caller(struct fs *fs)
 {
 	assert_int_equal(shell_with_daemon(fs, "$P $M -o socket=$S 2>&1 | cat; test -z "
@@ -301,7 +301,7 @@ static void it_takes_a_source(struct fs *fs)
 {
 	assert_int_equal(shell_with_daemon(fs, "$P none $M -o rw,dev,suid,socket=$S && umount $M"),
 			 0);
-	WAIT_UNTIL(!exists(fs->daemon.socket)); /* it ends a moment after it was unmounted */
+	WAIT_UNTIL(!exists(fs->daemon.socket)); /* gone a moment after the unmount */
 	assert_int_equal(shell_with_daemon(fs, "$P -o socket=$S -o mode=0444 none $M && "
 					       "grep \" $M fuse\" /proc/self/mounts && umount $M"),
 			 0);
@@ -319,7 +319,7 @@ static void two_daemons(struct fs *fs)
 			 0);
 	assert_entries(fs, "a", "b", NULL);
 	assert_false(exists(format("%s/a", second.mnt)));
-	/* A file of the other one is on FUSE. */
+	/* A file of the other daemon is on FUSE. */
 	assert_int_equal(write_text(format("%s/d", second.mnt),
 				    format("{\"source\":{\"path\":\"%s\"}}", entry(fs, "a"))),
 			 EOPNOTSUPP);

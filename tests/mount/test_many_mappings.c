@@ -12,7 +12,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* A sanitizer is slow, and gives up when the last area is in use. */
+/* A sanitizer is slow, and aborts when the process has as many areas as it may have. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED true
 #elif defined(__has_feature)
@@ -30,7 +30,7 @@ static unsigned max_map_count(void)
 	return value;
 }
 
-/* Then up to what the system allows, where that is not too far. */
+/* Where the system's limit is not too high, maps up to it after the 50,000. */
 static void mappings_50000_and_up_to_the_limit(struct fs *fs)
 {
 	enum { MANY = SANITIZED ? 5000 : 50000 };

@@ -2,7 +2,7 @@
 /*
  * test_many_processes.c - many processes with many mappings, and one with very many
  *
- * $PMEM2FS_TEST_FULL makes the crowd ten times as large.
+ * $PMEM2FS_TEST_FULL makes everything ten times as large.
  */
 #include "publisher.h"
 #include <dirent.h>
@@ -20,8 +20,8 @@
 #define ROUNDS 11u
 
 /*
- * Of the time of ls to that of tmpfs, which is about 2. On a busy machine each answer of the daemon
- * waits for its turn; to look at everything again for each name takes more than this by far.
+ * Limit of the ratio of the time of ls to that on tmpfs, which is about 2. On a busy machine each
+ * answer of the daemon waits for its turn; a new scan for each name would take far more than this.
  */
 #define RATIO_MAX 1000.0
 
@@ -36,7 +36,7 @@ static struct crowd size_of_crowd(void)
 	return (struct crowd){100, 10, 6000};
 }
 
-/* Every second page, so that the kernel makes no larger areas of them. */
+/* Maps every second page, so that the kernel does not merge the areas. */
 static void map_many(struct publisher *me, unsigned count)
 {
 	int fd = open(source(me->fs, "file"), O_RDWR | O_CLOEXEC);
@@ -74,7 +74,7 @@ static double list(const char *folder, size_t count)
 		got++;
 	closedir(dir);
 	clock_gettime(CLOCK_MONOTONIC, &end);
-	assert_true(got >= count + 2); /* others on this host may have some */
+	assert_true(got >= count + 2); /* other processes of this host may have some */
 	return (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec);
 }
 
@@ -85,7 +85,7 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* A folder with the same names. */
+/* Makes a folder with the same names on tmpfs. */
 static const char *imitate(struct fs *fs)
 {
 	static char folder[64];
@@ -108,7 +108,7 @@ struct spread {
 	double mount, tmpfs, ratio;
 };
 
-/* Medians of rounds with so long a pause before each. */
+/* Medians of rounds with a pause of pause_ms before each. */
 static struct spread measure(const struct fs *fs, const char *same, size_t count, unsigned pause_ms)
 {
 	double mount[ROUNDS], tmpfs[ROUNDS], ratio[ROUNDS];
@@ -126,8 +126,8 @@ static struct spread measure(const struct fs *fs, const char *same, size_t count
 }
 
 /*
- * One after the other, as a script does; and each after a while, when all processes of the host are
- * looked at again: how many others there are decides that, so it is told only.
+ * Lists without pauses, as a script does; and with pauses, after which all processes of the host
+ * are scanned again: that depends on how many others there are, so it is printed and not checked.
  */
 static void compare_listings(struct fs *fs, size_t count)
 {

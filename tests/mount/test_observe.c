@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_observe.c - what looking at the processes of the host costs, and when
+ * test_observe.c - when the processes of the host are scanned, and which
  *
  * That DAX mappings are found is tested in the virtual machine (tests/vm/case_observe.sh).
  */
@@ -19,7 +19,7 @@
 
 #define FILE_SIZE 65536
 
-/* A process without mappings, which only a look at all of them meets. */
+/* Starts a process without published mappings, which only a scan of all processes reads. */
 static pid_t start_stranger(void)
 {
 	pid_t child = fork();
@@ -68,7 +68,7 @@ static pid_t start_trace(const struct fs *fs)
 	return child;
 }
 
-/* How often the areas of that process were opened. */
+/* How often /proc/PID/maps of that process was opened. */
 static unsigned traced(const struct fs *fs, pid_t pid)
 {
 	const char *pattern = format("[/\"<]%d[/>].*maps", (int)pid);
@@ -122,13 +122,16 @@ static void nobody_looks_nothing_is_looked_at(struct fs *fs)
 	list(fs);
 	assert_true(shown(fs, published_name(&p, "a")));
 	assert_true(bytes_read_by(worker) > before);
-	/* What is under way ends; a look at every second would leave no such pause between. */
+	/*
+	 * A scan that is under way ends; scans at every second would leave no such pause between
+	 * them.
+	 */
 	WAIT_UNTIL(
 		(before = bytes_read_by(worker), sleep_ms(1500), bytes_read_by(worker) == before));
 	publisher_end(&p);
 }
 
-/* Lists twice within a second. Returns how often the stranger was looked at meanwhile. */
+/* Lists twice within a second. Returns how often the stranger was scanned meanwhile. */
 static unsigned list_twice(struct fs *fs, pid_t stranger)
 {
 	for (int i = 0; i < 40; i++) {
@@ -136,7 +139,7 @@ static unsigned list_twice(struct fs *fs, pid_t stranger)
 		unsigned before;
 		bool quick;
 
-		let_facts_age(); /* so that the next look is one */
+		let_facts_age(); /* so that the next listing causes a scan */
 		before = traced(fs, stranger);
 		begin = now_ms();
 		list(fs);
@@ -161,7 +164,7 @@ static void looking_twice_within_a_second_looks_once(struct fs *fs)
 	stop(stranger, SIGKILL);
 }
 
-/* Observation is off; what processes publish shows all the same. */
+/* With observe=off no other process is scanned; what processes publish shows all the same. */
 static void observation_can_be_switched_off(struct fs *fs)
 {
 	pid_t stranger = start_stranger(), strace = start_trace(fs);
@@ -178,7 +181,7 @@ static void observation_can_be_switched_off(struct fs *fs)
 	stop(stranger, SIGKILL);
 }
 
-/* A name without the form of a process's makes no look at all. */
+/* Looking up a name that is not of a process's form causes no scan. */
 static void other_names_look_at_nobody(struct fs *fs)
 {
 	pid_t stranger = start_stranger(), strace;
@@ -194,7 +197,7 @@ static void other_names_look_at_nobody(struct fs *fs)
 	stop(stranger, SIGKILL);
 }
 
-/* Files without DAX that no library published are none of our business. */
+/* Mappings of files without DAX do not show unless they are published. */
 static void plain_mappings_of_files_do_not_show(struct fs *fs)
 {
 	assert_int_equal(shown_of(fs, getpid()), 0);

@@ -3,7 +3,7 @@
  * test_partial_mappings.c - mappings of which parts are unmapped: pmem2ctl unmap with a range, and
  * what the document says then
  *
- * The program that $PMEM2FS_CTL names is asked; a copy of it, which every user may run.
+ * Runs a copy of the program that $PMEM2FS_CTL names, which every user may run.
  */
 #include "helpers.h"
 #include <errno.h>
@@ -57,7 +57,7 @@ static void ctl(const struct fs *fs, const char *arguments)
 		fail_msg("%s: %s", arguments, read_file(format("%s/output", fs->data), NULL));
 }
 
-/* pmem2ctl fails, and says just this. */
+/* Checks that pmem2ctl fails with just this message. */
 static void ctl_refuses(const struct user *user, const struct fs *fs, const char *arguments,
 			const char *message)
 {
@@ -69,7 +69,10 @@ static void ctl_refuses(const struct user *user, const struct fs *fs, const char
 	free(said);
 }
 
-/* The pages that the document says are mapped, a bit for each, all of PAGES for an active one. */
+/*
+ * The pages that are mapped according to the document, a bit for each; all of PAGES for an active
+ * mapping.
+ */
 static unsigned pages_of(const struct fs *fs, const char *name)
 {
 	json_t *root = document(fs, name), *extents = json_object_get(root, "extents"), *extent;
@@ -87,7 +90,7 @@ static unsigned pages_of(const struct fs *fs, const char *name)
 			int64_t offset = number_of(extent, "offset");
 			int64_t length = number_of(extent, "length");
 
-			assert_true(offset > last && length > 0); /* touching ones are one */
+			assert_true(offset > last && length > 0); /* adjacent ones are merged */
 			assert_int_equal(offset % PAGE, 0);
 			assert_int_equal(length % PAGE, 0);
 			last = offset + length;
@@ -98,7 +101,7 @@ static unsigned pages_of(const struct fs *fs, const char *name)
 	return bits;
 }
 
-/* What the kernel says, of the keeper. */
+/* The pages that are mapped according to /proc/PID/maps of the keeper. */
 static unsigned pages_mapped(const struct fs *fs, const char *name)
 {
 	char *maps = read_file(format("/proc/%d/maps", (int)fs->daemon.keeper), NULL);
@@ -118,7 +121,10 @@ static unsigned pages_mapped(const struct fs *fs, const char *name)
 	return bits;
 }
 
-/* The kernel is told when pmem2ctl has its answer already: it may show the old one for a moment. */
+/*
+ * The daemon invalidates the kernel's cache after it has answered pmem2ctl: the old document may
+ * show for a moment.
+ */
 static void expect_document(const struct fs *fs, const char *name, unsigned pages)
 {
 	WAIT_UNTIL(pages_of(fs, name) == pages);
@@ -134,7 +140,7 @@ static void expect_pages(const struct fs *fs, const char *name, unsigned pages)
 	assert_int_equal(st.st_blocks * 512, __builtin_popcount(pages) * PAGE);
 }
 
-/* The bytes of the keeper's areas of shared memory; its whole size a sanitizer changes as well. */
+/* The bytes of the keeper's areas of shared memory; a sanitizer would change its whole size. */
 static uint64_t shared_bytes(const struct fs *fs)
 {
 	char *maps = read_file(format("/proc/%d/maps", (int)fs->daemon.keeper), NULL);
@@ -157,7 +163,7 @@ static void validate(const struct fs *fs)
 	assert_true(status == 0 || status == 77);
 }
 
-/* In the middle, at both ends, over what is gone already, and all that is left. */
+/* Unmaps in the middle, at both ends, over what is gone already, and all that is left. */
 static void take_parts(struct fs *fs, const char *name)
 {
 	expect_pages(fs, name, 0xffff);
@@ -171,7 +177,7 @@ static void take_parts(struct fs *fs, const char *name)
 	expect_pages(fs, name, 0x7f86);
 	ctl(fs, format("unmap -o 16K -l 8K %s", name)); /* is gone */
 	expect_pages(fs, name, 0x7f86);
-	ctl(fs, format("unmap -o 32K -l 1 %s", name)); /* a byte is its page */
+	ctl(fs, format("unmap -o 32K -l 1 %s", name)); /* a byte stands for its page */
 	expect_pages(fs, name, 0x7e86);
 	validate(fs);
 	ctl(fs, format("unmap -o 0 %s", name));
@@ -227,7 +233,10 @@ static void the_memory_comes_back(struct fs *fs)
 	assert_int_equal(shared_bytes(fs), 0);
 }
 
-/* What was looked at a moment ago is not shown any more, though the kernel could have kept it. */
+/*
+ * A descriptor opened before keeps the old document; new ones get the new document at once, though
+ * the kernel could have cached the old one.
+ */
 static void who_has_it_open_reads_on(struct fs *fs)
 {
 	char before[4096], again[4096];
@@ -294,7 +303,7 @@ static void the_next_worker_sees_what_is_left(struct fs *fs)
 	unmap(fs, "a");
 }
 
-/* Other mappings of the file, and at neighbouring addresses, are whole. */
+/* Other mappings of the file, and those at neighbouring addresses, stay whole. */
 static void the_others_stay_whole(struct fs *fs)
 {
 	make_source(fs, "file", PAGES * PAGE);
@@ -302,7 +311,7 @@ static void the_others_stay_whole(struct fs *fs)
 		map_source(fs, format("m%02d", i), source(fs, "file"));
 	for (int i = 0; i < 20; i += 2)
 		ctl(fs, format("unmap -o %dK -l 8K m%02d", 4 * (i % 16), i));
-	/* These may get the addresses that came free. */
+	/* These may get the addresses that have become free. */
 	for (int i = 20; i < 40; i++)
 		assert_int_equal(write_text(entry(fs, format("m%02d", i)),
 					    format("{\"source\":{\"path\":\"%s\",\"offset\":%d},"
@@ -377,7 +386,7 @@ static void events_tell(struct fs *fs)
 	assert_int_equal(shell(fs, "kill $(cat $D/pid)"), 0);
 }
 
-/* The last page is never taken. */
+/* Unmaps parts, but never the last page. */
 static int take_and_take(void *argument)
 {
 	const struct fs *fs = argument;
@@ -392,7 +401,7 @@ static int take_and_take(void *argument)
 	return 0;
 }
 
-/* What an rm has unmapped already does not show as gone while the name is there. */
+/* A mapping that rm has unmapped already does not show without extents while its entry is there. */
 static int read_and_read(void *argument)
 {
 	const struct fs *fs = argument;
@@ -409,7 +418,7 @@ static int read_and_read(void *argument)
 	}
 }
 
-/* Ranges go while the whole is removed and made again. */
+/* Ranges are unmapped while the whole mapping is removed and made again. */
 static void parts_and_rm_at_once(struct fs *fs)
 {
 	siginfo_t info = {0};
@@ -440,7 +449,10 @@ static void parts_and_rm_at_once(struct fs *fs)
 	assert_int_equal(maps_with(fs->daemon.keeper, source(fs, "file")), 0);
 }
 
-/* One by one, so that there are as many parts as can be; and even that document is a request. */
+/*
+ * Unmaps every second page, so that there are as many extents as possible; even that document is a
+ * valid request.
+ */
 static void every_other_page(struct fs *fs)
 {
 	enum { COUNT = 800 };

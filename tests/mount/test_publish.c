@@ -40,7 +40,7 @@ static void appears_at_once_under_its_label_or_address(struct fs *fs)
 
 	make_file(fs);
 	publisher_start(fs, &p, NULL, map_two_script);
-	assert_int_equal(listed_of(fs, p.pid), 0); /* and all processes have been looked at now */
+	assert_int_equal(listed_of(fs, p.pid), 0); /* and all processes have been scanned now */
 	publisher_next(&p);
 	names_read(&names, fs->daemon.mnt);
 	assert_true(names_have(&names, published_name(&p, "log")));
@@ -190,7 +190,7 @@ static void unmap_script(struct publisher *me)
 	execl("/bin/sleep", "sleep", "1000", (char *)NULL);
 }
 
-/* What has shown goes: at the look after it is gone, whoever asks and however. */
+/* An entry whose mapping is gone goes at the next scan, whatever operation causes it. */
 static void goes_with_unmap(struct fs *fs)
 {
 	struct publisher p;
@@ -258,7 +258,7 @@ static void check_extent(const json_t *root, size_t index, int64_t offset, int64
 	assert_int_equal(number_of(extent, "length"), length);
 }
 
-/* Whoever unmaps it, the library or the program behind its back. */
+/* The part may be unmapped by the library or by munmap without it. */
 static void what_is_left_of_it_shows(struct fs *fs)
 {
 	struct publisher p;
@@ -396,7 +396,7 @@ static void closing_script(struct publisher *me)
 	}
 }
 
-/* The library holds no descriptor that could be closed, or be another's by then. */
+/* The library holds no descriptor that the program could close, or replace by another. */
 static void a_program_may_close_all_descriptors(struct fs *fs)
 {
 	struct publisher p;
@@ -456,7 +456,7 @@ static void relabeling_script(struct publisher *me)
 	need(pmem2_unmap(&map) == 0);
 }
 
-/* It has another file then, but is as mapped as before. */
+/* The mapping has an entry of another name then, but is mapped as before. */
 static void another_label_is_no_release(struct fs *fs)
 {
 	struct publisher p;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_release.c - rm and pmem2ctl unmap of what another process has published: section 9
+ * test_release.c - rm and pmem2ctl unmap of mappings that another process has published
  *
- * release_peer.c plays that process. What counts is what is gone and what is as before.
+ * release_peer.c plays that process. The tests check which mappings are gone and which are as
+ * before.
  */
 #include "helpers.h"
 #include <errno.h>
@@ -49,7 +50,7 @@ static void start_as_user(struct fs *fs, const struct user *user, struct peer *p
 			_exit(126);
 		dup2(in[0], STDIN_FILENO);
 		dup2(out[1], STDOUT_FILENO);
-		setenv("PMEM2FS_SOCKET", "/nonexistent", 1); /* the library stays out of it */
+		setenv("PMEM2FS_SOCKET", "/nonexistent", 1); /* the library finds no daemon */
 		execl(getenv("PMEM2FS_RELEASE_PEER"), "release_peer", fs->daemon.socket, path,
 		      count, behaviour, NULL);
 		_exit(127);
@@ -83,7 +84,7 @@ static int rm(const struct fs *fs, const struct peer *peer, int number)
 	return unlink(entry(fs, name_of(peer, number))) ? errno : 0;
 }
 
-/* Exactly one of two things is ever true. */
+/* Checks that the entry is there and the mapping too. */
 static void assert_there(const struct fs *fs, const struct peer *peer, int number)
 {
 	json_t *root = document(fs, name_of(peer, number));
@@ -166,7 +167,7 @@ static void it_unmaps_by_itself_meanwhile(struct fs *fs)
 	stop(fs, &peer);
 }
 
-/* In its handler, or before. */
+/* The process ends in its handler, or before it. */
 static void it_ends_meanwhile(struct fs *fs)
 {
 	struct peer peer;
@@ -198,7 +199,7 @@ static void it_is_killed_while_it_hangs(struct fs *fs)
 	stop(fs, &peer);
 }
 
-/* What was not begun in time never is. */
+/* A release that was not begun in time is never begun. */
 static void a_stopped_process_wakes_too_late(struct fs *fs)
 {
 	struct peer peer;
@@ -209,19 +210,21 @@ static void a_stopped_process_wakes_too_late(struct fs *fs)
 		assert_int_equal(rm(fs, &peer, i % 2), EBUSY);
 	assert_true(log_has(&fs->daemon, "m0: cannot unmap: .* does not answer"));
 	kill(peer.pid, SIGCONT);
-	expect(&peer, "ask"); /* one */
+	expect(&peer, "ask"); /* only one, for ten calls of rm */
 	expect(&peer, "withdrawn");
 	expect(&peer, "withdrawn");
 	assert_there(fs, &peer, 0);
 	assert_there(fs, &peer, 1);
-	assert_int_equal(rm(fs, &peer, 0), 0); /* it is asked again */
+	assert_int_equal(rm(fs, &peer, 0), 0); /* a new request to the process */
 	expect(&peer, "ask");
 	expect(&peer, "go");
 	assert_gone(fs, &peer, 0, 1);
 	stop(fs, &peer);
 }
 
-/* Who holds up nobody waits until it does, though others would be refused at once. */
+/*
+ * pmem2ctl, which delays no other operation, waits for the process even when rm is refused at once.
+ */
 static void pmem2ctl_waits_for_a_stopped_process(struct fs *fs)
 {
 	struct peer peer;
@@ -230,7 +233,9 @@ static void pmem2ctl_waits_for_a_stopped_process(struct fs *fs)
 	kill(peer.pid, SIGSTOP);
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(rm(fs, &peer, 0), EBUSY);
-	/* Half a second is enough to be refused; where it is not even begun then, it succeeds too.
+	/*
+	 * Half a second is enough for a refusal; if pmem2ctl has not even begun then, it succeeds
+	 * too.
 	 */
 	assert_int_equal(
 		shell(fs, format("%s -s %s unmap -t 1000 %s & ctl=$!; sleep 0.5; kill -CONT %d; "
@@ -260,7 +265,7 @@ static void a_handler_that_hangs(struct fs *fs)
 	stop(fs, &peer);
 }
 
-/* A second one at the same time does not wait, and nothing is left of the first. */
+/* A second command at the same time does not wait, and nothing is left of the first. */
 static void pmem2ctl_waits_and_withdraws(struct fs *fs)
 {
 	const char *ctl =
@@ -292,7 +297,7 @@ static void pmem2ctl_waits_and_withdraws(struct fs *fs)
 	stop(fs, &peer);
 }
 
-/* Before its time is over, unless the machine is too busy for that. */
+/* Interrupts rm before its time is over, unless the machine is too busy for that. */
 static void ctrl_c_on_rm_withdraws(struct fs *fs)
 {
 	struct peer peer;
@@ -323,7 +328,7 @@ static int remove_in_a_loop(void *path)
 	return 0;
 }
 
-/* How often others are held up while that is being removed again and again. */
+/* How often others are delayed while that entry is being removed again and again. */
 static int count_slow(struct fs *fs, const char *path)
 {
 	pid_t child = start_as(NULL, remove_in_a_loop, (void *)path);
@@ -346,7 +351,9 @@ static int count_slow(struct fs *fs, const char *path)
 	return slow;
 }
 
-/* The first rm holds the directory for as long as it waits, and no other does. */
+/*
+ * The first rm locks the directory for as long as it waits; the others are refused without waiting.
+ */
 static void a_loop_of_rm_holds_nobody_up(struct fs *fs)
 {
 	struct peer peer;
@@ -354,7 +361,7 @@ static void a_loop_of_rm_holds_nobody_up(struct fs *fs)
 
 	start(fs, &peer, "mute", "1");
 	map_anonymous(fs, "other", 4096);
-	/* A machine that is busy may hold everybody up, but does not so each time. */
+	/* A busy machine may delay everything, but not each time. */
 	for (int i = 0; i < 10 && held_up; i++) {
 		int before = count_slow(fs, entry(fs, "none"));
 
@@ -367,7 +374,10 @@ static void a_loop_of_rm_holds_nobody_up(struct fs *fs)
 	stop(fs, &peer);
 }
 
-/* Each of them refuses after a while: without a limit, for ever. */
+/*
+ * The process refuses each time after a while: without a limit, its user could delay others for
+ * ever.
+ */
 static void a_user_holds_others_up_for_little_time(struct fs *fs)
 {
 	struct peer peer;
@@ -377,7 +387,9 @@ static void a_user_holds_others_up_for_little_time(struct fs *fs)
 	for (int i = 0; i < 40; i++) {
 		int error = rm(fs, &peer, 0);
 
-		/* What is refused at once has not waited for the process's own answer. */
+		/*
+		 * EXDEV is the process's own answer; EBUSY is the daemon's, which may come at once.
+		 */
 		assert_true(error == EXDEV || error == EBUSY);
 		waited += error == EXDEV;
 	}

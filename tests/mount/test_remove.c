@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_remove.c - rm and mv: sections 6 and 9 of the design
+ * test_remove.c - rm and mv of mappings, and what they refuse
  */
 #include "helpers.h"
 #include <errno.h>
@@ -85,7 +85,10 @@ static void an_open_descriptor_still_reads(struct fs *fs)
 	unmap(fs, "a");
 	free(before);
 
-	/* This one is read for the first time when it is gone: not from the kernel's cache. */
+	/*
+	 * This document is read for the first time when its entry is gone: not from the kernel's
+	 * cache.
+	 */
 	map_source(fs, "a", source(fs, "file"));
 	fd = open(entry(fs, "a"), O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);

@@ -55,7 +55,7 @@ struct cost {
 	double median, longest;
 };
 
-/* What stat and cat of each of the honest one's mappings take, beginning when all is looked at. */
+/* How long stat and cat of each mapping of the honest process take, beginning after a scan. */
 static struct cost cost_of_honest(const struct fs *fs, const struct publisher *honest)
 {
 	double took[ROUNDS];
@@ -71,7 +71,7 @@ static struct cost cost_of_honest(const struct fs *fs, const struct publisher *h
 			free(text);
 		}
 		took[round] = seconds() - begin;
-		sleep_ms(100); /* or no look would come between */
+		sleep_ms(100); /* otherwise no scan would come between */
 	}
 	qsort(took, ROUNDS, sizeof(*took), compare);
 	return (struct cost){took[ROUNDS / 2], took[ROUNDS - 1]};
@@ -102,7 +102,7 @@ static void claim_nothing(const struct publisher *me, struct lie *lie, uint32_t 
 	}
 }
 
-/* Each is true as far as the kernel knows. */
+/* Each record is true according to the kernel. */
 static void claim_single_pages(const struct publisher *me, struct lie *lie, uint32_t count)
 {
 	struct pmem2fs_record record;
@@ -151,7 +151,9 @@ static void a_swarm_of_entries(struct fs *fs)
 	print_message("others: median %.2f ms, longest %.2f ms; before %.2f and %.2f\n",
 		      1e3 * after.median, 1e3 * after.longest, 1e3 * before.median,
 		      1e3 * before.longest);
-	/* Nothing is said about speed: who waited for that process would take many times as long.
+	/*
+	 * This is no limit of speed: an operation that waited for that process would take many
+	 * times as long.
 	 */
 	assert_true(after.median < 10 * before.median + 0.1 * LIMIT_FACTOR);
 	assert_true(after.longest < 5 * LIMIT_FACTOR + 10 * before.longest);
@@ -267,11 +269,11 @@ static void connections_script(struct publisher *me)
 
 		need(fd >= 0);
 		strcpy(address.sun_path, me->fs->daemon.socket);
-		/* Full is as good as open. */
+		/* A full queue is as good as a connection. */
 		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && i % 2)
 			(void)send_packet(fd, &message, sizeof(message), NULL, 0);
 		if (i % 100 == 0)
-			sleep_ms(1); /* so that the daemon may take some of them */
+			sleep_ms(1); /* so that the daemon may accept some of them */
 	}
 	halt(me);
 }

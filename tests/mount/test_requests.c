@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_requests.c - bad requests: section 8 of the design, and every kind of bad input that it
- * names
+ * test_requests.c - bad requests: every kind of bad input that a document may have
  *
- * Each row is one request that must fail with that errno and a log line that names the entry and
- * the reason, while all that is mapped already stays as it is.
+ * Each row is a request that must fail with that errno and a log line that names the entry and the
+ * reason, while all other mappings stay as they are.
  */
 #include "helpers.h"
 #include <errno.h>
@@ -21,7 +20,7 @@
 struct row {
 	const char *name;
 	int error;
-	const char *log;  /* what the line must have after the name of the entry */
+	const char *log;  /* what the log line must have after the name of the entry */
 	const char *text; /* '@' stands for the folder of files */
 	size_t length;
 	char *(*make)(const struct fs *fs, size_t *length); /* instead of text */
@@ -72,7 +71,7 @@ static char *make_nested_objects(const struct fs *fs, size_t *length)
 	return repeat("", "{\"device\":", 100000, "", length);
 }
 
-/* Small enough to be no other fault, and in a key that is ignored. */
+/* Small enough not to be refused for its size, and in a key that is ignored. */
 static char *make_nesting_in_ignored(const struct fs *fs, size_t *length)
 {
 	const char *before = format("{\"source\":{\"path\":\"%s/ok\"},\"device\":", fs->data);
@@ -131,7 +130,7 @@ static char *make_socket(const struct fs *fs, size_t *length)
 	return repeat(format("{\"source\":{\"path\":\"%s", fs->data), "/socket", 1, "\"}}", length);
 }
 
-/* The files that the rows name, and two mappings to be left alone. */
+/* Makes the files that the rows name, and two mappings that must stay as they are. */
 static void prepare(const struct fs *fs)
 {
 	make_source(fs, "ok", 65536);
@@ -168,7 +167,7 @@ static void bad_request(struct fs *fs)
 	map_source(fs, "wanted", source(fs, "ok"));
 }
 
-/* A request that is good. */
+/* A valid request. */
 static const char *make_text(const struct fs *fs)
 {
 	static char text[256];
@@ -363,7 +362,7 @@ static const struct row rows[] = {
 	ROW("anonymous_size_is_a_string", EINVAL, "size",
 	    "{\"source\":{\"type\":\"anonymous\",\"size\":\"4096\"}}"),
 
-	/* not JSON, or not only */
+	/* not JSON, or JSON with something after it */
 	ROW("array", EINVAL, "object", "[{\"source\":{\"path\":\"@/ok\"}}]"),
 	ROW("string", EINVAL, "object", "\"@/ok\""),
 	ROW("number", EINVAL, "object", "42"),

@@ -2,8 +2,7 @@
 /*
  * test_restore.c - documents as requests, odd names, and sources that go away under a mapping
  *
- * Section 8 of the design: every metadata document is a valid request for the mapping that it
- * describes.
+ * Every document is a valid request for the mapping that it describes.
  */
 #include "helpers.h"
 #include <errno.h>
@@ -296,7 +295,7 @@ static void a_source_unmounted_lazily(struct fs *fs)
 	free(after);
 }
 
-/* Nothing of the source is in use any more as soon as rm has returned. */
+/* Nothing of the source is in use as soon as rm has returned. */
 static void a_source_unmounted_after_rm(struct fs *fs)
 {
 	const char *folder = source(fs, "tmp");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_rights.c - nobody reaches through the daemon what he could not open himself: section 10
+ * test_rights.c - no user can map through the daemon what that user could not open directly
  */
 #include "helpers.h"
 #include <errno.h>
@@ -90,7 +90,10 @@ static void file_of_the_primary_group(struct fs *fs)
 	assert_int_equal(write_as(&with, entry(fs, "wanted"), request_of(path)), 0);
 }
 
-/* The group is refused although others are allowed: a daemon with more groups would be let in. */
+/*
+ * The group is refused although others are allowed: an open without the caller's groups would
+ * succeed.
+ */
 static void file_that_a_group_may_not_use(struct fs *fs)
 {
 	const struct user with = {.uid = 4001, .gid = 4001, .groups = {4007}, .group_count = 1};
@@ -139,7 +142,7 @@ static struct request make_request(const struct fs *fs, const char *path)
 	return request;
 }
 
-/* Root without its power over files is nobody special to files. */
+/* Root without its capabilities over files has no special rights to them. */
 static int without_capabilities(void *argument)
 {
 	const struct request *request = argument;
@@ -166,7 +169,10 @@ static void root_without_capabilities(struct fs *fs)
 	check_refused(fs, run_as(NULL, without_capabilities, &request), path);
 }
 
-/* In its own root the path names another file: both exist, so only the check can refuse it. */
+/*
+ * In the process's own root the path names another file: both exist, so only the check can refuse
+ * it.
+ */
 static int in_chroot(void *argument)
 {
 	const struct request *request = argument;
@@ -249,7 +255,10 @@ static void request_finished_by_root(struct fs *fs)
 	assert_entries(fs, NULL);
 }
 
-/* The same for a file that both may map: the request dies for who writes, not for what. */
+/*
+ * The same for a file that both may map: the request is refused because of the writer, not the
+ * file.
+ */
 static void request_finished_by_root_for_any_file(struct fs *fs)
 {
 	const char *path = make_owned(fs, "file", 4001, 4001, 0666);
@@ -260,7 +269,7 @@ static void request_finished_by_root_for_any_file(struct fs *fs)
 	assert_entries(fs, NULL);
 }
 
-/* The request of root in the hands of a user: the rights are those of the one who created it. */
+/* A request that root has created and another user writes is refused. */
 static int given_to_a_user(void *argument)
 {
 	const struct request *request = argument;
@@ -309,7 +318,10 @@ static void link_of_proc(struct fs *fs)
 	assert_true(log_has(&fs->daemon, "wanted.*/proc"));
 }
 
-/* The same through a link that the user made, to a file that he may use: magic links at all. */
+/*
+ * The same through a link that the user has made, to a file that this user may map: no magic link
+ * is followed.
+ */
 static void link_to_proc_self(struct fs *fs)
 {
 	const char *path = make_owned(fs, "file", 4001, 4001, 0666);
@@ -397,7 +409,7 @@ static void links_of_folders_exchanged(struct fs *fs)
 	map_while_exchanged(fs, source(fs, "one/file"));
 }
 
-/* A regular file and a FIFO: what is opened for real must be what was looked at. */
+/* A regular file and a FIFO: the file that is opened must be the one that was checked. */
 static void file_and_fifo_exchanged(struct fs *fs)
 {
 	make_two(fs);

@@ -2,8 +2,8 @@
 /*
  * test_slow_keeper.c - a keeper that is slow to unmap, or does not answer
  *
- * What counts is the order of events, never a duration: the others have finished while the slow
- * one is still held.
+ * The tests check the order of events, never a duration: the others have finished while the slow
+ * operation is still held.
  */
 #include "helpers.h"
 #include "slow_munmap.h"
@@ -27,7 +27,10 @@ static bool exists(const char *path)
 	return access(path, F_OK) == 0;
 }
 
-/* Starts the daemon so that "slow" is held while hold_file exists, and makes that mapping. */
+/*
+ * Starts the daemon so that unmapping "slow" is held while hold_file exists, and makes that
+ * mapping.
+ */
 static void start_slow(struct fs *fs)
 {
 	setenv("PMEM2FS_TEST_HOLD", hold_file(fs), 1);
@@ -53,7 +56,10 @@ static void an_unmap_that_takes_long(struct fs *fs)
 	WAIT_UNTIL(unlink_as(&user_b, entry(fs, "b")) == 0);
 	for (int i = 0; i < 10; i++)
 		others_go_on(fs);
-	/* Still held, so it is still there, and whoever asks again is told the same. */
+	/*
+	 * The unmap is still held, so the mapping is still there, and a second unlink has the same
+	 * result.
+	 */
 	assert_int_equal(maps_with(fs->daemon.keeper, source(fs, "slow-file")), 1);
 	assert_int_equal(unlink(entry(fs, "slow")), -1);
 	assert_int_equal(errno, EBUSY);
@@ -67,7 +73,7 @@ static void an_unmap_that_takes_long(struct fs *fs)
 	unmap(fs, "slow");
 }
 
-/* pmem2ctl waits as long as it is told; the document tells the truth before and after. */
+/* pmem2ctl waits as long as its option says; the document is true before and after. */
 static void an_unmap_of_a_part_that_takes_long(struct fs *fs)
 {
 	const char *held = format("%s.held", hold_file(fs));
@@ -145,7 +151,7 @@ static void stop(pid_t pid)
 	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WSTOPPED), 0);
 }
 
-/* A request to remove that was answered with EBUSY can never be carried out later. */
+/* A removal that was answered with EBUSY is never carried out later. */
 static void a_keeper_that_is_stopped(struct fs *fs)
 {
 	char *before, *after;
@@ -169,7 +175,7 @@ static void a_keeper_that_is_stopped(struct fs *fs)
 	assert_string_equal(after, before);
 	free(after);
 	kill(fs->daemon.keeper, SIGCONT);
-	/* Commands are taken in turn: when this one was carried out, the old ones were seen. */
+	/* Commands are carried out in turn: when this one is done, the old ones have been read. */
 	map_source(fs, "d", source(fs, "file"));
 	WAIT_UNTIL(unlink(entry(fs, "d")) == 0);
 	after = snapshot(fs);
@@ -224,7 +230,7 @@ static void a_request_that_is_interrupted(struct fs *fs)
 	make_source(fs, "file", 65536);
 	snprintf(path, sizeof(path), "%s", entry(fs, "wanted"));
 	snprintf(text, sizeof(text), "{\"source\":{\"path\":\"%s\"}}", source(fs, "file"));
-	assert_entries(fs, NULL); /* else the keeper might stop before there is a worker */
+	assert_entries(fs, NULL); /* otherwise the keeper might stop before there is a worker */
 	stop(fs->daemon.keeper);
 	writer = fork();
 	assert_true(writer >= 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_table.c - ls, stat, cat, df and what is refused: section 6 of the design
+ * test_table.c - ls, stat, cat, df and the operations that are refused
  */
 #include "helpers.h"
 #include <dirent.h>
@@ -102,7 +102,7 @@ static void ls_shows_the_time_of_mapping(struct fs *fs)
 	clock_gettime(CLOCK_REALTIME, &before);
 	map_anonymous(fs, "a", 4096);
 	clock_gettime(CLOCK_REALTIME, &after);
-	sleep_ms(20); /* the time of looking is another one */
+	sleep_ms(20); /* so that the time of the stat differs from that of the creation */
 	st = stat_of(fs, "a");
 	assert_true(nanoseconds(st.st_mtim) >= nanoseconds(before));
 	assert_true(nanoseconds(st.st_mtim) <= nanoseconds(after));
@@ -441,8 +441,8 @@ static void df_counts_mappings(struct fs *fs)
 }
 
 /*
- * What section 6 refuses. Each is tried on "a", a mapping that must not change. The kernel is told
- * to remember nothing, so what it shows afterwards comes from the daemon.
+ * The operations that are refused. Each is tried on "a", a mapping that must not change. The
+ * kernel's caches are dropped, so what shows afterwards comes from the daemon.
  */
 struct refused {
 	int (*try)(const char *path, const char *other);
@@ -535,7 +535,7 @@ static void refused(struct fs *fs)
 	free(after);
 }
 
-/* Times are no row of the table, but those of a mapping say when it was made. */
+/* touch is not refused, but the times of a mapping remain those of its creation. */
 static void touch_does_not_change_the_time(struct fs *fs)
 {
 	const struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 2}};
@@ -607,8 +607,10 @@ int main(int argc, char **argv)
 		REFUSED(mknod_fifo, EPERM),
 		REFUSED(chmod, EPERM),
 		REFUSED(chown, EPERM),
-		/* The kernel asks the same as for an open with O_TRUNC, which is a write to a
-		   mapping. */
+		/*
+		 * The kernel sends the same request as for an open with O_TRUNC, which is a write
+		 * to a mapping.
+		 */
 		REFUSED(truncate, EEXIST),
 		REFUSED(truncate_longer, EPERM),
 		REFUSED(chmod_root, EPERM),

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_untrusted_processes.c - a table is a claim: processes that claim what is not so
+ * test_untrusted_processes.c - processes whose tables say what is not true
  *
- * Each lie is told in two ways: handed over through the socket, and left to be found in /proc. An
- * honest process beside the liar must not notice.
+ * Each false table is published in two ways: sent through the socket, and found in /proc by the
+ * scanner. An honest process beside the liar must not be affected.
  */
 #include "liar.h"
 #include <errno.h>
@@ -25,13 +25,13 @@
 
 struct published_range {
 	void (*make)(const struct publisher *me, struct lie *lie);
-	unsigned shown; /* how many of its claims are true */
+	unsigned shown; /* how many of its records are true */
 	void (*check)(const struct fs *fs, const struct publisher *p);
 	bool unsealed;
 	const struct user *user;
 };
 
-/* --- the honest one --- */
+/* --- the honest process --- */
 
 static void honest_script(struct publisher *me)
 {
@@ -39,7 +39,7 @@ static void honest_script(struct publisher *me)
 	halt(me);
 }
 
-/* --- lies about the mapping --- */
+/* --- false records --- */
 
 static void tell_the_truth(const struct publisher *me, struct lie *lie)
 {
@@ -244,7 +244,7 @@ static void check_first(const struct fs *fs, const struct publisher *p)
 	assert_true(shown(fs, published_name(p, "first")));
 }
 
-/* --- tables that are none --- */
+/* --- files that are no valid tables --- */
 
 static void wrong_version(const struct publisher *me, struct lie *lie)
 {
@@ -282,7 +282,7 @@ static void more_used_than_there_are(const struct publisher *me, struct lie *lie
 	lie->header->used = UINT32_MAX;
 }
 
-/* Becomes one of these after it was taken for a table. */
+/* Becomes invalid after the daemon has accepted it as a table. */
 static void turns_bad_later(const struct publisher *me, struct lie *lie)
 {
 	tell_the_truth(me, lie);
@@ -294,7 +294,7 @@ static void turns_bad_later(const struct publisher *me, struct lie *lie)
 	memset((void *)lie->slot, 0xff, lie->size - LIAR_PAGE);
 }
 
-/* --- telling --- */
+/* --- both ways to publish --- */
 
 static void lying_script(struct publisher *me)
 {
@@ -305,7 +305,7 @@ static void lying_script(struct publisher *me)
 	claim->make(me, &lie);
 	if (!claim->unsealed)
 		lie_seal(&lie);
-	halt(me); /* found */
+	halt(me); /* the scanner finds the table */
 	hand_over(me->fs, lie.fd);
 	close(lie.fd);
 	halt(me);
@@ -336,7 +336,7 @@ static void told_by_a_liar(struct fs *fs)
 	assert_int_equal(daemon_worker(&fs->daemon), worker);
 }
 
-/* --- what is no memfd of that kind --- */
+/* --- descriptors that are no sealed memfd --- */
 
 static void huge_script(struct publisher *me)
 {
@@ -444,7 +444,7 @@ struct changer {
 	struct pmem2fs_record truth, lie_of;
 };
 
-/* Torn, out of turn, and now and then for a moment as the library would. */
+/* Writes torn and out of order, and sometimes for a moment as the library does. */
 static void *change(void *arg)
 {
 	struct changer *changer = arg;
@@ -502,7 +502,7 @@ static void what_changes_all_the_time_is_never_false(struct fs *fs)
 		for (size_t n = 0; n < names.count; n++) {
 			char *text = read_file(entry(fs, names.name[n]), NULL);
 
-			/* Each may go at any moment. */
+			/* Each entry may go at any moment. */
 			assert_true(text || errno == ENOENT);
 			assert_false(text && strstr(text, "/secret\""));
 			free(text);
