@@ -23,6 +23,21 @@
 #define NEEDS_AREAS on_valgrind()
 #endif
 
+/*
+ * How much of the sanitizer's own memory can stay in use for `kib` of a mapping that has gone: its
+ * record of each 8 bytes, which the address sanitizer keeps in one.
+ */
+#if defined(__SANITIZE_ADDRESS__)
+#define SHADOW(kib) ((kib) / 8)
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SHADOW(kib) ((kib) / 8)
+#endif
+#endif
+#ifndef SHADOW
+#define SHADOW(kib) 0
+#endif
+
 /* Makes areas until the kernel gives no more; they are one piece of address space. */
 static inline void *use_up_areas(size_t *length)
 {
