@@ -441,8 +441,8 @@ static void df_counts_mappings(struct fs *fs)
 }
 
 /*
- * The operations that are refused. Each is tried on "a", a mapping that must not change. The
- * kernel's caches are dropped, so what shows afterwards comes from the daemon.
+ * The operations that are refused. Each is tried on "a", a mapping that must not change. The kernel
+ * caches nothing (timeout=0), so what shows afterwards comes from the daemon.
  */
 struct refused {
 	int (*try)(const char *path, const char *other);

@@ -2,7 +2,7 @@
 /*
  * capture.h - what a test's subject writes to stdout or stderr
  *
- * Into a memfd, so that nothing waits for a reader.
+ * It is written into a memfd, so that nothing waits for a reader.
  */
 #ifndef TESTS_CAPTURE_H
 #define TESTS_CAPTURE_H
@@ -12,10 +12,10 @@ struct capture {
 	int saved, file;
 };
 
-/* Aborts where that is not possible. */
+/* Aborts on failure. */
 void capture_begin(struct capture *capture, int stream);
 
-/* What came so far, to be freed. */
+/* What was written so far, to be freed. */
 char *capture_text(const struct capture *capture);
 
 void capture_end(struct capture *capture);

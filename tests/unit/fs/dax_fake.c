@@ -49,7 +49,7 @@ const struct dax_file *dax_find(struct dax *dax, const struct maps *maps,
 	return &file;
 }
 
-/* As on a stacked file system: the number 0:99 is another one of `other`. */
+/* As on a stacked file system: `other` also has the device number 0:99. */
 bool dax_is_file(struct dax *dax, const struct maps *maps, const struct maps_area *area, dev_t dev,
 		 uint64_t inode)
 {

@@ -117,7 +117,7 @@ static inline void remove_it(struct rig *rig, struct mapping *mapping, uid_t uid
 	changes_unmap(&rig->service.changes, mapping, uid, CLOCK_SECOND, finished, result, NULL);
 }
 
-/* As remove_it, with the keeper at work. */
+/* As remove_it, with a keeper that carries out its commands. */
 static inline void removed(struct rig *rig, struct mapping *mapping, uid_t uid)
 {
 	struct result result;

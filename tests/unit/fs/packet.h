@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * packet.h - what a test hears over a socket of packets
+ * packet.h - what a test receives over a socket of packets
  */
 #ifndef TESTS_PACKET_H
 #define TESTS_PACKET_H

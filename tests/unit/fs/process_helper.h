@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * process_helper.h - looks at a process that publishes what the test says, true or not
+ * process_helper.h - scans of a process that publishes what the test says, true or not
  */
 #ifndef PMEM2FS_TEST_PROCESS_HELPER_H
 #define PMEM2FS_TEST_PROCESS_HELPER_H
@@ -72,7 +72,7 @@ static inline void stop(void)
 	scanned_process_free(process);
 }
 
-/* The next look, which finds that many things to tell. */
+/* The next scan, whose report must have that many entries. */
 static inline struct scan_report *scan(size_t count)
 {
 	struct scan_report *report;

@@ -21,7 +21,7 @@
 
 unsigned char *place;
 
-/* Aligned, so that what is put there looks the same in every run; nothing else is near. */
+/* Finds an aligned place with nothing near, so that its areas are the same in every run. */
 __attribute__((constructor)) static void find_place(void)
 {
 	unsigned char *p = mmap(NULL, PLACE_SIZE * 2, PROT_NONE,

@@ -31,7 +31,7 @@ void publisher_stop(struct publisher *publisher);
 /* An unlinked file of that size, on a real file system. */
 int publisher_file(size_t size);
 
-/* --- for steps: whatever fails ends the child --- */
+/* --- for steps: a failure ends the child --- */
 
 void must(int condition);
 
@@ -39,17 +39,16 @@ void must(int condition);
 void put(size_t page, size_t pages, int protection, int flags, int fd, size_t file_page);
 void take(size_t page, size_t pages);
 
-/* A table with that many slots, as the library makes them, but for the name, the version, the
- * seals. */
+/* Makes a table with that many slots, as the library does, with this name, version and seals. */
 struct table_header *forge_table(const char *name, uint32_t version, uint32_t slots, int seals);
-/* The same, with the descriptor, which is else closed. */
+/* The same, and stores the descriptor, which forge_table closes. */
 struct table_header *forge_table_fd(const char *name, uint32_t version, uint32_t slots, int seals,
 				    int *fd);
 
-/* What the library would publish of the same put(). */
+/* The record that the library would publish for the same put(). */
 struct pmem2fs_record truth(size_t page, size_t pages, int fd, size_t file_page);
 
-/* Publishes without a question, with the next generation of the slot. */
+/* Publishes the record unchecked, with the next generation of the slot. */
 void publish(struct table_header *table, uint32_t slot, const struct pmem2fs_record *record);
 void retire(struct table_header *table, uint32_t slot);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * release_helper.h - a process that publishes, with a library that the test plays
+ * release_helper.h - a process that publishes, and whose library is played by the test
  */
 #ifndef PMEM2FS_TEST_RELEASE_HELPER_H
 #define PMEM2FS_TEST_RELEASE_HELPER_H
@@ -34,7 +34,7 @@
 #define UID      1000
 #define PID      4711
 #define TABLE    77
-#define PATIENCE (1000 * CLOCK_SECOND) /* no test waits for it */
+#define PATIENCE (1000 * CLOCK_SECOND) /* no test waits that long */
 
 struct result {
 	int calls, error;
@@ -99,7 +99,7 @@ static inline int end(void **state)
 	return 0;
 }
 
-/* A mapping of the process, in that slot. */
+/* Adds a mapping of the process, in that slot, to the catalog. */
 static inline struct mapping *enter(struct place *place, uint32_t slot, enum origin origin)
 {
 	const struct pmem2fs_record record = {
@@ -132,7 +132,7 @@ static inline struct mapping *publish(struct place *place, uint32_t slot)
 	return enter(place, slot, ORIGIN_PUBLISHED);
 }
 
-/* As the holders do it when the kernel does not show it any more. */
+/* Removes a mapping as the process table does when the kernel no longer shows it. */
 static inline void vanish(struct place *place, struct mapping *mapping)
 {
 	struct mapping_observer *observer = mapping_observer(mapping);
@@ -143,7 +143,7 @@ static inline void vanish(struct place *place, struct mapping *mapping)
 }
 
 /*
- * Before Linux 6.5 a connection does not tell its peer's pidfd, and a process with that pid is
+ * Before Linux 6.5 the pidfd of a connection's peer cannot be had, and a process with that pid is
  * needed. It ends with the test.
  */
 static inline void be_there(pid_t pid)
@@ -166,7 +166,7 @@ static inline void be_there(pid_t pid)
 		return;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	syscall(SYS_close_range, 0, ~0u, 0); /* no end of a connection is its; the pipe says so */
+	syscall(SYS_close_range, 0, ~0u, 0); /* no end of a connection stays here */
 	for (;;)
 		pause();
 }
@@ -182,7 +182,10 @@ static inline bool tells_pidfd(int socket)
 	return true;
 }
 
-/* Two ends; the daemon takes the other one with this as its first packet. */
+/*
+ * Makes a connection that the daemon accepts with this as its first packet; returns the library's
+ * end.
+ */
 static inline int present(struct place *place, pid_t pid, uid_t uid, const void *packet,
 			  size_t size, int fd)
 {
@@ -230,7 +233,7 @@ static inline void say(struct place *place, int fd, enum wire_type type, uint64_
 	rig_poll(place->rig);
 }
 
-/* What the daemon says next; 0: nothing now, -1: it has hung up. */
+/* The daemon's next message; 0: none now, -1: it has hung up. */
 static inline int hear(struct place *place, int fd, struct wire_message *message)
 {
 	ssize_t n;
@@ -273,7 +276,7 @@ static inline void expect_result(const struct result *result, int error, const c
 	assert_null(result->job);
 }
 
-/* Brings a request to the point where it has begun. */
+/* Brings a request to the point where the release has begun. */
 static inline uint64_t go(struct place *place, int fd, struct mapping *mapping,
 			  struct result *result)
 {
@@ -286,7 +289,7 @@ static inline uint64_t go(struct place *place, int fd, struct mapping *mapping,
 	return request;
 }
 
-/* Ends what is under way at that library. */
+/* Closes the library's end, and ends the requests that are under way there. */
 static inline void hang_up(struct place *place, int fd)
 {
 	close(fd);

@@ -56,7 +56,7 @@ static void watch_begin(struct rig *rig, struct watch *watch, int fd,
 	assert_int_equal(epoll_ctl(rig->epoll, EPOLL_CTL_ADD, fd, &event), 0);
 }
 
-/* The one table of this process; its descriptor is to be had once. */
+/* The table of this process; its descriptor can be had once. */
 static int table_descriptor(void)
 {
 	static int fd = -1;
@@ -134,7 +134,7 @@ void rig_free(struct rig *rig)
 	struct mapping *mapping;
 	size_t place;
 
-	drained = false; /* a closed pool does not finish what is in it */
+	drained = false; /* a closed pool does not finish its tasks */
 	assert_int_equal(pool_submit(service->helpers, &last), 0);
 	rig_run(rig, &drained);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * rig.h - the modules of a worker without a kernel, with a keeper that the test plays
+ * rig.h - the modules of a worker without a kernel, with a keeper that is played by the test
  *
- * Commands wait at the far end of the socket until the test takes them, so that a test decides
- * what happens in which order. Carrying one out really maps, in this process and its table.
+ * Commands wait at the far end of the socket until the test takes them, so that a test decides what
+ * happens in which order. Carrying out a command really maps, in this process and its table.
  */
 #ifndef TESTS_RIG_H
 #define TESTS_RIG_H
@@ -19,7 +19,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* What a test uses of the modules. */
+/* The modules that tests use. */
 struct service {
 	struct catalog *catalog;
 	struct events *events;
@@ -28,7 +28,7 @@ struct service {
 	struct pmem2fs_table *table; /* of this process */
 	struct pool *openers;
 	struct pool *helpers;                /* a lane is an enum rig_lane */
-	struct process_table *process_table; /* NULL, or the test's */
+	struct process_table *process_table; /* NULL, or owned by the test */
 	struct invalidate invalidate;        /* without a session */
 	struct limits limits;
 	struct mapper mapper;
@@ -53,27 +53,30 @@ struct rig {
 	void *arg;
 };
 
-/* A command as it arrived. `fd` is -1 or its descriptor. */
+/* A received command. `fd` is -1 or its descriptor. */
 struct taken {
 	struct command command;
 	int fd;
 };
 
 struct rig *rig_new(void);
-/* Also unmaps what is still shown. */
+/* Also unmaps what is still in the catalog. */
 void rig_free(struct rig *rig);
 
-/* Runs the loop until *done: what is ready is served, and the keeper does what it is told. */
+/* Runs the loop until *done: serves what is ready, and carries out the keeper's commands. */
 void rig_run(struct rig *rig, const bool *done);
 /* Serves what is ready now. */
 void rig_poll(struct rig *rig);
 
-/* The keeper takes a command (false: there is none), and answers it: truly or with this. */
+/*
+ * The keeper's side: receives a command (false: there is none), carries it out and answers, or
+ * answers only, with this error.
+ */
 bool rig_take(struct rig *rig, struct taken *taken);
 void rig_carry_out(struct rig *rig, struct taken *taken);
 void rig_answer(struct rig *rig, struct taken *taken, int error);
 
-/* A file of 16 KiB that may be mapped, its path to be unlinked and freed. */
+/* Makes a file of 16 KiB to map; its path is to be unlinked and freed. */
 char *rig_new_file(void);
 
 /* How many mappings this process has in its table. */

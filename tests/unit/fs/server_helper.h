@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * server_helper.h - a server that is asked over a real socket
+ * server_helper.h - a server with clients on a real socket
  *
- * Root can be other users as well: who asks is what the calling thread is at connect.
+ * With root, clients may be other users: a client's user is that of the calling thread at connect.
  */
 #ifndef PMEM2FS_TEST_SERVER_HELPER_H
 #define PMEM2FS_TEST_SERVER_HELPER_H
@@ -114,7 +114,7 @@ static inline int reach(struct place *place, uid_t uid)
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), error;
 
 	strcpy(address.sun_path, place->path);
-	/* The system calls, for the calling thread alone. */
+	/* System calls, which change the calling thread alone. */
 	if (uid != geteuid()) {
 		syscall(SYS_setresgid, -1, uid, -1);
 		syscall(SYS_setresuid, -1, uid, -1);
@@ -186,7 +186,7 @@ static inline int ask(struct place *place, int fd, const char *text, const char 
 	return answered(place, fd, message);
 }
 
-/* The next thing that comes is the end. */
+/* Checks that the connection ends next. */
 static inline void expect_end(struct place *place, int fd)
 {
 	char byte;

@@ -17,7 +17,7 @@
 
 #define WORDS_MAX 10
 
-/* Splits at blanks. The answer, with what was said in *out and *err, to be freed. */
+/* Parses the words of a line. *out and *err get what was printed, to be freed. */
 static enum options_result parse(struct options *options, const char *line, char **out, char **err)
 {
 	char *copy = strdup(line), *words[WORDS_MAX + 1], *rest;

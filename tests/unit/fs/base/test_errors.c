@@ -62,7 +62,7 @@ static const struct {
 	{PMEM2_E_FILE_DESCRIPTOR_NOT_SET, EINVAL},
 	{PMEM2_E_SOURCE_TYPE_NOT_SUPPORTED, EINVAL},
 	{PMEM2_E_IO_FAIL, EINVAL},
-	{PMEM2_E_IO_FAIL - 1, EINVAL}, /* not known here */
+	{PMEM2_E_IO_FAIL - 1, EINVAL}, /* no code of the library */
 	{EIO, EINVAL},                 /* errors are negative */
 	{INT_MIN, EINVAL},
 };

@@ -50,7 +50,7 @@ static void encodes_and_decodes(void **state)
 	}
 }
 
-/* Each pair of bytes comes back as it went. */
+/* Each pair of bytes is the same after escaping and unescaping. */
 static void loses_no_byte(void **state)
 {
 	(void)state;

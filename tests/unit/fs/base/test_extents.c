@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_extents.c - lists of what is still mapped
+ * test_extents.c - lists of the parts that are still mapped
  */
 #include "base/extents.h"
 #include <setjmp.h>
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#define UNITS 24 /* that the random lists are over */
+#define UNITS 24 /* of the random lists */
 
 static void appends_join_what_touches(void **state)
 {
@@ -58,7 +58,7 @@ static void works_like_sets(void **state)
 	(void)state;
 	srand(1);
 	for (int i = 0; i < 20000; i++) {
-		/* Few bits in some, runs of them in others. */
+		/* Single bits in some masks, rows of bits in others. */
 		uint32_t a = (uint32_t)rand() & (uint32_t)rand() & ((1u << UNITS) - 1);
 		uint32_t b = ((uint32_t)rand() | (uint32_t)rand()) & ((1u << UNITS) - 1);
 		unsigned begin = (unsigned)rand() % UNITS;

@@ -65,7 +65,7 @@ static void bytes_are_escaped_where_they_must(void **state)
 	}
 }
 
-/* An object that could not be made is passed over, as jansson does it. */
+/* A NULL object, as after a failed allocation, is an error, as with jansson. */
 static void nothing_is_an_error(void **state)
 {
 	(void)state;

@@ -2,7 +2,7 @@
 /*
  * test_log.c - log lines
  *
- * The tests that need the log's own thread come last: once it runs it stays.
+ * The tests that need the log's own thread come last: once started, it runs until the end.
  */
 #include "base/log.h"
 #include "capture.h"
@@ -103,7 +103,7 @@ static void *write_lines(void *arg)
 	return NULL;
 }
 
-/* All lines of all threads, each whole, those of one thread in order. */
+/* All lines of all threads are written, each whole, those of one thread in order. */
 static void threads_write_whole_lines(void **state)
 {
 	pthread_t threads[THREADS];
@@ -133,7 +133,7 @@ static void threads_write_whole_lines(void **state)
 	free(text);
 }
 
-/* With a stuck reader lines are dropped, counted, and nobody waits. */
+/* With a stuck reader lines are dropped and counted, and no thread waits. */
 static void drops_what_cannot_be_written(void **state)
 {
 	enum { COUNT = 5000 };

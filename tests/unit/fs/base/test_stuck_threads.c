@@ -34,7 +34,7 @@ static void another_lane_goes_on(void **state)
 	assert_false(stuck_threads_has(&stuck_threads, 5));
 }
 
-/* One that was left is not used again before its thread is back. */
+/* A lane that was left is not used again before its thread is back. */
 static void all_but_one_can_be_left(void **state)
 {
 	struct stuck_threads stuck_threads = {0};
@@ -70,7 +70,7 @@ static void one_that_is_back_is_used_again(void **state)
 	lane_of[STUCK_THREADS_MAX] = stuck_threads.now;
 	stuck_threads_return(&stuck_threads, lane_of[3]);
 	assert_int_equal(stuck_threads.now,
-			 lane_of[STUCK_THREADS_MAX]); /* nothing is wrong with that one */
+			 lane_of[STUCK_THREADS_MAX]); /* its thread is not stuck */
 	assert_false(stuck_threads_has(&stuck_threads, 3));
 	assert_true(stuck_threads_has(&stuck_threads, 4));
 	assert_true(stuck_threads_leave(&stuck_threads, STUCK_THREADS_MAX, ""));
@@ -79,7 +79,7 @@ static void one_that_is_back_is_used_again(void **state)
 	assert_false(stuck_threads_leave(&stuck_threads, 3, ""));
 }
 
-/* Two threads may be stuck in one process: it is so until both are back. */
+/* Two threads may be stuck at one process, which counts as stuck until both are back. */
 static void two_in_one_process(void **state)
 {
 	struct stuck_threads stuck_threads = {0};
@@ -104,7 +104,7 @@ static void time_at_one_process(void **state)
 	progress_begin(&progress, now);
 	assert_true(progress.since == now && progress.checked == now && progress.at_since == now);
 	assert_int_equal(progress.at, 0);
-	/* Where it is counts from when it was seen there. */
+	/* The time at a process counts from the check that first found the thread there. */
 	progress_check(&progress, 5, now + 10);
 	assert_true(progress.at == 5 && progress.at_since == now + 10);
 	progress_check(&progress, 5, now + 20);
@@ -136,7 +136,7 @@ static void slow_and_then_stuck_at_one_process(void **state)
 	assert_int_equal(progress_check(&progress, 6, now + 6 * CLOCK_SECOND), PROGRESS_NORMAL);
 }
 
-/* Work that is at no process can be slow, but there is nothing to leave out. */
+/* Work that is at no process can be slow, but there is no process to leave out. */
 static void never_stuck_at_no_process(void **state)
 {
 	uint64_t now = 1000 * CLOCK_SECOND;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_thread_pool.c - lanes, limits, and who runs where
+ * test_thread_pool.c - lanes, limits, and which task runs where
  *
  * Tasks wait at a gate, so that nothing depends on time.
  */
@@ -86,7 +86,7 @@ static void let_in(struct job *job)
 	pthread_mutex_unlock(&lock);
 }
 
-/* As the loop does it: sleep until the pool has something, then take it. */
+/* Waits as the event loop does: sleeps until the pool has finished tasks, then takes them. */
 static void finish(struct pool *pool, const struct job *job)
 {
 	struct pollfd fd = {.fd = wake, .events = POLLIN};
@@ -127,7 +127,7 @@ static void runs_in_a_thread_and_finishes_in_the_loop(void **state)
 	pool_finish(pool);
 	assert_int_equal(pool_submit(pool, &job.task), 0);
 	finish(pool, &job);
-	/* The task is its own again. */
+	/* The task may be used again. */
 	job.finished = 0;
 	assert_int_equal(pool_submit(pool, &job.task), 0);
 	finish(pool, &job);
@@ -247,7 +247,7 @@ static void done_may_submit_again(void **state)
 	pool_close(again_pool);
 }
 
-/* Many lanes, few threads: each task is run once and finished once. */
+/* With many lanes and few threads, each task is run once and finished once. */
 static void none_is_lost(void **state)
 {
 	enum { COUNT = 2000 };

@@ -67,7 +67,7 @@ static void learn_part(struct catalog *catalog, struct mapping *mapping, struct 
 	catalog_learn(catalog, mapping, &facts, 1);
 }
 
-/* The document says that of the two pages there is this, or (count 2) the whole. */
+/* Checks which of the two pages are mapped according to the document; count 2 is the whole. */
 static void expect_parts(struct catalog *catalog, const struct mapping *mapping, size_t count,
 			 uint64_t begin, uint64_t end)
 {
@@ -134,7 +134,7 @@ static void shows_what_the_record_says(void **state)
 	assert_memory_equal(&back, &record, sizeof(record));
 }
 
-/* Another worker begins above another base. */
+/* Each worker begins above its own base. */
 static void numbers_begin_above_the_base(void **state)
 {
 	struct catalog *catalog = catalog_new(1ull << 40);
@@ -159,7 +159,7 @@ static void numbers_only_grow(void **state)
 	}
 }
 
-/* Removing between two steps, through every closing of the holes. */
+/* Removes mappings between two steps, so that each way of closing the holes happens. */
 static void walks_in_order_of_numbers(void **state)
 {
 	enum { COUNT = 1000 };
@@ -266,7 +266,7 @@ static void same_facts_make_no_new_version(void **state)
 
 	version = mapping_version(mapping);
 	catalog_learn(catalog, mapping, &facts, 10);
-	assert_null(facts.path); /* used up */
+	assert_null(facts.path); /* owned by the catalog now */
 	assert_ptr_not_equal(mapping_version(mapping), version);
 	version = mapping_version(mapping);
 	facts = (struct facts){.path = strdup("/x"), .size = 10000, .size_known = true};
@@ -275,7 +275,7 @@ static void same_facts_make_no_new_version(void **state)
 	assert_int_equal(mapping_checked(mapping), 20);
 }
 
-/* Whatever the document says must, when it changes, make another version. */
+/* A change of any fact in the document makes a new version. */
 static void each_fact_makes_a_new_version(void **state)
 {
 	struct catalog *catalog = *state;
@@ -335,7 +335,7 @@ static bool learn_health(struct catalog *catalog, struct mapping *mapping, bool 
 	return catalog_learn(catalog, mapping, &facts, 1);
 }
 
-/* And is lost also when a part is all that was left. */
+/* A mapping of which only a part was left can be lost as well. */
 static void says_when_state_or_bad_blocks_change(void **state)
 {
 	struct catalog *catalog = *state;
@@ -346,7 +346,7 @@ static void says_when_state_or_bad_blocks_change(void **state)
 	assert_false(catalog_learn(catalog, mapping, &facts, 1));
 	assert_string_equal(version_state(mapping_version(mapping)), "active");
 	assert_false(
-		learn_health(catalog, mapping, false, NULL, true, 0)); /* none, as far as known */
+		learn_health(catalog, mapping, false, NULL, true, 0)); /* no bad blocks are known */
 	assert_true(learn_health(catalog, mapping, false, NULL, true, 4096));
 	assert_false(learn_health(catalog, mapping, false, NULL, true, 4096));
 	assert_true(learn_health(catalog, mapping, false, NULL, true, 8192));
@@ -362,7 +362,7 @@ static void says_when_state_or_bad_blocks_change(void **state)
 	assert_string_equal(version_state(mapping_version(mapping)), "active");
 }
 
-/* Whoever has an old version open goes on reading the same bytes, also after the removal. */
+/* A descriptor of an old version reads the same bytes, also after the removal. */
 static void a_version_stays_while_the_kernel_knows_it(void **state)
 {
 	struct catalog *catalog = *state;
@@ -429,7 +429,10 @@ static void the_last_page_counts_up_to_the_length(void **state)
 	assert_int_equal(catalog_totals(catalog).bytes, 0);
 }
 
-/* What we unmapped stays so, whatever is at its addresses: here another mapping of the source. */
+/*
+ * A part that the daemon has unmapped stays unmapped, whatever is at its addresses: here another
+ * mapping of the source.
+ */
 static void a_cut_part_never_comes_back(void **state)
 {
 	struct catalog *catalog = *state;
@@ -438,7 +441,7 @@ static void a_cut_part_never_comes_back(void **state)
 	learn_part(catalog, mapping, NULL);
 	assert_int_equal(mapping_checked(mapping), 1);
 	assert_int_equal(catalog_cut(catalog, mapping, 0, 4096), 0);
-	assert_int_equal(mapping_checked(mapping), 0); /* to be looked at */
+	assert_int_equal(mapping_checked(mapping), 0); /* to be checked again */
 	expect_parts(catalog, mapping, 1, 4096, 8192);
 	assert_int_equal(catalog_totals(catalog).bytes, 4096);
 	learn_part(catalog, mapping, NULL);
@@ -451,7 +454,7 @@ static void a_cut_part_never_comes_back(void **state)
 	assert_int_equal(catalog_totals(catalog).bytes, 0);
 }
 
-/* What others unmapped, or a look that came too early, is what the next look says. */
+/* A part that a check found unmapped is not cut: the next check may find it mapped. */
 static void a_look_is_no_cut(void **state)
 {
 	struct catalog *catalog = *state;
@@ -463,7 +466,7 @@ static void a_look_is_no_cut(void **state)
 	expect_parts(catalog, mapping, 2, 0, 0);
 }
 
-/* While it is being unmapped, the document goes on to say what it said. */
+/* While a part is being unmapped, the document stays as it was. */
 static void a_change_under_way_does_not_show(void **state)
 {
 	struct catalog *catalog = *state;
@@ -481,7 +484,7 @@ static void a_change_under_way_does_not_show(void **state)
 	expect_parts(catalog, mapping, 1, 0, 4096);
 }
 
-/* The kernel names the file no more when nothing of it is mapped. */
+/* When nothing of the file is mapped, the kernel has no path of it. */
 static void the_last_path_is_kept(void **state)
 {
 	struct catalog *catalog = *state;

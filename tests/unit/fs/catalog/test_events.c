@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_events.c - what subscribers hear
+ * test_events.c - the events that subscribers receive
  */
 #include "catalog/catalog.h"
 #include "catalog/events.h"
@@ -66,7 +66,7 @@ static struct mapping *add(struct rig *rig, const char *name, uid_t uid)
 	return mapping;
 }
 
-/* The next event is `expected` but for its time, which is a time. */
+/* The next event is `expected`, apart from its time, which must be a valid one. */
 static void expect(int fd, const char *expected)
 {
 	json_t *event = packet_next(fd), *wanted = json_loads(expected, 0, NULL);
@@ -93,7 +93,7 @@ static void says_what_happened(void **state)
 	struct rig *rig = *state;
 	struct mapping *mapping = add(rig, "log", 1000);
 
-	events_mapped(rig->events, mapping); /* nobody is there to hear it */
+	events_mapped(rig->events, mapping); /* there is no subscriber yet */
 	assert_int_equal(events_subscribe(rig->events, rig->near, 0), 0);
 	expect_nothing(rig->far);
 	events_mapped(rig->events, mapping);
@@ -228,7 +228,7 @@ static void a_slow_reader_hears_how_many_it_lost(void **state)
 	expect_nothing(rig->far);
 }
 
-/* One of several, and the others go on hearing. */
+/* One of several unsubscribes; the others still receive events. */
 static void unsubscribes(void **state)
 {
 	struct rig *rig = *state;
@@ -243,7 +243,7 @@ static void unsubscribes(void **state)
 	events_mapped(rig->events, mapping);
 	expect_nothing(rig->far);
 	json_decref(packet_next(other[1]));
-	close(other[1]); /* one that is gone does no harm: no SIGPIPE */
+	close(other[1]); /* a closed connection causes no SIGPIPE */
 	events_mapped(rig->events, mapping);
 	close(other[0]);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_nodes.c - node ids: given once, counted, used again
+ * test_nodes.c - node ids: assigned once, counted, used again
  */
 #include "catalog/nodes.h"
 #include <setjmp.h>
@@ -46,7 +46,7 @@ static void one_id_for_many_lookups(void **state)
 
 	assert_false(nodes_forget(*state, &node, 1));
 	assert_ptr_equal(nodes_find(*state, id), &node);
-	assert_false(nodes_forget(*state, &node, 1)); /* held */
+	assert_false(nodes_forget(*state, &node, 1)); /* still referenced */
 	assert_null(nodes_find(*state, id));
 	assert_int_equal(node.id, 0);
 }
@@ -60,7 +60,7 @@ static void goes_with_the_last_of_both_sides(void **state)
 	assert_true(nodes_forget(*state, &node, 1));
 }
 
-/* A kernel that forgets more than it was told must not make the count wrap. */
+/* A kernel that forgets more references than it was given must not make the count wrap. */
 static void forgets_no_more_than_was_told(void **state)
 {
 	struct node node = {.held = true};
@@ -71,14 +71,14 @@ static void forgets_no_more_than_was_told(void **state)
 	assert_false(nodes_forget(*state, &node, UINT64_MAX));
 	assert_true(node.lookups == 0);
 	assert_null(nodes_find(*state, id));
-	/* And a node that it does not know has no id to give back. */
+	/* A node without an id has none to free. */
 	assert_false(nodes_forget(*state, &node, 1));
 	assert_int_equal(nodes_lookup(*state, &node), 0);
 	assert_int_equal(node.id, id);
 	nodes_forget(*state, &node, 1);
 }
 
-/* The kernel counts in 64 bits. */
+/* The kernel counts references in 64 bits. */
 static void counts_as_far_as_the_kernel(void **state)
 {
 	struct node node = {0};

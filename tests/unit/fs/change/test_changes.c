@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_changes.c - removing, also parts, and renaming, in every order that a keeper may
- * answer in
+ * test_changes.c - removing mappings and parts of them, and renaming, in every order of the
+ * keeper's answers
  */
 #include "catalog/mapping_fields.h"
 #include "change/changes.h"
@@ -67,7 +67,7 @@ static void unmaps_parts(void **state)
 	char *path;
 
 	mapping = mapped_file(rig, "x", &path);
-	unmap_part(rig, mapping, 4096, 1, UID, &result); /* any byte is its page */
+	unmap_part(rig, mapping, 4096, 1, UID, &result); /* any byte stands for its page */
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, 0);
 	assert_false(mapping_is_changing(mapping));
@@ -92,7 +92,7 @@ static void unmaps_parts(void **state)
 	free(path);
 }
 
-/* The keeper must have shown that it is done; until then the document says what it said. */
+/* The document stays as it was until the keeper's answer. */
 static void a_part_goes_when_the_keeper_says_so(void **state)
 {
 	struct rig *rig = *state;
@@ -119,12 +119,12 @@ static void a_part_goes_when_the_keeper_says_so(void **state)
 	assert_int_equal(result.calls, 1);
 	assert_int_equal(result.error, EBUSY);
 	assert_ptr_equal(mapping_version(mapping), before);
-	rig_carry_out(rig, &taken); /* late, and still it shows */
+	rig_carry_out(rig, &taken); /* late, but the document shows it */
 	assert_int_equal(result.calls, 1);
 	expect_extents(rig, mapping, "[]");
 }
 
-/* The kernel's limit is on areas: one large mapping must not be worth many. */
+/* The kernel's limit is on areas, so gaps in a mapping count towards the user's limit. */
 static void gaps_count_as_mappings(void **state)
 {
 	struct rig *rig = *state;
@@ -140,10 +140,10 @@ static void gaps_count_as_mappings(void **state)
 	assert_int_equal(catalog_count_of(rig->service.catalog, UID), 2);
 	map(rig, "y", anonymous(), UID, &result, NULL);
 	assert_int_equal(result.error, EDQUOT);
-	unmap_part(rig, mapping, 8192, 4096, UID, &result); /* makes none more */
+	unmap_part(rig, mapping, 8192, 4096, UID, &result); /* needs no further area */
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, 0);
-	unmap_part(rig, mapping, 0, 4096, UID, &result); /* one less */
+	unmap_part(rig, mapping, 0, 4096, UID, &result); /* one area less */
 	rig_run(rig, &result.done);
 	assert_int_equal(catalog_count_of(rig->service.catalog, UID), 1);
 	remove_it(rig, mapping, UID, &result);
@@ -196,7 +196,7 @@ static void a_refused_part_changes_nothing(void **state)
 		assert_string_equal(result.why, i ? "x: cannot unmap a part: the keeper was busy"
 						  : "x: cannot unmap a part: as the keeper says");
 		assert_ptr_equal(mapping_version(mapping), before);
-		assert_int_equal(mapping_checked(mapping), 0); /* pieces of it may be gone */
+		assert_int_equal(mapping_checked(mapping), 0); /* parts of it may be unmapped */
 		assert_false(mapping_is_changing(mapping));
 	}
 }
@@ -240,7 +240,7 @@ static void one_change_at_a_time(void **state)
 	assert_int_equal(first.calls, 1);
 }
 
-/* EBUSY is said in time; what the keeper had begun is finished, and shows as finished. */
+/* EBUSY is answered in time; an unmap that the keeper has begun is finished, and shows then. */
 static void an_overdue_unmap_is_finished_later(void **state)
 {
 	struct rig *rig = *state;
@@ -255,7 +255,7 @@ static void an_overdue_unmap_is_finished_later(void **state)
 	assert_true(taken.command.deadline > now);
 	assert_true(taken.command.deadline < clock_now() + CLOCK_SECOND);
 	assert_false(result.done);
-	/* By then the keeper must not begin any more. */
+	/* From here on the keeper must no longer begin. */
 	assert_true(keeper_link_expire(rig->service.keeper, taken.command.deadline) >
 		    taken.command.deadline);
 	assert_false(result.done);
@@ -265,7 +265,7 @@ static void an_overdue_unmap_is_finished_later(void **state)
 	assert_ptr_equal(catalog_find(rig->service.catalog, "x"), mapping);
 	remove_it(rig, mapping, UID, &stuck);
 	assert_int_equal(stuck.error, EBUSY);
-	remove_it(rig, other, UID, &stuck); /* for the next seconds at once */
+	remove_it(rig, other, UID, &stuck); /* refused at once for the next seconds */
 	assert_int_equal(stuck.error, EBUSY);
 
 	rig_carry_out(rig, &taken);
@@ -303,7 +303,7 @@ static void renames(void **state)
 	struct result result = {0};
 
 	changes_rename(&rig->service.changes, mapping, "y", UID, CLOCK_SECOND, finished, &result);
-	assert_non_null(catalog_find(rig->service.catalog, "x")); /* not before the keeper has */
+	assert_non_null(catalog_find(rig->service.catalog, "x")); /* not unmapped yet */
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, 0);
 	assert_null(catalog_find(rig->service.catalog, "x"));
@@ -316,7 +316,7 @@ static void renames(void **state)
 	mapped(rig, "x", UID);
 }
 
-/* A mapping is never lost under another one's name. */
+/* A rename never replaces another mapping. */
 static void renames_onto_no_other(void **state)
 {
 	struct rig *rig = *state;
@@ -335,7 +335,7 @@ static void renames_onto_no_other(void **state)
 	assert_true(rig_take(rig, &taken));
 	rig_carry_out(rig, &taken);
 
-	/* And while one is on its way to a name nobody else gets that. */
+	/* While a mapping is being renamed, its new name is reserved. */
 	result.done = false;
 	changes_rename(&rig->service.changes, x, "z", UID, CLOCK_SECOND, finished, &result);
 	assert_false(result.done);

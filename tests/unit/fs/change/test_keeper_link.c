@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_keeper_link.c - commands out, answers in, and what happens when neither moves
+ * test_keeper_link.c - commands to the keeper, its answers, and a keeper that reads or answers
+ * nothing
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -27,7 +28,7 @@ struct test_call {
 	struct keeper_call call; /* first */
 	int answers, overdues;
 	struct command_reply reply;
-	struct keeper_link *link; /* ask `then` on it when answered */
+	struct keeper_link *link; /* where the call `then` is made after the answer */
 	struct test_call *then;
 };
 
@@ -81,7 +82,7 @@ static struct test_call new_call(uint32_t slot)
 	};
 }
 
-/* The far end takes the next command. False: there is none. */
+/* Receives the next command at the far end. False: there is none. */
 static bool take(struct rig *rig, struct command *command)
 {
 	ssize_t n = recv(rig->far, command, sizeof(*command), MSG_DONTWAIT);
@@ -94,7 +95,7 @@ static void reply_to(struct rig *rig, uint64_t id, int error)
 {
 	struct command_reply reply = {.id = id, .error = error};
 
-	/* Not terminated, as only a broken keeper would send it. */
+	/* Without a NUL at its end, as only a broken keeper would send it. */
 	memset(reply.message, 'm', sizeof(reply.message));
 	assert_int_equal(send(rig->far, &reply, sizeof(reply), 0), sizeof(reply));
 }
@@ -159,7 +160,7 @@ static void an_answer_may_ask_again(void **state)
 	assert_int_equal(second.answers, 1);
 }
 
-/* The descriptor goes along and is not left open here. */
+/* The descriptor is sent and is not left open here. */
 static void passes_the_descriptor(void **state)
 {
 	struct rig *rig = *state;
@@ -190,7 +191,7 @@ static void passes_the_descriptor(void **state)
 	close(ends[0]);
 }
 
-/* Nothing is lost, and nothing overtakes, when the socket is full. */
+/* When the socket is full, no command is lost and their order is kept. */
 static void waits_for_room(void **state)
 {
 	enum { COUNT = 1000 };
@@ -241,14 +242,14 @@ static void tells_what_is_overdue_once(void **state)
 	assert_int_equal(calls[0].overdues, 1);
 	assert_int_equal(calls[1].overdues, 0);
 	assert_int_equal(calls[2].overdues, 1);
-	/* The answer still comes to the call. */
+	/* The late answer still reaches the call. */
 	assert_true(take(rig, &command));
 	reply_to(rig, command.id, 0);
 	assert_int_equal(keeper_link_work(rig->link), 0);
 	assert_int_equal(calls[0].answers, 1);
 }
 
-/* After an overdue call the keeper is asked, once, whether it is there at all. */
+/* After an overdue call one command asks the keeper whether it answers at all. */
 static void asks_a_slow_keeper_whether_it_is_there(void **state)
 {
 	struct rig *rig = *state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_mapper.c - making mappings, in every order that a keeper may answer in
+ * test_mapper.c - making mappings, in every order of the keeper's answers
  */
 #include "mapper_helper.h"
 #include <fcntl.h>
@@ -83,7 +83,10 @@ static void what_cannot_be_opened_takes_no_name(void **state)
 	mapped(rig, "x", UID);
 }
 
-/* The name is taken when the file has been opened, not before: the first to get there has it. */
+/*
+ * The name is reserved when the file has been opened, not before: the request that is first there
+ * gets it.
+ */
 static void a_name_may_be_taken_meanwhile(void **state)
 {
 	struct rig *rig = *state;
@@ -95,7 +98,7 @@ static void a_name_may_be_taken_meanwhile(void **state)
 	rig->keeper_off = true;
 	map(rig, "x", of_path(path), UID, &slow, NULL);
 	map(rig, "x", anonymous(), UID, &quick, NULL);
-	assert_true(rig_take(rig, &taken)); /* the quick one's, which has reserved the name */
+	assert_true(rig_take(rig, &taken)); /* of the faster request, which has reserved the name */
 	rig_run(rig, &slow.done);
 	assert_int_equal(slow.error, EEXIST);
 	map(rig, "x", anonymous(), UID, &third, NULL);
@@ -135,7 +138,7 @@ static void the_keepers_refusal_is_told(void **state)
 	}
 }
 
-/* A keeper that says it is done when nothing is in its table is not believed. */
+/* The keeper reports success, but its table has no mapping: the request fails. */
 static void a_slot_that_is_empty_is_no_mapping(void **state)
 {
 	struct rig *rig = *state;
@@ -149,7 +152,7 @@ static void a_slot_that_is_empty_is_no_mapping(void **state)
 	rig_answer(rig, &taken, 0);
 	assert_int_equal(result.error, ENOENT);
 	assert_null(catalog_find(rig->service.catalog, "x"));
-	assert_true(rig_take(rig, &taken)); /* and is told to take it back */
+	assert_true(rig_take(rig, &taken)); /* the command to unmap it again */
 	assert_int_equal(taken.command.op, COMMAND_UNMAP);
 	rig_answer(rig, &taken, PMEM2_E_MAPPING_NOT_FOUND);
 }
@@ -177,7 +180,7 @@ static void limits_hold(void **state)
 	assert_int_equal(rig_mapped(rig), 3);
 }
 
-/* What is being made counts. */
+/* Mappings that are being made count. */
 static void limits_hold_while_others_are_made(void **state)
 {
 	struct rig *rig = *state;
@@ -221,10 +224,10 @@ static void abandoned_before_the_keeper_knows(void **state)
 	map(rig, "x", of_path(path), UID, &result, &job);
 	mapper_abandon(job);
 	assert_null(job);
-	/* Another one in the same lane ends after it. */
+	/* Another task in the same lane ends after it. */
 	map(rig, "y", of_path("/nowhere"), UID, &other, NULL);
 	rig_run(rig, &other.done);
-	while (rig_descriptors() != descriptors) /* its thread may be the slower one */
+	while (rig_descriptors() != descriptors) /* its thread may close its descriptor later */
 		rig_poll(rig);
 	assert_false(rig_take(rig, &taken));
 	assert_int_equal(result.calls, 0);
@@ -233,7 +236,10 @@ static void abandoned_before_the_keeper_knows(void **state)
 	free(path);
 }
 
-/* The keeper cannot be stopped any more: what it made goes again, and is never seen. */
+/*
+ * The keeper can no longer be stopped: the mapping that it makes is unmapped again, and never
+ * shows.
+ */
 static void abandoned_while_the_keeper_maps(void **state)
 {
 	struct rig *rig = *state;
@@ -247,7 +253,7 @@ static void abandoned_while_the_keeper_maps(void **state)
 	mapper_abandon(job);
 	assert_null(job);
 	map(rig, "x", anonymous(), UID, &other, NULL);
-	assert_int_equal(other.error, EEXIST); /* the name is not free yet */
+	assert_int_equal(other.error, EEXIST); /* the name is still reserved */
 	rig_carry_out(rig, &taken);
 	assert_int_equal(result.calls, 0);
 	assert_null(catalog_find(rig->service.catalog, "x"));
@@ -277,7 +283,7 @@ static void abandoned_and_then_refused(void **state)
 	mapped(rig, "x", UID);
 }
 
-/* A new worker finds in the table what the one before it had made. */
+/* A new worker finds in the table the mappings of the worker before it. */
 static void a_new_worker_shows_the_same(void **state)
 {
 	struct rig *rig = *state;
@@ -305,7 +311,7 @@ static void a_new_worker_shows_the_same(void **state)
 	assert_non_null(catalog_find(service->catalog, "a"));
 }
 
-/* A mapping that could not be taken back leaves two with one label; neither is lost for that. */
+/* When a mapping could not be unmapped again, two may have one label; both show. */
 static void a_new_worker_shows_two_of_one_label(void **state)
 {
 	struct rig *rig = *state;

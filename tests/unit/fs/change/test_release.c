@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_release.c - asking processes for their mappings, and whatever they answer
+ * test_release.c - requests to processes to release mappings, and all their answers
  */
 #include "catalog/events.h"
 #include "change/changes.h"
@@ -25,7 +25,7 @@ static void a_mapping_is_released(void **state)
 	say(place, fd, WIRE_DONE, request, 0);
 	assert_int_equal(place->process_table.pid_scans, 1);
 	assert_int_equal(place->process_table.pid, PID);
-	assert_int_equal(result.calls, 0); /* saying so is not enough */
+	assert_int_equal(result.calls, 0); /* the answer alone is not enough */
 	vanish(place, mapping);
 	expect_result(&result, 0, NULL);
 	process_table_fake_wake(&place->process_table);
@@ -44,13 +44,13 @@ static void only_the_look_decides(void **state)
 	uint64_t request;
 	int fd = library(place);
 
-	/* It says so, and it is not so. */
+	/* The process reports a release that a scan does not confirm. */
 	request = go(place, fd, mapping, &result);
 	say(place, fd, WIRE_DONE, request, 0);
 	process_table_fake_wake(&place->process_table);
 	expect_result(&result, EBUSY, ": cannot unmap: 4711 (prog) says that it is released, but");
 
-	/* A look that cannot be, or that need not be. */
+	/* The scan fails, or is not needed. */
 	for (int i = 0; i < 2; i++) {
 		place->process_table.result = i ? 1 : -ENOMEM;
 		request = go(place, fd, mapping, &result);
@@ -59,13 +59,13 @@ static void only_the_look_decides(void **state)
 	}
 	place->process_table.result = 0;
 
-	/* It refuses, and it is gone. */
+	/* The process refuses, but the mapping is gone. */
 	request = go(place, fd, mapping, &result);
 	say(place, fd, WIRE_DONE, request, -EPERM);
 	vanish(place, mapping);
 	expect_result(&result, 0, NULL);
 
-	/* The same when the name space changes without telling. */
+	/* The same when the mapping is removed from the catalog without a call of its observer. */
 	mapping = publish(place, 5);
 	request = go(place, fd, mapping, &result);
 	say(place, fd, WIRE_DONE, request, -EPERM);
@@ -139,7 +139,7 @@ static void refusals_are_told(void **state)
 	close(fd);
 }
 
-/* It makes somebody wait only once. */
+/* A process that does not answer delays an rm only once. */
 static void a_silent_process_is_left_alone(void **state)
 {
 	struct place *place = *state;
@@ -162,13 +162,13 @@ static void a_silent_process_is_left_alone(void **state)
 		expect_result(&more, EBUSY, "4711 (prog) does not answer");
 		expect(place, fd, 0);
 	}
-	/* Whoever holds up nobody may wait for it to wake up. */
+	/* A request that delays no other one may wait until the process answers again. */
 	ask_for(place, other, PATIENCE, &more);
 	expect_ask(place, fd, other);
 	assert_int_equal(more.calls, 0);
 	changes_withdraw(more.job);
 	expect(place, fd, WIRE_WITHDRAWN);
-	/* What was asked for then is not carried out now, and what is asked for now is. */
+	/* The withdrawn request is not carried out now; a new one is. */
 	say(place, fd, WIRE_READY, first, 0);
 	expect(place, fd, WIRE_WITHDRAWN);
 	request = go(place, fd, mapping, &result);
@@ -179,7 +179,7 @@ static void a_silent_process_is_left_alone(void **state)
 	close(fd);
 }
 
-/* It answers too late, but before anybody has looked at the clock. */
+/* The process answers too late, but before the deadline was checked. */
 static void too_late_is_too_late(void **state)
 {
 	struct place *place = *state;
@@ -195,7 +195,7 @@ static void too_late_is_too_late(void **state)
 	expect_result(&result, EBUSY, "does not answer");
 	expect(place, fd, WIRE_WITHDRAWN);
 	expect(place, fd, 0);
-	go(place, fd, mapping, &result); /* it has answered */
+	go(place, fd, mapping, &result); /* asked again, because it has answered */
 	place->rig->swept = sweep;
 	hang_up(place, fd);
 }
@@ -217,7 +217,7 @@ static void one_that_hangs_keeps_its_mapping(void **state)
 		expect_result(&more, EBUSY, "4711 (prog) is being asked for it already");
 		expect(place, fd, 0);
 	}
-	ask_for(place, other, PATIENCE, &more); /* another one may go */
+	ask_for(place, other, PATIENCE, &more); /* a request for another mapping */
 	next = expect_ask(place, fd, other);
 	say(place, fd, WIRE_DONE, next, -EPERM);
 	process_table_fake_wake(&place->process_table);
@@ -251,11 +251,11 @@ static void nothing_is_carried_out_after_a_withdrawal(void **state)
 	expect(place, fd, WIRE_WITHDRAWN);
 	say(place, fd, WIRE_READY, next, 0);
 	expect(place, fd, WIRE_GO);
-	say(place, fd, WIRE_DONE, request, 0); /* of the first: says nothing of the second */
+	say(place, fd, WIRE_DONE, request, 0); /* answers the first request, not the second */
 	assert_int_equal(place->process_table.pid_scans, 0);
 	assert_int_equal(more.calls, 0);
 	changes_withdraw(more.job);
-	expect(place, fd, 0); /* it has begun */
+	expect(place, fd, 0); /* not withdrawn: the release has begun */
 	assert_non_null(mapping_observer(mapping));
 	say(place, fd, WIRE_DONE, next, 0);
 	assert_int_equal(place->process_table.pid_scans, 1);
@@ -282,7 +282,7 @@ static void withdrawn_while_it_is_looked_at(void **state)
 	close(fd);
 }
 
-/* A look that takes too long. What was said is known by then. */
+/* The scan takes too long: the result is the process's answer. */
 static void overdue_while_it_is_looked_at(void **state)
 {
 	struct place *place = *state;
@@ -332,7 +332,7 @@ static void the_end_of_a_connection(void **state)
 	}
 }
 
-/* Its last words are heard. */
+/* An answer that was sent before the end of the connection counts. */
 static void the_last_word_of_a_connection(void **state)
 {
 	struct place *place = *state;
@@ -348,7 +348,10 @@ static void the_last_word_of_a_connection(void **state)
 	expect_result(&result, EPERM, "refused");
 }
 
-/* Whatever becomes of the process and its connection. */
+/*
+ * The waiting request gets its result as soon as the mapping is gone, before and after the release
+ * has begun.
+ */
 static void whoever_waits_hears_at_once_that_it_is_gone(void **state)
 {
 	struct place *place = *state;
@@ -372,7 +375,7 @@ static void whoever_waits_hears_at_once_that_it_is_gone(void **state)
 	assert_int_equal(place->process_table.pid_scans, 0);
 	expect(place, fd, 0);
 
-	/* Nobody waits. */
+	/* The request was withdrawn. */
 	mapping = publish(place, 5);
 	go(place, fd, mapping, &result);
 	changes_withdraw(result.job);
@@ -381,7 +384,10 @@ static void whoever_waits_hears_at_once_that_it_is_gone(void **state)
 	close(fd);
 }
 
-/* One line and one event for each refusal, none for a success: that is told by who sees it go. */
+/*
+ * One log line and one event for each refusal, none for a success: the process table reports a
+ * mapping that is gone.
+ */
 static void who_may_ask_for_what(void **state)
 {
 	struct place *place = *state;

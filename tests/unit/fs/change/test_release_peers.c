@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_release_peers.c - connections of libraries: who may have one, how many, and what may come
- * over it
+ * test_release_peers.c - connections of libraries: which processes may have one, how many, and what
+ * may be sent over it
  */
 #include "release_helper.h"
 #include <fcntl.h>
@@ -49,7 +49,7 @@ static void who_says_nonsense_is_dropped(void **state)
 	}
 }
 
-/* More answers than questions, from the first on. */
+/* An answer without a request ends the connection, from the first one on. */
 static void who_says_too_much_is_dropped(void **state)
 {
 	struct place *place = *state;
@@ -58,7 +58,7 @@ static void who_says_too_much_is_dropped(void **state)
 	struct result result;
 	uint64_t request;
 
-	for (uint32_t type = 100; type < 300; type++) /* of later versions */
+	for (uint32_t type = 100; type < 300; type++) /* types of later versions are ignored */
 		say(place, fd, type, 1, 0);
 	expect(place, fd, 0);
 	say(place, fd, WIRE_READY, 1, 0);
@@ -72,7 +72,7 @@ static void who_says_too_much_is_dropped(void **state)
 
 	fd = library(place);
 	request = go(place, fd, mapping, &result);
-	say(place, fd, WIRE_READY, request, 0); /* once more: no second go */
+	say(place, fd, WIRE_READY, request, 0); /* a second time: no second WIRE_GO */
 	expect(place, fd, 0);
 	assert_int_equal(result.calls, 0);
 	say(place, fd, WIRE_DONE, request, 0);
@@ -82,7 +82,7 @@ static void who_says_too_much_is_dropped(void **state)
 	close(fd);
 }
 
-/* Descriptors that come along later are nobody's. */
+/* Descriptors in later packets are closed. */
 static void no_descriptor_stays(void **state)
 {
 	struct place *place = *state;
@@ -110,7 +110,7 @@ static void no_descriptor_stays(void **state)
 	close(fd);
 }
 
-/* Its end of a socket that holds only a few messages. */
+/* Returns the library's end of a socket that holds only a few messages. */
 static int library_that_does_not_read(struct place *place)
 {
 	const struct ucred who = {.pid = PID, .uid = UID};
@@ -124,7 +124,7 @@ static int library_that_does_not_read(struct place *place)
 	return ends[0];
 }
 
-/* Who does not read. */
+/* A library that does not read. */
 static void a_full_socket_is_silence(void **state)
 {
 	struct place *place = *state;
@@ -142,7 +142,10 @@ static void a_full_socket_is_silence(void **state)
 	expect_result(&results[n - 1], EBUSY, "4711 (prog) does not answer");
 	assert_null(mapping_observer(mappings[n - 1]));
 
-	/* It reads one and wants to begin: as long as no more fits, nothing begins. */
+	/*
+	 * The library reads one message and is ready to begin: while no message fits, it cannot
+	 * begin.
+	 */
 	request = expect_ask(place, fd, mappings[0]);
 	ask_for(place, mappings[n - 1], SHORT_PATIENCE, &results[n - 1]);
 	expect_result(&results[n - 1], EBUSY, "4711 (prog) does not answer");
@@ -159,7 +162,7 @@ static void a_full_socket_is_silence(void **state)
 		expect_result(&results[i], EBUSY, "");
 }
 
-/* One that answers without reading. */
+/* A library that answers without reading. */
 static void a_go_that_cannot_be_sent(void **state)
 {
 	struct place *place = *state;
@@ -212,7 +215,7 @@ static void connections_are_bounded(void **state)
 	expect(place, fds[1024], -1);
 	expect(place, fds[1025], -1);
 	close(fds[1024]);
-	fds[1024] = stay(place, PID, 0, TABLE); /* root finds room; in place of the first */
+	fds[1024] = stay(place, PID, 0, TABLE); /* root replaces the first one */
 	expect(place, fds[1024], 0);
 	expect(place, fds[0], -1);
 	close(fds[1025]);
@@ -235,7 +238,7 @@ static void a_table_is_handed_on(void **state)
 	assert_int_equal(place->process_table.pid, getpid());
 	assert_true(place->process_table.pidfd >= 0);
 	assert_int_equal(place->process_table.table, file);
-	expect(place, fd, -1); /* it is not to be asked */
+	expect(place, fd, -1); /* the process cannot be asked to release */
 	close(fd);
 
 	message.flags = WIRE_STAYS;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_server.c - questions about our own mappings
+ * test_server.c - questions about the daemon's own mappings
  */
 #include "base/clock.h"
 #include "change/keeper_link.h"
@@ -57,7 +57,7 @@ static void maps_what_is_passed(void **state)
 
 	put_bytes(fd, "{\"map\":{},\"name\":\"x\"}", 21, file, 1);
 	assert_int_equal(answered(place, fd, ": the name is taken"), EEXIST);
-	/* A descriptor with a question that wants none, or that is wrong. */
+	/* A descriptor with a question that needs none, or with a wrong question. */
 	put_bytes(fd, "{\"hello\":1}", 11, file, 1);
 	json_decref(wait_for(place, fd));
 	put_bytes(fd, "nonsense", 8, file, 1);
@@ -178,7 +178,7 @@ static void a_packet_that_is_too_long(void **state)
 	close(fd);
 }
 
-/* However many come along, none stays. */
+/* However many descriptors are sent, none stays open. */
 static void descriptors_do_not_pile_up(void **state)
 {
 	struct place *place = *state;
@@ -195,7 +195,7 @@ static void descriptors_do_not_pile_up(void **state)
 		json_decref(answer);
 		assert_int_equal(rig_descriptors(), descriptors);
 	}
-	/* With a packet of nothing, which is an end as well. */
+	/* With an empty packet, which ends the connection as well. */
 	put_bytes(fd, "", 0, file, 1);
 	expect_end(place, fd);
 	rig_poll(place->rig);
@@ -329,7 +329,7 @@ static void making_takes_the_right_to_write_the_root(void **state)
 	}
 }
 
-/* A peer that hangs up while its mapping is being made gets none. */
+/* A mapping whose peer hangs up while it is being made is not made. */
 static void hang_up_while_a_map_is_under_way(void **state)
 {
 	struct place *place = *state;
@@ -365,7 +365,7 @@ static void hang_up_while_an_unmap_is_under_way(void **state)
 	assert_true(rig_take(rig, &taken));
 	close(fd);
 	rig_poll(rig);
-	rig_carry_out(rig, &taken); /* it had begun */
+	rig_carry_out(rig, &taken); /* the keeper had begun */
 	assert_null(catalog_find(rig->service.catalog, "x"));
 	assert_int_equal(rig_mapped(rig), 0);
 }
@@ -382,7 +382,7 @@ static void one_question_at_a_time(void **state)
 	put(fd, "{\"map\":" ANONYMOUS ",\"name\":\"x\"}");
 	put(fd, "{\"unmap\":\"x\"}");
 	rig_poll(rig);
-	assert_int_equal(ask(place, other, "{\"hello\":1}", NULL), 0); /* others need not wait */
+	assert_int_equal(ask(place, other, "{\"hello\":1}", NULL), 0); /* others do not wait */
 	assert_null(packet_next(fd));
 	assert_true(rig_take(rig, &taken));
 	assert_false(rig_take(rig, &(struct taken){0}));
@@ -412,7 +412,10 @@ static void tells_events(void **state)
 	close(fd);
 }
 
-/* Asked twice is asked once, also when the connection ends and another one gets its number. */
+/*
+ * A second subscription has no effect, also when the connection ends and another one gets its
+ * descriptor.
+ */
 static void asks_for_events_twice(void **state)
 {
 	struct place *place = *state;
@@ -435,7 +438,7 @@ static void asks_for_events_twice(void **state)
 	close(fd);
 }
 
-/* The last places are root's. */
+/* The last connections are reserved for root. */
 static void users_cannot_take_all_connections(void **state)
 {
 	struct place *place = *state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_server_libraries.c - libraries among those who reach the server, and questions about what
- * other processes have mapped
+ * test_server_libraries.c - connections of libraries, and questions about mappings of other
+ * processes
  */
 #include "format/wire.h"
 #include "server_helper.h"
@@ -22,7 +22,7 @@ static void a_library_is_handed_over(void **state)
 
 	rig_poll(place->rig);
 	descriptors = rig_descriptors();
-	early = reach(place, 0); /* what it says is there when it is accepted */
+	early = reach(place, 0); /* its message is there before the server accepts it */
 	put_bytes(early, &hello, sizeof(hello), file, 1);
 	expect_end(place, early);
 	assert_int_equal(place->process_table.passed_tables, 1);
@@ -44,7 +44,7 @@ static void a_library_is_handed_over(void **state)
 	rig_poll(place->rig);
 	assert_int_equal(rig_descriptors(), descriptors);
 
-	/* Nothing but nonsense behind the right beginning; and too many descriptors. */
+	/* An invalid message after a valid beginning, and too many descriptors. */
 	early = reach(place, 0);
 	put_bytes(early, &hello, sizeof(hello.magic), file, 1);
 	expect_end(place, early);
@@ -71,7 +71,7 @@ static void a_peer_that_has_asked_a_question_is_no_library(void **state)
 	close(fd);
 }
 
-/* However many of the one kind there are, the others get in. */
+/* However many connections of one kind there are, those of the other kind are accepted. */
 static void libraries_and_questions_do_not_crowd_each_other_out(void **state)
 {
 	struct place *place = *state;
@@ -84,7 +84,7 @@ static void libraries_and_questions_do_not_crowd_each_other_out(void **state)
 		libraries[i] = reach(place, UID);
 		message.table = (uint64_t)i;
 		put_bytes(libraries[i], &message, sizeof(message), -1, 0);
-		if (i % 2) /* one by one, or two at once */
+		if (i % 2) /* accepted one by one, or two at once */
 			rig_poll(place->rig);
 	}
 	for (int i = 0; i < 64; i++) {
@@ -96,8 +96,7 @@ static void libraries_and_questions_do_not_crowd_each_other_out(void **state)
 	fd = reach(place, UID);
 	put_bytes(fd, &hello, sizeof(hello), file, 1);
 	expect_end(place, fd);
-	assert_int_equal(place->process_table.passed_tables,
-			 71); /* those that stay tell of theirs, too */
+	assert_int_equal(place->process_table.passed_tables, 71); /* with those that stay */
 	assert_true(place->process_table.table >= 0);
 	close(place->process_table.table);
 	close(file);
@@ -138,7 +137,7 @@ static void scans_for_a_client(void **state)
 	rig_poll(place->rig);
 	close(other);
 	rig_poll(place->rig);
-	process_table_fake_wake(&place->process_table); /* its connection has gone */
+	process_table_fake_wake(&place->process_table); /* its connection has ended */
 	rig_poll(place->rig);
 	close(fd);
 }
@@ -157,7 +156,7 @@ static struct mapping *publish(struct place *place, struct process *process)
 	return mapping;
 }
 
-/* As a pmem2ctl that is killed. */
+/* As when pmem2ctl is killed. */
 static void hanging_up_withdraws(void **state)
 {
 	struct place *place = *state;
@@ -179,7 +178,7 @@ static void hanging_up_withdraws(void **state)
 	assert_int_equal(message.type, WIRE_WITHDRAWN);
 	assert_null(mapping_observer(mapping));
 
-	fd = reach(place, 0); /* and one that stays hears what comes of it */
+	fd = reach(place, 0); /* a connection that stays gets the result */
 	put(fd, "{\"unmap\":\"x\",\"timeout\":100}");
 	rig_poll(place->rig);
 	close(library);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * test_device_monitor.c - what changes while somebody listens
+ * test_device_monitor.c - the changes that are noticed while there is a subscriber
  *
- * The devices are made up, and so are the numbers that the mappings' sources have; the mappings are
- * real. The time is the test's.
+ * The devices and the device numbers of the mappings' sources are invented; the mappings are real.
+ * The test sets the time.
  */
 #include "base/clock.h"
 #include "capture.h"
@@ -33,10 +33,10 @@
 #include <cmocka.h>
 
 #define DISKS 2
-#define DISK  makedev(4000, 0) /* the first of them */
+#define DISK  makedev(4000, 0) /* the first device */
 #define NODE  makedev(4001, 0)
 
-/* What the fake sysfs has: identities by number, 0 is none. */
+/* The contents of the fake sysfs: identities by number, 0 is none. */
 static _Atomic uint64_t identities[DISKS], node;
 static _Atomic unsigned asked;
 static char list_path[256];
@@ -114,7 +114,7 @@ static json_t *next(struct scene *scene)
 	return n < 0 ? NULL : json_loadb(text, (size_t)n, 0, NULL);
 }
 
-/* A mapping of the file that is said to be on that device. */
+/* Makes a mapping of a file that is on that device, according to the record. */
 static struct mapping *map(struct scene *scene, const char *name, dev_t dev, bool block)
 {
 	struct service *service = &scene->rig->service;
@@ -149,7 +149,7 @@ static struct mapping *map(struct scene *scene, const char *name, dev_t dev, boo
 	assert_int_equal(catalog_show(service->catalog, mapping, slot, &record, NULL,
 				      facts_cache_keeper(service->facts_cache)),
 			 0);
-	json_decref(next(scene)); /* of that it was mapped */
+	json_decref(next(scene)); /* the event of the new mapping */
 	return mapping;
 }
 
@@ -225,7 +225,7 @@ static void wait_a_moment(struct scene *scene)
 	usleep(1000);
 }
 
-/* The next check, and the looks that come of it. */
+/* Runs the next check, and the reads of facts that it causes. */
 static void check(struct scene *scene)
 {
 	struct service *service = &scene->rig->service;
@@ -298,7 +298,7 @@ static void looks_at_nothing_while_nobody_listens(void **state)
 	assert_int_equal(rig_descriptors(), before);
 }
 
-/* And nothing is looked at before its time. */
+/* Nothing is checked before its time. */
 static void looks_once_a_second(void **state)
 {
 	struct scene *scene = *state;
@@ -353,7 +353,7 @@ static void tells_of_what_is_lost_and_of_nothing_else(void **state)
 	assert_false(mapping_version(scene->mappings[0])->badblocks_known);
 }
 
-/* The number went to another device; what is mapped of that one is as it should be. */
+/* The number was assigned to another device, whose own mappings are not lost. */
 static void another_device_with_the_number_is_no_comfort(void **state)
 {
 	struct scene *scene = *state;
@@ -372,7 +372,7 @@ static void another_device_with_the_number_is_no_comfort(void **state)
 	expect_nothing(scene);
 	assert_string_equal(version_state(mapping_version(scene->mappings[0])), "lost");
 
-	/* also where nobody saw that there was none in between */
+	/* also when no check has seen the number without a device */
 	identities[0] = 301;
 	check(scene);
 	expect_change(scene, "newer", "lost");
@@ -395,7 +395,7 @@ static void the_same_device_can_come_back(void **state)
 	expect_nothing(scene);
 }
 
-/* What is so bad already is told to whoever begins to listen, and so is what is mapped later. */
+/* A new subscriber gets events of mappings that are lost already, and of mappings made later. */
 static void tells_what_was_lost_before(void **state)
 {
 	struct scene *scene = *state;
@@ -406,10 +406,10 @@ static void tells_what_was_lost_before(void **state)
 	expect_change(scene, "first", "lost");
 	expect_change(scene, "second", "lost");
 	expect_nothing(scene);
-	assert_null(mapping_version(scene->mappings[1])->device); /* never seen */
+	assert_null(mapping_version(scene->mappings[1])->device); /* the device was never found */
 }
 
-/* Below a device mapper the disk can go while all else stays, and another one get its name. */
+/* Below a device mapper the disk can go while all else stays, and another one can get its name. */
 static void the_disk_below_can_go(void **state)
 {
 	struct scene *scene = *state;
@@ -434,7 +434,7 @@ static void looks_again_when_a_list_changes(void **state)
 	uint64_t first, second;
 
 	write_list("8 8\n");
-	subscribe(scene); /* not well: looked at */
+	subscribe(scene); /* has bad blocks, so it is checked */
 	first = mapping_checked(scene->mappings[0]);
 	assert_true(first > 0);
 	assert_int_equal(mapping_checked(scene->mappings[1]), 0);
@@ -452,7 +452,7 @@ static void looks_again_when_a_list_changes(void **state)
 	assert_int_equal(mapping_version(scene->mappings[0])->device_badblocks, 0);
 }
 
-/* Its disk has gone from below what has the number. */
+/* The disk below the device with that number is gone. */
 static void looks_again_when_a_list_is_gone(void **state)
 {
 	struct scene *scene = *state;
@@ -465,7 +465,7 @@ static void looks_again_when_a_list_is_gone(void **state)
 	assert_true(mapping_checked(scene->mappings[0]) > 0);
 }
 
-/* A look that began before does not count. */
+/* A read of facts that began before the change does not count. */
 static void looks_until_the_look_is_newer(void **state)
 {
 	struct scene *scene = *state;
@@ -474,7 +474,7 @@ static void looks_until_the_look_is_newer(void **state)
 	subscribe(scene);
 	scan(scene, scene->mappings[0]);
 	identities[0] = 0;
-	mapping_set_queried(scene->mappings[0], true); /* by somebody who has looked already */
+	mapping_set_queried(scene->mappings[0], true); /* its facts were read already */
 	scene->now += 2 * CLOCK_SECOND;
 	device_monitor_expire(scene->device_monitor, scene->now);
 	while (device_monitor_expire(scene->device_monitor, 0) == UINT64_MAX)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_facts_cache.c - what the kernel says of mapped files
+ * test_facts_cache.c - the facts that the kernel has about mapped files
  *
  * This process is the keeper: it has the files mapped.
  */
@@ -108,7 +108,7 @@ static const struct version *ask(struct rig *rig, struct mapping *mapping, unsig
 
 	assert_int_equal(
 		facts_cache_request(rig->service.facts_cache, mapping, more, &waiter.waiter), 0);
-	assert_false(waiter.woken); /* never at once */
+	assert_false(waiter.woken); /* never during the call */
 	rig_run(rig, &waiter.woken);
 	assert_int_equal(waiter.times, 1);
 	assert_true(clock_now() - mapping_checked(mapping) < FACTS_CACHE_FRESH);
@@ -116,7 +116,7 @@ static const struct version *ask(struct rig *rig, struct mapping *mapping, unsig
 	return mapping_version(mapping);
 }
 
-/* One reading of the areas serves for a moment: again, until what is known is of now. */
+/* The areas that were read serve for a moment: repeats until the facts are newer than the call. */
 static const struct version *scan(struct rig *rig, struct mapping *mapping, unsigned more)
 {
 	uint64_t before = clock_now();
@@ -153,11 +153,11 @@ static void sees_what_happens_to_the_file(void **state)
 	const struct version *version, *before;
 
 	before = scan(rig, mapping, 0);
-	assert_ptr_equal(scan(rig, mapping, 0), before); /* nothing has */
+	assert_ptr_equal(scan(rig, mapping, 0), before); /* nothing has changed */
 	assert_int_equal(truncate(path, 20000), 0);
 	version = scan(rig, mapping, 0);
 	assert_int_equal(version->size, 20000);
-	assert_int_equal(truncate(path, 0), 0); /* nothing here may touch what is gone */
+	assert_int_equal(truncate(path, 0), 0); /* the pages must not be accessed now */
 	assert_int_equal(scan(rig, mapping, 0)->size, 0);
 	assert_int_equal(truncate(path, 16384), 0);
 
@@ -174,7 +174,7 @@ static void sees_what_happens_to_the_file(void **state)
 	free(path);
 }
 
-/* The kernel's mark is no part of the name, and a name is no mark. */
+/* The kernel's mark "(deleted)" is no part of the path, and a path may end like the mark. */
 static void a_name_like_the_mark(void **state)
 {
 	struct rig *rig = *state;
@@ -221,7 +221,7 @@ static void memory_has_no_file(void **state)
 	assert_false(version->deleted);
 }
 
-/* What is there by the record, at `offset` bytes into the mapping. */
+/* The address at `offset` bytes into the mapping, by its record. */
 static unsigned char *at(const struct mapping *mapping, uint64_t offset)
 {
 	struct pmem2fs_record record;
@@ -231,8 +231,8 @@ static unsigned char *at(const struct mapping *mapping, uint64_t offset)
 }
 
 /*
- * That part of it is not mapped any more. Something else is at its addresses at once, so that no
- * other thread gets them, and what cleans up behind a test hits nobody.
+ * Unmaps a part of the mapping by putting other memory at its addresses at once, so that no other
+ * thread gets them and the clean-up after a test unmaps nothing else.
  */
 static void lose(const struct mapping *mapping, uint64_t offset, size_t length)
 {
@@ -252,7 +252,7 @@ static void expect_part(const struct version *version, size_t count, size_t i, u
 	assert_int_equal(version->extents->list[i].length, length);
 }
 
-/* Whoever unmapped it: here the test, behind the back of the library. */
+/* Also a part that was unmapped without the library, here by the test. */
 static void sees_what_is_left(void **state)
 {
 	struct rig *rig = *state;
@@ -265,7 +265,7 @@ static void sees_what_is_left(void **state)
 	version = scan(rig, mapping, 0);
 	expect_part(version, 2, 0, 0, 4096);
 	expect_part(version, 2, 1, 8192, 8192);
-	assert_string_equal(version->path, path); /* through what is left of it */
+	assert_string_equal(version->path, path); /* from the part that is left */
 	assert_true(version->size_known);
 	assert_ptr_equal(scan(rig, mapping, 0), version);
 	lose(mapping, 0, 4096);
@@ -275,13 +275,13 @@ static void sees_what_is_left(void **state)
 	lose(mapping, 0, 16384);
 	version = scan(rig, mapping, 0);
 	assert_int_equal(version->extents->count, 0);
-	assert_string_equal(version->path, path); /* what it was */
+	assert_string_equal(version->path, path); /* as before */
 	assert_false(version->size_known);
 	unlink(path);
 	free(path);
 }
 
-/* The kernel has no link for the whole then, but all is there. */
+/* The kernel has no link in map_files for the whole range then, but all of it is mapped. */
 static void a_cut_area_is_the_whole(void **state)
 {
 	struct rig *rig = *state;
@@ -297,7 +297,7 @@ static void a_cut_area_is_the_whole(void **state)
 	free(path);
 }
 
-/* At just the same addresses, so that the kernel has a link of that name. */
+/* At the same addresses, so that the kernel has a link of that name in map_files. */
 static void sees_that_it_is_another_file(void **state)
 {
 	struct rig *rig = *state;
@@ -417,7 +417,7 @@ static void looks_at_neighbours_along_with_it(void **state)
 	assert_true(mapping_checked(mappings[4]));
 }
 
-/* Questions that come while the thread is busy are answered by the batch after. */
+/* Queries that come while the thread is busy are answered by the next batch. */
 static void each_waiter_is_woken_once(void **state)
 {
 	enum { COUNT = 50 };
@@ -477,7 +477,7 @@ static void whoever_is_woken_may_ask_again(void **state)
 	assert_int_equal(then.times, 1);
 }
 
-/* A mapping that goes while it is looked at, and one that gets another name. */
+/* A mapping that is removed while its facts are read, and one that is renamed. */
 static void what_changes_meanwhile(void **state)
 {
 	struct rig *rig = *state;

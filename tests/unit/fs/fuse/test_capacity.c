@@ -23,7 +23,7 @@
 
 static _Atomic int readings, error;
 static _Atomic uint64_t on_this_host;
-static _Atomic int gate = -1; /* where a reading waits */
+static _Atomic int gate = -1; /* where a read waits */
 
 int pmem2fs_host_capacity(uint64_t *bytes);
 
@@ -105,7 +105,10 @@ static void what_was_read_lately_is_not_read_again(void **state)
 	assert_int_equal(first.calls, 1);
 	assert_true(first.query.bytes == 1000);
 	on_this_host = 2000;
-	/* A slow machine may take the second between the two: then there is another reading. */
+	/*
+	 * On a slow machine more than a second may pass between the two: then there is another
+	 * read.
+	 */
 	assert_int_equal(capacity_request(scene->capacity, &second.query), 0);
 	if (second.calls)
 		assert_true(second.query.bytes == 1000);

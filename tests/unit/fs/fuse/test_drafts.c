@@ -97,7 +97,7 @@ static void grows_up_to_the_limit(void **state)
 	draft_free(*state, draft);
 }
 
-/* A set-uid program that has the descriptor as its stderr must not finish it. */
+/* A set-uid program that has the descriptor as its stderr must not finish the request. */
 static void only_its_creator_writes(void **state)
 {
 	static const struct {

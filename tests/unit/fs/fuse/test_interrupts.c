@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_interrupts.c - requests that wait are given up when they are interrupted, but not before
+ * test_interrupts.c - waiting requests are withdrawn when they are interrupted, but not before
  */
 #define FUSE_USE_VERSION 314
 #include "base/container_of.h"
@@ -21,7 +21,7 @@ struct request {
 	fuse_interrupt_func_t interrupt; /* what libfuse would call */
 	void *data;
 	int given_up;
-	bool stays; /* is not given up, but ends by itself */
+	bool stays; /* is not withdrawn, but ends by itself */
 };
 
 static struct request requests[REQUESTS];
@@ -114,7 +114,7 @@ static void what_has_ended_is_not_given_up(void **state)
 		assert_int_equal(requests[i].given_up, 0);
 }
 
-/* It asks once: an unmap that the keeper has begun ends by itself. */
+/* A request is asked once: an unmap that the keeper has begun ends by itself. */
 static void what_stays_is_not_asked_again(void **state)
 {
 	struct interrupts interrupts = {0};

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_dax.c - files are told apart where there is no DAX; tests/vm/test_scanner.c is where there
- * is
+ * test_dax.c - files without DAX are recognized; tests/vm/test_scanner.c tests files with DAX
  */
 #include "host/dax.h"
 #include "publisher.h"
@@ -101,7 +100,7 @@ static void in_a_mount_namespace(unsigned number)
 	put(8, 4, PROT_READ, MAP_SHARED, fd, 0);
 }
 
-/* A node in memory that only another mount namespace has: looked at, and not DAX. */
+/* A device node on a tmpfs that only another mount namespace has is examined, and is not DAX. */
 static void nodes_are_looked_at_wherever_they_are(void **state)
 {
 	const struct maps_area *area;
@@ -118,14 +117,14 @@ static void nodes_are_looked_at_wherever_they_are(void **state)
 	area = area_at(publisher.pid, 8);
 	assert_int_equal(area->dev, dev);
 	assert_null(dax_find(dax, &maps, area));
-	/* Nobody's: it is not touched. */
+	/* A device number that does not exist: the file is not opened. */
 	((struct maps_area *)area)->dev = makedev(0, 1048000);
 	assert_false(dax_possible(dax, &maps, area));
 	assert_false(dax_is_file(dax, &maps, area, dev, area->inode));
 	publisher_stop(&publisher);
 }
 
-/* A file is asked for again once it may have changed. */
+/* A file is examined again when it may have changed. */
 static void what_was_found_is_forgotten(void **state)
 {
 	struct maps_area area;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_identity.c - acting as a caller, and who is refused
+ * test_identity.c - acting as a caller, and callers that are refused
  *
- * Most of it needs root. Callers are forked children that wait until they have been looked at.
+ * Most of it needs root. Callers are forked children that wait until their identity has been read.
  */
 #include "host/identity.h"
 #include <dirent.h>
@@ -40,7 +40,7 @@ struct caller {
 	int go; /* closed: the child ends */
 };
 
-/* A child that has become what `change` makes of it. False: it could not. */
+/* Starts a child that has called `change`. False: that failed. */
 static bool caller_begin(struct caller *caller, bool (*change)(void))
 {
 	int go[2], come[2];
@@ -113,7 +113,7 @@ static bool change_root(void)
 	return !chroot("/tmp");
 }
 
-/* A root that has the same name as ours. */
+/* A root folder with the same path as the test's. */
 static bool change_root_under_a_mount(void)
 {
 	return !unshare(CLONE_NEWNS) && !chroot("/");
@@ -138,7 +138,7 @@ static void a_caller_like_us_is_not_refused(void **state)
 	assert_true(caller_begin(&caller, change_nothing));
 	identity = identity_of_caller(caller.pid, 7, 8);
 	assert_null(identity->refused);
-	assert_int_equal(identity->uid, 7); /* the kernel's word at the request */
+	assert_int_equal(identity->uid, 7); /* the kernel's value at the request */
 	assert_int_equal(identity->gid, 8);
 	assert_int_equal(identity->group_count, getgroups(0, NULL));
 	free(identity);
@@ -174,7 +174,7 @@ static void takes_groups_and_capabilities(void **state)
 	caller_end(&caller);
 }
 
-/* What it may do there it may not do here. */
+/* Capabilities in another user namespace do not count here. */
 static void capabilities_of_another_user_namespace_are_none(void **state)
 {
 	struct identity *identity;
@@ -244,7 +244,7 @@ static const char *new_file(mode_t mode)
 	return path;
 }
 
-/* The errno of opening for reading in a thread that acts as `identity`, or 0. */
+/* An open for reading in a thread that acts as `identity`: its errno, or 0. */
 struct attempt {
 	const struct identity *identity;
 	const char *path;
@@ -298,7 +298,7 @@ static int try_as(uid_t uid, gid_t gid, uint64_t capabilities, gid_t group, cons
 	pthread_join(thread, NULL);
 	free(identity);
 	assert_int_equal(attempt.assumed, 0);
-	/* The thread has its own rights back, and this one never lost them. */
+	/* The thread has its own rights again, and the main thread never lost them. */
 	assert_int_equal(attempt.after, 0);
 	assert_true(attempt.capabilities_after == own_capabilities());
 	assert_int_equal(open_errno(path), 0);
@@ -315,16 +315,16 @@ static void opens_with_the_callers_rights(void **state)
 		skip();
 	assert_int_equal(try_as(USER, GROUP, NONE, 0, new_file(0600)), EACCES);
 	assert_int_equal(try_as(USER, GROUP, NONE, 0, new_file(0604)), 0);
-	/* The group by gid or by supplementary group, and neither. */
+	/* A member of the group by gid, by supplementary group, and no member. */
 	assert_int_equal(try_as(USER, GROUP, NONE, OTHER, new_file(0640)), 0);
 	assert_int_equal(try_as(USER, OTHER, NONE, 0, new_file(0640)), 0);
 	assert_int_equal(try_as(USER, GROUP, NONE, GROUP, new_file(0640)), EACCES);
-	/* A group without the right is worse than none. */
+	/* A member of a group without the right has fewer rights than others. */
 	assert_int_equal(try_as(USER, OTHER, NONE, 0, new_file(0604)), EACCES);
 	unlink(new_file(0600));
 }
 
-/* Root is what its capabilities make it: of a user's file it may have nothing. */
+/* Root's rights are those of its capabilities: without them, a user's file is refused. */
 static void root_without_capabilities_is_nobody(void **state)
 {
 	const char *path;
@@ -342,7 +342,7 @@ static void root_without_capabilities_is_nobody(void **state)
 				ALL & ~(1ull << CAP_DAC_READ_SEARCH | 1ull << CAP_DAC_OVERRIDE), 0,
 				path),
 			 EACCES);
-	/* And no user gets more than its uid gives, whatever /proc says of its capabilities. */
+	/* No user gets more rights than its uid has, whatever capabilities /proc shows. */
 	assert_int_equal(chown(path, OTHER, OTHER), 0);
 	assert_int_equal(try_as(USER, GROUP, ALL, 0, path), EACCES);
 	unlink(path);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_mapping_facts.c - owners and devices go with their last reference
+ * test_mapping_facts.c - processes and devices are freed with their last reference
  *
- * That they are freed then, and not before, is seen by the sanitizers.
+ * The sanitizers check that they are freed then, and not before.
  */
 #include "host/mapping_facts.h"
 #include <pthread.h>
@@ -87,7 +87,7 @@ static void *use(void *arg)
 	return NULL;
 }
 
-/* The last one to let go frees it, whichever thread that is. */
+/* The last release frees it, whichever thread calls it. */
 static void threads_share_an_owner(void **state)
 {
 	struct process_info *owner = new_owner();

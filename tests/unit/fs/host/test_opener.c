@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_opener.c - what may be opened, and as whom
+ * test_opener.c - which paths may be opened, and with whose rights
  *
- * As root every path is opened as an ordinary user; without root as oneself.
+ * With root, each path is opened as an ordinary user; without, as the test's user.
  */
 #include "host/opener.h"
 #include <errno.h>
@@ -137,7 +137,7 @@ static void follows_plain_links(void **state)
 	unlink(link);
 }
 
-/* They would lead to what the daemon has open, past all permissions on the way. */
+/* Magic links would lead to files that the daemon has open, past all permissions on the way. */
 static void no_magic_links(void **state)
 {
 	char magic[128], link[64];
@@ -233,7 +233,7 @@ static void checks_descriptors(void **state)
 	new_file(0644, caller.uid);
 	fd = open(path, O_RDONLY);
 	assert_int_equal(opener_check(fd, 0, why), 0);
-	unlink(path); /* without a name it is as good */
+	unlink(path); /* a file without a name is opened as well */
 	assert_int_equal(opener_check(fd, getpid(), why), 0);
 	close(fd);
 	new_file(0644, caller.uid);
@@ -260,7 +260,10 @@ static void checks_descriptors(void **state)
 	close(fd);
 }
 
-/* In a mount namespace of its own: an overlay over a tmpfs at `place`, until it is killed. */
+/*
+ * Mounts an overlay over a tmpfs at `place` in a mount namespace of its own, and waits until it is
+ * killed.
+ */
 static void hold_overlay(const char *place, int ready)
 {
 	if (unshare(CLONE_NEWNS) || mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
@@ -275,8 +278,8 @@ static void hold_overlay(const char *place, int ready)
 }
 
 /*
- * What is below an overlay cannot be seen, and in a namespace of their own users may put it on a
- * file system that never answers.
+ * The layers of an overlay are not visible, and in a user namespace users may put them on a file
+ * system that never answers.
  */
 static void what_is_stacked_in_another_namespace_is_refused(void **state)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_proc_maps.c - what is left of a mapping, by the areas of a process: this one
+ * test_proc_maps.c - which parts of a mapping are left, by the areas of this process
  */
 #include "host/proc_maps.h"
 #include <errno.h>
@@ -23,7 +23,7 @@
 #define PAGE  4096
 #define PAGES 8
 
-/* A place of PAGES pages with a page on either side that nothing is on. */
+/* A range of PAGES pages with an unmapped page on either side. */
 static unsigned char *place;
 
 static int begin(void **state)
@@ -67,7 +67,10 @@ static int new_file(void)
 	return fd;
 }
 
-/* A mapping of the whole place: of the file from its page 1 on, or of memory where fd is -1. */
+/*
+ * The record of a mapping of the whole place: of the file from its page 1 on, or of memory if fd is
+ * -1.
+ */
 static struct pmem2fs_record record_of(int fd, enum pmem2_sharing_type sharing)
 {
 	struct pmem2fs_record record = {
@@ -88,7 +91,9 @@ static struct pmem2fs_record record_of(int fd, enum pmem2_sharing_type sharing)
 	return record;
 }
 
-/* Which pages are left, a bit for each, and ~0 for the whole; *first is where the first one is. */
+/*
+ * Which pages are left, a bit for each, and ~0 for the whole; *first is the area of the first one.
+ */
 static unsigned left(const struct pmem2fs_record *record, struct maps_area *first)
 {
 	const struct maps_area *found;
@@ -139,7 +144,7 @@ static void of_a_file(void **state)
 	put(0, PAGES, MAP_SHARED, fd, 1);
 	holes(&record);
 	put(0, PAGES, MAP_PRIVATE, fd, 1);
-	place[5 * PAGE] = 1; /* an altered page is still of the file */
+	place[5 * PAGE] = 1; /* a private copy of a page still counts */
 	holes(&record);
 	close(fd);
 }
@@ -156,7 +161,7 @@ static void of_memory(void **state)
 	holes(&record);
 }
 
-/* The kernel cuts areas where nothing is missing. */
+/* The kernel splits areas without a gap between them. */
 static void areas_that_touch_are_the_whole(void **state)
 {
 	int fd = new_file();
@@ -173,7 +178,7 @@ static void areas_that_touch_are_the_whole(void **state)
 	close(fd);
 }
 
-/* And joins those of two mappings. */
+/* The kernel merges areas of two mappings. */
 static void an_area_may_reach_further(void **state)
 {
 	int fd = new_file();
@@ -210,7 +215,7 @@ static void the_last_page_counts_as_a_whole(void **state)
 	close(fd);
 }
 
-/* What came to lie at the addresses since then is not the mapping's. */
+/* Other mappings at the addresses of an unmapped part do not count. */
 static void others_do_not_count(void **state)
 {
 	int fd = new_file(), other = new_file(), memory = memfd_create("maps", MFD_CLOEXEC);
@@ -219,13 +224,13 @@ static void others_do_not_count(void **state)
 	unsigned alike;
 
 	(void)state;
-	/* On a file system without a device, that of another one may be the same. */
+	/* On file systems without a device, inode numbers may be the same. */
 	assert_int_equal(fstat(fd, &st) | fstat(memory, &other_st), 0);
 	alike = !major(st.st_dev) && st.st_dev != other_st.st_dev ? 1u << 5 : 0;
 	assert_int_equal(ftruncate(memory, PAGES * PAGE), 0);
 	put(0, PAGES, MAP_SHARED, fd, 1);
 	put(1, 1, MAP_SHARED, other, 2);
-	put(2, 1, MAP_SHARED, fd, 5); /* the same file, from elsewhere */
+	put(2, 1, MAP_SHARED, fd, 5); /* the same file, another offset */
 	put(3, 1, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	put(4, 1, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	put(5, 1, MAP_SHARED, memory, 6);
@@ -246,7 +251,10 @@ static void others_do_not_count(void **state)
 	close(fd);
 }
 
-/* Without a device its number is not always the one that fstat gives, nor then is the inode's. */
+/*
+ * On a file system without a device, the device number of an area is not always the one of fstat,
+ * nor is the inode number then.
+ */
 static void file_systems_without_a_device(void **state)
 {
 	int fd = memfd_create("maps", MFD_CLOEXEC), other = memfd_create("other", MFD_CLOEXEC);
@@ -314,7 +322,7 @@ static const struct maps_area *area_of(const struct maps *maps, unsigned page)
 	return NULL;
 }
 
-/* How it may be used, with whom it is shared, and whether its name may be that of a table. */
+/* Protection, sharing, and whether its name may be that of a table. */
 static void what_an_area_tells(void **state)
 {
 	int fd = new_file(), memory = memfd_create("pmem2fs", MFD_CLOEXEC);
@@ -358,7 +366,10 @@ static bool is_kernel_thread(pid_t pid)
 	return !strcmp(name, "kthreadd\n");
 }
 
-/* It has no memory, which is no error. Seen in the first process name space only, as in the VM. */
+/*
+ * A kernel thread has no memory, which is no error. Such threads are visible in the first pid
+ * namespace only, as in the virtual machine.
+ */
 static void of_a_kernel_thread(void **state)
 {
 	struct maps maps;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_commands.c - what a worker's commands do, and what is left when the worker goes
+ * test_commands.c - what a worker's commands do, and what is left when the worker ends
  */
 #include "base/clock.h"
 #include "base/descriptor.h"
@@ -57,7 +57,7 @@ static void stop_worker(struct scene *scene)
 
 static int begin(void **state)
 {
-	static int table = -1; /* is given once in a process */
+	static int table = -1; /* can be had once in a process */
 	struct scene *scene = calloc(1, sizeof(*scene));
 
 	*state = scene;
@@ -233,7 +233,9 @@ static void ready_is_passed_on(void **state)
 	start_worker(scene);
 }
 
-/* The worker reads the end, but what it has asked before is still done and answered. */
+/*
+ * The worker sees the end of the connection, but its commands before are carried out and answered.
+ */
 static void a_worker_is_asked_to_end(void **state)
 {
 	struct scene *scene = *state;

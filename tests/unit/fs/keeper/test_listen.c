@@ -106,7 +106,7 @@ static void a_served_one_is_left_alone(void **state)
 	text = capture_text(&capture);
 	assert_non_null(strstr(text, path));
 	free(text);
-	/* Also one that takes no further connection. */
+	/* Also a daemon whose queue of connections is full. */
 	while ((client = reach(SOCK_SEQPACKET | SOCK_NONBLOCK)) >= 0 && count < 200)
 		clients[count++] = client;
 	assert_int_equal(client, -EAGAIN);
@@ -116,7 +116,7 @@ static void a_served_one_is_left_alone(void **state)
 	close(fd);
 }
 
-/* Nobody's file is taken away for being in the way. */
+/* Other files at that path are not removed. */
 static void other_files_are_left_alone(void **state)
 {
 	int fd = listen_begin(path);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_worker_process.c - what a worker finds when it starts, and how its end is noticed
+ * test_worker_process.c - what a worker inherits when it starts, and how its end is noticed
  *
  * The worker is this program, which is started with one more argument.
  */
@@ -27,7 +27,7 @@
 
 static char *program;
 
-/* As a worker: says what it was started with through its first descriptor. */
+/* The worker: sends what it was started with over its first descriptor. */
 static int be_worker(int argc, char **argv)
 {
 	int other = WORKER_FD_END;
@@ -84,7 +84,7 @@ static void a_worker_finds_its_descriptors(void **state)
 	assert_int_equal(WEXITSTATUS(wait_for_end(worker)), WORKER_STATUS);
 }
 
-/* A child that runs until it is killed, or ends with a status. */
+/* Starts a child that runs until it is killed, or ends with `status`. */
 static pid_t start_child(int status)
 {
 	pid_t child = fork();
@@ -106,7 +106,7 @@ static void an_end_is_noticed_with_its_status(void **state)
 
 	(void)state;
 	assert_int_equal(WEXITSTATUS(wait_for_end(worker)), 7);
-	/* Other children are waited for on the way, and are not taken for the worker. */
+	/* Other children are reaped too, and are not mistaken for the worker. */
 	while (!kill(other, 0)) {
 		assert_false(worker_process_ended(runs, &status));
 		poll(NULL, 0, 1);
@@ -143,7 +143,7 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && !strncmp(argv[argc - 1], "--worker=", strlen("--worker=")))
 		return be_worker(argc, argv);
-	/* What this program has inherited is no concern of its worker. */
+	/* The worker does not inherit the descriptors that this program has inherited. */
 	if (close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC))
 		return 1;
 	program = argv[0];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_mountinfo.c - which mount is where
+ * test_mountinfo.c - finding the mount of a file
  *
  * As root in a mount namespace of its own, with mounts whose names need escapes.
  */
@@ -98,7 +98,7 @@ static void no_such_process(void **state)
 	assert_true(mountinfo_by_target(pid, "/", &line) < 0);
 }
 
-/* A memfd is on a mount of the kernel's own, which nobody can see. */
+/* A memfd is on an internal mount of the kernel, which mountinfo does not list. */
 static void a_hidden_mount_is_not_found(void **state)
 {
 	struct mount_line line;
@@ -139,7 +139,7 @@ static void undoes_escapes_and_sees_the_top(void **state)
 	}
 }
 
-/* The mounts of another process are those of its own mount namespace. */
+/* For another process, the mounts of its own mount namespace are read. */
 static void other_namespaces_are_others(void **state)
 {
 	int go[2], come[2];

@@ -91,7 +91,7 @@ static const struct pmem2fs_device devdax_device = {
 	.target_node = PMEM2FS_INAPPLICABLE,
 	.unsafe_shutdowns = PMEM2FS_INAPPLICABLE,
 };
-/* On a pmem device of which much should be known and is not. */
+/* A pmem device whose facts could not be read. */
 static const struct pmem2fs_device unknown_device = {
 	.blockdev = "pmem9",
 	.region = "region9",
@@ -128,7 +128,7 @@ static const struct pmem2fs_record anonymous_record = {
 static const struct test_case {
 	const char *name;
 	struct document document;
-	/* What the document asks for when it is written back. */
+	/* The request that the document is when it is written back. */
 	int error;
 	struct request request;
 } cases[] = {
@@ -268,7 +268,7 @@ static void renders_the_expected_bytes(void **state)
 	}
 }
 
-/* jansson, which pmem2ctl reads and prints documents with, would spell each the same way. */
+/* jansson, with which pmem2ctl reads and prints documents, spells each text the same way. */
 static void spells_like_jansson(void **state)
 {
 	(void)state;
@@ -323,7 +323,7 @@ static void is_a_request_for_its_mapping(void **state)
 	}
 }
 
-/* Many bad blocks make the text longer than its first buffer, several times over. */
+/* Many bad blocks make the text several times as long as its first buffer. */
 static void grows(void **state)
 {
 	struct document document = cases[0].document;

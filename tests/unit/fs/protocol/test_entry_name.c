@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_entry_name.c - what the mappings of other processes are called
+ * test_entry_name.c - the names of entries for mappings of other processes
  */
 #include "protocol/entry_name.h"
 #include <setjmp.h>
@@ -52,7 +52,7 @@ static void cuts_what_is_too_long(void **state)
 	entry_name_of_label(name, "a_name_that_never_ends", 812, label, sizeof(label));
 	assert_int_equal(strlen(name), ENTRY_NAME_SIZE - 1);
 	assert_memory_equal(name, "a_name_that_neve.812.lll", 24);
-	/* Not in the middle of a character. */
+	/* A name is not cut in the middle of a character. */
 	for (size_t i = 0; i + 1 < sizeof(label); i += 2)
 		memcpy(label + i, "\xc3\xa9", 2);
 	entry_name_of_label(name, "c", 812, label, sizeof(label));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* test_request.c - finding the end of requests and understanding them */
+/* test_request.c - finding the end of requests, and parsing them */
 #include "protocol/request.h"
 
 #include <errno.h>
@@ -58,7 +58,7 @@ static void scan_finds_the_end(void **state)
 		{"{\"a\":\"\\\\\"}", 1, ""},
 		{"{\"a\":\"\\\\\\\"}\"}", 1, ""},
 		{"{\"a\":\"\\u007d{[\"}", 1, ""},
-		{"{]", 1, ""}, /* the parser's to refuse */
+		{"{]", 1, ""}, /* refused later, by the parser */
 		{"[]", -EINVAL, object},
 		{"x", -EINVAL, object},
 		{"\"{}\"", -EINVAL, object},
@@ -327,7 +327,7 @@ static void limits_the_path(void **state)
 	request_clear(&request);
 }
 
-/* However deep, the parser must neither crash nor take it. */
+/* However deep the nesting is, the parser must neither crash nor accept it. */
 static void survives_nesting(void **state)
 {
 	static char text[100000];
@@ -389,7 +389,7 @@ static void keeps_messages_that_fit(void **state)
 static void takes_a_descriptor(void **state)
 {
 	static const struct {
-		const char *text, *why; /* NULL: taken */
+		const char *text, *why; /* NULL: accepted */
 	} cases[] = {
 		{"{}", NULL},
 		{"{\"source\":{\"offset\":4096}}", NULL},

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_process_table.c - what becomes of what the scanner tells, and when it is asked
+ * test_process_table.c - when the scanner is started, and how its reports change the catalog
  *
- * The scanner is played here: it tells what the test has prepared, and waits where it is told to.
+ * The scanner is played by the test: it reports what the test has prepared, and waits where the
+ * test wants it to.
  */
 #include "base/clock.h"
 #include "catalog/catalog.h"
@@ -28,12 +29,12 @@
 
 struct scanner {
 	const struct scan_exclusions *skip;
-	_Atomic bool stops; /* in the next look */
+	_Atomic bool stops; /* in the next scan */
 	sem_t go;
 	_Atomic pid_t at;
 };
 
-/* Read by the test while no look is under way. */
+/* Read by the test while no scan is under way. */
 static struct {
 	struct scanner *newest;
 	unsigned alive, scan_queue[3];
@@ -93,7 +94,7 @@ struct fixture {
 	uint64_t numbers;
 };
 
-/* Whoever waits. */
+/* A waiter. */
 struct wait {
 	struct waiter waiter; /* first */
 	bool woken;
@@ -155,7 +156,7 @@ static int end(void **state)
 	return 0;
 }
 
-/* News of the child. */
+/* Makes a report of the child. */
 static struct scan_report *news_new(struct fixture *fixture, uint64_t process, size_t count)
 {
 	struct scan_report *report = calloc(1, sizeof(*report));
@@ -188,7 +189,7 @@ static void label(struct scan_event *event, const char *text)
 	memcpy(event->record.label, text, strlen(text));
 }
 
-/* News of a process that was told of before. */
+/* Makes a report of a process that was reported before. */
 static struct scan_report *more_news(struct fixture *fixture, uint64_t process, size_t count)
 {
 	struct scan_report *report = news_new(fixture, process, count);
@@ -199,7 +200,7 @@ static struct scan_report *more_news(struct fixture *fixture, uint64_t process, 
 	return report;
 }
 
-/* A look at all, now. */
+/* Makes a scan of all processes, now. */
 static void scan(struct fixture *fixture, struct scan_report *report)
 {
 	struct wait wait = {.waiter.wake = wake};
@@ -233,7 +234,7 @@ static void looks_only_when_somebody_looks(void **state)
 	rig_run(fixture->rig, &wait.woken);
 	assert_int_equal(told.scan_queue[SCAN_ALL], 1);
 	assert_true(process_table_complete(fixture->process_table));
-	/* Nothing is known, so that there is nothing to see within the second. */
+	/* No process is known, so within a second there is nothing to scan again. */
 	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 1);
 	assert_int_equal(told.scan_queue[SCAN_ALL], 1);
 	assert_int_equal(told.scan_queue[SCAN_KNOWN], 0);
@@ -266,7 +267,7 @@ static void looks_for_the_process_of_a_name(void **state)
 	rig_run(fixture->rig, &wait.woken);
 	assert_int_equal(told.scan_queue[SCAN_ONE], 1);
 	assert_int_equal(told.last_pid, 4711);
-	/* All were looked at shortly before: that one is not there. */
+	/* All processes were scanned shortly before: that process has no mappings. */
 	scan(fixture, NULL);
 	assert_int_equal(process_table_scan_name(fixture->process_table, "x.4711.y", &wait.waiter),
 			 1);
@@ -286,7 +287,7 @@ static void many_who_wait_share_a_look(void **state)
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(process_table_scan(fixture->process_table, true, &waits[i].waiter),
 				 0);
-	told.newest->stops = false; /* the first one waits already, or does not see it */
+	told.newest->stops = false; /* the first scan waits already, or does not wait */
 	sem_post(&told.newest->go);
 	for (size_t i = 0; i < 3; i++)
 		rig_run(fixture->rig, &waits[i].woken);
@@ -302,7 +303,7 @@ static void enters_what_is_new(void **state)
 	label(&report->list[0], "wal");
 	label(&report->list[1], "wal");
 	report->list[2].origin = ORIGIN_OBSERVED;
-	/* Its address is taken by a label. */
+	/* Its address is already the label of another mapping. */
 	label(&report->list[3], "0x30000");
 	report->list[2].record.address = 0x30000;
 	scan(fixture, report);
@@ -316,7 +317,7 @@ static void enters_what_is_new(void **state)
 	assert_non_null(mapping);
 	assert_int_equal(mapping_version(mapping)->origin, ORIGIN_OBSERVED);
 	assert_non_null(find(fixture, "a_out.%d.0x40000"));
-	/* They are nobody's share of what can be made through the file system. */
+	/* They do not count towards a user's limit of mappings made through the file system. */
 	assert_int_equal(catalog_count_of(fixture->rig->service.catalog, 7), 0);
 	assert_int_equal(catalog_totals(fixture->rig->service.catalog).entries, 0);
 }
@@ -357,7 +358,9 @@ static void follows_changes(void **state)
 	report->list[0].record.length = 8192;
 	report->list[0].extents = extents_new();
 	assert_int_equal(extents_append(&report->list[0].extents, 4096, 8192), 0);
-	/* What takes the place of one that goes gets its name, in whatever order they are told. */
+	/*
+	 * A mapping that replaces another one gets its name, in whatever order both are reported.
+	 */
 	report->list[1].record.address = 0x20000;
 	report->list[2].kind = SCAN_EVENT_GONE;
 	report->list[2].number = 2;
@@ -374,7 +377,7 @@ static void follows_changes(void **state)
 	report->gone = true;
 	scan(fixture, report);
 	assert_int_equal(shown(fixture), 0);
-	/* Of one that is not known any more. */
+	/* A report of a process that is no longer known. */
 	report = more_news(fixture, 1, 1);
 	scan(fixture, report);
 	assert_int_equal(shown(fixture), 0);
@@ -395,7 +398,7 @@ static void notices_the_end_of_a_process(void **state)
 	assert_int_equal(rig_descriptors(), descriptors);
 }
 
-/* The end of the former one has not been heard of yet. */
+/* The end of the former process has not been reported yet. */
 static void a_reused_pid_is_another_process(void **state)
 {
 	struct fixture *fixture = *state;
@@ -415,14 +418,14 @@ static void hands_tables_over(void **state)
 	assert_int_equal(told.tables, 0);
 	scan(fixture, NULL);
 	assert_int_equal(told.tables, 1);
-	/* A table makes it worth while to look, however shortly before that was done. */
+	/* A passed table causes a scan, however shortly after the last one. */
 	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 1);
 	process_table_pass_table(fixture->process_table, 4711, -1, open("/dev/null", O_RDONLY));
 	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
 	assert_int_equal(told.tables, 2);
 	assert_int_equal(told.scan_queue[SCAN_KNOWN], 1);
-	/* While nobody looks they do not pile up. */
+	/* Without scans, passed tables do not pile up. */
 	for (int i = 0; i < 64; i++)
 		process_table_pass_table(fixture->process_table, 5000 + i, -1,
 					 open("/dev/null", O_RDONLY));
@@ -430,7 +433,7 @@ static void hands_tables_over(void **state)
 	rig_run(fixture->rig, &wait.woken);
 	assert_int_equal(told.tables, 66);
 	assert_int_equal(told.scan_queue[SCAN_KNOWN], 2);
-	/* Nor has one process more of them kept than it can have. */
+	/* Of one process, no more tables are kept than it can have. */
 	assert_true(process_table_complete(fixture->process_table));
 	for (int i = 0; i < 6; i++)
 		process_table_pass_table(fixture->process_table, 4711, -1,
@@ -462,7 +465,7 @@ static void observe_off_shows_what_is_published(void **state)
 	assert_false(process_table_complete(fixture->process_table));
 }
 
-/* Whoever else asks something is not kept waiting by a process that has much to tell. */
+/* A large report is handled in portions, so that other requests need not wait for all of it. */
 static void hears_much_in_portions(void **state)
 {
 	struct fixture *fixture = *state;
@@ -482,7 +485,7 @@ static void hears_much_in_portions(void **state)
 	assert_int_equal(shown(fixture), 5000);
 	assert_true(rounds > 2);
 
-	/* It ends in the middle. */
+	/* The process ends in the middle of its report. */
 	wait.woken = false;
 	told.next = more_news(fixture, 1, 5000);
 	assert_int_equal(process_table_scan(fixture->process_table, true, &wait.waiter), 0);
@@ -499,14 +502,17 @@ static void hears_much_in_portions(void **state)
 	assert_true(process_table_complete(fixture->process_table));
 }
 
-/* Nothing is missing for good because something ran out once: the scanner tells all of it again. */
+/*
+ * Nothing is missing for good after a failure to apply a report: the scanner reports all of it
+ * again.
+ */
 static void what_was_missed_is_told_again(void **state)
 {
 	struct fixture *fixture = *state;
 	struct scanner *first = told.newest;
 	struct scan_report *report = news_new(fixture, 1, 1);
 
-	/* That one cannot be watched. */
+	/* Its end cannot be watched. */
 	close(report->pidfd);
 	report->pidfd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	scan(fixture, report);
@@ -519,7 +525,7 @@ static void what_was_missed_is_told_again(void **state)
 	assert_true(process_table_complete(fixture->process_table));
 }
 
-/* Nobody waits for long, and who is stuck is left behind. */
+/* No request waits for long, and a stuck scan is left behind. */
 static void survives_a_scanner_that_is_stuck(void **state)
 {
 	struct fixture *fixture = *state;
@@ -534,26 +540,26 @@ static void survives_a_scanner_that_is_stuck(void **state)
 	assert_int_equal(process_table_scan(fixture->process_table, true, &second.waiter), 0);
 	now = clock_now();
 	process_table_expire(fixture->process_table, now + 3 * CLOCK_SECOND);
-	assert_false(first.woken); /* it may go on */
+	assert_false(first.woken); /* the scan may still end in time */
 	process_table_expire(fixture->process_table, now + 6 * CLOCK_SECOND);
 	assert_true(first.woken && second.woken);
 	assert_false(process_table_complete(fixture->process_table));
 	assert_int_equal(shown(fixture), 1);
 	for (int i = 8; i <= 14; i += 2)
 		process_table_expire(fixture->process_table, now + (uint64_t)i * CLOCK_SECOND);
-	/* Another one has begun, with the look that waited. */
+	/* Another thread has begun, with the scan that waited. */
 	assert_ptr_not_equal(told.newest, stuck);
 	assert_int_equal(told.newest->skip->own[0], getppid());
 	assert_int_equal(told.newest->skip->own[1], getpid());
 	assert_int_equal(told.newest->skip->stuck_threads.stuck[0], 4711);
 	assert_int_equal(told.newest->skip->stuck_threads.stuck[1], 0);
 	assert_int_equal(shown(fixture), 0);
-	second.woken = false; /* the look that waited has ended when the next one has */
+	second.woken = false; /* the scan that waited has ended when the next one has */
 	assert_int_equal(process_table_scan_pid(fixture->process_table, 1, &second.waiter), 0);
 	rig_run(fixture->rig, &second.woken);
 	scan(fixture, news_new(fixture, 1, 1));
 	assert_int_equal(shown(fixture), 1);
-	/* What the old one tells in the end is not heard. */
+	/* The report of the scan that was left behind is dropped. */
 	told.next = news_new(fixture, 9, 1);
 	told.next->pid = 1;
 	sem_post(&stuck->go);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_published_ranges.c - what a process publishes is told only as far as it is true, and
- * read only from what is a table
+ * test_published_ranges.c - published ranges are reported only as far as they are true, and read
+ * only from valid tables
  */
 #include "process_helper.h"
 #include <sys/sysmacros.h>
@@ -25,7 +25,7 @@ static void lying(unsigned number)
 
 	claim(0, 100, 4, plain, 2); /* nothing is there */
 	claim(1, 0, 4, other, 2);   /* another file */
-	claim(2, 0, 4, plain, 3);   /* another part of it */
+	claim(2, 0, 4, plain, 3);   /* another part of the file */
 	claim(3, 0, 4, -1, 0);      /* no memory */
 	claim(4, 8, 4, -1, 0);      /* not private */
 	record = truth(16, 4, -1, 0);
@@ -35,14 +35,14 @@ static void lying(unsigned number)
 	record.sharing = PMEM2_SHARED; /* a file after all */
 	publish(table, 6, &record);
 	record = truth(32, 4, other, 0);
-	record.source_dev = makedev(0, 98); /* on no stacked file system with that number */
+	record.source_dev = makedev(0, 98); /* not the number of its file system */
 	publish(table, 7, &record);
 	record = truth(0, 4, plain, 2);
-	record.address = -2 * PAGE; /* its end is not to be had */
+	record.address = -2 * PAGE; /* its end is beyond the address space */
 	record.length = 2 * PAGE - 1;
 	publish(table, 8, &record);
 
-	/* True, but for what the kernel knows better. */
+	/* True, apart from fields that the kernel knows better. */
 	record = truth(0, 4, plain, 2);
 	record.source_type = PMEM2FS_SOURCE_DEVDAX;
 	record.source_rdev = makedev(252, 1);
@@ -96,8 +96,8 @@ static void overlapping(unsigned number)
 		put(0, 32, RW, MAP_SHARED, plain, 0);
 		claim(3, 4, 4, plain, 4);
 		claim(4, 7, 4, plain, 7); /* overlaps the one before */
-		claim(5, 2, 8, plain, 2); /* holds it */
-		claim(6, 5, 1, plain, 5); /* is in it */
+		claim(5, 2, 8, plain, 2); /* contains slot 4 */
+		claim(6, 5, 1, plain, 5); /* is inside slot 4 */
 		claim(7, 8, 4, plain, 8); /* touches it; overlaps only what is refused */
 		claim(8, 0, 4, plain, 0); /* touches it from below */
 		record = truth(11, 2, plain, 11);
@@ -123,7 +123,7 @@ static void what_overlaps_is_told_once(void **state)
 	assert_int_not_equal(report->list[2].table, report->list[3].table);
 	scan_report_free(report);
 	scan(0);
-	step(); /* slots 4 and 6 take its place, which refuses 7, and so on */
+	step(); /* slots 4 and 6 replace it, so slot 7 is refused, and so on */
 	report = scan(6);
 	GONE(report, 0);
 	NEW(report, 1, 7, 4);
@@ -166,7 +166,7 @@ static void a_hole_is_free(void **state)
 
 enum { MANY = 200000 };
 
-/* As many claims as there is room for, of everything, in every order. */
+/* As many published ranges as there is room for, of all parts, in every order. */
 static void piling_up(unsigned number)
 {
 	if (number)
@@ -249,7 +249,7 @@ static void flipping(unsigned number)
 	must(!pthread_create(&thread, NULL, flip, NULL));
 }
 
-/* Nothing is told that is half of one and half of another. */
+/* No mapping is reported that is half of one record and half of another. */
 static void slots_that_change_all_the_time(void **state)
 {
 	struct scan_report *report;
@@ -272,7 +272,7 @@ static void slots_that_change_all_the_time(void **state)
 	stop();
 }
 
-/* --- what is a table --- */
+/* --- which files are tables --- */
 
 static void wrong_tables(unsigned number)
 {
@@ -328,7 +328,7 @@ static void four_tables_are_enough(void **state)
 	scan_report_free(scan(4));
 	assert_int_equal(process->table_count, 4);
 	scan(0);
-	/* exec: the pipe's end tells that it is done. */
+	/* exec closes the pipe, whose end shows that it is done. */
 	assert_int_equal(write(publisher.to, &byte, 1), 1);
 	assert_int_equal(read(publisher.from, &byte, 1), 0);
 	scan_report_free(scan(4));
@@ -345,7 +345,10 @@ static void handing_over(unsigned number)
 	}
 }
 
-/* A table counts only of who has it mapped; and whatever is handed over, nothing hangs. */
+/*
+ * A passed table counts only for the process that has it mapped, and no kind of descriptor makes
+ * the scan hang.
+ */
 static void what_is_handed_over(void **state)
 {
 	int fds[2], fd, path;
@@ -358,7 +361,7 @@ static void what_is_handed_over(void **state)
 	assert_int_equal(process->table_count, 1);
 	scanned_process_pass_table(process, fd);
 	assert_int_equal(process->table_count, 1);
-	scan_report_free(scan(1)); /* its own only */
+	scan_report_free(scan(1)); /* only its own table */
 	assert_int_equal(process->table_count, 1);
 	close(fd);
 	munmap(ours, ours->header_size);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_scanned_process.c - what looks at a process tell: what it publishes, what it has mapped of
+ * test_scanned_process.c - the reports of one process: what it publishes, what it has mapped of
  * files with DAX, and its end
  */
 #include "process_helper.h"
@@ -42,7 +42,7 @@ static void tells_what_is_published_and_what_changes(void **state)
 {
 	uint64_t first, second;
 	struct scan_report *report;
-	char comm[16]; /* as the kernel cuts it */
+	char comm[16]; /* truncated by the kernel */
 
 	(void)state;
 	assert_int_equal(prctl(PR_GET_NAME, comm), 0);
@@ -109,7 +109,7 @@ static void tells_what_is_published_and_what_changes(void **state)
 	stop();
 }
 
-/* Who runs the process now decides whose its mappings are. */
+/* The current user of the process is the owner of its mappings. */
 static void another_user_is_a_change(void **state)
 {
 	struct scan_report *report;
@@ -140,7 +140,7 @@ static void mapping_dax(unsigned number)
 		put(8, 2, RW, MAP_SHARED, dax_file, 10); /* continues it */
 		must(!mprotect(place + 2 * PAGE, PAGE, PROT_READ));
 		put(10, 2, RW, MAP_SHARED, dax_file, 20);  /* does not */
-		put(12, 2, RW, MAP_PRIVATE, dax_file, 22); /* alike but for sharing */
+		put(12, 2, RW, MAP_PRIVATE, dax_file, 22); /* the same apart from sharing */
 		put(16, 2, RW, MAP_SHARED, plain, 22);
 		break;
 	case 1:
@@ -213,7 +213,7 @@ static void tells_what_is_observed_and_what_changes(void **state)
 	stop();
 }
 
-/* The kernel makes one area of all this. */
+/* The kernel merges all this into one area. */
 static void publishing_some(unsigned number)
 {
 	switch (number) {
@@ -293,7 +293,7 @@ static void what_goes_while_we_look_is_not_observed(void **state)
 
 	(void)state;
 	start(unmapping_meanwhile);
-	/* The first claim is looked at before the areas without one. */
+	/* The first published range is checked before the areas without one. */
 	while_looking = step;
 	report = scan(1);
 	OBSERVED(report, 0, NEW, 4, 2);
@@ -376,7 +376,7 @@ static void what_ended_is_gone(void **state)
 	assert_int_equal(kill(publisher.pid, SIGKILL), 0);
 	while (scanned_process_is_alive(process))
 		usleep(1000);
-	/* Nobody has waited for it yet. */
+	/* The process is a zombie. */
 	assert_int_equal(process_scan(process, &context, &report), -ESRCH);
 	assert_int_equal(scanned_process_count(process), 2);
 	report = scanned_process_gone(process);

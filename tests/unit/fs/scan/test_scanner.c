@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_scanner.c - who is looked at and when, among all the processes of this host
+ * test_scanner.c - which of the processes of this host are scanned, and when
  */
 #include "publisher.h"
 #include "scan/scanner.h"
@@ -56,7 +56,7 @@ static struct scan_report *look_with(enum scan_kind kind, pid_t pid, struct pass
 	return scan.report;
 }
 
-/* The news of one process; those of others are none of the test's business. */
+/* The report of one process; those of others are freed. */
 static struct scan_report *of(struct scan_report *report, pid_t pid)
 {
 	struct scan_report *found = NULL;
@@ -76,7 +76,7 @@ static struct scan_report *of(struct scan_report *report, pid_t pid)
 	return found;
 }
 
-/* The news, which must be of one process's end. */
+/* Checks that the report is that of one process's end. */
 static void assert_gone(struct scan_report *report, uint64_t process)
 {
 	bool found = false;
@@ -160,7 +160,7 @@ static void finds_who_publishes(void **state)
 	assert_int_equal(first->list[0].number, number);
 	scan_report_free(first);
 	assert_null(of(look_with(SCAN_KNOWN, 0, NULL), one.pid));
-	publisher_step(&one); /* without a table it is forgotten */
+	publisher_step(&one); /* without a table the process is forgotten */
 	assert_gone(look_with(SCAN_KNOWN, 0, NULL), process);
 	publisher_stop(&one);
 	publisher_stop(&two);
@@ -205,7 +205,10 @@ static void those_to_be_skipped_are_skipped(void **state)
 	publisher_stop(&publisher);
 }
 
-/* Whoever asks whether a device is free is not to be told yes. */
+/*
+ * A scan that leaves a process out must not be reported as complete: a device that it uses would
+ * seem free.
+ */
 static void without_one_in_which_others_are_stuck_nothing_is_complete(void **state)
 {
 	struct publisher publisher;
@@ -227,9 +230,9 @@ static void without_one_in_which_others_are_stuck_nothing_is_complete(void **sta
 	publisher_stop(&publisher);
 }
 
-/* --- tables that are handed over --- */
+/* --- passed tables --- */
 
-/* One that is not found by its name. */
+/* A table that the scanner does not find, because of its name. */
 static void handing_over(unsigned number)
 {
 	char control[CMSG_SPACE(sizeof(int))] = {0}, byte = 0;
@@ -296,7 +299,7 @@ static void a_table_may_be_handed_over(void **state)
 		publisher_start(&publisher, handing_over);
 		fd = take_over();
 		assert_null(look_with(SCAN_ONE, publisher.pid, NULL));
-		/* Whatever is looked at, who has handed something over is. */
+		/* A process that has passed a table is part of every scan. */
 		report = look_with(SCAN_ONE, getpid(),
 				   given(publisher.pid, with_pidfd ? pidfd_of(publisher.pid) : -1,
 					 fd, given(publisher.pid, -1, dup(fd), NULL)));
@@ -324,7 +327,7 @@ static void a_table_of_another_is_refused(void **state)
 	gone = pidfd_of(other.pid);
 	assert_null(look_with(SCAN_KNOWN, 0, given(other.pid, -1, dup(fd), NULL)));
 	publisher_stop(&other);
-	/* Its pid is said to be that of one who lives: it was when this was handed over. */
+	/* A pidfd of a process that has ended does not match a living process's pid. */
 	assert_null(look_with(SCAN_KNOWN, 0, given(owner.pid, gone, dup(fd), NULL)));
 	assert_null(look_with(SCAN_KNOWN, 0, given(other.pid, -1, dup(fd), NULL)));
 	assert_null(look_with(SCAN_KNOWN, 0, given(0, -1, dup(fd), NULL)));
@@ -332,7 +335,10 @@ static void a_table_of_another_is_refused(void **state)
 	publisher_stop(&owner);
 }
 
-/* Whose processes take more time than he has must wait, and is not forgotten meanwhile. */
+/*
+ * A user's process that takes more than the user's time is left out for a while, but its mappings
+ * stay known.
+ */
 static void heavy(unsigned number)
 {
 	struct pmem2fs_record record;
@@ -371,14 +377,14 @@ static void who_takes_too_long_waits(void **state)
 	}
 	assert_false(complete);
 	publisher_step(&publisher);
-	/* Who asks for it alone gets it. */
+	/* A scan of that process alone is always made. */
 	report = look_with(SCAN_ONE, publisher.pid, NULL);
 	assert_int_equal(report->count, 10000);
 	scan_report_free(report);
 	publisher_stop(&publisher);
 }
 
-/* A program that nobody may look into, and that runs as somebody else. */
+/* A program that other users may not read in /proc, and that runs as another user. */
 static void as_another(unsigned number)
 {
 	publishing(number);
@@ -402,7 +408,10 @@ static void the_effective_user_is_the_owner(void **state)
 	publisher_stop(&publisher);
 }
 
-/* Who may not look into others is told nothing of them, and does not say that this is all. */
+/*
+ * Without the right to read others' files in /proc, their mappings are not found, and the scan is
+ * not complete.
+ */
 static void looking_without_rights(unsigned number)
 {
 	struct scan scan = {.kind = SCAN_ALL};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_time_quota.c - the time that users have
+ * test_time_quota.c - the scanning time of each user
  */
 #include "base/clock.h"
 #include "scan/time_quota.h"
@@ -41,7 +41,10 @@ static void who_uses_his_time_up_waits(void **state)
 	assert_true(quota_has_credit(user, now + 41 * MS));
 }
 
-/* More than a quarter of the time it is not in the long run, and saving up does not help. */
+/*
+ * In the long run a user gets at most a quarter of the time, and unused time adds up to a limit
+ * only.
+ */
 static void a_quarter_of_the_time(void **state)
 {
 	struct user_quota *user = quota_of(&users, 5);
