@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * announce_helper.h - processes that announce their tables, and who listens to them
+ * announce_helper.h - processes that announce their tables, and a listener
  */
 #ifndef PMEM2FS_TEST_ANNOUNCE_HELPER_H
 #define PMEM2FS_TEST_ANNOUNCE_HELPER_H
@@ -19,7 +19,7 @@
 static char folder[] = "/tmp/pmem2fs-announce-XXXXXX";
 static char path[sizeof(folder) + 32];
 
-/* In a process that has no table yet. Whoever hangs is ended. */
+/* Runs `body` in a process that has no table yet; one that hangs is killed. */
 static inline void run(void (*body)(void))
 {
 	int status;
@@ -37,7 +37,7 @@ static inline void run(void (*body)(void))
 	assert_int_equal(status, 0);
 }
 
-/* The same of a user that is not root, whose daemon cannot look into /proc. */
+/* The same as an ordinary user, whose daemon may not read others' files in /proc. */
 static inline void run_as_user(void (*body)(void))
 {
 	int status;
@@ -82,10 +82,10 @@ static inline int serve(int backlog)
 
 struct announcement {
 	struct wire_message message;
-	int fd; /* -1: none came */
+	int fd; /* -1: none was sent */
 };
 
-/* False: nobody tells anything. */
+/* False: there is no announcement. */
 static inline bool take(int listener, struct announcement *received)
 {
 	union {
@@ -104,7 +104,7 @@ static inline bool take(int listener, struct announcement *received)
 	char byte;
 	int fd;
 
-	/* Those who found nothing to say are passed over. */
+	/* Connections without a message are skipped. */
 	do {
 		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (fd < 0)
@@ -121,7 +121,7 @@ static inline bool take(int listener, struct announcement *received)
 		must(header->cmsg_len == CMSG_LEN(sizeof(int)));
 		memcpy(&received->fd, CMSG_DATA(header), sizeof(int));
 	}
-	/* And that is all. */
+	/* Nothing more may follow. */
 	if (!received->message.flags)
 		must(recv(fd, &byte, 1, 0) == 0);
 	close(fd);

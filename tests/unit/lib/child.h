@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * child.h - for what a test does in a child, where cmocka's assertions are of no use
+ * child.h - checks in a child of a test, where cmocka's assertions do not work
  */
 #ifndef PMEM2FS_TEST_CHILD_H
 #define PMEM2FS_TEST_CHILD_H

@@ -3,8 +3,7 @@
  * fake_daemon.h - the daemon's end of a connection, step by step in the test's own process
  *
  * Each test runs in a child of its own (RUN), where the library is as fresh as the process. There
- * is no waiting: what would ring every second does so every millisecond (link with
- * --wrap=timerfd_settime).
+ * is no waiting: timers of a second expire after a millisecond (link with --wrap=timerfd_settime).
  */
 #ifndef PMEM2FS_TEST_FAKE_DAEMON_H
 #define PMEM2FS_TEST_FAKE_DAEMON_H
@@ -23,11 +22,11 @@
 #include <sys/wait.h>
 
 static char folder[] = "/tmp/release-XXXXXX";
-static int listener = -1; /* these are out of the way of descriptors that tests look at */
+static int listener = -1; /* numbers above those that the tests check */
 static int peer = -1;
 static struct pmem2fs_table *table;
 
-/* What the library last set its timer to; whether it may ring at all. */
+/* What the library last set its timer to; whether it may expire at all. */
 static struct itimerspec timer_set;
 static int timer_fd = -1;
 static bool timer_held;
@@ -100,7 +99,7 @@ static inline uint64_t table_number(void)
 	return inode;
 }
 
-/* Receives within a second, for what another thread sends. */
+/* Receives a message that another thread sends within a second. */
 static inline bool receive(struct wire_message *message)
 {
 	struct pollfd wait = {.fd = peer, .events = POLLIN};
@@ -115,7 +114,7 @@ static inline bool is_silent(void)
 	return recv(peer, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
-/* Takes the library's connection, on which it introduces itself. */
+/* Accepts the library's connection, and receives its first message. */
 static inline bool take_connection(void)
 {
 	struct pollfd wait = {.fd = listener, .events = POLLIN};
@@ -135,7 +134,7 @@ static inline bool nobody_connects(void)
 	return accept(listener, NULL, NULL) < 0 && errno == EAGAIN;
 }
 
-/* The table that questions name, 0: the present one. */
+/* The table that requests name, 0: the present one. */
 static uint64_t table_asked_for;
 
 static inline void tell_slot(enum wire_type type, uint64_t request, uint32_t slot,
@@ -197,14 +196,14 @@ static inline void wait_for_wakeup(void)
 	must(poll(&wait, 1, 10000) == 1);
 }
 
-/* What there is to do, until nothing is. */
+/* Dispatches until there is nothing to do. */
 static inline void dispatch(void)
 {
 	while (is_readable(pmem2fs_get_fd()))
 		must(pmem2fs_dispatch() == 0);
 }
 
-/* How often the handler below was called, and what it found. */
+/* How often the handler below was called, and with what. */
 static unsigned calls;
 static struct pmem2_map *called_for;
 
@@ -237,7 +236,7 @@ static inline void open_table(void)
 	must(pmem2fs_table_open(&table, out_of_the_way(fd)) == 0);
 }
 
-/* With a daemon, connected, and a mapping that can be asked for. */
+/* Starts with a connected daemon and a mapping that can be asked for. */
 static inline struct pmem2_map *begin(void)
 {
 	struct pmem2_map *map;
@@ -264,7 +263,7 @@ static inline void run(void (*body)(void))
 	pid = fork();
 	if (pid == 0) {
 		for (int fd = 3; fd < 100; fd++)
-			close(fd); /* those of whoever started the test */
+			close(fd); /* descriptors inherited from the test's caller */
 		alarm(600);
 		body();
 		_exit(0);

@@ -65,7 +65,7 @@ static inline struct pmem2_config *page_config(void)
 	return config;
 }
 
-/* Maps and deletes source and configuration: a mapping needs neither. */
+/* Maps, and deletes source and configuration: a mapping needs neither. */
 static inline struct pmem2_map *map_source(struct pmem2_source *source,
 					   enum pmem2_sharing_type sharing)
 {

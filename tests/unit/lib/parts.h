@@ -2,8 +2,8 @@
 /*
  * parts.h - mappings of a few pages, for tests that unmap some of them
  *
- * With PMEM2FS_TEST_DEVDAX, the path of a device-DAX node, they are of that one, in pages of its
- * alignment; else of anonymous memory.
+ * With PMEM2FS_TEST_DEVDAX, the path of a device-DAX node, the mappings are of that node, in pages
+ * of its alignment; otherwise of anonymous memory.
  */
 #ifndef PMEM2FS_TEST_PARTS_H
 #define PMEM2FS_TEST_PARTS_H
@@ -85,7 +85,7 @@ static inline size_t alignment_of(const char *path)
 	return alignment;
 }
 
-/* To be called first. */
+/* Must be called first. */
 static inline void choose_node(void)
 {
 	node = getenv("PMEM2FS_TEST_DEVDAX");

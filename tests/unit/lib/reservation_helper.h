@@ -3,7 +3,7 @@
  * reservation_helper.h - what the tests of vm reservations share
  *
  * Tests of the address space itself are skipped on valgrind: it adds areas of its own, has other
- * errors for lengths beyond any limit, and takes reserved memory for none.
+ * errors for lengths beyond any limit, and does not list reserved memory.
  */
 #ifndef PMEM2FS_TEST_RESERVATION_HELPER_H
 #define PMEM2FS_TEST_RESERVATION_HELPER_H
@@ -112,7 +112,7 @@ static inline void assert_whole(reservation *rsv, size_t mapped)
 	assert_int_equal(bytes_listed(start, start + size, "---"), size - mapped);
 }
 
-/* What the library allocates for good at the first mapping must not be in the way later. */
+/* Makes the library's permanent allocations of the first mapping before the test begins. */
 static inline int make_first_mapping(void **state)
 {
 	struct pmem2_map *map = map_anon(PAGE, PMEM2_PRIVATE);
@@ -121,7 +121,7 @@ static inline int make_first_mapping(void **state)
 	return pmem2_unmap(&map);
 }
 
-/* A piece of free address space between areas that cannot be confused with anything reserved. */
+/* A range of free address space between areas that cannot be mistaken for reserved memory. */
 struct clearing {
 	char *start;
 	size_t size;
@@ -146,7 +146,7 @@ static inline struct clearing make_clearing(size_t size)
 	return clearing;
 }
 
-/* Nothing is mapped in it any more, and its fences are there. */
+/* Checks that nothing is mapped in it and that its fences are there, and unmaps these. */
 static inline void free_clearing(struct clearing clearing)
 {
 	char *end = clearing.start + clearing.size;

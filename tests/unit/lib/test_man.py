@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The reference pages say what the headers say, their examples compile, and groff has no complaint.
+"""The reference pages match the headers, their examples compile, and groff reports no problem.
 
 usage: test_man.py SOURCES PAGES LIBRARY PAGE=FUNCTION,FUNCTION... ...
 
 SOURCES is the folder of the library's sources and headers, PAGES that of the pages as they are
-installed, LIBRARY what the example of libpmem2fs(7) is linked with; each page of section 3 comes
-with the functions under whose names it can be found.
+installed, LIBRARY what the example of libpmem2fs(7) is linked with; each PAGE of manual section 3
+comes with the functions under whose names it can be found.
 """
 import os
 import pathlib
@@ -17,7 +17,7 @@ import sys
 import tempfile
 
 WIDTH = 80
-# As the library was: a sanitizer must be in the program too.
+# As the library was compiled: the program needs the same sanitizer.
 COMPILE = [*shlex.split(os.environ.get("CC", "cc")), "-std=gnu11", "-Wall", "-Wextra", "-Werror"]
 ERROR = re.compile(r"-E[A-Z]+\b|PMEM2_E_[A-Z_]+")
 
@@ -49,7 +49,7 @@ class Page:
         return "\n".join(self.sections.get(section, []))
 
     def errors_of(self, function):
-        """What ERRORS says of a function: before its headings, and below those that name it."""
+        """The text of ERRORS about a function: before its headings, and below those that name it."""
         lines, ours = [], True
         for line in self.sections.get("ERRORS", []):
             if re.match(r" {3}\S", line):
@@ -68,7 +68,7 @@ class Page:
 
 
 def render(path, width):
-    """The text of a page; groff's complaints are failures."""
+    """The text of a page; warnings of groff are failures."""
     done = subprocess.run(["groff", "-man", "-ww", "-Tascii", "-P-cbou", f"-rLL={width}n", path],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=True)
     for line in done.stderr.splitlines():
@@ -177,7 +177,7 @@ def check_declared(pages, headers):
                 member = member.partition("=")[0] if not member.endswith(";") else member
                 if member not in code:
                     fail(header.name, f"no page has {member} of {name}")
-        # But what is only the sum of others.
+        # Except the sums of other constants.
         for constant in set(re.findall(r"^#define (PMEM2\w+) ", header.text, flags=re.M)) \
                 - {"PMEM2_F_MEM_VALID_FLAGS"}:
             if not re.search(rf"\b{constant}\b", everything):
@@ -192,7 +192,7 @@ def check_declared(pages, headers):
 
 
 def check_codes(page, header):
-    """The table of errors has their numbers and what pmem2_err_to_errno makes of them."""
+    """The table of errors has their numbers and the results of pmem2_err_to_errno."""
     codes = re.findall(r"^#define (PMEM2_E_\w+) +\((-\d+)\)", header.text, flags=re.M)
     assert len(codes) >= 37, codes
     table = re.findall(r"^ +(PMEM2_E_\w+) \((-\d+), (\w+)\)$", page.text("ERROR CODES"), flags=re.M)

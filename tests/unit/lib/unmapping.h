@@ -16,7 +16,7 @@
 #define SYS_mseal 462
 #endif
 
-/* Valgrind and TSan do not survive a process without areas to spare. */
+/* Valgrind and TSan crash in a process with no areas left. */
 #ifdef __SANITIZE_THREAD__
 #define NEEDS_AREAS true
 #else
@@ -24,8 +24,8 @@
 #endif
 
 /*
- * How much of the sanitizer's own memory can stay in use for `kib` of a mapping that has gone: its
- * record of each 8 bytes, which the address sanitizer keeps in one.
+ * How much of the address sanitizer's shadow memory, a byte for each 8 bytes, can stay in use for
+ * `kib` of a mapping that is gone.
  */
 #if defined(__SANITIZE_ADDRESS__)
 #define SHADOW(kib) ((kib) / 8)
@@ -38,7 +38,7 @@
 #define SHADOW(kib) 0
 #endif
 
-/* Makes areas until the kernel gives no more; they are one piece of address space. */
+/* Makes areas until the kernel allows no more; they are one range of address space. */
 static inline void *use_up_areas(size_t *length)
 {
 	size_t pages = 2 * proc_number("/proc/sys/vm/max_map_count", "");
@@ -50,7 +50,7 @@ static inline void *use_up_areas(size_t *length)
 	while (i < pages && mprotect(start + i * PAGE, PAGE, PROT_READ) == 0)
 		i += 2;
 	assert_true(i < pages);
-	/* Halves of an area count for one where a middle counts for two. */
+	/* Splitting off one end needs one more area, a middle two. */
 	for (i++; i < pages && mprotect(start + i * PAGE, (pages - i) * PAGE, PROT_READ) == 0; i++)
 		;
 	return start;
@@ -63,7 +63,7 @@ static inline void on_fault(int signo)
 	siglongjmp(fault_jump, signo);
 }
 
-/* The signal that reading a byte raises, 0: none. */
+/* Returns the signal that reading a byte raises, 0: none. */
 static inline int fault_of_reading(volatile const char *address)
 {
 	struct sigaction action = {.sa_handler = on_fault};
@@ -81,7 +81,7 @@ static inline int fault_of_reading(volatile const char *address)
 	return signo;
 }
 
-/* Runs with a file system of its own, mounted where only this process sees it. */
+/* Runs `body` with a tmpfs of its own in a private mount namespace. */
 static inline int in_own_tmpfs(int (*body)(const char *mount))
 {
 	char mount_point[] = "/var/tmp/pmem2fs-mnt-XXXXXX";

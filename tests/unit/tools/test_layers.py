@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""tools/layers: a small tree that is as it should be, and one for each offence.
+"""tools/layers: a small tree without offences, and one for each offence.
 
 Usage: test_layers.py LAYERS [TEST]...
 """

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The schema accepts what test_document proves to be rendered, and nothing that is wrong."""
+"""The schema accepts the documents that test_document renders, and no wrong ones."""
 import copy
 import json
 import pathlib
@@ -11,7 +11,7 @@ sys.path.insert(0, str(HERE.parents[2]))
 import validate
 
 GONE = object()
-# Document, path of the key, what is put there.
+# Document, path of the key, its new value.
 WRONG = [
     ("fsdax", "version", 2), ("fsdax", "version", "1"), ("fsdax", "version", GONE),
     ("fsdax", "version", True),
@@ -73,7 +73,7 @@ WRONG = [
     ("fsdax", "device.badblocks.0.offset", -1),
 ]
 RIGHT = [("fsdax", "state", "lost"), ("partial", "state", "lost")]
-# What only the text can show.
+# Errors of the text, not of the parsed document.
 WRONG_TEXT = {
     "no newline": lambda text: text[:-1],
     "two newlines": lambda text: text + b"\n",

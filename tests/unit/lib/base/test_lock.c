@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-/* There the child of a process with threads cannot start one. */
+/* With the thread sanitizer, the child of a process with threads cannot start a thread. */
 #if defined(__SANITIZE_THREAD__)
 #define ON_TSAN true
 #elif defined(__has_feature)
@@ -25,7 +25,7 @@
 #define ON_TSAN false
 #endif
 
-/* How a child ends that runs `body`. Whoever hangs is ended. */
+/* Runs `body` in a child and returns its status; one that hangs is killed. */
 static int run(void (*body)(void))
 {
 	const struct rlimit no_core = {0, 0};
@@ -66,7 +66,7 @@ static void *lock_and_unlock(void *arg)
 	return arg;
 }
 
-/* What was interrupted goes on in the child: it has the lock, and then it has not. */
+/* The interrupted call goes on in the child, which has the lock until the call releases it. */
 static void go_on(void)
 {
 	pthread_t thread;
@@ -79,7 +79,7 @@ static void go_on(void)
 	lock_and_unlock(NULL);
 }
 
-/* As a signal handler may, in the middle of a call. */
+/* Forks while holding the lock, as a signal handler may in the middle of a call. */
 static void test_fork_with_the_lock(void **state)
 {
 	(void)state;
@@ -91,7 +91,7 @@ static void test_fork_with_the_lock(void **state)
 
 static struct pmem2fs_record record = {.address = 4096};
 
-/* A table is nobody's but its owner's: the child has a place in its stead. */
+/* A table belongs to its process only: the child has empty memory at its addresses. */
 static void write_on(void)
 {
 	table_begin(1)->address = 8192;
@@ -104,7 +104,7 @@ static void write_on(void)
 static void test_fork_in_the_middle_of_writing(void **state)
 {
 	(void)state;
-	if (ON_TSAN) /* its memory has no place for that */
+	if (ON_TSAN) /* which has no room for that */
 		skip();
 	library_lock();
 	if (table_missing())
@@ -149,7 +149,7 @@ static void test_one_opens_and_others_go_on(void **state)
 	assert_true(library_open_begin());
 	assert_false(another_may_open());
 	assert_false(library_open_begin());
-	/* A handler that forks meanwhile. */
+	/* A signal handler forks meanwhile. */
 	assert_int_equal(run(open_in_child), 0);
 	assert_false(another_may_open());
 	lock_and_unlock(NULL);
@@ -185,7 +185,7 @@ static void *fork_in_thread(void *arg)
 	pid = fork();
 	if (pid == 0) {
 		alarm(600);
-		/* In order, and free. */
+		/* In order, and the lock is free. */
 		must(step == 2);
 		lock_and_unlock(NULL);
 		must(library_open_begin());
@@ -247,7 +247,7 @@ static void *open_and_lock(void *arg)
 	return arg;
 }
 
-/* The other one waits for this thread, which must not wait for it. */
+/* The other thread waits for this one, which must not wait for it. */
 static void fork_with_the_lock_while_open(void)
 {
 	pthread_t thread;
@@ -289,7 +289,7 @@ static void wait_and_wake(void)
 	must(pthread_create(&thread, NULL, wait_for_step, NULL) == 0);
 	while (!forker)
 		;
-	/* Who waits does not have the lock. */
+	/* A waiting thread does not have the lock. */
 	library_lock();
 	step = 3;
 	library_wake();
@@ -297,7 +297,7 @@ static void wait_and_wake(void)
 	must(pthread_join(thread, NULL) == 0);
 }
 
-/* Threads that wait are not there in a child, and nobody waits for them. */
+/* Waiting threads do not exist in a child, which must not wait for them. */
 static void fork_while_waiting(void)
 {
 	pthread_t thread;

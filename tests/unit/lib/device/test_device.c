@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_device.c - device facts as far as a host without pmem has them; see tests/vm/test_device.c
+ * test_device.c - device facts on a host without pmem; with pmem see tests/vm/test_device.c
  */
 #include "libpmem2fs.h"
 
@@ -103,7 +103,7 @@ static void test_bad_ranges_are_counted_once(void **state)
 	/* cut off by the page: the number may have lost digits */
 	assert_int_equal(count_ranges("8 1\n10 ", false), 1);
 	assert_int_equal(count_ranges("8 1\n10 1", false), 1);
-	/* beyond the device, and no numbers of a device at all */
+	/* beyond the device, and not valid numbers at all */
 	assert_int_equal(count_ranges("2047 1\n2048 1\n", false), 1);
 	assert_int_equal(count_ranges("-1 5\n18446744073709551615 9\nx y\n8\n", false), 0);
 	/* a node has a part of its region's list */

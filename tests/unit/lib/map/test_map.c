@@ -133,7 +133,7 @@ static void test_results(void **state)
 	}
 }
 
-/* The end of the file is no mapping: mmap's own error. */
+/* A mapping at the end of the file would be empty: mmap's own error. */
 static void test_offset_at_the_end(void **state)
 {
 	int fd = make_file(2 * PAGE);
@@ -177,7 +177,7 @@ static void test_devdax_private(void **state)
 	struct pmem2_map *map;
 
 	(void)state;
-	/* No such device: that comes first. */
+	/* A device that does not exist: this error comes first. */
 	assert_ok(pmem2_config_set_sharing(config, PMEM2_PRIVATE));
 	assert_int_equal(pmem2_map_new(&map, config, &source), -ENODEV);
 	assert_ok(pmem2_config_delete(&config));
@@ -319,7 +319,7 @@ static void test_from_existing(void **state)
 							 0xff, PMEM2_GRANULARITY_BYTE),
 				 PMEM2_E_MAP_EXISTS);
 	assert_ptr_equal(other, (void *)1);
-	/* Touching is fine. */
+	/* An adjacent mapping is no overlap. */
 	assert_ok(pmem2_map_from_existing(&other, source, (void *)(0xffff + 0xff), 1, 0));
 	assert_ok(pmem2_unmap(&other));
 	assert_ok(pmem2_map_from_existing(&other, source, (void *)0xfffe, 1, 0));

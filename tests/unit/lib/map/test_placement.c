@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_placement.c - where mappings go
+ * test_placement.c - the addresses of mappings
  */
 #include "base/page.h"
 #include "helper.h"
@@ -21,7 +21,7 @@ void *__wrap_mremap(void *old, size_t old_length, size_t length, int flags, void
 		errno = mremap_error;
 		return MAP_FAILED;
 	}
-	/* The place must be taken already, all of it, or another thread could be there by now. */
+	/* The whole place must be reserved already, or another thread could map there. */
 	assert_true(flags & MREMAP_FIXED);
 	assert_true(find_area(place, &start, &end));
 	assert_true(end >= (uintptr_t)place + length);
@@ -91,7 +91,7 @@ static void test_alignment(void **state)
 	}
 }
 
-/* Device DAX refuses to map where a hint is taken, which says nothing about other places. */
+/* Device DAX refuses to map where a hint is in use; hints for other places are still tried. */
 static void test_taken_hint_of_device_dax(void **state)
 {
 	struct placement_request request = anonymous(2 * MIB, 2 * MIB);
@@ -116,7 +116,7 @@ static void test_gap(void **state)
 	struct pmem2_map *maps[50];
 
 	(void)state;
-	/* A hint that leads to an area in use: from now on nothing is as hints expect. */
+	/* The hint is in use: from now on the following places are not free either. */
 	maps[0] = map_anon(PAGE, PMEM2_PRIVATE);
 	placement_released((uintptr_t)pmem2_map_get_address(maps[0]), PAGE);
 	maps[1] = map_anon(PAGE, PMEM2_PRIVATE);
@@ -124,7 +124,7 @@ static void test_gap(void **state)
 	assert_ok(pmem2_unmap(&maps[1]));
 	for (size_t i = 0; i < 50; i++) {
 		maps[i] = map_anon(lengths[i % 5], PMEM2_PRIVATE);
-		/* Wherever the hints come from. */
+		/* Hints of released places are used as well. */
 		if (i % 7 == 6)
 			placement_released((uintptr_t)pmem2_map_get_address(maps[i]) + lengths[1],
 					   lengths[1]);
@@ -150,7 +150,7 @@ static void test_freed_place_is_used_again(void **state)
 	(void)state;
 	assert_ok(munmap((void *)address, 4 * MIB));
 	placement_released(address, 4 * MIB);
-	/* Too small for this one. */
+	/* The gap is too small for this mapping. */
 	other = place(6 * MIB, PAGE);
 	assert_true(other + 6 * MIB <= address || other >= address + 4 * MIB);
 	assert_ok(munmap((void *)other, 6 * MIB));
@@ -160,7 +160,7 @@ static void test_freed_place_is_used_again(void **state)
 	assert_ok(munmap((void *)address, 3 * MIB));
 }
 
-/* Whatever lies where the next mapping should go stays as it is. */
+/* Memory of others at the next place is not overwritten. */
 static void test_obstacles_are_not_overwritten(void **state)
 {
 	char *obstacles[64];
@@ -170,7 +170,7 @@ static void test_obstacles_are_not_overwritten(void **state)
 		uintptr_t address = place(PAGE, PAGE);
 		uintptr_t next;
 
-		/* In the way of the cursor, one after the other. */
+		/* Obstacles at the following places of the cursor. */
 		obstacles[i] = mmap((void *)(address - 2 * MIB), PAGE, PROT_READ | PROT_WRITE,
 				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		assert_ptr_not_equal(obstacles[i], MAP_FAILED);
@@ -222,13 +222,13 @@ static void test_failures_leave_nothing(void **state)
 	wrong.flags = MAP_SHARED;
 	assert_int_equal(placement_map(&wrong, &address), -EBADF);
 
-	/* The freed place is taken by somebody else, so that this one has to be moved. */
+	/* The released place is used by another mapping, so this one has to be moved. */
 	placement_released(obstacle, 2 * MIB);
 	mremap_error = ENOMEM;
 	assert_int_equal(placement_map(&request, &address), -ENOMEM);
 	mremap_error = 0;
 	assert_int_equal(address, 7);
-	/* At worst the place itself is lost. */
+	/* At worst the place itself is leaked. */
 	assert_true(status_kib("VmSize:") <= before + 2048);
 	request.length = SIZE_MAX;
 	assert_int_equal(placement_map(&request, &address), -ENOMEM);
@@ -237,7 +237,7 @@ static void test_failures_leave_nothing(void **state)
 	assert_ok(munmap((void *)obstacle, 2 * MIB));
 }
 
-/* More address space in turn than the cursor's window has. */
+/* Maps more address space, one after the other, than the cursor's window has. */
 static void test_window_wraps(void **state)
 {
 	size_t size = 512ul << 30;
@@ -255,7 +255,7 @@ static void test_window_wraps(void **state)
 	}
 }
 
-/* A mapping is moved onto a place that is its own already (see the wrapper). */
+/* A mapping is moved to a place that is reserved for it already (see the wrapper). */
 static void test_no_hole_while_moving(void **state)
 {
 	(void)state;

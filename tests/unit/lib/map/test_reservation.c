@@ -105,7 +105,7 @@ static void test_alignment(void **state)
 	}
 }
 
-/* The flags of the area at an address, as smaps tells them. */
+/* The flags of the area at an address, from smaps. */
 static void read_flags(const char *address, char *flags, size_t size)
 {
 	FILE *file = fopen("/proc/self/smaps", "re");
@@ -160,7 +160,7 @@ static void test_nothing_is_leaked(void **state)
 	before = status_kib("VmSize:");
 	areas = count_areas();
 	for (size_t i = 0; i < 1000; i++) {
-		/* So that what the kernel gives is not always aligned alike. */
+		/* Varies the alignment of the addresses that the kernel chooses. */
 		size_t shift = 64 * MIB + i % 7 * 9 * PAGE;
 		void *above = mmap(NULL, shift, PROT_READ,
 				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -225,7 +225,7 @@ static void test_occupied_address(void **state)
 	}
 	old_kernel = false;
 	assert_int_equal(*inside, 'i');
-	/* What is behind is in the way of slack, not of the reservation. */
+	/* The area behind leaves no room for slack, but for the reservation. */
 	assert_ok(pmem2_vm_reservation_new(&rsv, clearing.start, 4 * MIB));
 	assert_int_equal(bytes_listed(clearing.start, clearing.start + 8 * MIB, ""),
 			 4 * MIB + PAGE);
@@ -265,7 +265,7 @@ static void test_extend_within_slack(void **state)
 		char *start = start_of(rsv);
 		size_t size = sizes[i];
 
-		/* Whoever wanted to be right behind it is, whatever we do. */
+		/* Other memory may be mapped right behind the reservation at any time. */
 		for (size_t at = 0; at < 6 * MIB; at += 2 * MIB) {
 			void *wish = start + ((size + at + slack - 1) & -slack);
 			void *p = mmap(wish, PAGE, PROT_READ,
@@ -298,7 +298,7 @@ static void test_extend_beyond_slack(void **state)
 	map = anon_into(rsv, 0, PAGE);
 	memory = pmem2_map_get_address(map);
 	memory[0] = 'm';
-	/* All but a page, by steps within, across and beyond what was kept. */
+	/* Extends by all but a page, in steps within, across and beyond the kept slack. */
 	assert_ok(pmem2_vm_reservation_extend(rsv, MIB));
 	assert_ok(pmem2_vm_reservation_extend(rsv, 3 * MIB + PAGE));
 	assert_ok(pmem2_vm_reservation_extend(rsv, 2 * MIB));
@@ -376,7 +376,7 @@ static void test_shrink_checks_in_order(void **state)
 		assert_int_equal(pmem2_vm_reservation_get_size(rsv), 4 * MIB);
 	}
 	assert_whole(rsv, 2 * PAGE);
-	/* Up to the mapping it can. */
+	/* It can be shrunk up to the mapping. */
 	assert_ok(pmem2_vm_reservation_shrink(rsv, 2 * MIB + 2 * PAGE, 2 * MIB - 2 * PAGE));
 	assert_ok(pmem2_vm_reservation_shrink(rsv, 0, 2 * MIB));
 	assert_int_equal(pmem2_vm_reservation_shrink(rsv, 0, PAGE),
@@ -442,7 +442,7 @@ static void test_munmap_errors_change_nothing(void **state)
 	for (int at = 1; at <= 2; at++) {
 		munmap_fails_at = at;
 		if (pmem2_vm_reservation_new(&rsv, NULL, 4 * MIB) == 0) {
-			/* It was aligned by chance. */
+			/* The addresses were aligned by chance. */
 			munmap_fails_at = 0;
 			assert_ok(pmem2_vm_reservation_delete(&rsv));
 		}
@@ -469,7 +469,7 @@ static void test_munmap_errors_change_nothing(void **state)
 	assert_int_equal(status_kib("VmSize:"), before);
 }
 
-/* A reservation whose end the kernel has made one area with something else's: it must be split. */
+/* The kernel has merged the end of the reservation with another area, which must be split. */
 static void test_too_many_areas(void **state)
 {
 	struct clearing clearing;

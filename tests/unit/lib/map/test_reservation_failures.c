@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_reservation_failures.c - what cannot be mapped into a vm reservation leaves no hole in it
+ * test_reservation_failures.c - a failure to map into a vm reservation leaves no hole in it
  */
 #include "reservation_helper.h"
 #include "unmapping.h"
@@ -9,13 +9,13 @@
 /* What the next mremap does. */
 static enum {
 	WORK,
-	FAIL,             /* and nothing is changed */
-	FAIL_LATE,        /* when the kernel has dropped what was at the new address */
-	FAIL_TO_STRANGER, /* likewise, and another thread has got a part of the hole */
+	FAIL,             /* and change nothing */
+	FAIL_LATE,        /* after the kernel has unmapped the new address */
+	FAIL_TO_STRANGER, /* likewise, and another thread has mapped a part of the hole */
 } remapping;
 
 static int mmap_error; /* what mmap with MAP_FIXED fails with, 0: nothing */
-static bool half_way;  /* and it has dropped what was there */
+static bool half_way;  /* mmap has unmapped the addresses before it fails */
 static char *stranger;
 
 void *__real_mremap(void *address, size_t old_size, size_t size, int flags, void *place);
@@ -64,7 +64,7 @@ void *__wrap_malloc(size_t size)
 	return scarce && size == scarce ? NULL : __real_malloc(size);
 }
 
-/* Still good for mappings, and for being deleted. */
+/* Mappings can still be made in the reservation, and it can be deleted. */
 static void assert_unharmed(reservation *rsv, size_t offset)
 {
 	struct pmem2_map *map;
@@ -137,7 +137,7 @@ static void test_too_many_areas(void **state)
 	rsv = reserve(128 * PAGE);
 	source = anon_source(PAGE);
 	config = page_config();
-	/* Leave some areas, so that each step of mapping is what fails at some number of them. */
+	/* Leaves some areas free, so that each step of mapping fails for some number of them. */
 	for (size_t spare = 0; spare < 12; spare++) {
 		hog = use_up_areas(&length);
 		if (spare)
@@ -188,7 +188,7 @@ static void test_moving_fails(void **state)
 
 static void test_moving_fails_and_a_stranger_comes(void **state)
 {
-	static reservation *rsv; /* cannot be deleted any more */
+	static reservation *rsv; /* can no longer be deleted */
 	struct pmem2_map *map;
 
 	(void)state;
@@ -197,7 +197,7 @@ static void test_moving_fails_and_a_stranger_comes(void **state)
 	assert_int_equal(map_into(&map, rsv, PAGE, anon_source(4 * PAGE), PMEM2_PRIVATE),
 			 PMEM2_E_MAPPING_EXISTS);
 	assert_int_equal(*stranger, 's');
-	/* Nothing is ever put there again, and the rest is as good as before. */
+	/* The lost part is never used again; the rest can be used as before. */
 	assert_int_equal(map_into(&map, rsv, PAGE, anon_source(4 * PAGE), PMEM2_PRIVATE),
 			 PMEM2_E_MAPPING_EXISTS);
 	assert_int_equal(pmem2_vm_reservation_delete(&rsv), PMEM2_E_VM_RESERVATION_NOT_EMPTY);
@@ -243,7 +243,7 @@ static void test_giving_back_gets_half_way(void **state)
 	assert_unharmed(rsv, PAGE);
 }
 
-/* The last step, when the mapping is in its place already. */
+/* Fails in the last step, when the mapping is in its place already. */
 static void test_out_of_memory_for_the_label(void **state)
 {
 	reservation *rsv = reserve(8 * PAGE);
@@ -262,7 +262,7 @@ static void test_out_of_memory_for_the_label(void **state)
 	assert_null(map);
 	assert_whole(rsv, 0);
 
-	/* It cannot even be taken away again: then nothing else goes there. */
+	/* The mapping cannot even be replaced again: then nothing else is mapped there. */
 	mmap_error = ENOMEM;
 	assert_int_equal(pmem2_map_new(&map, config, source), -ENOMEM);
 	assert_null(map);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_reservation_maps.c - mapping into vm reservations, and finding what is there
+ * test_reservation_maps.c - mapping into vm reservations, and finding the mappings in them
  */
 #include "reservation_helper.h"
 #include <sys/wait.h>
@@ -22,7 +22,7 @@ static void test_every_page(void **state)
 			assert_whole(rsv, 0);
 		}
 	}
-	/* All at once, and each taken out and put back. */
+	/* Maps all pieces, then unmaps each and maps it again. */
 	for (size_t i = 0; i < 8; i++)
 		maps[i] = anon_into(rsv, i * PAGE, PAGE);
 	assert_whole(rsv, 8 * PAGE);
@@ -81,10 +81,10 @@ static void test_checks_in_order(void **state)
 			cases[i].error);
 		assert_whole(rsv, 2 * PAGE);
 	}
-	/* What is wrong with the source comes first. */
+	/* Errors of the source come first. */
 	assert_int_equal(map_into(&map, rsv, PAGE / 2, anon_source(0), PMEM2_PRIVATE),
 			 PMEM2_E_SOURCE_EMPTY);
-	/* The whole is larger than the reservation. */
+	/* The whole source is larger than the reservation. */
 	assert_int_equal(map_into(&map, rsv, 0, anon_source(17 * PAGE), PMEM2_PRIVATE),
 			 PMEM2_E_LENGTH_OUT_OF_RANGE);
 	assert_int_equal(map_into(&map, rsv, 0, anon_source(-PAGE), PMEM2_PRIVATE),
@@ -196,7 +196,7 @@ static void test_configuration(void **state)
 
 	(void)state;
 	assert_int_equal(pmem2_config_set_vm_reservation(NULL, rsv, 0), -EINVAL);
-	/* Only mapping looks at it. */
+	/* The offset is checked when mapping only. */
 	assert_ok(pmem2_config_set_vm_reservation(config, rsv, 123));
 	assert_ok(pmem2_config_set_vm_reservation(config, rsv, 0));
 	assert_ok(pmem2_map_new(&map, config, source));
@@ -225,7 +225,9 @@ static void test_unmap_range(void **state)
 	assert_whole(rsv, 4 * PAGE);
 	assert_int_equal(pmem2_vm_reservation_map_find(rsv, 3 * PAGE, 2 * PAGE, &found),
 			 PMEM2_E_MAPPING_NOT_FOUND);
-	/* The place is free again, and what is put there is safe from the first mapping. */
+	/*
+	 * The place is free again; unmapping the first object does not unmap the new mapping there.
+	 */
 	inner = anon_into(rsv, 3 * PAGE, 2 * PAGE);
 	*(char *)pmem2_map_get_address(inner) = 'i';
 	assert_ok(pmem2_vm_reservation_map_find(rsv, 3 * PAGE, 2 * PAGE, &found));
@@ -237,7 +239,9 @@ static void test_unmap_range(void **state)
 	assert_whole(rsv, 2 * PAGE);
 	assert_int_equal(*(char *)pmem2_map_get_address(inner), 'i');
 
-	/* An object whose pages are all gone does not keep the reservation. */
+	/*
+	 * An object whose pages are all unmapped does not keep the reservation from being deleted.
+	 */
 	assert_ok(pmem2_unmap_range(inner, 0, 2 * PAGE, 0));
 	unreserve(rsv);
 	assert_ok(pmem2_unmap(&inner));
@@ -255,7 +259,9 @@ static void test_delete_not_empty(void **state)
 	assert_ptr_equal(rsv, copy);
 	assert_whole(rsv, PAGE);
 	assert_ok(pmem2_unmap(&map));
-	/* What the program has put there by itself and registered is not unmapped either. */
+	/*
+	 * Memory that the program has mapped there by itself and registered is not unmapped either.
+	 */
 	assert_ok(pmem2_map_from_existing(&map, source, start_of(rsv), PAGE, 2));
 	assert_int_equal(pmem2_vm_reservation_delete(&rsv), PMEM2_E_VM_RESERVATION_NOT_EMPTY);
 	assert_ok(pmem2_unmap(&map));
@@ -271,7 +277,7 @@ static void test_moving_bounds(void **state)
 	struct pmem2_map *found;
 
 	(void)state;
-	/* Offsets count from the start as it is now. */
+	/* Offsets count from the current start. */
 	assert_ok(pmem2_vm_reservation_shrink(rsv, 0, 2 * PAGE));
 	assert_ok(pmem2_vm_reservation_map_find(rsv, 0, PAGE, &found));
 	assert_ptr_equal(found, map);
@@ -335,7 +341,10 @@ static void test_find(void **state)
 	FIND(a, find_prev, rsv, b);
 	FIND(NULL, find_prev, rsv, a);
 
-	/* Next to one that is elsewhere; there it is told apart by its address. */
+	/*
+	 * A mapping outside may be adjacent; its address shows that it does not belong to the
+	 * reservation.
+	 */
 	if (start_of(other) < start_of(rsv)) {
 		FIND(a, find_next, rsv, foreign);
 		FIND(NULL, find_prev, rsv, foreign);
@@ -358,7 +367,7 @@ static void test_find(void **state)
 	unreserve(other);
 }
 
-/* Each one is found exactly once, also those that lie in a gap of another. */
+/* Each mapping is found exactly once, also those that lie in a gap of another. */
 static void test_find_in_gaps(void **state)
 {
 	reservation *rsv = reserve(16 * PAGE);
@@ -381,14 +390,14 @@ static void test_find_in_gaps(void **state)
 	FIND(around, find, rsv, 4 * PAGE, PAGE);
 	FIND(inner[0], find, rsv, 3 * PAGE, PAGE);
 
-	/* Now what is left of it starts between the others, and then behind them. */
+	/* The rest of the mapping starts between the others now, and then behind them. */
 	assert_ok(pmem2_unmap_range(around, 0, 5 * PAGE, 0));
 	FIND(inner[0], find_first, rsv);
 	FIND(inner[1], find_next, rsv, inner[0]);
 	FIND(around, find_next, rsv, inner[1]);
 	FIND(NULL, find_next, rsv, around);
 	FIND(inner[1], find_prev, rsv, around);
-	/* Nothing is left of it: it is not found, and something can be found from where it was. */
+	/* A mapping of which nothing is left is not found; the search can start from it. */
 	assert_ok(pmem2_unmap_range(around, 0, 10 * PAGE, 0));
 	FIND(inner[1], find_last, rsv);
 	FIND(inner[0], find_next, rsv, around);
@@ -422,7 +431,7 @@ static void test_find_with_no_mapping(void **state)
 	assert_int_equal(pmem2_vm_reservation_map_find_last(rsv, NULL), -EINVAL);
 	assert_int_equal(pmem2_vm_reservation_map_find_next(rsv, stays, NULL), -EINVAL);
 	assert_int_equal(pmem2_vm_reservation_map_find_prev(rsv, stays, NULL), -EINVAL);
-	/* What was adopted there is in the way, but was not made in this reservation. */
+	/* An adopted mapping occupies its addresses, but does not belong to the reservation. */
 	assert_ok(pmem2_map_from_existing(&map, source, start_of(rsv), PAGE, 2));
 	FIND(stays, find_first, rsv);
 	FIND(stays, find_next, rsv, map);

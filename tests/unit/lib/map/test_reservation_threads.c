@@ -10,7 +10,7 @@
 #define STRANGERS 2
 #define ROUNDS    (on_valgrind() ? 50u : 1500u)
 
-/* Each mapper has a zone of its own; the last one is everybody's. */
+/* Each mapper has a zone of its own; the last zone is shared by all. */
 #define ZONE 16ul
 #define SIZE ((MAPPERS + 1) * ZONE * PAGE)
 
@@ -30,7 +30,7 @@ static void *mapper(void *arg)
 	size_t *memory;
 	int ret;
 
-	/* In memory of one's own, or a stranger's area would show up in it. */
+	/* Private, so that the memory holds this thread's values only. */
 	assert_ok(pmem2_config_set_sharing(config, PMEM2_PRIVATE));
 	for (size_t i = 0; i < ROUNDS; i++) {
 		bool contested = i % 4 == 0;
@@ -59,7 +59,10 @@ static void *mapper(void *arg)
 	return NULL;
 }
 
-/* Maps and unmaps memory of its own at full speed: never in the reservation, and it is kept. */
+/*
+ * Maps and unmaps other memory at full speed: it is never in the reservation, and keeps its
+ * contents.
+ */
 static void *mmapper(void *arg)
 {
 	static const size_t sizes[] = {PAGE, 3 * PAGE, 2 * PAGE, 5 * PAGE};
@@ -84,7 +87,7 @@ static void *mmapper(void *arg)
 	return NULL;
 }
 
-/* What the kernel shows of the reservation at any moment is without a hole. */
+/* At any moment the kernel lists the reservation without a hole. */
 static void *inspector(void *arg)
 {
 	char *begin = start_of(shared);
@@ -121,7 +124,9 @@ static void *finder(void *arg)
 	return NULL;
 }
 
-/* The end moves, within what was kept and beyond, if strangers let it. */
+/*
+ * Moves the end of the reservation, within the kept slack and, if other memory allows it, beyond.
+ */
 static void *stretcher(void *arg)
 {
 	(void)arg;
@@ -164,7 +169,7 @@ static void test_one_reservation(void **state)
 	close(file);
 }
 
-/* Reservations come and go, at addresses that others are after. */
+/* Makes and deletes reservations, at addresses where other threads try to map. */
 static void *reserver(void *arg)
 {
 	struct pmem2_source *source = anon_source(2 * PAGE);
@@ -220,7 +225,7 @@ static void test_many_reservations(void **state)
 	unreserve(shared);
 }
 
-/* A child has bounds that are true, whatever the other threads were doing with them. */
+/* The bounds are consistent in a child, whatever the other threads were doing at the fork. */
 static void test_fork_while_stretching(void **state)
 {
 	pthread_t thread;

@@ -8,8 +8,8 @@
 #include <sys/wait.h>
 
 /*
- * The allocator of the address sanitizer, other than that of the C library, stays locked in a child
- * if another thread was in it at the fork: there a fork waits until no thread maps.
+ * The allocator of the address sanitizer, unlike that of the C library, stays locked in a child if
+ * another thread was in it at the fork: there a fork waits until no thread maps.
  */
 #if defined(__SANITIZE_ADDRESS__)
 #define FORK_WHEN_QUIET true
@@ -27,7 +27,7 @@
 #define ROUNDS    (on_valgrind() ? 50u : 1500u)
 
 static int file;
-static uintptr_t occupied; /* a place that is in use: a hint that cannot be followed */
+static uintptr_t occupied; /* an address in use: a hint that cannot be followed */
 static _Atomic bool stop;
 
 /* Maps and unmaps with shared configuration and source, and checks what it gets. */
@@ -38,7 +38,7 @@ static void *mapper(void *arg)
 	struct pmem2_map *maps[4] = {NULL};
 	size_t number = (size_t)arg;
 
-	/* In memory of one's own, or a stranger's area would show up in it. */
+	/* Private, so that the memory holds this thread's values only. */
 	assert_ok(pmem2_config_set_sharing(config, PMEM2_PRIVATE));
 	for (size_t i = 0; i < ROUNDS; i++) {
 		struct pmem2_map **map = &maps[i % 4];
@@ -66,7 +66,7 @@ static void *mapper(void *arg)
 	return NULL;
 }
 
-/* Maps and unmaps memory of its own at full speed: it must keep what was written there. */
+/* Maps and unmaps other memory at full speed: it must keep its contents. */
 static void *stranger(void *arg)
 {
 	static const size_t sizes[] = {PAGE, 3 * PAGE, 2 * MIB, 4 * MIB - PAGE, 64 * PAGE};
@@ -112,7 +112,7 @@ static void test_mapping_among_strangers(void **state)
 	close(file);
 }
 
-/* Looks at a mapping that another thread makes and removes. */
+/* A mapping that another thread makes and unmaps, whose properties are read meanwhile. */
 static struct pmem2_map *_Atomic shown;
 
 static void *looker(void *arg)

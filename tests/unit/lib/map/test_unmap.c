@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_unmap.c - the unmapping rules for whole mappings, a test for each clause
+ * test_unmap.c - the unmapping rules for whole mappings, a test for each rule in lib/README.md
  */
 #include "helper.h"
 #include "map/placement.h"
@@ -180,7 +180,7 @@ static void test_U4_too_many_areas(void **state)
 	}
 	assert_true(find_area(address, &start, &end));
 	if (start >= (uintptr_t)address || end <= (uintptr_t)address + 2 * MIB)
-		skip(); /* this kernel has not merged them */
+		skip(); /* this kernel has not merged the areas */
 	address[0] = 'x';
 	snprintf(expected, sizeof(expected), "vm.max_map_count (%zu) is reached",
 		 proc_number("/proc/sys/vm/max_map_count", ""));
@@ -235,7 +235,7 @@ static void test_P2_references_raise_SIGSEGV(void **state)
 	int fd;
 
 	(void)state;
-	/* It counts the faults that this provokes as errors. */
+	/* Valgrind counts the faults that this provokes as errors. */
 	if (on_valgrind())
 		skip();
 	fd = make_file(3 * PAGE);
@@ -309,7 +309,7 @@ static void test_P9_foreign_memory_is_not_touched(void **state)
 	assert_int_equal(behind[0], 'b');
 	assert_ok(__real_munmap(behind, PAGE));
 
-	/* What was adopted is not ours. */
+	/* An adopted mapping is not unmapped by the library. */
 	assert_ok(pmem2_map_from_existing(&map, source, foreign, PAGE, PMEM2_GRANULARITY_PAGE));
 	before = munmaps;
 	assert_ok(pmem2_unmap(&map));
@@ -330,7 +330,7 @@ static void test_P9_unmapped_behind_our_back(void **state)
 	assert_ok(__real_munmap(address, 2 * MIB));
 	assert_ok(pmem2_unmap(&map));
 
-	/* The next mapping gets these addresses: the object of the first has none any more. */
+	/* The next mapping gets these addresses: the object of the first one no longer has any. */
 	map = map_anon(2 * MIB, PMEM2_SHARED);
 	address = pmem2_map_get_address(map);
 	assert_ok(__real_munmap(address, 2 * MIB));
@@ -443,7 +443,7 @@ static void test_M3_dirty_pages_reach_the_file(void **state)
 	assert_ok(pmem2_unmap(&map));
 	assert_ok(fsync(fd));
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	/* From the medium, past the page cache, where the file system can do that. */
+	/* Reads from the medium, past the page cache, if the file system supports that. */
 	direct = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
 	if (direct < 0)
 		direct = open(path, O_RDONLY | O_CLOEXEC);

@@ -10,7 +10,7 @@ static int munmap_error; /* what munmap is made to fail with, 0: nothing */
 static int munmaps_before_error;
 static int munmaps;
 static void (*before_munmap)(void);
-static bool unmapped_already; /* by the function before */
+static bool unmapped_already; /* by the function called before */
 
 int __real_munmap(void *address, size_t length);
 int __wrap_munmap(void *address, size_t length);
@@ -47,13 +47,13 @@ static void test_U4_errors_change_nothing(void **state)
 		assert_ptr_equal(map, copy);
 		check(map, "xxxxxxxx");
 	}
-	/* and it is still one piece */
+	/* and it is still one area */
 	before = munmaps;
 	assert_ok(pmem2_unmap(&map));
 	assert_int_equal(munmaps, before + 1);
 }
 
-/* Pieces go one by one: an error in between leaves the others to be unmapped later. */
+/* Pieces are unmapped one by one: after an error the others can be unmapped later. */
 static void test_U2_failure_between_pieces(void **state)
 {
 	struct pmem2_map *map = map_pages(PAGES);
@@ -70,7 +70,10 @@ static void test_U2_failure_between_pieces(void **state)
 	check(map, "xxx-xxxx");
 	assert_ok(pmem2_unmap_range(map, 0, page, 0));
 	check(map, "-xx-xxxx");
-	/* The second piece fails: the first one belongs to others from then on. */
+	/*
+	 * Unmapping the second piece fails: from then on the addresses of the first one may be used
+	 * by others.
+	 */
 	munmap_error = ENOMEM;
 	munmaps_before_error = 1;
 	assert_int_equal(pmem2_unmap(&map), -ENOMEM);
@@ -107,7 +110,7 @@ static void contend(void)
 	assert_false(contender_done);
 }
 
-/* Who would unmap the object while a part of it is being unmapped waits and then succeeds. */
+/* An unmap of the object waits while a part of it is being unmapped, and then succeeds. */
 static void test_I5_unmap_waits_for_unmap_range(void **state)
 {
 	struct pmem2_map *map = map_pages(PAGES);
@@ -158,7 +161,7 @@ static void test_U4_too_many_areas(void **state)
 	middle = pmem2_unmap_range(map, 3 * page, page, 0);
 	tail = pmem2_unmap_range(map, 7 * page, page, 0);
 	assert_ok(__real_munmap(hog, length));
-	/* A middle makes two areas of one. */
+	/* Unmapping a middle makes two areas of one. */
 	assert_int_equal(middle, -ENOMEM);
 	assert_ok(tail);
 	check(map, "xxxxxxx-");
@@ -175,7 +178,7 @@ struct contest {
 	atomic_int won, lost, wrong;
 };
 
-/* Whether anything of the source is mapped. What else came to its addresses is not meant. */
+/* Whether anything of the source is mapped; other memory at its addresses does not count. */
 static bool source_is_mapped(void)
 {
 	FILE *file = fopen("/proc/self/maps", "re");
@@ -234,12 +237,12 @@ static void cancel_contender(void)
 {
 	before_munmap = NULL;
 	assert_ok(pthread_create(&contender, NULL, unmap_contested, NULL));
-	usleep(50000); /* it waits by then; cancelled earlier, it comes to the same */
+	usleep(50000); /* it waits by then; if cancelled earlier, the result is the same */
 	assert_ok(pthread_cancel(contender));
 	usleep(50000);
 }
 
-/* A thread that is cancelled leaves no lock behind, and no object that nobody can use. */
+/* A cancelled thread leaves no lock held, and no object in an unusable state. */
 static void test_cancelled_while_waiting(void **state)
 {
 	struct pmem2_map *map = map_pages(PAGES);
@@ -259,7 +262,7 @@ static struct pmem2_map *leaving;
 static struct pmem2_map *newcomer;
 static char *new_memory;
 
-/* What another thread does as soon as the pages are gone. */
+/* Played by another thread as soon as the pages are unmapped. */
 static void adopt_the_place(void)
 {
 	struct pmem2_source *source = anon_source(PAGE);
@@ -273,7 +276,7 @@ static void adopt_the_place(void)
 	assert_ok(pmem2_source_delete(&source));
 }
 
-/* The addresses of a mapping that is just being unmapped belong to whoever has memory there. */
+/* Addresses whose pages have just been unmapped may be adopted before the unmap has ended. */
 static void test_adopted_while_unmapping(void **state)
 {
 	struct pmem2_map *copy = leaving = map_pages(PAGES);
@@ -319,7 +322,9 @@ static void test_adopted_while_unmapping_a_part(void **state)
 static struct pmem2_map *forked;
 static pid_t child;
 
-/* A child that is made while the parent unmaps must neither hang nor unmap what may not be its own.
+/*
+ * A child forked while the parent unmaps must neither hang nor unmap addresses that may have
+ * another use.
  */
 static void fork_once(void)
 {
@@ -353,7 +358,7 @@ static void test_fork_during_unmap_range(void **state)
 	assert_ok(pmem2_unmap(&forked));
 }
 
-/* On device DAX the kernel refuses a hint that is taken. */
+/* On device DAX the kernel refuses a hint that is in use. */
 static void test_map_below_what_is_taken(void **state)
 {
 	struct pmem2_map *maps[PAGES];
@@ -365,7 +370,7 @@ static void test_map_below_what_is_taken(void **state)
 		if (i == 3)
 			taken = map_there(page_of(maps[i], 0) - 2 * page);
 	}
-	/* Nor was MAP_SYNC taken for refused. */
+	/* The refusal was not mistaken for one of MAP_SYNC. */
 	for (int i = PAGES - 1; i >= 0; i--) {
 		assert_int_equal(pmem2_map_get_store_granularity(maps[i]),
 				 pmem2_map_get_store_granularity(maps[0]));
@@ -387,7 +392,7 @@ int main(void)
 		cmocka_unit_test(test_adopted_while_unmapping),
 		cmocka_unit_test(test_adopted_while_unmapping_a_part),
 		cmocka_unit_test(test_fork_during_unmap_range),
-		cmocka_unit_test(test_U4_sealed), /* last: what is sealed stays */
+		cmocka_unit_test(test_U4_sealed), /* last: sealed memory stays */
 	};
 
 	choose_node();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_unmap_range.c - the unmapping rules for parts of mappings, a test for each clause
+ * test_unmap_range.c - the unmapping rules for parts of mappings, a test for each rule in
+ * lib/README.md
  */
 #include "parts.h"
 #include <sys/statvfs.h>
@@ -188,7 +189,7 @@ static void test_P9_foreign_memory_is_not_touched(void **state)
 	assert_ok(munmap(foreign, page));
 }
 
-/* Strictly speaking what somebody else has mapped in a gap is not mapped. */
+/* Other memory in a gap of a mapping is no part of the mapping. */
 static void test_M1_foreign_memory_does_not_count(void **state)
 {
 	struct pmem2_map *map = map_pages(PAGES);
@@ -209,7 +210,7 @@ static void test_M1_foreign_memory_does_not_count(void **state)
 		assert_ok(munmap(foreign[i], page));
 }
 
-/* Another object may take the place of a part that is gone. */
+/* Another mapping may be placed where a part was unmapped. */
 static void test_P9_neighbour_in_the_gap(void **state)
 {
 	struct pmem2_map *map = map_pages(PAGES);
@@ -243,7 +244,7 @@ static void test_M1_strict_wants_all_of_it(void **state)
 	assert_int_equal(pmem2_unmap_range(map, 2 * page, 2 * page, PMEM2_UNMAP_STRICT), -EINVAL);
 	assert_int_equal(pmem2_unmap_range(map, 0, PAGES * page, PMEM2_UNMAP_STRICT), -EINVAL);
 	check(map, "xx-xxxxx");
-	/* What the program has unmapped itself counts too. */
+	/* A part that the program has unmapped with munmap counts too. */
 	assert_ok(munmap(page_of(map, 5), page));
 	assert_int_equal(pmem2_unmap_range(map, 4 * page, 3 * page, PMEM2_UNMAP_STRICT), -EINVAL);
 	check(map, "xx-xx-xx");
@@ -386,7 +387,7 @@ static int space_comes_back(const char *mount_point)
 	if (pmem2_unmap_range(map, 8 * MIB, 8 * MIB, 0) || statvfs(mount_point, &full) ||
 	    full.f_bfree > empty.f_bfree - 16 * MIB / full.f_bsize)
 		return 4;
-	/* The object is no reference to the file once nothing of it is mapped. */
+	/* The object holds no reference to the file once nothing of it is mapped. */
 	if (pmem2_unmap_range(map, 0, 8 * MIB, 0) || statvfs(mount_point, &after) ||
 	    after.f_bfree != empty.f_bfree)
 		return 5;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_copy.c - what the memmove and memset functions store, byte by byte
+ * test_copy.c - the bytes that the memmove and memset functions store
  *
  * usage: test_copy portable|sse2|avx|avx512
  *
- * Runs once per kernel, which the environment chooses; where that cannot be had it is skipped.
+ * Runs once per kernel, which the environment chooses; skipped where the processor does not have
+ * it.
  */
 #include "helper.h"
 #include "persist/copy_kernel.h"
@@ -12,7 +13,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define SIZE_MAX_TRIED 1100u /* from here on only more of the same blocks */
+#define SIZE_MAX_TRIED 1100u /* larger sizes only repeat the same blocks */
 #define AREA           (16 * PAGE)
 #define MARGIN         128u
 #define GRANULARITIES  3
@@ -31,7 +32,7 @@ static const unsigned flag_sets[] = {
 
 static pmem2_memmove_fn moves[GRANULARITIES];
 static pmem2_memset_fn fills[GRANULARITIES];
-static unsigned char *area;   /* AREA bytes between pages that cannot be touched */
+static unsigned char *area;   /* AREA bytes between inaccessible pages */
 static unsigned char *source; /* the same */
 static unsigned char expected[AREA];
 
@@ -76,7 +77,7 @@ static int setup(void **state)
 		assert_ptr_equal(moves[g], pmem2_get_memmove_fn(map));
 		assert_ptr_equal(moves[g], pmem2_get_memcpy_fn(map));
 		assert_ok(pmem2_map_delete(&map));
-		/* A mapping that is gone is treated with the most care. */
+		/* Addresses without a mapping get page granularity, the safest one. */
 		if (g == PMEM2_GRANULARITY_PAGE) {
 			assert_ptr_equal(pmem2_get_memmove_fn(map), moves[g]);
 			assert_ptr_equal(pmem2_get_memset_fn(NULL), fills[g]);
@@ -86,7 +87,7 @@ static int setup(void **state)
 	return 0;
 }
 
-/* Compares `size` bytes at `at` and what is around them with `expected`. */
+/* Compares `size` bytes at `at` and the bytes around them with `expected`. */
 static void check(size_t at, size_t size)
 {
 	size_t from = at > MARGIN ? at - MARGIN : 0;
@@ -101,7 +102,7 @@ static void check(size_t at, size_t size)
 	}
 }
 
-/* Byte by byte, whatever is loaded before what is stored. */
+/* Computes the expected bytes one by one, as if all were loaded before any is stored. */
 static void expect_move(size_t to, const unsigned char *from, size_t size)
 {
 	static unsigned char copy[AREA];
@@ -133,7 +134,7 @@ static void begin(void)
 	memcpy(expected, area, AREA);
 }
 
-/* Every size at every place in a line; place of the source, flags and granularity take turns. */
+/* Every size at every offset in a cache line; source offset, flags and granularity vary. */
 static void test_every_size(void **state)
 {
 	unsigned turn = 0;
@@ -153,7 +154,7 @@ static void test_every_size(void **state)
 	}
 }
 
-/* Every size, all flags and granularities, with pages that must not be touched on both sides. */
+/* Every size, all flags and granularities, with inaccessible pages on both sides. */
 static void test_next_to_guards(void **state)
 {
 	(void)state;
@@ -222,7 +223,7 @@ static void test_large(void **state)
 	}
 }
 
-/* From here on even stores to memory whose caches are persistent by-pass them. */
+/* From this size on, stores bypass the caches even if these are persistent. */
 static void test_beyond_caches(void **state)
 {
 	size_t size = (32ul << 20) + 72;
@@ -257,7 +258,7 @@ static uint64_t shared_words[WORDS] __attribute__((aligned(64)));
 static atomic_bool writer_done;
 static atomic_ulong torn_words;
 
-/* All bytes of a word are the same at all times. */
+/* Checks that all bytes of a word are the same at all times. */
 static void *read_words(void *unused)
 {
 	(void)unused;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_deep_flush.c - deep flush of files, of device-DAX nodes that do not exist, and its errors
+ * test_deep_flush.c - deep flush of files and of invented device-DAX nodes, and its errors
  */
 #include "device/locate.h"
 #include "helper.h"
@@ -13,8 +13,8 @@ static void *synced;
 static size_t synced_length;
 static int sync_error;        /* what the next msync fails with, 0: nothing */
 static int locate_error;      /* what finding the device fails with */
-static const char *region;    /* that the device lies in, "": none */
-static const char *attribute; /* what is opened in place of the region's deep_flush for reading */
+static const char *region;    /* the region of the device, "": none */
+static const char *attribute; /* opened in place of the region's deep_flush for reading */
 static const char *writable;  /* and for writing */
 static char asked_path[4096];
 
@@ -166,7 +166,7 @@ static void test_file(void **state)
 	assert_int_equal(pmem2_deep_flush(map, address, 1), -EIO);
 	assert_non_null(strstr(pmem2_errormsg(), strerror(EIO)));
 
-	/* What is not mapped any more is passed over. */
+	/* Parts that are no longer mapped are skipped. */
 	sync_error = 0;
 	syncs = 0;
 	assert_ok(pmem2_unmap_range(map, PAGE, PAGE, 0));
@@ -202,7 +202,10 @@ static void test_devdax(void **state)
 		struct pmem2_map *map =
 			register_map(bytes, 100, PMEM2FS_SOURCE_DEVDAX, (enum pmem2_granularity)g);
 
-		/* No NVDIMM region; a kernel that cannot; a platform that needs nothing. */
+		/*
+		 * No NVDIMM region; a kernel without the attribute; a platform that needs no deep
+		 * flush.
+		 */
 		reset(NULL);
 		region = "";
 		assert_ok(pmem2_deep_flush(map, bytes, 100));
@@ -214,7 +217,10 @@ static void test_devdax(void **state)
 		write_file(path, "0\n");
 		assert_ok(pmem2_deep_flush(map, bytes, 100));
 
-		/* One that does something, and its failures, which libpmem2 does not report. */
+		/*
+		 * A platform that needs deep flush, and its failures, which libpmem2 does not
+		 * report.
+		 */
 		write_file(path, "1\n");
 		assert_ok(ftruncate(written, 0));
 		writable = other;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_flush.c - persist, flush and drain: which function a mapping gets, and what msync is told
+ * test_flush.c - persist, flush and drain: the functions that a mapping gets, and the calls of
+ * msync
  */
 #include "helper.h"
 #include "persist/cpu.h"
@@ -40,7 +41,7 @@ int __wrap_msync(void *address, size_t length, int flags)
 		assert_int_equal(synced[i].flags, MS_SYNC);                                        \
 	} while (0)
 
-/* Pages of a file; which of them the library knows is up to the test. */
+/* Maps pages of a file without the library; the test registers some of them. */
 static char *map_pages(size_t pages)
 {
 	int fd = make_file(pages * PAGE);
@@ -93,13 +94,13 @@ static void test_functions(void **state)
 	assert_ptr_not_equal(pmem2_get_persist_fn(maps[0]), pmem2_get_persist_fn(maps[1]));
 	assert_ptr_equal(pmem2_get_flush_fn(maps[2]), pmem2_get_persist_fn(maps[2]));
 
-	/* What is not known to be better is flushed by pages. */
+	/* Addresses of unknown granularity are flushed by pages. */
 	assert_ptr_equal(pmem2_get_flush_fn(NULL), pmem2_get_flush_fn(maps[2]));
 	forget(maps[0]);
 	assert_ptr_equal(pmem2_get_persist_fn(maps[0]), pmem2_get_persist_fn(maps[2]));
 	assert_ptr_equal(pmem2_get_drain_fn(maps[0]), pmem2_get_drain_fn(maps[2]));
 
-	/* No system call flushes lines where user space can. */
+	/* Where user space can flush cache lines, no system call does. */
 	if (cpu_choice()->flush != FLUSH_NONE) {
 		pmem2_get_persist_fn(maps[1])(pages + PAGE - 1, 100);
 		pmem2_get_flush_fn(maps[4])(pages + PAGE - 1, PAGE);
@@ -130,8 +131,7 @@ static void test_page_ranges(void **state)
 	assert_int_equal(syncs, 1);
 	assert_synced(0, pages + PAGE, pages + 3 * PAGE);
 
-	/* Only what is registered, of whichever granularity; one that fills no page gets all of it.
-	 */
+	/* Only registered memory is flushed, of any granularity, by whole pages. */
 	reset(NULL);
 	persist(pages + 2 * PAGE + 5, 4 * PAGE);
 	assert_int_equal(syncs, 3);
@@ -169,7 +169,7 @@ static void test_copies_by_page(void **state)
 	fill(pages + PAGE - 1, 'x', 2, PMEM2_F_MEM_NONTEMPORAL);
 	assert_int_equal(syncs, 2);
 	assert_synced(1, pages, pages + 2 * PAGE);
-	/* There is no drain that could be left for later. */
+	/* A page flush is complete: NODRAIN has no effect. */
 	fill(pages, 'x', 3 * PAGE, PMEM2_F_MEM_NODRAIN);
 	assert_int_equal(syncs, 3);
 	assert_synced(2, pages, pages + 3 * PAGE);
@@ -197,7 +197,7 @@ static void test_errors_of_msync(void **state)
 	assert_synced(2, pages, pages + PAGE);
 	assert_int_equal(errno, ERANGE);
 
-	/* Another thread is unmapping the first page: the rest is flushed all the same. */
+	/* Another thread unmaps the first page: the rest is flushed all the same. */
 	reset(NULL);
 	sync_errors[0] = ENOMEM;
 	flush(pages, 2 * PAGE);
@@ -210,7 +210,7 @@ static void test_errors_of_msync(void **state)
 	munmap(pages, 3 * PAGE);
 }
 
-/* Device DAX refuses msync: its lines are flushed, and the program lives. */
+/* Device DAX refuses msync: its cache lines are flushed, and the program does not abort. */
 static void test_pages_of_device_dax(void **state)
 {
 	char *pages = map_pages(2);
@@ -226,7 +226,7 @@ static void test_pages_of_device_dax(void **state)
 	munmap(pages, 2 * PAGE);
 }
 
-/* Nobody goes on as if the data were safe. */
+/* After a failed flush the program must not go on as if the data were safe. */
 static void test_failure_aborts(void **state)
 {
 	char *pages = map_pages(1);

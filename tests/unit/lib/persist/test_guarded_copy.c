@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_guarded_copy.c - copying over memory that fails, and what the program notices of it
+ * test_guarded_copy.c - copies that meet failing memory, and that the program notices nothing of
+ * the signal
  *
  * A mapping of a file that was truncated stands for a device that fails.
  */
@@ -145,7 +146,7 @@ static void test_the_program_notices_nothing(void **state)
 	signals_seen = 0;
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGUSR1);
-	sigaddset(&blocked, SIGBUS); /* blocked and raised is death, for most programs */
+	sigaddset(&blocked, SIGBUS); /* raised while blocked, it normally kills the process */
 	assert_ok(pthread_sigmask(SIG_BLOCK, &blocked, NULL));
 	for (int i = 0; i < 3; i++)
 		assert_ok(sigaction(numbers[i], &mine, &before[i]));
@@ -213,7 +214,7 @@ static void test_threads_do_not_disturb_each_other(void **state)
 	}
 }
 
-/* Signals for the program, a handler that counts them, and copies at the same time. */
+/* The program gets signals, which a handler counts, while it copies. */
 static void test_no_signal_is_lost(void **state)
 {
 	struct sigaction mine = {.sa_handler = count_signal, .sa_flags = SA_RESTART};
@@ -231,7 +232,7 @@ static void test_no_signal_is_lost(void **state)
 	child = fork();
 	assert_true(child >= 0);
 	if (!child) {
-		/* Several that come while the thread waits are one. */
+		/* Several signals that arrive while the thread waits are merged into one. */
 		while (count->sent < 100 || count->seen < 10) {
 			count->sent++;
 			kill(getppid(), SIGUSR2);
@@ -261,7 +262,7 @@ int main(void)
 		cmocka_unit_test(test_no_signal_is_lost),
 	};
 
-	/* Both take a process that shares the memory for one that does not. */
+	/* Both assume that a child process does not share the memory. */
 	if (on_valgrind() || THREAD_SANITIZER)
 		return 77;
 	return cmocka_run_group_tests(tests, NULL, NULL);

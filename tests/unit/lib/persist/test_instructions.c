@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_instructions.c - which lines the functions flush, with which instruction, and when they wait
+ * test_instructions.c - the cache lines that the functions flush, the instructions for it, and the
+ * fences
  *
  * usage: test_instructions clwb|clflushopt|clflush
  *
@@ -20,12 +21,12 @@
 
 enum event { NOTHING, FLUSH, STREAM, FENCE };
 
-/* What a call did to each line of `target`, and to no other. */
+/* What a call did to each line of `target`. */
 static struct {
 	unsigned flushes[LINES];
 	unsigned streams[LINES]; /* bytes */
 	unsigned fences;
-	bool fence_last; /* nothing was flushed or streamed behind the last one */
+	bool fence_last; /* no flush or streaming store after the last fence */
 	bool elsewhere;
 } seen;
 
@@ -44,7 +45,7 @@ static uint64_t register_value(const struct user_regs_struct *r, unsigned number
 	return values[number];
 }
 
-/* The address that a ModRM byte and what follows it stand for; no other form is met here. */
+/* The address that a ModRM byte and the bytes after it encode; other forms do not occur here. */
 static uint64_t operand(const uint8_t *modrm, unsigned rex, const struct user_regs_struct *r,
 			int unit)
 {
@@ -74,7 +75,7 @@ static uint64_t operand(const uint8_t *modrm, unsigned rex, const struct user_re
 	return address + (uint64_t)(int64_t)displacement;
 }
 
-/* What the instruction does; `how` and `width` tell more of it. */
+/* The kind of the instruction, with its details in `how` and `width`. */
 static enum event decode(const uint8_t *code, const struct user_regs_struct *registers,
 			 uint64_t *address, enum flush_instruction *how, unsigned *width)
 {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_mcsafe.c - reading and writing files whole, whatever the system makes of it
+ * test_mcsafe.c - reading and writing files completely, also when system calls are short or
+ * interrupted
  *
  * Device DAX and bad blocks: tests/vm/test_badblock.c.
  */
 #include "helper.h"
 
-/* What the next calls of pread and pwrite do: a letter each, real ones behind the last. */
+/* What the next calls of pread and pwrite do, a letter for each; later ones are real. */
 static const char *script = "";
 
 ssize_t __real_pread64(int fd, void *buffer, size_t size, off_t offset);
@@ -176,7 +177,7 @@ static void test_errors_of_the_system(void **state)
 	assert_int_equal(pmem2_source_pread_mcsafe(source, buffer, SIZE, 0), -ENOLCK);
 	script = "n";
 	assert_int_equal(pmem2_source_pwrite_mcsafe(source, buffer, SIZE, 0), -ENOSPC);
-	/* it shrank after its size was asked for */
+	/* the file shrank after its size was read */
 	script = "s0";
 	assert_int_equal(pmem2_source_pread_mcsafe(source, buffer, SIZE, 0),
 			 PMEM2_E_LENGTH_OUT_OF_RANGE);
@@ -198,7 +199,7 @@ static void test_descriptors_that_cannot_be_written(void **state)
 	assert_int_equal(pmem2_source_pwrite_mcsafe(source, fixture->buffer, 1, 0), -EBADF);
 	assert_ok(pmem2_source_delete(&source));
 	close(fd);
-	/* Linux appends what is written there, wherever it is told to go. */
+	/* With O_APPEND, Linux ignores the offset of pwrite. */
 	fd = open(path, O_RDWR | O_APPEND);
 	assert_true(fd >= 0);
 	source = fd_source(fd);
@@ -226,7 +227,7 @@ static void test_what_is_no_source(void **state)
 	close(fixture->fd);
 	assert_int_equal(pmem2_source_pread_mcsafe(fixture->source, buffer, 1, 0),
 			 PMEM2_E_INVALID_FILE_HANDLE);
-	/* the number is that of another file by now */
+	/* the descriptor number is another file's now */
 	assert_int_equal(memfd_create("other", MFD_CLOEXEC), fixture->fd);
 	assert_int_equal(pmem2_source_pwrite_mcsafe(fixture->source, buffer, 1, 0),
 			 PMEM2_E_INVALID_FILE_HANDLE);

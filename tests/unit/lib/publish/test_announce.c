@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_announce.c - handing the table over, once, to whom it concerns
+ * test_announce.c - passing the table to the daemon, once for each process
  */
 #include "announce_helper.h"
 #include "base/lock.h"
@@ -45,7 +45,7 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
 	bool begun = true;
 
 	sends++;
-	/* No fork of another thread takes the descriptors along. */
+	/* A fork of another thread does not inherit the descriptors. */
 	must(pthread_create(&thread, NULL, try_open, &begun) == 0);
 	must(pthread_join(thread, NULL) == 0);
 	must(!begun);
@@ -121,16 +121,16 @@ static void tries_once_a_second(void)
 		must(connects == 1 + (unsigned)i / 10);
 		pass_time(100);
 	}
-	/* Only for what makes a source, as map does. */
+	/* Only calls that make a source try again, as map does. */
 	pass_time(5000);
 	must(pmem2fs_map_set_label(maps[0], "a", 1) == 0);
 	must(pmem2_unmap(&maps[1]) == 0);
 	must(connects == 2);
-	/* The clock was set back by a year, in which nobody is to wait. */
+	/* The clock is set back by a year, for which the library must not wait. */
 	clock_now -= 365ull * 86400 * 1000000000;
 	map();
 	must(connects == 3);
-	/* Here it is. */
+	/* Now there is a daemon. */
 	listener = serve(8);
 	pass_time(999);
 	map();
@@ -166,7 +166,7 @@ static void from_existing(void)
 	must(connects == 1);
 }
 
-/* What maps tries only the first time; who makes a source has to open files anyway. */
+/* A map tries only the first time; making a source, which has to open files anyway, tries again. */
 static void tries_again_for_sources(void)
 {
 	struct pmem2_config *config = page_config();
@@ -188,7 +188,7 @@ static void tries_again_for_sources(void)
 	must(connects == 3);
 }
 
-/* A child that has to make its table for something else does not leave it to its first mapping. */
+/* A child that makes its table for another reason than a mapping announces it too. */
 static void child_unmaps(void)
 {
 	struct pmem2_map *first = map();
@@ -251,14 +251,14 @@ static void switched_off(void)
 	must(connects == 0);
 }
 
-/* Whatever goes wrong, nobody notices, and it is tried again. */
+/* No failure is visible to the program, and the announcement is tried again. */
 static void failures(void)
 {
 	int listener = serve(8);
 	unsigned before = count_descriptors();
 	struct announcement received;
 
-	/* An error of before. */
+	/* An earlier error, whose message must stay. */
 	must(pmem2_map_from_existing(NULL, NULL, NULL, 0, PMEM2_GRANULARITY_PAGE) == -EINVAL);
 	send_error = EPIPE;
 	errno = 77;
@@ -275,7 +275,9 @@ static void failures(void)
 	must(check_received(&received) == (root_can_look() ? UINT32_MAX : 3));
 }
 
-/* A user's daemon needs a descriptor: without one the table stays as it was. */
+/*
+ * A user's daemon needs a descriptor of the table: without a free one, the table stays as it was.
+ */
 static void no_descriptors(void)
 {
 	struct rlimit limit = {0, 1024};
@@ -307,7 +309,9 @@ static void no_descriptors(void)
 		must(setrlimit(RLIMIT_NOFILE, &(struct rlimit){1024, 1024}) == 0);
 		must(count_descriptors() == before);
 	}
-	/* First for none, then for a connection, at last for both. */
+	/*
+	 * Free descriptors: first none, then one for a connection, then one for the table as well.
+	 */
 	must(sends == 1 && limit.rlim_cur >= 2);
 	must(find_tables(&inode) == 1 && inode != first);
 	must(take(listener, &received));
@@ -348,7 +352,10 @@ static void *map_in_thread(void *arg)
 	return arg;
 }
 
-/* One hands it over, and no mapping of the others gets lost when the table is made anew. */
+/*
+ * One thread announces the table, and no mapping of the others is lost when the table is made
+ * again.
+ */
 static void threads(void)
 {
 	struct pmem2_map *kept[50];
@@ -398,7 +405,7 @@ static void over_a_connection(void)
 	must(take(listener, &received));
 	must(received.message.flags == WIRE_STAYS);
 	must(check_received(&received) == (root_can_look() ? UINT32_MAX : 1));
-	/* That was it. */
+	/* Nothing more may follow. */
 	pass_time(5000);
 	map();
 	must(!take(listener, &received));
@@ -406,7 +413,7 @@ static void over_a_connection(void)
 	must(announce_table(fd, is_root, 0) == -EPIPE);
 }
 
-/* Root of its own name space may not open in /proc what others have mapped. */
+/* Root of a user namespace may not open in /proc the files that processes outside have mapped. */
 static void in_user_namespace(void)
 {
 	int listener = serve(8);
@@ -424,7 +431,7 @@ static void in_user_namespace(void)
 	must(check_received(&received) == 1);
 }
 
-/* Root is not known in there: whoever listens is nobody in particular. */
+/* Root is not mapped in this namespace: the daemon's user appears as the overflow uid. */
 static void in_user_namespace_without_root(void)
 {
 	serve(8);
@@ -434,7 +441,7 @@ static void in_user_namespace_without_root(void)
 	must(connects == 1 && sends == 0);
 }
 
-/* Each copy of the library has a table, and tells of it. */
+/* Each copy of the library has a table, and announces it. */
 static void two_copies(void)
 {
 	int listener = serve(8);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_daemon_socket.c - finding the daemon, and whom to trust
+ * test_daemon_socket.c - finding the daemon, and checking its user
  */
 #include "helper.h"
 #include "publish/daemon_socket.h"
@@ -18,7 +18,7 @@
 static char folder[] = "/tmp/pmem2fs-daemon-XXXXXX";
 static char path[sizeof(folder) + 32];
 
-/* The user whom the kernel is to name, -1: the one that it does. */
+/* The user that SO_PEERCRED reports, -1: the real one. */
 static uid_t peer_uid = (uid_t)-1;
 static uid_t own_uid = (uid_t)-1;
 static unsigned connects;
@@ -48,7 +48,7 @@ uid_t __wrap_geteuid(void)
 int __real_connect(int fd, const struct sockaddr *address, socklen_t size);
 int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size);
 
-/* With first_error, the first attempt goes nowhere: this host may have a daemon. */
+/* With first_error, the first attempt fails: this host may have a daemon. */
 int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size)
 {
 	if (connects++ == 0) {
@@ -114,7 +114,7 @@ static void test_connects(void **state)
 	close(listener);
 }
 
-/* Where it looks, in which order. */
+/* The addresses that are tried, in their order. */
 static void test_places(void **state)
 {
 	char where[sizeof(path) + 16];
@@ -123,7 +123,7 @@ static void test_places(void **state)
 	int fd;
 
 	(void)state;
-	/* The one that is given, and no other. */
+	/* Only the given address. */
 	setenv("XDG_RUNTIME_DIR", folder, 1);
 	snprintf(where, sizeof(where), "%s/pmem2fs", folder);
 	assert_ok(mkdir(where, 0700));
@@ -132,7 +132,7 @@ static void test_places(void **state)
 	assert_int_equal(daemon_connect(&is_root), -ENOENT);
 	assert_int_equal(connects, 1);
 
-	/* The system's, then the user's own. */
+	/* The system's daemon, then the user's own. */
 	for (int empty = 0; empty < 2; empty++) {
 		if (empty)
 			setenv("PMEM2FS_SOCKET", "", 1);
@@ -175,7 +175,7 @@ static void test_whom_to_trust(void **state)
 		{STRANGER, STRANGER, true, false},
 		{STRANGER, 0, false, false},
 		{STRANGER, STRANGER + 1, false, false},
-		/* Whom a user namespace does not know. */
+		/* A user that is not mapped in the user namespace. */
 		{65534, 65534, false, false},
 		{65534, 0, false, false},
 	};
@@ -204,7 +204,7 @@ static void test_whom_to_trust(void **state)
 	close(listener);
 }
 
-/* A socket that another user has made, as the kernel tells it. */
+/* A socket that another user listens on, according to the kernel. */
 static void test_fake_daemon(void **state)
 {
 	int pipes[2];
@@ -253,7 +253,7 @@ static void test_what_is_in_the_way(void **state)
 	listener = listen_at(path, SOCK_STREAM);
 	assert_int_equal(daemon_connect(&is_root), -EPROTOTYPE);
 	close(listener);
-	/* Nobody accepts: no waiting. */
+	/* No process accepts: the library does not wait. */
 	listener = listen_at(path, SOCK_SEQPACKET);
 	while (n < 8 && (fd = daemon_connect(&is_root)) >= 0)
 		fds[n++] = fd;
@@ -266,7 +266,7 @@ static void test_what_is_in_the_way(void **state)
 	long_path[sizeof(long_path) - 1] = '\0';
 	setenv("PMEM2FS_SOCKET", long_path, 1);
 	assert_int_equal(daemon_connect(&is_root), -ENAMETOOLONG);
-	/* 107 bytes fit. */
+	/* The longest possible path has 107 bytes. */
 	long_path[108] = '\0';
 	setenv("PMEM2FS_SOCKET", long_path, 1);
 	assert_int_equal(daemon_connect(&is_root), -ENAMETOOLONG);
@@ -276,7 +276,7 @@ static void test_what_is_in_the_way(void **state)
 	assert_int_equal(count_descriptors(), before);
 }
 
-/* A program that has closed its standard streams does not write to the daemon. */
+/* In a program without standard streams, the connection gets none of their numbers. */
 static void test_closed_streams(void **state)
 {
 	int listener = listen_at(path, SOCK_SEQPACKET);

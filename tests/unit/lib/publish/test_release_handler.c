@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_release_handler.c - release handlers and what the daemon asks of them
+ * test_release_handler.c - release handlers and the daemon's requests
  */
 #include "fake_daemon.h"
 #include <limits.h>
@@ -96,7 +96,7 @@ static void what_cannot_be_released_is_refused_at_once(void)
 	must(is_silent() && !calls && is_there(map));
 }
 
-/* A slot that is used again, as often as not for the same addresses, is another mapping. */
+/* A slot that is used again, often for the same addresses, is another mapping. */
 static void what_was_asked_for_is_gone_at_go(void)
 {
 	struct pmem2_map *map = begin();
@@ -109,7 +109,7 @@ static void what_was_asked_for_is_gone_at_go(void)
 	tell(WIRE_GO, 1);
 	dispatch();
 	must(hears(WIRE_DONE, 1, -ENOENT) && !calls && is_there(map));
-	/* The generations of a table that was made anew begin again. */
+	/* In a table that was made again, generations begin again. */
 	table_asked_for = 4711;
 	ask(3, map);
 	table_asked_for = 0;
@@ -155,13 +155,13 @@ static void every_mapping_has_its_own_handler(void)
 	dispatch();
 	must(hears(WIRE_READY, 1, 0) && hears(WIRE_READY, 2, 0) && hears(WIRE_DONE, 2, -EBUSY));
 	must(one == 0 && two == 1);
-	/* What counts is who is registered when it happens. */
+	/* The handler that is registered at the release is called. */
 	must(pmem2fs_map_set_release_handler(first, give_up, &calls) == 0);
 	tell(WIRE_GO, 1);
 	dispatch();
 	must(hears(WIRE_DONE, 1, 0) && one == 0 && calls == 1 && !is_there(first));
 	must(pmem2fs_map_set_release_handler(first, give_up, NULL) == PMEM2_E_MAPPING_NOT_FOUND);
-	/* The slot's next mapping has not inherited it. */
+	/* The slot's next mapping does not inherit the handler. */
 	first = map_anon(PAGE, PMEM2_SHARED);
 	ask(3, first);
 	dispatch();
@@ -180,7 +180,7 @@ static void nothing_happens_without_go(void)
 	dispatch();
 	must(hears(WIRE_READY, 1, 0) && is_silent() && !calls);
 
-	/* One number is one request: the later one. */
+	/* Of two requests with the same number, the later one counts. */
 	must(pmem2fs_map_set_release_handler(map, count, &one) == 0);
 	ask(2, map);
 	ask(2, map);
@@ -254,7 +254,7 @@ static void a_daemon_comes_and_goes(void)
 	open_table();
 	map = map_with(give_up);
 	for (int i = 0; i < 3; i++) {
-		/* Nobody is there, and nobody is looked for between two rings. */
+		/* There is no daemon, and the library tries again only when its timer expires. */
 		wait_for_wakeup();
 		timer_held = true;
 		__wrap_timerfd_settime(timer_fd, 0, &(const struct itimerspec){.it_value = {1, 0}},
@@ -278,7 +278,7 @@ static void a_daemon_comes_and_goes(void)
 		wait_for_wakeup();
 		dispatch();
 		must(take_connection());
-		/* What the other one was ready for is forgotten. */
+		/* A request of the former connection is forgotten. */
 		tell(WIRE_GO, 1);
 		dispatch();
 		must(is_silent() && !calls && pmem2fs_get_fd() == fd);
@@ -309,7 +309,7 @@ static void nobody_is_asked_in_vain(void)
 	must(pmem2_unmap(&(struct pmem2_map *){map_anon(PAGE, PMEM2_SHARED)}) == 0);
 	must(!is_readable(fd) && pmem2fs_dispatch() == 0);
 	must(nobody_connects());
-	/* From the first handler on. */
+	/* The library connects when the first handler is set. */
 	map_with(give_up);
 	wait_for_wakeup();
 	must(pmem2fs_dispatch() == 0 && take_connection());
@@ -326,7 +326,7 @@ static void without_a_table_there_is_nothing_to_ask_for(void)
 	must(nobody_connects() && !is_readable(pmem2fs_get_fd()));
 }
 
-/* Asks until nothing moves any more, and only then listens. */
+/* Sends requests until nothing more fits, and only then reads the answers. */
 static void no_answer_is_lost(void)
 {
 	struct pmem2_map *map = begin();
@@ -377,7 +377,7 @@ static void requests_are_bounded(void)
 	tell(WIRE_GO, 1000);
 	dispatch();
 	must(hears(WIRE_READY, 5000, 0) && hears(WIRE_DONE, 1000, 0));
-	/* Those for what is gone by now. */
+	/* Requests for mappings that are gone by now. */
 	for (uint64_t i = 0; i < 5; i++) {
 		tell(WIRE_GO, i);
 		dispatch();
@@ -386,7 +386,7 @@ static void requests_are_bounded(void)
 	must(calls == 1);
 }
 
-/* Whatever the daemon sends, the program's loop gets its turn. */
+/* However much the daemon sends, dispatch returns to the program's loop. */
 static void dispatch_ends(void)
 {
 	struct pmem2_map *map = begin();
@@ -475,7 +475,7 @@ static void *dispatch_once(void *arg)
 	return arg;
 }
 
-/* A thread that is cancelled in a handler ends when dispatch is over. */
+/* A thread that is cancelled in a handler ends after dispatch. */
 static void cancelling_waits_for_the_handler(void)
 {
 	struct pmem2_map *map = begin();

@@ -9,7 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 
-/* What the thread waits for before it looks around, here short. */
+/* The thread's timeout, which is shortened here. */
 int __real_poll(struct pollfd *fds, nfds_t count, int timeout);
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout);
 
@@ -18,7 +18,7 @@ int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
 	return __real_poll(fds, count, timeout == 5000 ? 5 : timeout);
 }
 
-/* How many descriptors from 3 on are open, but for the test's own. */
+/* How many descriptors from 3 on are open, without the test's own. */
 static unsigned count_open(void)
 {
 	unsigned open = 0;
@@ -28,7 +28,7 @@ static unsigned count_open(void)
 	return open;
 }
 
-/* Everything works on, in this process. */
+/* Checks that releases still work in this process. */
 static void check_release(uint64_t number, struct pmem2_map *map)
 {
 	unsigned before = calls;
@@ -61,7 +61,7 @@ static void all_is_closed_on_exec(void)
 		must(fcntl(fd, F_GETFD) < 0 || fcntl(fd, F_GETFD) & FD_CLOEXEC);
 }
 
-/* A program that has closed stderr still writes there. */
+/* A program may write to stderr after it has closed it: the library must not use that number. */
 static void no_descriptor_is_a_standard_one(void)
 {
 	close(0);
@@ -97,7 +97,7 @@ static void be_a_child_that_serves(struct pmem2_map *map)
 	check_release(1, map);
 }
 
-/* What the parent is asked meanwhile is for the parent. */
+/* Requests to the parent meanwhile are not for the child. */
 static void a_child_has_its_own(void)
 {
 	struct pmem2_map *map = begin();
@@ -147,7 +147,7 @@ static int fork_in_handler(struct pmem2_map *map, void *arg)
 	(void)arg;
 	child = raw ? raw_fork() : fork();
 	if (child == 0) {
-		/* What it returns is not for its own daemon either. */
+		/* The handler's result in the child is not sent to the child's daemon either. */
 		connect_child();
 		return -EPERM;
 	}
@@ -179,7 +179,7 @@ static void a_handler_may_fork(void)
 	fork_in(map_with(give_up));
 }
 
-/* The program closes everything, and what it opens gets the numbers that the library had. */
+/* The program closes all descriptors, and opens others with the numbers that the library had. */
 static void closed_descriptors_are_not_missed(void)
 {
 	const struct itimerspec soon = {.it_value.tv_nsec = 1};
@@ -247,7 +247,7 @@ static void lose_one(struct pmem2_map *map)
 	must(recv(pair[1], bytes, sizeof(bytes), 0) < 0 && errno == EAGAIN);
 }
 
-/* The copy that such a child has keeps the socket open after it is closed here. */
+/* The child's copy keeps the socket open after it is closed here. */
 static void a_copy_elsewhere_does_not_ring(void)
 {
 	int status;
@@ -270,7 +270,7 @@ static void a_copy_elsewhere_does_not_ring(void)
 	must(kill(pid, SIGKILL) == 0 && waitpid(pid, &status, 0) == pid);
 }
 
-/* What gets the number of one that is closed comes to no harm. */
+/* A file that gets the number of a closed descriptor is not used or closed. */
 static void any_descriptor_may_be_closed(void)
 {
 	for (lost = 0; lost < 4; lost++)
@@ -379,7 +379,7 @@ static void a_thread_serves(void)
 	daemon_begin();
 	must(take_connection());
 	request_of_thread(2, map_with(check_thread));
-	/* Unseen by the thread sanitizer, which takes it for a race of the thread's. */
+	/* By system call, since the thread sanitizer would report a race with the thread. */
 	must(syscall(SYS_close_range, 3, 99, 0) == 0);
 	must(take_connection());
 	request_of_thread(3, map_with(check_thread));
@@ -396,7 +396,7 @@ static int give_up_and_count(struct pmem2_map *map, void *arg)
 	return ret;
 }
 
-/* Whoever comes first unmaps it, once. */
+/* The thread or the program unmaps it, but only one of them. */
 static void a_thread_races_with_the_program(void)
 {
 	struct pmem2_map *map = begin_thread(give_up_and_count);
@@ -448,7 +448,9 @@ static void a_thread_is_no_obstacle_to_fork(void)
 
 static bool thread_ends_child;
 
-/* A process that ends with a thread looks to the leak sanitizer as if it had lost everything. */
+/*
+ * When a process ends with the exit of its thread, the leak sanitizer reports all memory as lost.
+ */
 int __lsan_is_turned_off(void);
 
 int __lsan_is_turned_off(void)
@@ -469,7 +471,7 @@ static int fork_in_thread(struct pmem2_map *map, void *arg)
 	return pmem2_unmap(&map);
 }
 
-/* It goes on as the child's only thread, which ends with the handler. */
+/* The handler's thread is the child's only one, which ends with the handler. */
 static void a_handler_in_the_thread_may_fork(void)
 {
 	request_of_thread(1, begin_thread(fork_in_thread));

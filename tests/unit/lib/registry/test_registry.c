@@ -152,7 +152,7 @@ static void check_pieces(struct pmem2_map *token, size_t count, const struct int
 	assert_int_equal(found, count);
 }
 
-/* What is about to be mapped takes its place already and is nothing else yet. */
+/* A place that is reserved for a mapping is occupied, but not a mapping yet. */
 static void test_occupied_is_no_mapping(void **state)
 {
 	struct pmem2_vm_reservation *const in = (struct pmem2_vm_reservation *)0x1000;
@@ -199,7 +199,7 @@ static void test_occupied_is_no_mapping(void **state)
 	library_unlock();
 }
 
-/* The kernel gave parts of a mapping to others: only what is left is still its own. */
+/* Parts of a mapping were replaced by others: only the rest still belongs to it. */
 static void test_displaced_piece_by_piece(void **state)
 {
 	struct pmem2_map *token = add_fresh(0x100000, 8 * PAGE);
@@ -223,7 +223,7 @@ static void test_displaced_piece_by_piece(void **state)
 	others[2] = add_fresh(0x100000 - PAGE, 10 * PAGE);
 	check_pieces(token, 0, NULL);
 	check_pieces(others[0], 0, NULL);
-	/* What has nothing left is not shown. */
+	/* A mapping of which nothing is left does not show. */
 	assert_int_equal(registry_table_slot(token, &slot), -ENOENT);
 	/* Nor in the table that a child makes for itself. */
 	pid = fork();

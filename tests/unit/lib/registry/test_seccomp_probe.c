@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_seccomp_probe.c - seccomp filters that forbid what a table and its announcement take
+ * test_seccomp_probe.c - seccomp filters that forbid system calls of a table and its announcement
  */
 #include "child.h"
 #include "helper.h"
@@ -20,7 +20,7 @@
 
 static char path[] = "/tmp/pmem2fs-seccomp-XXXXXX";
 
-/* Whoever asks for the time finds that long enough has passed to try things again. */
+/* Each call is long enough after the one before for the library to try again. */
 int __wrap_clock_gettime(clockid_t id, struct timespec *now);
 
 int __wrap_clock_gettime(clockid_t id, struct timespec *now)
@@ -32,7 +32,7 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *now)
 	return 0;
 }
 
-/* How often a process was made to try calls. */
+/* How many processes were made to try calls. */
 static _Atomic unsigned clones;
 
 long __real_syscall(long number, long a, long b, long c, long d, long e, long f);
@@ -45,7 +45,7 @@ long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f)
 	return __real_syscall(number, a, b, c, d, e, f);
 }
 
-/* How the process ends that runs `body`; 0: well. */
+/* Runs `body` in a child and returns its status; 0: success. */
 static int run(void (*body)(const void *), const void *arg)
 {
 	const struct rlimit no_core = {0, 0};
@@ -84,7 +84,7 @@ static void forbid(long number, int which, uint32_t argument, uint32_t answer)
 	must(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0);
 }
 
-/* No other calls than mapping and the test itself take. */
+/* Allows only the calls of mapping and of the test itself. */
 static void allow_mapping_only(void)
 {
 	static const long allowed[] = {SYS_mmap, SYS_munmap, SYS_madvise,      SYS_futex,
@@ -113,7 +113,7 @@ struct rule {
 	uint32_t argument;
 };
 
-/* All that the library does for others to see a mapping. */
+/* The system calls of publishing a mapping. */
 static const struct rule rules[] = {
 	{"memfd_create", SYS_memfd_create, -1, 0},
 	{"ftruncate", SYS_ftruncate, -1, 0},
@@ -135,7 +135,7 @@ static const struct rule rules[] = {
 	{"sendmsg", SYS_sendmsg, -1, 0},
 };
 
-/* What it takes to find out, and cannot be tried: only where the process has mapped before. */
+/* Calls of the probe itself, which cannot be tried: forbidden only after a first mapping. */
 static const struct rule unexpected[] = {
 	{"clone", SYS_clone, -1, 0}, {"wait4", SYS_wait4, -1, 0}, {"openat", SYS_openat, -1, 0},
 	{"read", SYS_read, -1, 0},   {"close", SYS_close, -1, 0},
@@ -147,7 +147,7 @@ static const uint32_t deadly[] = {
 	SECCOMP_RET_TRAP,
 };
 
-/* Whether this thread's mappings get into a table. */
+/* Maps, and returns whether this thread's mappings are in a table. */
 static bool map_and_look(size_t count)
 {
 	struct pmem2_map *map = NULL;
@@ -166,7 +166,7 @@ static void map_in_filter(const void *arg)
 
 	forbid(rule->number, rule->which, rule->argument, answer);
 	must(!map_and_look(1));
-	/* Nor is anything else of the program touched. */
+	/* The program's children are not affected either. */
 	must(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
 }
 
@@ -206,7 +206,7 @@ static void map_with_errors(const void *arg)
 
 	forbid(rule->number, rule->which, rule->argument, SECCOMP_RET_ERRNO | EPERM);
 	map_and_look(1);
-	/* What goes beyond the first pages. */
+	/* Mappings whose slots are beyond the table's first pages. */
 	map_and_look(100);
 }
 
@@ -232,7 +232,7 @@ static void test_filters_of_other_calls(void **state)
 	assert_int_equal(run(map_with_other_filter, NULL), 0);
 }
 
-/* What becomes of a program that begins, and locks itself in then. */
+/* A program that maps, then sets a filter and maps again. */
 static void map_before_and_after(const void *arg)
 {
 	const struct rule *rule = arg;
@@ -247,12 +247,12 @@ static void map_before_and_after(const void *arg)
 	for (int i = 0; i < 2000; i++)
 		must(pmem2_map_new(&map, config, source) == 0);
 	must(pmem2fs_map_get_slot(map, &slot) == 0);
-	/* Who makes sources opens files. */
+	/* Making sources opens files. */
 	if (rule->number != SYS_openat && rule->number != SYS_read && rule->number != SYS_close)
 		must(map_and_look(10));
 }
 
-/* Nobody ever listens, and mapping does not try again what it has no need for. */
+/* There is no daemon, and mapping does not try again to connect. */
 static void map_locked_in(const void *arg)
 {
 	static struct pmem2_map *maps[5000];
@@ -261,7 +261,7 @@ static void map_locked_in(const void *arg)
 	void *volatile heap;
 
 	(void)arg;
-	/* The heap is not to grow, which takes other calls. */
+	/* Keeps the heap from growing, which needs other calls. */
 	mallopt(M_MMAP_THRESHOLD, 32 << 20);
 	mallopt(M_TRIM_THRESHOLD, 32 << 20);
 	heap = malloc(16 << 20);
@@ -299,7 +299,7 @@ static void map_in_threads(const void *arg)
 	forbid(SYS_reboot, -1, 0, SECCOMP_RET_KILL_PROCESS);
 	must(map_and_look(1));
 	must(pthread_create(&thread, NULL, map_in_thread, NULL) == 0);
-	/* As many as the other thread has soon, and harmless. */
+	/* A harmless filter, so that both threads have the same number of filters. */
 	forbid(SYS_swapon, -1, 0, SECCOMP_RET_KILL_PROCESS);
 	must(map_and_look(1000));
 	known = true;
@@ -350,7 +350,7 @@ static void map_in_many_threads(const void *arg)
 	for (int i = 0; i < 8; i++)
 		must(pthread_join(threads[i], NULL) == 0);
 	must(clones == 1);
-	/* A child knows it from its parent. */
+	/* A child inherits the result of the probe. */
 	must(run(map_in_child, arg) == 0);
 }
 
@@ -376,7 +376,7 @@ static void test_where_nothing_is_told(void **state)
 	assert_int_equal(run(without_proc, "/sys"), 0);
 }
 
-/* No room for a process to try it. */
+/* The probe's process cannot be made. */
 static void map_without_clone(const void *arg)
 {
 	(void)arg;
@@ -393,7 +393,7 @@ static void count_signal(int number)
 	handled++;
 }
 
-/* The program's handlers and children are its own. */
+/* The program's signal handlers and children are not affected. */
 static void nothing_is_noticed(const void *arg)
 {
 	sigset_t before = {0}, after = {0};
@@ -408,7 +408,7 @@ static void nothing_is_noticed(const void *arg)
 	must(memcmp(&before, &after, sizeof(before)) == 0);
 	must(handled == 0);
 	must(waitpid(-1, NULL, WNOHANG | __WALL) < 0 && errno == ECHILD);
-	/* Nor are those that nobody wants to hear of any more. */
+	/* Nor are children whose signal is ignored. */
 	signal(SIGCHLD, SIG_IGN);
 	forbid(SYS_reboot, -1, 0, SECCOMP_RET_KILL_PROCESS);
 	must(!seccomp_probe_permits());

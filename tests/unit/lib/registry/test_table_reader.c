@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_table_reader.c - reading a table, whatever a lying owner may put there
+ * test_table_reader.c - reading a table, whatever its owner has written there
  */
 #include "table_helper.h"
 #include <pthread.h>
@@ -137,7 +137,8 @@ static void test_empty_and_tiny_files(void **state)
 	}
 }
 
-/* How far a table was used is its owner's word, too: nothing is read beyond it, nor beyond the end.
+/*
+ * The used length of a table is not trusted either: nothing is read beyond it, nor beyond the end.
  */
 static void test_lying_use(void **state)
 {
@@ -251,7 +252,7 @@ static void test_lying_slots(void **state)
 	throw_away(&forgery);
 }
 
-/* A new sweep sees what changed since the last. */
+/* A new sweep sees the changes since the last one. */
 static void test_sweeps_are_fresh(void **state)
 {
 	struct forgery forgery = forge();
@@ -266,7 +267,7 @@ static void test_sweeps_are_fresh(void **state)
 		uint32_t slot = 0;
 		int n = 0;
 
-		/* The first, the last of a batch, beyond it, and the very last. */
+		/* The first slot, the last of a batch, those after it, and the very last. */
 		const uint32_t used[] = {round, 185, 186, 187, 700, FORGED_SLOTS - 1};
 
 		if (round)
@@ -279,7 +280,7 @@ static void test_sweeps_are_fresh(void **state)
 			found[n++] = slot;
 		assert_int_equal(n, 6);
 		assert_memory_equal(found, used, sizeof(used));
-		/* Left in the middle. */
+		/* A sweep that is ended in the middle. */
 		slot = 0;
 		assert_ok(pmem2fs_table_next(table, &slot, NULL, &record, NULL));
 	}
@@ -289,7 +290,7 @@ static void test_sweeps_are_fresh(void **state)
 
 static _Atomic bool stop;
 
-/* Writes records in which every field tells the same number, as the library does. */
+/* Writes records as the library does, with the same number in every field. */
 static void *change_at_full_speed(void *arg)
 {
 	struct table_slot *slot = arg;
@@ -306,7 +307,10 @@ static void *change_at_full_speed(void *arg)
 		slot->record.label_length = 255;
 		memset(slot->record.label, 'a' + (int)(n % 26), 255);
 		atomic_store_explicit(&slot->generation, 2 * n, memory_order_release);
-		/* Live for about as long as a look takes, or none would ever begin in time. */
+		/*
+		 * The record is valid for about as long as a read takes; otherwise no read would
+		 * find it.
+		 */
 		for (volatile int i = 0; i < 100; i++)
 			;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_table_writer.c - what a table tells of our own mappings
+ * test_table_writer.c - the contents of the process's own table
  */
 #include "table_helper.h"
 #include <signal.h>
@@ -79,7 +79,7 @@ static void record_tells_the_mapping(void)
 	must(pmem2fs_table_close(&table) == 0 && !table);
 }
 
-/* Who has made the source asks for its mappings, whoever the process is by then. */
+/* A mapping's user is the process's user when its source was made, not a later one. */
 static void owner_is_that_of_the_source(void)
 {
 	struct pmem2fs_table *table = export_table();
@@ -134,7 +134,7 @@ static void many_slots(void)
 	for (int i = 0; i < MANY; i++)
 		maps[i] = map_anon(PAGE, PMEM2_PRIVATE);
 	must(count_slots(table) == MANY);
-	/* Memory is used as slots are. */
+	/* Memory is used only for slots in use. */
 	must(status_kib("RssShmem:") - before <= MANY * 352 / 1024 * 2);
 	for (int i = 0; i < MANY; i += 2)
 		must(pmem2_unmap(&maps[i]) == 0);
@@ -144,7 +144,7 @@ static void many_slots(void)
 	must(count_slots(table) == 0);
 }
 
-/* Where this process has a table, 0: nowhere. */
+/* The address of this process's table, 0: none. */
 static uintptr_t table_area(void)
 {
 	FILE *file = fopen("/proc/self/maps", "re");
@@ -159,7 +159,7 @@ static uintptr_t table_area(void)
 	return address;
 }
 
-/* Whoever has closed the three writes to them all the same. */
+/* A program that has closed the three standard streams may write to their numbers all the same. */
 static void stays_off_the_standard_streams(void)
 {
 	int fd;
@@ -248,7 +248,7 @@ static void no_descriptors(void)
 	works_without_table(-EMFILE);
 }
 
-/* What is limited is the program's. */
+/* The table takes only a small part of a limited address space. */
 static void address_space_limit(void)
 {
 	struct rlimit limit = {.rlim_cur = 1ul << 30, .rlim_max = RLIM_INFINITY};

@@ -89,7 +89,7 @@ static void test_a_closed_descriptor_is_an_error(void **state)
 	assert_int_equal(pmem2_source_delete(&src), 0);
 }
 
-/* Clearing what is not bad would destroy it. */
+/* Clearing a good range would destroy its data. */
 static void test_a_good_range_is_not_cleared(void **state)
 {
 	static const struct pmem2_badblock good[] = {
@@ -152,7 +152,7 @@ static void test_clearing_needs_the_descriptor(void **state)
 	assert_int_equal(pmem2_badblock_context_new(&context, src), 0);
 	close(fd);
 	assert_int_equal(pmem2_badblock_clear(context, &bb), PMEM2_E_INVALID_FILE_HANDLE);
-	/* the number is that of another file by now */
+	/* the descriptor number is another file's now */
 	assert_int_equal(memfd_create("other", MFD_CLOEXEC), fd);
 	assert_int_equal(pmem2_badblock_clear(context, &bb), PMEM2_E_INVALID_FILE_HANDLE);
 	pmem2_badblock_context_delete(&context);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_badblock_clear.c - bad blocks of a device-DAX node, repaired by a made-up firmware
+ * test_badblock_clear.c - bad blocks of a device-DAX node, repaired by fake firmware
  *
  * Files on real pmem: tests/vm/test_badblock_clear.c.
  */
@@ -12,7 +12,7 @@
 #define RESOURCE 0x100000000u
 #define START    0x200000u
 
-/* What the firmware can do, and what it was told. */
+/* The firmware's abilities, and the commands that it got. */
 static bool has_commands, has_capability, takes_range, list_stays;
 static int capability_error, clear_error;
 static uint64_t left_over;

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_granularity.c - what granularity a mapping gets, on made-up platforms
+ * test_granularity.c - the granularity of mappings, on fake platforms
  */
 #include "helper.h"
 #include "source/granularity.h"
 #include <dirent.h>
 #include <sys/stat.h>
 
-/* The made-up answer to MAP_SYNC: granted, or refused with an errno; neither asks the kernel. */
+/* The fake result of MAP_SYNC: granted, or refused with an errno, without the kernel. */
 static bool grant_sync;
 static int refuse_sync;
 static int sync_tried;
 
-/* The made-up /sys/bus/nd/devices; NULL: not there. */
+/* The fake /sys/bus/nd/devices; NULL: it does not exist. */
 static char *platform;
 
 void *__real_mmap64(void *address, size_t length, int prot, int flags, int fd, off_t offset);
@@ -94,7 +94,7 @@ static int new_file(void)
 	return fd;
 }
 
-/* Maps a new source and tells its granularity, or the error. */
+/* Maps a new source and returns its granularity, or the error. */
 static int mapped_granularity(struct pmem2_source *source, enum pmem2_sharing_type sharing,
 			      enum pmem2_granularity required)
 {
@@ -156,7 +156,7 @@ static void test_sync_and_eadr(void **state)
 {
 	(void)state;
 	grant_sync = true;
-	/* No region: nobody says that the caches survive. */
+	/* No region: nothing guarantees that the caches are flushed on power failure. */
 	assert_int_equal(file_granularity(), PMEM2_GRANULARITY_CACHE_LINE);
 	add_region("ndbus0", NULL);
 	assert_int_equal(file_granularity(), PMEM2_GRANULARITY_CACHE_LINE);
@@ -242,7 +242,7 @@ static void test_required(void **state)
 			 PMEM2_E_GRANULARITY_NOT_SUPPORTED);
 	assert_string_equal(pmem2_errormsg(),
 			    "granularity cache line is required, the source has only page");
-	/* What had been mapped for the answer is gone. */
+	/* Mappings that were made to find the granularity are unmapped. */
 	assert_true(status_kib("VmSize:") <= before + 1024);
 	refuse_sync = 0;
 	grant_sync = true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_source.c - sources of every type, right and wrong; device DAX on a made-up sysfs
+ * test_source.c - valid and invalid sources of every type; device DAX with a fake sysfs
  */
 #include "device/devdax.h"
 #include "helper.h"
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-/* What the made-up device-DAX attributes say; NULL: the file is not there. */
+/* The value of the fake device-DAX attributes; NULL: the file does not exist. */
 static const char *fake_attribute;
 
 int __real_open64(const char *path, int flags, ...);
@@ -69,7 +69,7 @@ static void test_types(void **state)
 			assert_int_equal(given, fd);
 			assert_ok(pmem2_source_delete(&source));
 			assert_null(source);
-			/* It was only borrowed. */
+			/* The descriptor was only borrowed, and is still open. */
 			assert_true(fcntl(fd, F_GETFD) >= 0);
 		}
 		close(fd);
@@ -220,7 +220,7 @@ static void test_huge_pages(void **state)
 
 	(void)state;
 	if (fd < 0)
-		skip(); /* not in this kernel */
+		skip(); /* this kernel has none */
 	assert_ok(fstat(fd, &st));
 	source = fd_source(fd);
 	assert_ok(pmem2_source_alignment(source, &alignment));

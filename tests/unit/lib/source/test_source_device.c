@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_source_device.c - what sources without pmem say of their device; see tests/vm/test_source.c
+ * test_source_device.c - device ids and shutdown counts of sources without pmem; with pmem see
+ * tests/vm/test_device.c
  */
 #include "helper.h"
 
-/* What the three functions say of a source; the out-parameters must stay as they are. */
+/* Checks the errors of the three functions; the out-parameters must stay as they are. */
 static void assert_refused(const struct pmem2_source *source, int id_error, int usc_error,
 			   int node_error)
 {

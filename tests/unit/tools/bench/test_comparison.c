@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * test_comparison.c - what the rounds of a comparison give, on times that are made up
+ * test_comparison.c - the results of a comparison, computed from invented times
  *
- * No clock is involved: the work says how long it took.
+ * No clock is involved: the fake work reports how long it took.
  */
 #include "bench/comparison.h"
 #include "bench/interrupt.h"
@@ -24,7 +24,7 @@ static int fake_work(void *context, unsigned side, size_t round, struct sample *
 {
 	struct fake *fake = context;
 
-	/* Each round begins with another side. */
+	/* Rounds take turns in which side begins. */
 	assert_int_equal(round, fake->calls / fake->sides);
 	assert_int_equal(side, (round + fake->calls % fake->sides) % fake->sides);
 	fake->calls++;
@@ -60,7 +60,9 @@ static void drift_does_not_move_the_ratio(void **state)
 	assert_true(row.median_ns[0] == 100200 && row.median_ns[1] == 50100);
 }
 
-/* Every tenth round of ours is a hundred times slower, and the sides do different amounts of work.
+/*
+ * Every tenth round of our side is a hundred times slower, and the sides do different amounts of
+ * work.
  */
 static int sometimes_slow(unsigned side, size_t round, struct sample *sample)
 {
@@ -88,7 +90,7 @@ static void rare_slow_rounds_show_in_overall_only(void **state)
 	assert_true(row.overall > 10.89 && row.overall < 10.91);
 }
 
-/* The first two rounds are strange. */
+/* The first two rounds differ from the others. */
 static int strange_first(unsigned side, size_t round, struct sample *sample)
 {
 	*sample = (struct sample){.ns = round < 2 && side ? 1 : 100, .operations = 1};
@@ -135,7 +137,7 @@ static void a_failure_ends_it_and_leaves_the_row(void **state)
 	assert_int_equal(row.rounds, 77);
 }
 
-/* Ours takes 30, its peers 10, 12 and 60; which the machine makes slower and slower. */
+/* Our side takes 30, its peers 10, 12 and 60, on a machine that gets slower and slower. */
 static int three_peers(unsigned side, size_t round, struct sample *sample)
 {
 	static const uint64_t ns[] = {30, 10, 12, 60};
@@ -166,12 +168,12 @@ static void each_peer_has_a_row(void **state)
 	assert_string_equal(rows[0].peer, "one");
 	assert_true(rows[0].target == 3);
 	assert_true(rows[0].ratio.low == 3 && rows[0].ratio.high == 3 && rows[0].overall == 3);
-	/* The peer again is compared with the peer. */
+	/* The second measurement of the peer is compared with the first. */
 	assert_float_equal(rows[1].ratio.median, 1.2, 1e-9);
 	assert_true(rows[1].median_ns[0] == 60 && rows[1].median_ns[1] == 50);
 	assert_string_equal(rows[2].peer, "other");
 	assert_true(rows[2].ratio.median == 0.5 && rows[2].overall == 0.5);
-	/* What it is, is said once. */
+	/* The description is in the first row only. */
 	assert_string_equal(rows[0].what, "y");
 	assert_null(rows[2].what);
 	assert_int_equal(rows[3].rounds, 77);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * test_copy_results.c - when bench says that a size is slower, on ratios that are made up
+ * test_copy_results.c - when bench reports a size as slower, with invented ratios
  */
 #include "bench/copy_results.h"
 #include <setjmp.h>
@@ -19,7 +19,7 @@ static void add(struct copy_results *results, double ratio, double noise)
 	};
 }
 
-/* Five quiet results and another one, which does not decide the noise of the run. */
+/* Five results with little noise and another one, which does not determine the noise of the run. */
 static void setup(struct copy_results *results, double ratio, double noise)
 {
 	static const double quiet[] = {0.02, 0.005, 0.02, 0.01, 0.02};
@@ -43,7 +43,7 @@ static void a_size_that_is_slower_is_missed(void **state)
 	assert_int_equal(copy_results_missed(&results), 1);
 }
 
-/* A result that happens to have no noise is not better than the run. */
+/* The noise of a result is at least that of the run. */
 static void the_noise_of_the_run_is_the_least(void **state)
 {
 	static struct copy_results results;

@@ -23,7 +23,7 @@ static void quartiles_lie_between_neighbours(void **state)
 	assert_true(spread.low == 7 && spread.median == 7 && spread.high == 7);
 }
 
-/* The sum of the logarithms of the ratios counts, so twice as slow and twice as fast are even. */
+/* The geometric mean of the ratios: twice as slow and twice as fast cancel out. */
 static void geometric_mean_weighs_ratios(void **state)
 {
 	double even[] = {4, 0.25, 2, 0.5}, three[] = {1, 10, 100}, one[] = {7}, many[100];
@@ -32,7 +32,7 @@ static void geometric_mean_weighs_ratios(void **state)
 	assert_float_equal(statistics_geometric_mean(even, 4), 1, 1e-9);
 	assert_float_equal(statistics_geometric_mean(three, 3), 10, 1e-9);
 	assert_float_equal(statistics_geometric_mean(one, 1), 7, 1e-9);
-	/* Their product is more than a double can hold. */
+	/* Their product would overflow a double. */
 	for (size_t i = 0; i < 100; i++)
 		many[i] = 1e10;
 	assert_float_equal(statistics_geometric_mean(many, 100) / 1e10, 1, 1e-9);
@@ -43,7 +43,7 @@ static void noise_is_the_farther_quartile_of_equal_sides(void **state)
 	(void)state;
 	assert_float_equal(statistics_noise(&(struct quartiles){0.98, 1.0, 1.05}), 0.05, 1e-9);
 	assert_float_equal(statistics_noise(&(struct quartiles){0.9, 1.0, 1.05}), 0.1, 1e-9);
-	/* Equal sides that always differ, as by their addresses: this is noise too. */
+	/* A constant difference of equal sides, as by their addresses, is noise too. */
 	assert_float_equal(statistics_noise(&(struct quartiles){1.03, 1.04, 1.05}), 0.05, 1e-9);
 	assert_float_equal(statistics_noise(&(struct quartiles){0.8, 0.9, 0.95}), 0.2, 1e-9);
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the tests of pmem2ctl share: a daemon that is made up, and how pmem2ctl is run."""
+"""Shared by the tests of pmem2ctl: a fake daemon, and how pmem2ctl is run."""
 import array
 import json
 import os
@@ -19,8 +19,8 @@ LIMIT = 80 * 1024
 class Daemon:
     """Listens on a socket and answers each question with what `answer` returns for it.
 
-    The answer is a packet, a list of packets, or None: close. `questions` holds what was asked, as
-    (document, status of the descriptor that came along or None, its access mode).
+    The answer is a packet, a list of packets, or None: close. `questions` holds the questions, as
+    (document, status of the passed descriptor or None, its access mode).
     """
 
     def __init__(self, path, answer, listener_uid=None):
@@ -158,7 +158,7 @@ class Reading(Case):
 
 
 def in_mount_namespace():
-    """Goes on in a mount namespace of its own, or ends as a test that is skipped."""
+    """Continues in a mount namespace of its own, or ends as a skipped test."""
     if "PMEM2CTL_MOUNT_NAMESPACE" in os.environ:
         return
     unshare = ["unshare", "-m"] if ROOT else ["unshare", "-rm"]

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""pmem2ctl against a daemon that is made up: its command line, questions and answers.
+"""pmem2ctl with a fake daemon: its command line, questions and answers.
 
 Usage: test_pmem2ctl.py PMEM2CTL [TEST]...
 """
@@ -95,7 +95,7 @@ class CommandLine(Case):
                            b"pmem2ctl: standard output: No space left on device\n")
 
     def test_standard_output_closed(self):
-        """What is said must not end up in the socket, which would get the number of stdout."""
+        """When stdout is closed, the socket must not get its number and the output."""
         daemon = self.daemon(lambda question: [ok(), b"{}"])
         done = subprocess.run(["sh", "-c", 'exec "$0" -s "$1" events >&-', PMEM2CTL, self.socket],
                               stderr=subprocess.PIPE, timeout=60, check=False)
@@ -159,7 +159,7 @@ class Finding(Case):
 
 class Answers(Case):
     def test_refusal_and_nonsense(self):
-        """Whatever the daemon says, there is one line that names the object, and status 1."""
+        """Whatever the daemon answers, one line names the object, and the status is 1."""
         no_json = "a: the daemon sent what is not a JSON object"
         no_errno = 'a: the daemon\'s answer has no valid "errno"'
         for answer, line in (
@@ -190,7 +190,7 @@ class Answers(Case):
                    b"pmem2ctl: b\\x5cc: no such mapping\n")
 
     def test_said_before_closing(self):
-        """A daemon that takes no more peers says so and hangs up without having been asked."""
+        """A daemon with too many peers reports that and hangs up without a question."""
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.addCleanup(listener.close)
         listener.bind(self.socket)
@@ -300,7 +300,7 @@ class Map(Case):
         self.assertEqual(daemon.questions, [])
 
     def test_sources_refused(self):
-        """Nothing but regular files and device DAX is even opened: a FIFO would hang here."""
+        """Only regular files and device-DAX nodes are opened: a FIFO would hang here."""
         daemon = self.daemon(lambda question: ok())
         os.mkfifo(self.path + "/fifo")
         bound = socket.socket(socket.AF_UNIX)
@@ -433,7 +433,7 @@ class Events(Case):
                    b"pmem2ctl: the daemon sent what is not a JSON object\n")
 
     def test_reader_goes_away(self):
-        """It ends at once and quietly, also when nothing happens any more."""
+        """It ends at once and without a message, also when there are no more events."""
         process, _ = self.subscribe()
         process.stdout.close()
         self.assertEqual(process.wait(60), -signal.SIGPIPE)

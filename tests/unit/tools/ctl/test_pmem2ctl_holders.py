@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""pmem2ctl holders, with a mount that is a tmpfs and a sysfs that is made up.
+"""pmem2ctl holders, with a tmpfs as its mount and a fake sysfs.
 
 Usage: test_pmem2ctl_holders.py PMEM2CTL [TEST]... It runs itself in a mount namespace of its own, and
-is skipped (77) where that cannot be had.
+is skipped (77) where there can be none.
 """
 import json
 import os
@@ -18,7 +18,7 @@ FULL = "1:7"  # the number of /dev/full, which stands for a DAX node here
 SEES_ALL = ROOT and os.readlink("/proc/self/ns/pid") == "pid:[4026531836]"
 UNKNOWN = b"cannot tell whether somebody holds it\n"
 
-# A process whose second thread does something, and lives until it is told to end.
+# A process whose second thread runs a script, and which lives until it gets a byte.
 THREADS = """
 import ctypes, os, subprocess, sys, threading, time
 CLONE_FS, CLONE_FILES, CLONE_NEWNS = 0x200, 0x400, 0x20000
@@ -81,7 +81,7 @@ class Sysfs(Reading):
         self.hide_processes()
 
     def hide_processes(self):
-        """Those that not even root may look at, as a sandbox has them: nothing could be told."""
+        """Hides processes that not even root may read in /proc, as in a sandbox."""
         empty = self.path + "/empty"
         os.makedirs(empty, exist_ok=True)
         for name in os.listdir("/proc"):
@@ -154,7 +154,7 @@ class Status(Sysfs):
         for what in ("region0", "region1", "namespace0.0", "namespace1.0", "namespace1.1",
                      "dax1.0", "/dev/dax1.0", "/dev/full", self.file, self.mount):
             with self.subTest(what=what):
-                if what == "/dev/dax1.0":  # not there, but known by its name
+                if what == "/dev/dax1.0":  # does not exist, but is known by its name
                     self.assertEqual(self.status(what), 0)
                     continue
                 self.check(self.run_ctl("holders", what), 0, b"nobody holds it\n")
@@ -174,7 +174,7 @@ class Status(Sysfs):
             self.held(0, "region0", "namespace0.0", "namespace1.1")
 
     def test_longer_name(self):
-        """What is in region10 is not in region1."""
+        """region10 is not taken for a part of region1."""
         self.attribute("region10/mode", "x")
         self.device("nd", "region10", "region10")
         self.node("region10/dax10.0", "1:9")
@@ -188,7 +188,7 @@ class Status(Sysfs):
         self.held(1, "dax1.0", "namespace1.0", "region1", "/dev/full")
 
     def test_lost(self):
-        """The device has gone, or another one has its number."""
+        """The device is gone, or another one has its number."""
         self.map_node("a", state="lost", source={"type": "devdax", "path": None, "dev": "99:9"},
                       device={"namespace": "namespace7.0", "region": "region7",
                               "chardev": "dax7.0"})
@@ -200,7 +200,7 @@ class Status(Sysfs):
         self.held(1, "dax1.0")
 
     def test_disk(self):
-        """A file system on a partition is no use of another partition, but one of the disk."""
+        """A file system on a partition uses the disk, but not its other partitions."""
         disk = "region0/pfn0.0/block/pmem0"
         self.disk(disk, "259:90")
         self.disk(disk + "/pmem0p1", "259:91")
@@ -296,13 +296,13 @@ class Status(Sysfs):
 
     @unittest.skipUnless(SEES_ALL, "needs to see all processes")
     def test_gone_meanwhile(self):
-        """A name whose mapping is not there any more: it may have got another one."""
+        """The mapping of a name is gone: it may have been renamed."""
         looks = []
         old = self.mount + "/old"
 
         def add():
-            """What can be opened and is not there: the facts of a descriptor that is closed."""
-            closed = os.dup2(0, 900)  # which is nobody's number soon
+            """Adds a file that can be opened but not read: the fdinfo of a closed descriptor."""
+            closed = os.dup2(0, 900)  # the number is closed soon
             with open(old, "wb"):
                 pass
             subprocess.run(["mount", "--bind", f"/proc/{os.getpid()}/fdinfo/{closed}", old],
@@ -356,7 +356,7 @@ class Status(Sysfs):
 
     @unittest.skipUnless(SEES_ALL, "needs to see all processes")
     def test_output_fails(self):
-        """Never 0 for what could not be said."""
+        """Never 0 when the answer could not be printed."""
         with open("/dev/full", "wb") as full:
             for status, name in ((2, "dax1.0"), (1, "namespace1.0")):
                 done = self.run_ctl("holders", "namespace1.1" if status == 2 else name,
@@ -443,7 +443,7 @@ class Others(Sysfs):
 
     @unittest.skipUnless(SEES_ALL, "needs to see all processes")
     def test_mount_elsewhere(self):
-        """Seen in another mount namespace only, and once for all its processes."""
+        """Mounted in another mount namespace only: reported once for all its processes."""
         shell = subprocess.Popen(
             ["unshare", "-m", "sh", "-c",
              "mkdir $0/a\\ b && mount -t tmpfs none $0/a\\ b && stat -c %d $0/a\\ b && "
@@ -458,7 +458,7 @@ class Others(Sysfs):
                                  "-c", "echo && read line"],
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         copy.stdout.readline()
-        self.assertEqual(len(self.others("namespace0.0")), 1)  # one place, however often
+        self.assertEqual(len(self.others("namespace0.0")), 1)  # one line for one place
         copy.communicate(b"\n")
         shell.communicate(b"\n")
 
@@ -523,7 +523,7 @@ class Others(Sysfs):
         self.assertEqual(self.others(self.here), expected)
         self.held(0, self.file)
         os.unlink(path)
-        self.held(2, self.here)  # it may still be there, without a name
+        self.held(2, self.here)  # it may still be mounted, without a path
 
     @unittest.skipUnless(SEES_ALL, "needs to see all processes")
     def test_swap(self):
@@ -547,7 +547,7 @@ class Others(Sysfs):
             [entry] = self.others("dax1.0")
             expected[0]["comm"] = entry["comm"]
             self.assertEqual([entry], expected)
-            self.map_node("a", pid=os.getpid())  # who maps it is not told twice
+            self.map_node("a", pid=os.getpid())  # a process that maps it is reported once
             self.assertEqual(self.others("dax1.0"), [])
             full.close()
         os.unlink(self.mount + "/a")
@@ -570,7 +570,7 @@ class Others(Sysfs):
 
     @unittest.skipUnless(SEES_ALL and reachable_by_nobody(), "needs pmem2ctl for others")
     def test_hidden_processes(self):
-        """What others have open is in a /proc that does not list them."""
+        """Files of other processes cannot be found in a /proc that hides these."""
         self.mount_proc("hidepid=invisible")
         with open(self.file, "rb"):
             self.assertEqual(self.run_ctl("holders", "-q", self.file).returncode, 1)
@@ -585,7 +585,7 @@ class Others(Sysfs):
 
     @unittest.skipUnless(SEES_ALL, "needs to see all processes")
     def test_threads(self):
-        """What shows at one thread only: the first has ended, or it has descriptors of its own."""
+        """Uses that only one thread shows: the first has ended, or it has descriptors of its own."""
         def held_by(script, what):
             process = subprocess.Popen([sys.executable, "-c", THREADS + script, self.here],
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)

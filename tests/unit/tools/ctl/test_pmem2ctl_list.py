@@ -3,7 +3,7 @@
 """pmem2ctl list and show, which read the files of a mount: here those of a tmpfs.
 
 Usage: test_pmem2ctl_list.py PMEM2CTL [TEST]... It runs itself in a mount namespace of its own, and
-is skipped (77) where that cannot be had.
+is skipped (77) where there can be none.
 """
 import json
 import os
@@ -172,7 +172,7 @@ class Listing(Reading):
 
 
     def test_observed(self):
-        """What only its owner could know is no fact that should be there."""
+        """Facts that only the process itself knows are not reported as missing."""
         self.put("a", document("a", origin="observed", granularity=None, map_sync=None,
                                created=None, claimed=[]))
         self.put("b", document("b", origin="published", granularity=None, map_sync=None,
@@ -181,7 +181,7 @@ class Listing(Reading):
         self.assertEqual([line.split()[3:5] for line in lines], [["-", "-"], ["?", "?"]])
 
     def test_look(self):
-        """All processes are looked at before the names are read."""
+        """All processes are scanned before the names are read."""
         note = b"pmem2ctl: not everything is visible: there may be more mappings\n"
         for look, status, stderr in (
                 (ok(complete=True), 0, b""), (ok(complete=False), 0, note), (ok(), 0, b""),
@@ -246,7 +246,7 @@ class Overlaps(Reading):
         self.assertEqual(self.run_ctl("list", "-ou").stdout.split()[14], b"8K")
 
     def test_behind_a_longer_one(self):
-        """The one that ends last is the same process's, another one reaches as far as here."""
+        """The mapping that ends last is of the same process; another process's overlaps too."""
         self.map("long", 1, 0, 1 << 30)
         self.map("other", 2, 4096, 40960)
         self.map("late", 1, 8192, 4096)
@@ -254,7 +254,7 @@ class Overlaps(Reading):
         self.assertEqual(self.groups(), [["late", "long", "other"]])
 
     def test_partial(self):
-        """Holes overlap with nothing."""
+        """A hole overlaps with no mapping."""
         self.map("holes", 1, 4096, 40960, state="partial",
                  extents=[{"offset": 0, "length": 4096}, {"offset": 36864, "length": 4096}])
         self.map("hole", 2, 8192, 4096)
@@ -275,7 +275,7 @@ class Overlaps(Reading):
         self.assertEqual(self.groups(), [])
 
     def test_many(self):
-        """Thousands on one range take no time that grows with the square."""
+        """The time for thousands of mappings of one range does not grow with the square."""
         for number in range(20000):
             self.map(f"n{number}", number, 0, 4096)
         groups = self.groups()

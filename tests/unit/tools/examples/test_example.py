@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The example key-value store keeps what it was given, and gives its region back when asked.
+"""The example key-value store keeps its entries, and releases its region on request.
 
 usage: test_example.py KVSTORE
 
-The daemon is this script: it asks as wire.h says.
+This script plays the daemon, as specified in wire.h.
 """
 import os
 import pathlib
@@ -22,7 +22,7 @@ MESSAGE = struct.Struct("=QIIQQQIi")  # struct wire_message
 
 
 class Daemon:
-    """Where the library connects, and the connection on which it can be asked."""
+    """The daemon's socket, and the library's connection."""
     def __init__(self, path):
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.listener.bind(str(path))
@@ -114,7 +114,7 @@ def check_storing(store):
 
 
 def check_full(store):
-    """All entries can be used, and used again."""
+    """Every entry can be used, removed and used again."""
     wanted = store.list()
     for i in range(5000):
         answer = store(f"set key{i} {i}")
@@ -144,7 +144,7 @@ def check_releasing(store, daemon):
     assert not store.is_mapped()
     expect(store("open"), "ok")
     expect(store.list(), wanted)
-    # A command that changes something maps it as well.
+    # A command that changes an entry maps the region as well.
     expect(daemon.release(4), (DONE, 0))
     expect(store("del another"), "ok")
     expect(store("get key0"), "changed")
@@ -152,7 +152,7 @@ def check_releasing(store, daemon):
 
 
 def check_files(program, folder):
-    """What is no store is left alone."""
+    """A file that is no store is not changed."""
     other = folder / "other"
     other.write_bytes(b"x" * 100000)
     small = folder / "small"
