@@ -17,7 +17,7 @@ make_ext4_dax /mnt/ext4 "/dev/$(create 64M)"
 PMEM2FS_TEST_FSDAX=/mnt/ext4 "$build/tests/vm/test_badblock"
 PMEM2FS_TEST_FSDAX=/mnt/ext4 "$build/tests/vm/test_badblock_clear"
 
-# FIBMAP, which the test asks where a block is, does not know of a partition either
+# nor does FIBMAP, which the test uses to find a block, take account of the partition
 partitioned=$(create 64M)
 printf 'n\np\n1\n4096\n\nw\n' | busybox fdisk -u "/dev/$partitioned" >/dev/null 2>&1 || true
 blockdev --rereadpt "/dev/$partitioned"

@@ -5,7 +5,7 @@
 make_labels
 region=region$(region_of 384)
 ndctl create-namespace -r "$region" -m raw -s 48M >/dev/null
-# as it is shown, and larger than what is mapped at a time
+# as ndctl prints it, and larger than what is mapped at a time
 ndctl create-namespace -r "$region" -m devdax -M mem -s 128M >/tmp/namespace.json
 node=$(sed -n 's/.*"chardev":"\([^"]*\)".*/\1/p' /tmp/namespace.json)
 namespace=$(sed -n '0,/"dev"/s/.*"dev":"\([^"]*\)".*/\1/p' /tmp/namespace.json)

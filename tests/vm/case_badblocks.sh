@@ -27,7 +27,7 @@ wait_for event log 'state == "active" and badblocks == [{"offset": 8192, "length
 sleep 1.1
 document log 'device["badblock_count"] == 3' \
 	'device["badblocks"] == [{"offset": 8192, "length": 4096}]'
-# the block of one that reaches over the end of the mapping is shown up to there
+# a bad block that reaches over the end of the mapping is shown up to the end
 echo "$(sector 2096640) 2" >"/sys/block/${device#/dev/}/badblocks"
 sleep 1.1
 document log 'device["badblocks"][1:] == [{"offset": 1044480, "length": 4096}]'

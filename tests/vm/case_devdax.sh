@@ -1,7 +1,7 @@
 # vm: dimms
 # shellcheck shell=sh
-# A device-DAX node: mapped, saved, removed and restored; what it cannot do is refused; and once it
-# is removed, taking the namespace away hurts nobody.
+# A device-DAX node: mapped, saved, removed and restored; what it does not support is refused; and
+# once it is removed, taking the namespace away affects no process.
 node=$(make_devdax "$(region_of 448)")
 start_daemon
 request a "{\"source\":{\"path\":\"$node\"},\"required_granularity\":\"cache_line\"}"

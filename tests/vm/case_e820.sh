@@ -1,6 +1,6 @@
 # vm: no-dimms
 # shellcheck shell=sh
-# Persistent memory without DIMMs: facts that only DIMMs have are not to be had, and not 0.
+# Persistent memory without DIMMs: facts that only DIMMs have are missing, and not 0.
 make_ext4_dax /mnt/pmem "$(device_of e820)"
 start_daemon
 fallocate -l 16M /mnt/pmem/log

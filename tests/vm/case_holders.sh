@@ -1,12 +1,11 @@
 # vm: dimms
 # limit: 400
 # shellcheck shell=sh
-# Who holds a device: pmem2ctl holders guards what ndctl would do under live mappings. Device DAX mapped
-# by a program that knows nothing of us, by one that gives its mapping back, and through the file
-# system; a file system, a device mapper, swap, a btt.
+# Users of a device: pmem2ctl holders protects live mappings from ndctl. Device DAX mapped by a program
+# without the library, by one that releases its mapping on request, and through the mount; a file system, a device mapper, swap, a btt.
 ctl=$build/tools/pmem2ctl
 
-# held STATUS WHAT [TEXT...]: the answer for WHAT, and what it says
+# held STATUS WHAT [TEXT...]: the exit status for WHAT, and the text
 held() {
 	expected=$1
 	what=$2
@@ -25,7 +24,7 @@ held() {
 	done
 }
 
-# hold HOW FILE SIZE: a process that does so; its id is then in $holder
+# hold HOW FILE SIZE: starts holder; its pid is then in $holder
 hold() {
 	rm -f /tmp/ready
 	mkfifo /tmp/ready
@@ -53,7 +52,7 @@ done
 held 2 dax77.0 'no such'
 held 2 /dev/null
 
-# a program that knows nothing of us
+# a program without the library
 hold plain "$node" 4194304
 for what in "$name" "$node" "$namespace" "$region"; do
 	held 1 "$what" "^ *$holder .*/holder .* 4194304 *observed *holder\.$holder\."
@@ -85,7 +84,7 @@ held 1 "$namespace" "^ *$keeper .* pmem2fs *a$" 'held by the daemon itself'
 rm /pmem2fs/a
 held 0 "$namespace"
 
-# published, and given back: nobody gets hurt when the namespace goes
+# published, and released: no process dies when the namespace goes
 hold published "$node" 4194304
 held 1 "$name" "^ *$holder .* published *holder\.$holder\.data$"
 rm "/pmem2fs/holder.$holder.data"

@@ -1,7 +1,7 @@
 # vm: dimms
 # shellcheck shell=sh
-# What a mapping is of can be truncated, removed or unmounted below it. The daemon takes no harm,
-# other mappings do not notice, and rm still gives back what is held.
+# A mapped file can be truncated, removed or unmounted. The daemon and other mappings are not affected,
+# and rm still unmaps and closes.
 make_ext4_dax /mnt/pmem "$(make_fsdax "$(region_of 512)")"
 make_xfs_dax /mnt/other "$(make_fsdax "$(region_of 448)")"
 start_daemon
@@ -40,7 +40,7 @@ cmp /tmp/before /pmem2fs/untouched || die "another mapping's document changed"
 [ "$(ls /pmem2fs)" = untouched ] || die "unexpected: $(ls /pmem2fs)"
 alive
 
-# The disk itself goes, and XFS shuts down, after which it tells nothing of its files. No page was ever
+# The disk itself goes, and XFS shuts down, after which nothing can be read of its files. No page was ever
 # touched through a mapping: with such pages Linux 6.1 does not survive the unmounting.
 mkfifo /tmp/below
 "$build/tests/vm/mapper" --plain /mnt/other/untouched </tmp/below >/tmp/below.out &

@@ -1,9 +1,9 @@
 # vm: dimms
 # last: Linux 6.1 does not recover from all of it: a write to tmpfs may hang afterwards
 # shellcheck shell=sh
-# A device-DAX node that is taken away or disabled below mappings of the daemon and of programs: they are
-# told, the documents say "lost", what is lost can be unmapped, and nobody comes to harm. What is
-# disabled is not enabled again while it is mapped: Linux 6.1 spoils a list of its own then.
+# A device-DAX node that is taken away or disabled below mappings of the daemon and of programs: there
+# are events, the documents say "lost", lost mappings can be unmapped, and no process dies. A disabled
+# node is not enabled again while it is mapped: Linux 6.1 corrupts a list of its own then.
 node=$(make_devdax "$(region_of 448)")
 start_daemon
 worker=$(cat "/proc/$keeper/task/$keeper/children")
@@ -62,7 +62,7 @@ wait_for [ ! -e "/pmem2fs/$theirs" ]
 rm /pmem2fs/ours
 [ "$(mapped)" -eq 0 ] || die "still mapped"
 
-# with the node of the same name nothing of that comes back
+# a new node of the same name does not restore lost mappings
 ndctl enable-namespace "$namespace"
 request newer "{\"source\":{\"path\":\"$node\"}}"
 sleep 1.1

@@ -9,7 +9,7 @@ source=/mnt/pmem/log type=fsdax page=4096
 # shellcheck disable=SC2154 # given by run-guest
 . "$here/observed.sh"
 
-# a file without DAX is nobody's business
+# a file without DAX is not observed
 dd if=/dev/zero of=/tmp/plain bs=1M count=1 2>/dev/null
 hold /tmp/plain 0 65536
 [ -z "$(files_of "$holder")" ] || die "a file without DAX shows: $files"

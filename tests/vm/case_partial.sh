@@ -1,7 +1,7 @@
 # vm: dimms
 # shellcheck shell=sh
-# Parts of mappings are unmapped: on device DAX, whose pages are 2 MiB, and on ext4 with DAX. What is
-# left shows, with the bad blocks in it, and is restored as a whole.
+# Parts of mappings are unmapped: on device DAX, whose pages are 2 MiB, and on ext4 with DAX. The
+# rest shows, with the bad blocks in it, and is restored as a whole.
 node=$(make_devdax "$(region_of 448)")
 make_labels
 region=region$(region_of 384)
@@ -11,7 +11,7 @@ make_ext4_dax /mnt/pmem "$device"
 start_daemon
 ctl=$build/tools/pmem2ctl
 
-# part ARGUMENT...: unmap a part, and wait until the kernel shows no old document any more
+# part ARGUMENT...: unmap a part, and wait until the kernel no longer shows an old document
 part() {
 	"$ctl" unmap "$@"
 	sleep 1.1
@@ -41,7 +41,7 @@ request dax "{\"source\":{\"path\":\"$node\",\"offset\":2097152},\"length\":1677
 document dax 'state == "active" and "extents" not in document'
 [ "$(used)" -eq 16777216 ] || die "df: $(used) bytes are mapped"
 range_refused "offset 4096 is not a multiple of 2097152" --offset 4K dax
-part --offset 4M --length 1 dax # a byte is its page
+part --offset 4M --length 1 dax # a byte stands for its page
 document dax 'state == "partial"' \
 	'extents == [{"offset": 0, "length": 4 << 20}, {"offset": 6 << 20, "length": 10 << 20}]' \
 	'source["path"] == "/dev/" + device["chardev"]' 'source["size"] == namespace["size"]' \
@@ -63,7 +63,7 @@ part --offset 0 dax
 document dax 'state == "partial" and extents == []' 'source["path"] == "/dev/" + device["chardev"]' \
 	'source["size"] is None' 'device["badblocks"] == []'
 [ "$(used)" -eq 0 ] || die "df: $(used) bytes are mapped"
-# what is mapped where a part was is no part of it
+# a mapping at the addresses of the unmapped part is no part of it
 request again "{\"source\":{\"path\":\"$node\",\"offset\":2097152},\"length\":16777216}"
 document again 'state == "active"'
 document dax 'state == "partial" and extents == []'

@@ -1,11 +1,11 @@
 # vm: dimms
 # shellcheck shell=sh
-# The unit tests, on a kernel and a host with persistent memory. They want files without DAX.
+# The unit tests, on a kernel and a host with persistent memory. They need files without DAX.
 count=0
 for test in "$build"/tests/unit/*/test_*; do
 	[ -f "$test" ] && [ -x "$test" ] || continue
 	case $test in
-	*/test_copy | */test_instructions) continue ;; # slow under emulation, and of no device
+	*/test_copy | */test_instructions) continue ;; # slow under emulation, and independent of devices
 	esac
 	echo "== ${test##*/}"
 	status=0

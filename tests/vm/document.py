@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Checks a metadata document against its schema and against what ndctl says.
+"""Checks a metadata document against its schema and against ndctl.
 
 usage: document.py FILE EXPRESSION...      every expression must hold
        document.py --print FILE EXPRESSION print its value

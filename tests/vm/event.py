@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """usage: event.py NAME EXPRESSION... <EVENTS
 
-Whether there is a change of that mapping for which all of the expressions hold; its keys are
-variables in them.
+Succeeds if there is an event "change" of that mapping for which all expressions hold; the event's
+keys are variables in them.
 """
 import json
 import sys

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# The main job on /mnt/pmem, a file system with DAX: map, look, remove. Sourced by cases.
+# Mapping, reading the document and removing on /mnt/pmem, a file system with DAX. Sourced by cases.
 start_daemon
 fallocate -l 64M /mnt/pmem/log
 request log '{"source":{"path":"/mnt/pmem/log"},"required_granularity":"cache_line"}'

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What a script needs in the virtual machine of tools/vm: the modules for persistent memory, and
+# For scripts in the virtual machine of tools/vm: the modules for persistent memory, and
 # functions that make namespaces and file systems of the emulated NVDIMMs. To be sourced, with sh.
 # There is no udev: device nodes are those of devtmpfs, and /dev/disk does not exist.
 
@@ -14,7 +14,7 @@
 
 PATH=$PATH:/usr/sbin:/sbin
 
-# load_modules: everything that the tests use. Without -C the ndctl package's settings hide libnvdimm;
+# load_modules: all modules that the tests use. Without -C the ndctl package's settings hide libnvdimm;
 # crc32c_generic is what ext4 and xfs would otherwise ask a helper program for.
 load_modules() {
 	modprobe -C /dev/null -a crc32c_generic nfit nd_e820 virtio_pmem nd_pmem nd_btt dax_pmem \
@@ -61,7 +61,7 @@ make_filesystem() {
 }
 
 # make_labels: write empty label areas to the NVDIMMs that have one, so that their regions can be
-# divided. Those that have none are told about it, which is no failure.
+# divided. For those without one, ndctl prints a message, which is no failure.
 make_labels() {
 	ndctl disable-region all
 	ndctl init-labels -f all
@@ -194,7 +194,7 @@ area() {
 		found && /^VmFlags:/ { print; exit }' "/proc/$keeper/smaps"
 }
 
-# alive: the daemon still serves, and has not complained of itself
+# alive: the daemon still serves, and has reported no error of its own
 alive() {
 	kill -0 "$keeper" || die "the daemon is gone"
 	timeout 10 ls -l /pmem2fs >/dev/null || die "the daemon does not answer"
@@ -203,7 +203,7 @@ alive() {
 	fi
 }
 
-# reset_all: what one case leaves behind must not reach the next
+# reset_all: removes all that one case has left before the next
 reset_all() {
 	if [ -e /tmp/daemon.pid ]; then
 		umount -l /pmem2fs 2>/dev/null
@@ -217,7 +217,7 @@ reset_all() {
 	for folder in /mnt/*; do
 		mountpoint -q "$folder" && umount -l "$folder"
 	done
-	# no more than that: the sources and the build folder may be below /tmp or /mnt
+	# nothing else: the sources and the build folder may be below /tmp or /mnt
 	rm -f /tmp/daemon.pid /tmp/daemon.log /tmp/events
 	# a namespace without a label is only there again after its region was enabled again
 	{

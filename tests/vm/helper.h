@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-/* Without it the test is skipped. */
+/* Returns the variable's value; skips the test when it is not set. */
 static inline const char *variable(const char *name)
 {
 	const char *value = getenv(name);

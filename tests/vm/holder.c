@@ -4,8 +4,8 @@
  *
  * usage: holder plain|open|published FILE SIZE
  *
- * plain: mmap, as a program that knows nothing of us; open: only open(2); published: through the
- * library, given up on request. Prints a line when that is done. What is mapped is read again and
+ * plain: mmap, as a program without the library; open: only open(2); published: through the
+ * library, released on request. Prints a line when that is done. The mapping is read again and
  * again, so that this program dies of SIGBUS when the memory goes.
  */
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static volatile const char *memory; /* NULL: nothing is mapped any more; under the lock */
+static volatile const char *memory; /* NULL: no longer mapped; under the lock */
 
 static int release(struct pmem2_map *map, void *argument)
 {

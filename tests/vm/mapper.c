@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mapper.c - a process whose device goes, for case_lost*.sh
+ * mapper.c - a process whose device is taken away, for case_lost*.sh
  *
  * usage: mapper [--plain] PATH
  *
- * Maps the first 2 MiB of PATH with the library, or with mmap alone, and does what it reads, a line
- * each: "again" maps once more, "unmap" unmaps, "exit" ends. Prints what came of each. Touches
- * nothing.
+ * Maps the first 2 MiB of PATH with the library, or with mmap alone, and carries out the commands
+ * that it reads, a line each: "again" maps once more, "unmap" unmaps, "exit" ends. Prints the
+ * result of each. Never accesses the memory.
  */
 #include "libpmem2.h"
 #include <errno.h>
@@ -27,7 +27,7 @@ static void say(int error, const char *why)
 	fflush(stdout);
 }
 
-/* The next line. False: there is nothing more to do. */
+/* Reads the next command. False: the end. */
 static bool next(char line[16])
 {
 	return fgets(line, 16, stdin) && strcmp(line, "exit\n") != 0;

@@ -4,12 +4,13 @@
  *
  * usage: obedient FILE OFFSET LENGTH
  *
- * Maps that shared, and then does what the lines of its input say, telling "done" or why not:
+ * Maps that range shared, and then carries out the commands on its input, a line each, printing
+ * "done" or an error:
  *
  *   munmap OFFSET LENGTH
  *   mprotect OFFSET LENGTH    makes it read-only
  *   mremap LENGTH
- *   fork                      a child that holds it as well; tells its pid
+ *   fork                      a child that holds it as well; prints its pid
  *   exec                      becomes another program
  */
 #include <errno.h>

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# What a process maps of $source ($type, pages of $page bytes) is observed, whatever it does to it.
+# Mappings of $source ($type, pages of $page bytes) are observed, also after mremap, fork and exec.
 # Sourced by cases, with the daemon running.
 # shellcheck disable=SC2154 # given by the cases
 . "$here/observing.sh"

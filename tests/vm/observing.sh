@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# For cases that look at the mappings of other processes. To be sourced.
+# For cases that observe the mappings of other processes. To be sourced.
 
 # shellcheck disable=SC2154 # build is given by run-guest
 
@@ -16,7 +16,7 @@ hold() {
 	answers 1
 }
 
-# answers COUNT: wait until so many orders were answered, and print the last answer
+# answers COUNT: wait until COUNT orders were answered, and print the last answer
 answers() {
 	for _ in $(seq 100); do
 		[ "$(wc -l </tmp/answers)" -ge "$1" ] && break
@@ -39,7 +39,7 @@ release() {
 	wait "$holder" || die "the holder ended with $?"
 }
 
-# files_of PID: the names of its mappings, at a look that begins now
+# files_of PID: the names of its mappings, after a new scan
 files_of() {
 	"$build/tools/pmem2ctl" list >/dev/null 2>&1 || die "no look"
 	ls /pmem2fs >/tmp/names
@@ -53,7 +53,7 @@ file_of() {
 	echo "$files"
 }
 
-# held_by PID: how many bytes are mapped by it according to its files
+# held_by PID: how many bytes the process has mapped according to its entries
 held_by() {
 	held=0
 	for name in $(files_of "$1"); do

@@ -31,7 +31,7 @@ void open_place(struct place *place)
 	assert_int_equal(place->device.badblocks_start, 512 * place->start);
 }
 
-/* FIBMAP tells the place of written blocks only. */
+/* FIBMAP has the place of written blocks only. */
 void write_zeroes(int fd, off_t offset, off_t size)
 {
 	static const char zeroes[BLOCK];
@@ -43,7 +43,9 @@ void write_zeroes(int fd, off_t offset, off_t size)
 	}
 }
 
-/* No file is ever removed, lest the next one gets its bad blocks, where writing fails. */
+/*
+ * No file is ever removed, so that the next one does not get its bad blocks, where writing fails.
+ */
 int make_file(const struct place *place, const char *name, off_t allocated, off_t size)
 {
 	int fd;

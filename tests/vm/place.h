@@ -28,7 +28,7 @@ void write_zeroes(int fd, off_t offset, off_t size);
 /* The disk's sector where a block of the file begins. */
 uint64_t sector_of(const struct place *place, int fd, int block);
 
-/* Has the kernel list sectors of the disk as bad. */
+/* Makes the kernel list sectors of the disk as bad. */
 void make_bad(const struct place *place, uint64_t sector, unsigned int count);
 
 /* Asserts that the bad blocks of `fd` are these `count` pairs of offset and length. */

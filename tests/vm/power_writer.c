@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * power_writer.c - writes to a file whose machine is about to lose power, and says what survived
+ * power_writer.c - writes to a file before a power failure, and reports what survived it
  *
- * power_writer make FILE          makes FILE with blocks that are allocated and not yet written
- * power_writer sync PART FILE     maps a part of FILE through libpmem2fs, with MAP_SYNC or not at
- * all power_writer plain PART FILE    maps it with MAP_SHARED alone, and tells the library that it
- * has what MAP_SYNC gives Stores to each block of the part, and makes that persistent, with the
- * library's functions. Which kernel that is, is up to the environment. Stays until it is killed.
- * power_writer count FILE         prints how many blocks of each part have what was written
+ * power_writer make FILE: makes FILE with blocks that are allocated and not yet written.
+ *
+ * power_writer sync PART FILE: maps a part of FILE through libpmem2fs, with MAP_SYNC or not at all.
+ * power_writer plain PART FILE: maps it with MAP_SHARED alone, and makes the library believe that
+ * it has MAP_SYNC. Both store to each block of the part, make that persistent with the library's
+ * functions (the copy kernel is that of the environment), and stay until they are killed.
+ *
+ * power_writer count FILE: prints how many blocks of each part have their contents.
  *
  * The caches of an emulated processor are not lost, so this is not about flushing: it is about the
  * file system's own record of which blocks hold data, which only MAP_SYNC makes durable in time.
@@ -27,14 +29,14 @@
 #define BLOCK_SIZE 4096u
 #define PART_SIZE  ((size_t)BLOCKS * BLOCK_SIZE)
 
-/* Small and large, of whole words and lines or not. */
+/* Small and large sizes, of whole words and cache lines or not. */
 static const struct {
 	size_t at, size;
 } ranges[] = {{0, 8}, {0, BLOCK_SIZE}, {64, 64}, {1, 7}, {100, 333}, {8, 2000}};
 
 #define RANGES (sizeof(ranges) / sizeof(ranges[0]))
 
-/* No byte of a block that was never written is like this. */
+/* No byte of a block that was never written has this value. */
 static unsigned char content(unsigned part, unsigned block)
 {
 	return (unsigned char)(1 + (part * BLOCKS + block) % 255);

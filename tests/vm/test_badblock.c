@@ -2,7 +2,7 @@
 /*
  * test_badblock.c - bad blocks on real pmem: found and read around; for the virtual machine
  *
- * Variables say where; a test whose variable is absent is skipped:
+ * Variables name the places; a test whose variable is not set is skipped:
  *
  *   PMEM2FS_TEST_FSDAX        folder on a file system on a pmem disk or a partition of one. Makes
  *                             files there and marks some of their sectors bad, which lasts until
@@ -58,7 +58,7 @@ static void test_neighbouring_bad_blocks_are_one(void **state)
 	(void)state;
 	open_place(&place);
 	fd = make_file(&place, "neighbours", 1024 * BLOCK, 1024 * BLOCK);
-	/* in an extent without a break, and longer than what the kernel puts into one line */
+	/* in one extent, and longer than a line of the kernel's list */
 	assert_int_equal(sector_of(&place, fd, 299), sector_of(&place, fd, 100) + 199 * 8);
 	make_bad(&place, sector_of(&place, fd, 100) + 7, 199 * 8 - 6);
 	assert_bad(fd, 1, (const size_t[][2]){{100 * BLOCK, 200 * BLOCK}});
@@ -80,7 +80,7 @@ static void test_blocks_behind_the_end_and_holes_are_not_of_the_file(void **stat
 	assert_bad(sparse, 0, NULL);
 	close(odd);
 
-	/* what lies behind the end is allocated and bad, too */
+	/* blocks behind the end of the file are allocated and bad, too */
 	odd = make_file(&place, "behind", 8 * BLOCK, 5000);
 	make_bad(&place, sector_of(&place, odd, 0), 64);
 	assert_bad(odd, 1, (const size_t[][2]){{0, 2 * BLOCK}});
@@ -101,7 +101,7 @@ static void test_a_fragmented_file_is_translated_extent_by_extent(void **state)
 	open_place(&place);
 	file = make_file(&place, "fragmented", 0, 0);
 	other = make_file(&place, "between", 0, 0);
-	/* from the end to the beginning, so that the order on the disk is another one */
+	/* written from the end to the beginning, so that the order on the disk differs */
 	for (off_t i = BLOCKS - 1; i >= 0; i--) {
 		write_zeroes(file, 2 * i * BLOCK, BLOCK);
 		write_zeroes(other, 2 * i * BLOCK, BLOCK);
@@ -163,7 +163,7 @@ static int open_node(void)
 	return fd;
 }
 
-/* The bad ranges that the node is said to have, as pairs of offset and length. */
+/* The bad ranges of PMEM2FS_TEST_DEVDAX_BAD, as pairs of offset and length. */
 static size_t known_bad(size_t ranges[BAD_MAX][2])
 {
 	const char *text = variable("PMEM2FS_TEST_DEVDAX_BAD");
@@ -201,7 +201,7 @@ static void fill(unsigned char *buffer, size_t size, size_t offset)
 		buffer[i] = (unsigned char)((offset + i) % 251 + 1);
 }
 
-/* Writes `size` bytes at `offset`, reads them back, and looks at them through a mapping. */
+/* Writes `size` bytes at `offset`, reads them back, and compares them with a mapping. */
 static void assert_transferred(struct pmem2_source *src, int fd, size_t offset, size_t size)
 {
 	size_t alignment, begin, length;
@@ -234,7 +234,7 @@ static void test_a_node_is_read_and_written_around_its_bad_blocks(void **state)
 	assert_int_equal(pmem2_source_size(src, &size), 0);
 	assert_transferred(src, fd, size - 1, 1);
 	assert_transferred(src, fd, (4 << 20) - 77, 3000);
-	/* as much as there is without a bad block */
+	/* up to the first bad block */
 	whole = count ? bad[0][0] : size;
 	assert_transferred(src, fd, 0, whole);
 
@@ -301,7 +301,9 @@ static void test_a_node_that_cannot_be_repaired_says_so(void **state)
 	close(fd);
 }
 
-/* The node goes while it is read: an error at some moment, for every further call, and no signal.
+/*
+ * The node is taken away while it is read: from some moment on every call is an error, and there is
+ * no signal.
  */
 static void test_a_node_that_goes_is_an_error(void **state)
 {

@@ -86,7 +86,7 @@ static void test_bad_blocks_of_a_file_are_replaced(void **state)
 	assert_int_equal(pmem2_badblock_clear(context, &first), 0);
 	assert_bad(replaced, 1, (const size_t[][2]){{8 * BLOCK, 2 * BLOCK}});
 	assert_int_equal(pmem2_badblock_next(context, &bb), 0);
-	/* a part of what is bad */
+	/* a part of the bad range */
 	bb.length = BLOCK;
 	assert_int_equal(pmem2_badblock_clear(context, &bb), 0);
 	bb.offset += BLOCK;
@@ -99,7 +99,7 @@ static void test_bad_blocks_of_a_file_are_replaced(void **state)
 	assert_int_equal(st.st_size, 16 * BLOCK);
 	assert_true(st.st_blocks >= 16 * BLOCK / 512);
 
-	/* what is written there afterwards is safe from whoever clears it again */
+	/* clearing again does not destroy what was written there afterwards */
 	memset(data, 'd', BLOCK);
 	assert_int_equal(pmem2_source_pwrite_mcsafe(src, data, BLOCK, first.offset), 0);
 	assert_int_equal(pmem2_badblock_clear(context, &first), PMEM2_E_NO_BAD_BLOCK_FOUND);
@@ -170,7 +170,7 @@ static void test_clearing_needs_a_file_open_for_writing(void **state)
 	assert_bad(filled, 1, (const size_t[][2]){{0, BLOCK}});
 }
 
-/* With no other block to give the file gets its bad one back, which nothing here can repair. */
+/* Without a free block the file gets its bad one back, which cannot be repaired here. */
 static void test_a_full_file_system_is_an_honest_error(void **state)
 {
 	struct pmem2_badblock_context *context;

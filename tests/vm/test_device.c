@@ -39,7 +39,7 @@ static json_t *run_json(const char *command)
 	root = json_loadf(pipe, 0, &error);
 	pclose(pipe);
 	if (!root)
-		return json_array(); /* they print nothing when there is nothing */
+		return json_array(); /* ndctl and daxctl print nothing instead of an empty list */
 	if (json_is_array(root))
 		return root;
 	list = json_array();
@@ -97,7 +97,7 @@ static void same_namespace(const struct pmem2fs_device *device, json_t *ndns, js
 	same_region(device, region);
 }
 
-/* What a program learns of the region below a source; consumes `src`. */
+/* Compares the library's facts of the region below a source; takes ownership of `src`. */
 static void compare_source(struct pmem2_source *src, json_t *region)
 {
 	const char *name = json_string_value(json_object_get(region, "dev"));
@@ -253,7 +253,7 @@ static void test_a_file_is_on_the_region_that_ndctl_lists(void **state)
 	free(folders);
 }
 
-/* A node of memory that is no NVDIMM: what applies works, the rest is an error. */
+/* A node of memory that is no NVDIMM: functions for all nodes work, the others fail. */
 static void use_without_region(const char *chardev)
 {
 	struct pmem2_badblock_context *context = NULL;

@@ -4,7 +4,7 @@
  *
  * usage: test_reservation_dax cache_line|page PATH
  *
- * PATH is a file or a device-DAX node of at least 8 MiB; the granularity is what it has.
+ * PATH is a file or a device-DAX node of at least 8 MiB, which has that granularity.
  */
 #include "../unit/lib/reservation_helper.h"
 #include <pthread.h>
@@ -13,7 +13,7 @@
 
 static enum pmem2_granularity granularity;
 static int fd;
-static size_t piece; /* what can be mapped by itself: the source's alignment */
+static size_t piece; /* the smallest mapping: the source's alignment */
 static reservation *rsv;
 static _Atomic bool stop;
 
@@ -71,7 +71,7 @@ static void test_filling(void **state)
 		assert_int_equal(pmem2_map_get_store_granularity(maps[i]), granularity);
 		memory = pmem2_map_get_address(maps[i]);
 		assert_ptr_equal(memory, start_of(rsv) + i * piece);
-		/* Device DAX is always synchronous, and does not always show it. */
+		/* Device DAX is always synchronous, but smaps need not show it. */
 		if (piece == PAGE)
 			assert_int_equal(is_synchronous(memory),
 					 granularity == PMEM2_GRANULARITY_CACHE_LINE);
@@ -111,7 +111,7 @@ static void test_refusals(void **state)
 				 PMEM2_E_LENGTH_OUT_OF_RANGE);
 		assert_int_equal(map_piece(&map, PAGE / 2, 0, piece, granularity),
 				 PMEM2_E_OFFSET_UNALIGNED);
-		/* The address counts, not the offset. */
+		/* The address must be aligned, not the offset. */
 		assert_ok(pmem2_vm_reservation_shrink(rsv, 0, PAGE));
 		assert_int_equal(map_piece(&map, 0, 0, piece, granularity),
 				 PMEM2_E_ADDRESS_UNALIGNED);
@@ -129,7 +129,10 @@ static void test_refusals(void **state)
 	unreserve(rsv);
 }
 
-/* Maps and unmaps memory of its own at full speed: never in the reservation, and it is kept. */
+/*
+ * Maps and unmaps other memory at full speed: it is never in the reservation, and keeps its
+ * contents.
+ */
 static void *stranger(void *arg)
 {
 	char *begin = start_of(rsv);
@@ -166,7 +169,7 @@ static void test_among_strangers(void **state)
 		assert_ok(map_piece(&map, i % 2 * piece, 0, piece, granularity));
 		*(char *)pmem2_map_get_address(map) = 'm';
 		assert_ok(pmem2_unmap(&map));
-		/* Mapped and taken back, since the granularity is seen only then. */
+		/* Mapped and unmapped again, since the granularity is known only then. */
 		assert_int_equal(map_piece(&map, 0, 0, 2 * piece, granularity - 1),
 				 PMEM2_E_GRANULARITY_NOT_SUPPORTED);
 	}

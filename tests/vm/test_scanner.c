@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_scanner.c - mappings of a file with DAX and of a device-DAX node are seen in another process
+ * test_scanner.c - scans find another process's mappings of a file with DAX and of a device-DAX
+ * node
  *
  * PMEM2FS_TEST_FSDAX is a folder on a file system with DAX, PMEM2FS_TEST_PLAIN one on the same kind
  * of device without, PMEM2FS_TEST_DEVDAX a node.
@@ -28,17 +29,17 @@
 #define MIB  (1ul << 20)
 #define AREA (64 * MIB)
 
-/* What the child does when it is told to, with what it has mapped. */
+/* A child that runs steps, one for each request. */
 struct child {
 	pid_t pid;
 	int to, from;
-	unsigned char *base; /* where it maps; the same in both */
+	unsigned char *base; /* where it maps; the same address in both */
 };
 
 static struct scanner *scanner;
 static struct scan_exclusions skip;
 
-/* Runs each step when it is asked to. */
+/* Starts a child that runs a step for each call of step(). */
 static void start(struct child *child, void (*const *steps)(unsigned char *), unsigned count)
 {
 	int to[2], from[2];
@@ -128,7 +129,7 @@ static void map_files(unsigned char *base)
 	     base + 8 * MIB);
 	must(mmap(base + 16 * MIB, MIB, PROT_READ, MAP_SHARED | MAP_FIXED, plain, 0) ==
 	     base + 16 * MIB);
-	/* Two areas that are one mapping. */
+	/* Two areas of one mapping. */
 	must(!mprotect(base + MIB, MIB, PROT_READ));
 	close(dax);
 	close(plain);
@@ -183,7 +184,7 @@ static void files(void **state)
 	assert_null(scan(SCAN_ALL, 0));
 	assert_null(scan(SCAN_KNOWN, 0));
 
-	/* Shorter is changed; what begins elsewhere is another one. */
+	/* A range that gets shorter has changed; a range with another beginning is a new one. */
 	step(&child);
 	report = scan(SCAN_KNOWN, 0);
 	assert_non_null(report);
@@ -240,14 +241,14 @@ static void nodes(void **state)
 	scan_report_free(report);
 	step(&child);
 	report = scan(SCAN_ONE, child.pid);
-	assert_true(report && report->gone); /* nothing else is known of it */
+	assert_true(report && report->gone); /* the process has nothing else */
 	scan_report_free(report);
 	assert_null(scan(SCAN_ALL, 0));
 	assert_int_equal(kill(child.pid, SIGKILL), 0);
 	assert_int_equal(waitpid(child.pid, NULL, 0), child.pid);
 }
 
-/* What is published is not observed as well, and the rest of the file is. */
+/* A published range is not observed as well, but other mappings of the file are. */
 static void map_and_publish(unsigned char *base)
 {
 	int fd = open_in("PMEM2FS_TEST_FSDAX", "file"), table;
