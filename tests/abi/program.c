@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * program.c - a program that knows libpmem2 only, in the common part of C and C++
+ * program.c - a program that uses libpmem2 only, in the common subset of C and C++
  *
  * usage: program LIBRARY FILE
  *

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The shared library exports what the headers declare, each name under its versions, and nothing else.
+"""The shared library exports what the headers declare, each name with its versions, and nothing else.
 
 usage: test_exports.py LIBRARY HEADERS
 """
@@ -9,9 +9,9 @@ import re
 import subprocess
 import sys
 
-# What libpmem2.h declares beyond the functions that libpmem2 exports.
+# Declared by libpmem2.h, but not exported by libpmem2.
 OURS = {"pmem2_err_to_errno", "pmem2_map", "pmem2_unmap"}
-# What Debian's libpmem2 1.12.1 has for programs that use libminiasync, which 2.0 has not.
+# Exported by Debian's libpmem2 1.12.1 for programs with libminiasync, but not by 2.0.
 ASYNCHRONOUS = {"pmem2_config_set_vdm", "pmem2_memcpy_async", "pmem2_memmove_async",
                 "pmem2_memset_async"}
 OLD, NEW, BEYOND = "LIBPMEM2_1.0", "LIBPMEM2_2.0", "LIBPMEM2FS_0.1"
@@ -47,7 +47,7 @@ def main():
     versions = exported(library)
     assert versions.keys() == {OLD, "@" + NEW, "@" + BEYOND}, versions.keys()
     failed = False
-    # A program that unloads it may have mappings, and a thread of it.
+    # The library must stay loaded after dlclose: it may have mappings and a thread.
     dynamic = subprocess.run(["readelf", "-d", library], check=True, stdout=subprocess.PIPE,
                              text=True).stdout
     if "NODELETE" not in dynamic:

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * churn.c - publishing, looking, removing and dying against each other, through a mount
+ * churn.c - processes that publish, list, remove and die at the same time, through a mount
  *
  * usage: churn [--rounds N]
  *
  * A round is a mapping. Owners (owner.c) map and unmap through the library, fork, exec and exit and
- * are killed; lookers (looker.c) list, stat, cat and rm what they find. What each knows of a
- * mapping is in memory that all share, so that everybody can say whether what the mount shows is
- * true: rm that says 0 means that it was unmapped, once; whatever else rm says, it is there, or its
- * owner accounts for that; what is gone does not show at the next look; what is there shows. Now
- * and then all rest, and the mount must hold exactly what the owners have.
+ * are killed; lookers (looker.c) list, stat, cat and rm what they find. The state of each mapping
+ * is in memory that all share, so that each process can check what the mount shows: when rm
+ * succeeds, the mapping was unmapped, once; when rm fails, the mapping is there, or its owner
+ * accounts for its absence; a mapping that is gone does not show after the next scan; a mapping
+ * that is there shows. From time to time all processes pause, and the mount must hold exactly the
+ * owners' mappings.
  *
- * $PMEM2FS_DAEMON names the daemon. It runs on a mount of its own in a private mount name space.
+ * $PMEM2FS_DAEMON names the daemon. It runs on a mount of its own in a private mount namespace.
  */
 #include "churn.h"
 #include <errno.h>
@@ -33,12 +34,12 @@
 
 #define ARENA_FD 10 /* passed on by exec */
 
-#define HANG_SECONDS 100 /* until anything happens */
+#define HANG_SECONDS 100 /* without any progress */
 
 struct arena *arena;
 static pid_t keeper;
 
-/* Children are made of processes with threads, and make threads. */
+/* The children of processes with threads start threads. */
 const char *__tsan_default_options(void);
 const char *__tsan_default_options(void)
 {
@@ -138,7 +139,7 @@ static _Noreturn void skip(const char *why)
 
 static void make_arena(unsigned long rounds)
 {
-	/* Each round makes an entry, and each fork those that are inherited. */
+	/* Each round needs an entry, and each fork one for each inherited mapping. */
 	unsigned capacity = (unsigned)rounds * 3 + 10000;
 	size_t size = sizeof(*arena) + capacity * sizeof(arena->entry[0]);
 	int fd = memfd_create("churn", 0);
@@ -272,7 +273,10 @@ static void clean_up(void)
 	rmdir(arena->folder);
 }
 
-/* Ends all that is left, which is children of this process only. Returns whether that succeeded. */
+/*
+ * Ends all processes that are left, which are children of this process. Returns whether that
+ * succeeded.
+ */
 static bool end_all(void)
 {
 	char path[64];
@@ -313,7 +317,7 @@ static int test(unsigned long rounds)
 	return 0;
 }
 
-/* Changes whenever something happens. */
+/* A number that changes with any progress. */
 static unsigned long count_events(void)
 {
 	return arena->entries + arena->processes + arena->own + arena->released + arena->refused +
@@ -322,9 +326,9 @@ static unsigned long count_events(void)
 }
 
 /*
- * Waits for the tester, and ends it when nothing happens. It may hang in the mount, which this
- * process does not use: what waits there goes on when the connection is aborted. Returns the wait
- * status.
+ * Waits for the tester, and ends it when there is no progress. It may hang in the mount, which this
+ * process does not use: processes that wait there go on when the connection is aborted. Returns the
+ * wait status.
  */
 static int await_tester(pid_t tester)
 {

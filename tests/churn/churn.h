@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * churn.h - what the processes of the churn program share
+ * churn.h - memory and functions that the processes of the churn program share
  *
- * All of it lies in one shared mapping. An entry is one mapping of one process and tells what that
- * process knows of it; its number is its label, so that each file of the mount leads to its entry.
+ * All of it lies in one shared mapping. An entry is one mapping of one process, with its state as
+ * that process knows it; its number is its label, so that each file of the mount leads to its
+ * entry.
  */
 #ifndef PMEM2FS_CHURN_H
 #define PMEM2FS_CHURN_H
@@ -21,16 +22,16 @@
 #define LOOKERS      3u
 #define END_SECONDS  60u     /* for a process that has to end */
 #define REST_SECONDS 240u    /* more than the tester's pauses can take */
-#define REFUSAL      ETXTBSY /* what a handler says that refuses; nothing else says it */
+#define REFUSAL      ETXTBSY /* the errno of a handler that refuses; no other code returns it */
 
 struct process {
 	atomic_int pid;
-	atomic_bool ending; /* it will be gone, or be another program, at any moment */
-	atomic_bool dead;   /* it is */
+	atomic_bool ending; /* it may end, or exec another program, at any moment */
+	atomic_bool dead;   /* it has ended or called exec */
 };
 
 struct entry {
-	atomic_bool mapped; /* under this label; never taken back */
+	atomic_bool mapped; /* under this label; never reset */
 	atomic_uint process;
 	_Atomic uint64_t address;
 	atomic_bool partial; /* its second page was unmapped */
@@ -45,15 +46,15 @@ struct arena {
 	char folder[64], mount[64], socket[64], file[64];
 	unsigned capacity; /* of entry */
 	atomic_long rounds_left;
-	atomic_bool pause; /* all shall rest */
+	atomic_bool pause; /* all processes must pause */
 	atomic_bool stop;
 	atomic_uint processes, entries;
 	/*
-	 * Owners, and what they have become, as the tester has counted them last among its children
-	 * in the kernel. An owner may be killed at any point, so none of them keeps this count.
+	 * Owners, and programs that they have executed, as the tester last counted them among its
+	 * children. An owner may be killed at any point, so owners do not keep this count.
 	 */
 	atomic_uint live;
-	const char *_Atomic doing; /* what the tester is busy with */
+	const char *_Atomic doing; /* the tester's current activity */
 	atomic_ulong own, released, refused, busy, removed, vanished, read, listed, checked, forks,
 		execs, exits, kills, cuts;
 	struct process process[1u << 16];
@@ -64,7 +65,7 @@ extern struct arena *arena;
 
 #define must(what, ...) ((what) ? (void)0 : broken(__FILE__, __LINE__, #what, " " __VA_ARGS__))
 
-/* Waits until it is true, and not longer than that many seconds. */
+/* Waits until the condition is true; fails after that many seconds. */
 #define await(what, seconds, format, ...)                                                          \
 	do {                                                                                       \
 		uint64_t end_ = now_ms() + 1000u * (unsigned)(seconds);                            \
@@ -84,21 +85,23 @@ unsigned dice(unsigned sides); /* from 0 to sides - 1 */
 void nap(long microseconds);
 uint64_t now_ms(void);
 
-/* Keeps the pause if there is one, for REST_SECONDS at most. */
+/* Waits until a pause is over, for REST_SECONDS at most. */
 void rest(void);
 
-/* Whether anything that its owner did, or that happened to it, accounts for its absence. */
+/* Whether an action or the end of its owner accounts for the mapping's absence. */
 bool accounted(const struct entry *entry);
 bool surely_gone(const struct entry *entry);
 
 const char *name_of(unsigned number);
-/* The entry that a name leads to, or NULL. *pid is whose the name says it is. */
+/* The entry that a name leads to, or NULL. *pid is the pid in the name. */
 struct entry *entry_of(const char *name, pid_t *pid);
 
-/* Has the daemon look at all processes now. */
+/* Makes the daemon scan all processes now. */
 void look(void);
 
-/* Ends when all others have. The daemon is a child of this process, which reaps all orphans. */
+/*
+ * Ends when all others have ended. The daemon is a child of this process, which reaps all orphans.
+ */
 void run_tester(unsigned long rounds, pid_t daemon);
 
 _Noreturn void run_owner(void);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * looker.c - the processes of the churn program that look at the mount and remove from it
+ * looker.c - the processes of the churn program that read the mount and remove entries
  */
 #include "churn.h"
 #include <dirent.h>
@@ -94,7 +94,7 @@ static void cat(const char *name, const struct entry *entry, pid_t pid)
 	count(&arena->read);
 }
 
-/* Its owner knows that it is gone as soon as it gets to run. */
+/* Waits for the owner to run and to record that the mapping is gone. */
 static void await_gone(const char *name, const struct entry *entry)
 {
 	for (int i = 0; i < 10000 && !entry->unmapped; i++) {
@@ -144,7 +144,7 @@ static void visit(const char *name)
 	if (strncmp(name, COMM ".", strlen(COMM) + 1) != 0)
 		return;
 	entry = entry_of(name, &pid);
-	/* Not labelled yet, or just inherited: of these nothing is known. */
+	/* Without its label yet, or just inherited: its state is not known. */
 	if (!entry || !entry->mapped || arena->process[entry->process].pid != pid)
 		return;
 	switch (dice(8)) {
@@ -182,7 +182,10 @@ _Noreturn void run_looker(void)
 	_exit(0);
 }
 
-/* What surely is gone does not show after a look; what shows not is accounted for. */
+/*
+ * A mapping that is certainly gone does not show after a scan; one that does not show is accounted
+ * for.
+ */
 _Noreturn void run_checker(void)
 {
 	while (!arena->stop) {

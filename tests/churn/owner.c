@@ -2,9 +2,9 @@
 /*
  * owner.c - the processes of the churn program that have mappings
  *
- * Each maps, unmaps by itself, lets itself be asked (by a thread or in its own loop), forks, execs
- * and exits, at random. Nothing guards its own unmapping against that of the handler: that exactly
- * one of both succeeds is the library's business.
+ * Each maps, unmaps by itself, serves release requests (by a thread or in its own loop), forks,
+ * execs and exits, at random. Its own unmapping is not synchronized with that of the handler: the
+ * library guarantees that exactly one of both succeeds.
  */
 #include "churn.h"
 #include "libpmem2fs.h"
@@ -33,8 +33,8 @@
 #endif
 
 /*
- * The allocator of the address sanitizer stays locked in a child if the handler's thread was in it
- * at the fork, other than that of the C library: there that thread unmaps before or after it.
+ * The allocator of the address sanitizer, unlike that of the C library, stays locked in a child if
+ * the handler's thread was in it at the fork: there that thread unmaps before or after the fork.
  */
 #if defined(__SANITIZE_ADDRESS__)
 #define ON_ASAN true
@@ -53,7 +53,7 @@ struct place {
 	bool used;
 	unsigned number; /* of the entry */
 	struct pmem2_map *map;
-	unsigned *touch; /* what only the owner unmaps can be touched */
+	unsigned *touch; /* accessible, unless others may unmap it: NULL */
 	unsigned value;
 };
 
@@ -61,7 +61,7 @@ static struct place place[PER_OWNER];
 static struct process *self;
 static unsigned self_number;
 static struct pmem2_source *file, *memory;
-static bool serves; /* in its own loop */
+static bool serves; /* requests, in its own loop */
 static pthread_mutex_t allocator = PTHREAD_MUTEX_INITIALIZER;
 
 static void ok_(const char *source, int line, const char *what, int ret)
@@ -100,7 +100,7 @@ static void unlock_allocator(void)
 		pthread_mutex_unlock(&allocator);
 }
 
-/* Tries to unmap it and returns whether that was who did. */
+/* Tries to unmap and returns whether this call has unmapped it. */
 static bool unmap(struct pmem2_map *map, struct entry *entry)
 {
 	int ret;
@@ -210,7 +210,7 @@ static void begin_to_serve(bool in_thread)
 	serves = !in_thread;
 }
 
-/* What was inherited is this process's from here on, under labels of its own. */
+/* Takes over the inherited mappings, under labels of this process. */
 static void inherit(void)
 {
 	take_number();
@@ -240,8 +240,8 @@ static void inherit(void)
 }
 
 /*
- * A child without a parent among the owners. What was unmapped at the moment of the fork by the
- * handler's thread can be found in the child in both states.
+ * Makes a child whose parent is not an owner. A mapping that the handler's thread was unmapping at
+ * the fork can be in either state in the child.
  */
 static void fork_child(void)
 {
@@ -250,7 +250,7 @@ static void fork_child(void)
 
 	if (arena->live >= 3 * OWNERS)
 		return;
-	/* Until the tester counts again; with no child after all, too many for so long. */
+	/* Valid until the tester counts again; too high until then if the fork fails. */
 	atomic_fetch_add(&arena->live, 1);
 	lock_allocator();
 	middle = fork();

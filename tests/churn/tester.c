@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * tester.c - the process of the churn program that makes the others, kills and reaps them
+ * tester.c - the process of the churn program that starts, kills and reaps the others
  *
- * Owns what is known of processes: an owner may be killed at any point, so how many there are is
- * what the kernel lists as children of this process, and that one is dead is what wait says. Fails
- * when a condition that it waits for is not there in time.
+ * Owns the states of the processes: an owner may be killed at any point, so their number is that of
+ * this process's children in the kernel, and only wait shows that one has ended. Fails when a
+ * condition does not become true in time.
  */
 #include "churn.h"
 #include <dirent.h>
@@ -21,7 +21,7 @@
 #define PAUSES        4 /* in a run, at least */
 #define PAUSE_SECONDS 20
 
-/* How long what should take moments may take, on a machine that is busy with other things. */
+/* Limits for what normally takes moments, on a machine that is busy with other things. */
 #define ROUND_SECONDS 90  /* until the next mapping */
 #define EXTRA_SECONDS 120 /* after all rounds, until all was tested */
 
@@ -68,8 +68,10 @@ static unsigned count_lookers(void)
 	return count;
 }
 
-/* The children of this process that are neither the daemon nor lookers; who died until it is
- * reaped. */
+/*
+ * The number of children of this process that are neither the daemon nor lookers, including
+ * zombies.
+ */
 static unsigned count_owners(void)
 {
 	unsigned count = 0;
@@ -86,7 +88,7 @@ static unsigned count_owners(void)
 	return count;
 }
 
-/* Takes in one that has ended. Returns whether there was one. */
+/* Reaps a child that has ended. Returns whether there was one. */
 static bool reap(void)
 {
 	struct process *process;
@@ -140,8 +142,10 @@ static bool expected(unsigned number)
 	return entry->mapped && !surely_gone(entry);
 }
 
-/* Whether the mount holds exactly what the owners have; else *what is one that is too many (+) or
- * missing (-). */
+/*
+ * Whether the mount holds exactly the owners' mappings; otherwise *what is one that is too many (+)
+ * or missing (-).
+ */
 static bool agrees(char *what, size_t size)
 {
 	unsigned entries = arena->entries;
@@ -196,7 +200,7 @@ static void compare(void)
 	must(same, "the mount differs from what the owners have: %s", what);
 }
 
-/* What a run has to have done, and has not; NULL: nothing. */
+/* An operation that a run must include and has not had yet; NULL: none. */
 static const char *untested(void)
 {
 	const struct {
@@ -221,7 +225,10 @@ static const char *untested(void)
 	return NULL;
 }
 
-/* Fails when the owners no longer map, or all rounds are over for long and not all was tested. */
+/*
+ * Fails when the owners no longer map, or when all rounds are long over and not all operations have
+ * happened.
+ */
 static void check_progress(void)
 {
 	static long left = -1;
@@ -241,7 +248,7 @@ static void check_progress(void)
 	     EXTRA_SECONDS, untested());
 }
 
-/* A short run goes on until all was tested. */
+/* A short run goes on until all operations have happened. */
 static bool goes_on(void)
 {
 	if (arena->rounds_left <= 0 && !untested())

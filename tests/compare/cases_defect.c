@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * cases_defect.c - what libpmem2 does wrong
+ * cases_defect.c - defects of libpmem2
  *
- * Each case tells one thing that this library must do and Debian's does not; those of a race only
- * tell whether it was seen within a number of attempts.
+ * Each case prints one result that this library must have and Debian's has not; those of a race
+ * only print whether it happened within a number of attempts.
  */
 #include "compare.h"
 #include <pthread.h>
@@ -15,8 +15,10 @@
 static atomic_bool stop;
 static atomic_ulong seen;
 
-/* Maps memory, in pieces as large as the file; each must be there, and be what it was, until it is
- * unmapped. */
+/*
+ * Maps memory, in pieces as large as the file; each must stay mapped and keep its contents until it
+ * is unmapped.
+ */
 static void *map_pages(void *unused)
 {
 	int mark = memfd_create("mark", 0);
@@ -292,7 +294,7 @@ NULL_CASE(setting, lib.config_set_length(NULL, 0))
 NULL_CASE(mapping, lib.map_new(NULL, NULL, NULL))
 NULL_CASE(reservation, lib.vm_reservation_new(NULL, NULL, PAGE))
 
-/* A page flush of a range whose mapping the program took away. */
+/* A page flush of a range that the program has unmapped by itself. */
 static void flush_unmapped(void)
 {
 	struct pmem2_config *cfg = new_config();
@@ -307,7 +309,7 @@ static void flush_unmapped(void)
 	tell("flushed", "1");
 }
 
-/* In the file of a descriptor number that was given to another one. */
+/* The source's descriptor number belongs to another file now. */
 static void reused_descriptor(void)
 {
 	int fd = new_file(2 * PAGE);

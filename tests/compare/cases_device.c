@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * cases_device.c - what is below a source: device facts, bad blocks, safe reads and writes
+ * cases_device.c - the device below a source: device facts, bad blocks, safe reads and writes
  */
 #include "compare.h"
 #include <sys/stat.h>
@@ -130,7 +130,7 @@ static void safe_copies(void)
 	size_t j;
 	size_t k;
 
-	/* each look at a node takes long */
+	/* each access to a node takes long */
 	for (i = 0; i < COUNT(offsets); i += node ? 3 : 1)
 		for (j = 0; j < COUNT(lengths); j += node ? 2 : 1) {
 			unsigned sum = 0;

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * cases_map.c - mapping, what mappings are, and their end
+ * cases_map.c - making mappings, their properties, and unmapping
  */
 #include "compare.h"
 #include <sys/stat.h>
 
-/* On a device node everything is in larger units; file sizes do not matter there. */
+/* The unit of sizes, which is larger on a device node; file sizes do not matter there. */
 static size_t unit(void)
 {
 	return place == DEVDAX ? 2 * MIB : PAGE;
 }
 
-/* Maps, tells how, and unmaps. */
+/* Maps, prints the result, and unmaps. */
 static void try_map(const struct pmem2_config *cfg, const struct pmem2_source *src)
 {
 	struct pmem2_map *const stale = (struct pmem2_map *)16;
@@ -99,7 +99,7 @@ static void map_ranges_of_anon(void)
 	}
 }
 
-/* All combinations of the other settings, and what the environment says about granularity. */
+/* All combinations of the other settings, and of the environment variables for granularity. */
 static void map_settings(void)
 {
 	static const unsigned protections[] = {
@@ -114,7 +114,7 @@ static void map_settings(void)
 	static const char *const forced[] = {NULL,   "BYTE", "CACHE_LINE", "PAGE",  "cacheline",
 					     "Page", "",     " PAGE",      "byte ", "1"};
 	static const int modes[] = {O_RDWR, O_RDONLY, O_PATH};
-	/* each look at a device takes long */
+	/* each access to a device takes long */
 	const bool slow = place == DEVDAX || place == FSDAX;
 	const size_t forcings = place == DEVDAX ? 2 : slow ? 4 : COUNT(forced);
 	const size_t openings = place == DEVDAX ? 1 : slow ? 2 : COUNT(modes) + 1;
@@ -175,7 +175,7 @@ static void map_many(void)
 		maps[i] = new_map(cfg, src);
 	for (i = 0; i < COUNT(maps); i++)
 		((char *)lib.map_get_address(maps[i]))[i] = (char)('a' + i);
-	/* the source, its descriptor and the configuration are not needed any more */
+	/* the source, its descriptor and the configuration are no longer needed */
 	NEED(lib.source_delete(&src) == 0 && lib.config_delete(&cfg) == 0 && close(fd) == 0);
 	address = lib.map_get_address(maps[3]);
 	tell("first bytes", "%.8s", address);
@@ -195,7 +195,7 @@ static void map_many(void)
 	}
 }
 
-/* A file that is truncated, replaced or closed behind the source. */
+/* A file that is truncated, replaced or closed after the source was made. */
 static void map_changed(void)
 {
 	int fd = new_file(2 * PAGE);
@@ -224,8 +224,8 @@ static void map_existing(void)
 		{0xFFFF, 0xFF, 1},      /* the same */
 		{0x10000, 1, 2},        /* within */
 		{0xF000, 0x10000, 2},   /* around */
-		{0xFFFE, 1, 2},         /* touching, below */
-		{0xFFFE + 0x100, 1, 2}, /* touching, above */
+		{0xFFFE, 1, 2},         /* adjacent, below */
+		{0xFFFE + 0x100, 1, 2}, /* adjacent, above */
 		{0x100FD, 2, 2},        /* the last byte */
 		{0x200000, 0x1000, 2},  {0x7f0000000000, 1ul << 30, 1},
 	};
@@ -255,7 +255,7 @@ static void map_existing(void)
 		}
 }
 
-/* Memory that the program mapped stays when its object goes. */
+/* Memory that the program has mapped stays when its object is deleted. */
 static void map_existing_memory(void)
 {
 	size_t length = place == DEVDAX ? 2 * MIB : PAGE;

@@ -8,7 +8,7 @@
 
 static const char *const granularities[] = {"BYTE", "CACHE_LINE", "PAGE"};
 
-/* A mapping of that granularity of a new file, or of the beginning of the devdax node. */
+/* Makes a mapping of that granularity of a new file, or of the beginning of the devdax node. */
 static struct pmem2_map *new_map_of(enum pmem2_granularity granularity, size_t size, int *fd)
 {
 	struct pmem2_config *cfg = new_config();
@@ -26,7 +26,7 @@ static struct pmem2_map *new_map_of(enum pmem2_granularity granularity, size_t s
 	return map;
 }
 
-/* Which functions are the same ones. */
+/* Which of the functions are equal. */
 static void which_functions(void)
 {
 	struct pmem2_map *maps[2 * COUNT(granularities)];
@@ -152,7 +152,7 @@ static void copies(void)
 							flag_sets[f]) == to;
 				}
 				tell("returned", "%d", returned);
-				/* all of it where it matters, else around the places */
+				/* all of it where it matters, otherwise around the places */
 				if (length > 4096 || l % 8 == 0)
 					tell("contents", "%llx", hash(base, ROOM));
 				else
@@ -164,8 +164,7 @@ static void copies(void)
 	}
 }
 
-/* What other ways to the file see, and that nothing else changes; lengths and places of any kind.
- */
+/* Flushed data is visible to read, and nothing else changes; lengths and places of any kind. */
 static void flushes(void)
 {
 	static const size_t lengths[] = {0, 1, 63, 64, 65, 4095, 4096, 4097, 100000};
@@ -197,7 +196,7 @@ static void flushes(void)
 	}
 }
 
-/* Page flushes skip what no mapping has, and reach over several mappings. */
+/* Page flushes skip addresses without a mapping, and reach over several mappings. */
 static void flush_beyond(void)
 {
 	struct pmem2_source *src;
@@ -233,7 +232,7 @@ static void flush_beyond(void)
 	tell("end of the address space", "%d", errno);
 }
 
-/* Memory that the program mapped; of page granularity see existing_page_flush. */
+/* Memory that the program has mapped; for page granularity see existing_page_flush. */
 static void flush_existing(void)
 {
 	char *memory =

@@ -21,7 +21,7 @@ static void describe(struct pmem2_vm_reservation *rsv)
 	tell_areas("areas", address, size);
 }
 
-/* Where nothing is mapped for `size` bytes, and right behind them something is. */
+/* Addresses where nothing is mapped for `size` bytes, with a mapped page right behind them. */
 static char *hole(size_t size)
 {
 	char *address = mmap(NULL, size + 4 * MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -241,7 +241,7 @@ static void populate(void)
 	struct pmem2_config *cfg = new_config();
 	size_t i;
 
-	/* with room behind it that is no chance */
+	/* with free addresses behind it, not by chance */
 	NEED(lib.vm_reservation_new(&rsv, hole(16 * MIB), 12 * MIB) == 0);
 	for (i = 0; i < COUNT(maps); i++) {
 		NEED(lib.config_set_vm_reservation(cfg, rsv, starts[i]) == 0);

@@ -236,7 +236,7 @@ static void config(void)
 	CALL(lib.config_delete(&cfg));
 }
 
-/* A setter that fails leaves the configuration as it was. */
+/* A setter that fails does not change the configuration. */
 static void config_kept(void)
 {
 	struct pmem2_source *src = new_anon(4 * PAGE);

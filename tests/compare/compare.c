@@ -4,11 +4,11 @@
  *
  * usage: compare OURS THEIRS [--fsdax FOLDER] [--devdax NODE] [-v] [CASE...]
  *
- * With a folder on a file system with DAX, or a device-DAX node, only what can run there is run.
+ * With a folder on a file system with DAX, or a device-DAX node, only cases for it are run.
  *
  * Runs each case in two child processes, with one library loaded in each, and prints a result for
- * each case in the Test Anything Protocol: the two must tell the same, except for what the table in
- * differences.c explains. An explanation that no case needs is a failure too. Exits with 77 if
+ * each case in the Test Anything Protocol: the two must print the same, except for what the table
+ * in differences.c explains. An explanation that no case needs is a failure too. Exits with 77 if
  * THEIRS is not there.
  */
 #include "compare.h"
@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-/* The longest that a case may take. */
+/* The time limit of a case. */
 #define SECONDS 200
 
 struct line {
@@ -74,7 +74,7 @@ static void load(const char *path)
 #undef X
 }
 
-/* In another process: this one must have none loaded. */
+/* Tries it in another process: this one must not have a library loaded. */
 static bool can_load(const char *path)
 {
 	int status;
@@ -90,14 +90,14 @@ static void become_nobody(void)
 	NEED(setgid(65534) == 0 && setuid(65534) == 0);
 }
 
-/* In the child: its standard output is the transcript. */
+/* Runs a case in the child, whose standard output is the transcript. */
 static void run_child(const struct test_case *test, enum place where, const char *library,
 		      bool as_nobody)
 {
 	const struct rlimit none = {0, 0};
 
 	setrlimit(RLIMIT_CORE, &none);
-	/* one that hangs, too */
+	/* also ends a case that hangs */
 	alarm(SECONDS);
 	if (test->environment)
 		putenv((char *)test->environment);
@@ -161,7 +161,7 @@ static struct transcript record(const struct test_case *test, enum place where, 
 	pid = fork();
 	if (pid == 0) {
 		dup2(fileno(file), STDOUT_FILENO);
-		/* what libraries and cases say themselves is no result */
+		/* messages of libraries and cases are no results */
 		run_child(test, where, library, as_nobody);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
@@ -184,7 +184,7 @@ static void discard(struct transcript *transcript)
 	free(transcript->text);
 }
 
-/* True if the table explains it. */
+/* Whether the table explains the difference. */
 static bool explain(const char *subject, const char *theirs, const char *ours)
 {
 	struct difference *entry;
@@ -216,7 +216,7 @@ static struct line *find(struct transcript *transcript, size_t guess, const char
 	return NULL;
 }
 
-/* Whether a signal ended the case: then nothing follows from what it did not tell. */
+/* Whether a signal ended the case: then missing lines are no difference. */
 static bool died(const struct transcript *transcript)
 {
 	return !strncmp(transcript->lines[transcript->count - 1].value, "died", 4);
@@ -301,7 +301,7 @@ static bool wanted(const char *name, char **names)
 	return false;
 }
 
-/* A folder for files in a place, if it can have any. */
+/* Makes a folder for files in a place, if it can have any. */
 static const char *make_folder(const char *parent)
 {
 	char *path;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * compare.h - what the cases of the comparison with Debian's libpmem2 use
+ * compare.h - interface for the cases of the comparison with Debian's libpmem2
  *
- * A case is a function that makes calls through `lib` and tells what comes of them, as lines of a
- * key and a value. It runs twice in a child process of its own, with one library and with the
- * other, and each line with other values, or that one side only has, is a difference, which
- * differences.c must explain.
+ * A case is a function that makes calls through `lib` and prints their results, as lines of a key
+ * and a value. It runs twice in a child process of its own, with one library and with the other.
+ * Each line whose values differ, or that only one side has, is a difference, which differences.c
+ * must explain.
  */
 #ifndef PMEM2FS_COMPARE_H
 #define PMEM2FS_COMPARE_H
@@ -85,7 +85,7 @@ struct library {
 
 extern struct library lib;
 
-/* Where the files of cases are. */
+/* The places for files of cases. */
 enum place {
 	NOWHERE, /* the case needs no file */
 	TMPFS,
@@ -108,34 +108,34 @@ const char *folder_of(enum place where);
 /* The path of a file in the place. */
 const char *path_of(const char *name);
 
-/* A new file of that size in the place, or the devdax node; dies if it cannot be had. */
+/* A new file of that size in the place, or the devdax node; ends the case on failure. */
 int new_file(size_t size);
 
-/* The beginning of the keys of what follows. */
+/* Sets the beginning of the keys that follow. */
 void about(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
 
-/* Tells a value. */
+/* Prints a value. */
 void tell(const char *what, const char *format, ...) __attribute__((__format__(__printf__, 2, 3)));
 
 /*
- * Calls a function that returns an error, tells what it returned and whether it left a message, and
- * gives what it returned.
+ * Calls a function that returns an error, prints the result and whether there is a message, and
+ * returns the result.
  */
 #define CALL(call) told(#call, (before_call(), (call)))
 void before_call(void);
 int told(const char *call, int error);
 
-/* Tells how the pages of a range are mapped. */
+/* Prints how the pages of a range are mapped. */
 void tell_areas(const char *what, const void *address, size_t length);
 
-/* Ends the case: something that both libraries need does not work. */
+/* Ends the case if something that both libraries need does not work. */
 #define NEED(condition) ((condition) ? (void)0 : die(__FILE__, __LINE__, #condition))
 void die(const char *file, int line, const char *condition) __attribute__((__noreturn__));
 
 /* Makes objects that cannot fail. */
 struct pmem2_source *new_source(int fd);
 struct pmem2_source *new_anon(size_t size);
-struct pmem2_config *new_config(void); /* page granularity will do */
+struct pmem2_config *new_config(void); /* page granularity is enough */
 struct pmem2_map *new_map(const struct pmem2_config *cfg, const struct pmem2_source *src);
 
 /* --- the tables --- */
@@ -160,9 +160,9 @@ extern const struct test_case device_cases[];
 extern const struct test_case defect_cases[];
 
 /*
- * A difference that is meant. Patterns are those of fnmatch, with "case@place: key" as the
- * subject; "-" stands for a line that one side has not, and "died: SIG..." is the key's value when
- * the case ended by a signal.
+ * An intended difference. Patterns are those of fnmatch, with "case@place: key" as the subject; "-"
+ * stands for a line that one side does not have, and "died: SIG..." is the value of the key "end"
+ * when the case ended by a signal.
  */
 struct difference {
 	const char *key;
@@ -170,7 +170,7 @@ struct difference {
 	const char *ours;
 	const char *reason;
 	enum place where; /* a place where it shows; NOWHERE is not on DAX */
-	bool rare;        /* it need not show */
+	bool rare;        /* it does not occur each time */
 	unsigned seen;
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * differences.c - where this library is meant to differ from Debian's libpmem2, and why
+ * differences.c - the intended differences from Debian's libpmem2, and their reasons
  *
  * "Bug" is a defect of libpmem2: the case shows it there, and its absence here. "More" is what this
  * library promises beyond libpmem2 (libpmem2.h says so).
@@ -91,7 +91,7 @@ struct difference differences[] = {
 		"More: with forced page granularity device DAX is flushed, though it refuses msync",
 		.where = DEVDAX),
 
-	/* what is below a source */
+	/* the device below a source */
 	EXPLAIN("device_facts_of_closed@*: *", "*", ERROR "INVALID_FILE_HANDLE, message",
 		"More: a closed descriptor is found, and not said to be healthy"),
 	EXPLAIN("badblock_clear@*: * badblock_clear*", "*", ERROR "NO_BAD_BLOCK_FOUND, message",
@@ -110,7 +110,7 @@ struct difference differences[] = {
 	EXPLAIN("id_behind_text@devdax: appended", "1", "0",
 		"Bug: the text is appended to what is in the buffer", .where = DEVDAX),
 
-	/* objects that are none */
+	/* invalid objects */
 	EXPLAIN("delete_null@*: end", "died: SIGSEGV", "0", "More: NULL is no mapping"),
 	EXPLAIN("getters_of_deleted@*: *", "*", "0", "Bug: reads freed memory"),
 	EXPLAIN("wild_pointer@*: end", "died: SIGSEGV", "0", "More: any pointer is safe"),

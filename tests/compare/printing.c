@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * printing.c - what cases use to make objects and to print results
+ * printing.c - functions for cases: making objects and printing results
  *
  * Owns the loaded library and the transcript, which is standard output: lines of a key, a tab and a
  * value. Nothing in a value may depend on where the kernel placed something.
@@ -122,11 +122,11 @@ void tell(const char *what, const char *format, ...)
 	vprintf(format, args);
 	va_end(args);
 	putchar('\n');
-	/* what is not written when the library crashes would be a result that was lost */
+	/* a result that is not written before the library crashes would be lost */
 	fflush(stdout);
 }
 
-/* There is no way to clear the message: make one that is known. */
+/* The message cannot be cleared: makes a known one. */
 void before_call(void)
 {
 	static struct pmem2_config *cfg;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* fuzz_request.c - no bytes may break the scan, the parser, or what they promise */
+/*
+ * fuzz_request.c - for any input, the scan and the parser must not crash and must keep their
+ * guarantees
+ */
 #include "base/escape.h"
 #include "protocol/request.h"
 
@@ -31,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	why[0] = '\0';
 	if (request_parse(text, size, &request, why) == 0) {
-		/* Whatever is a request, the scan must have let through. */
+		/* Each valid request must have been accepted by the scan. */
 		REQUIRE(answer == 1 || size > REQUEST_MAX_BYTES ||
 			whole.depth == REQUEST_MAX_DEPTH);
 		REQUIRE(request.anonymous ? request.path == NULL && request.length > 0

@@ -5,9 +5,9 @@
  * usage: isolate [--limit SECONDS] [--root] [NAME=VALUE...] PROGRAM [ARGUMENT...]
  *
  * Three processes: this one stays outside, waits and passes the result on; the first process of the
- * new name spaces adopts what the test leaves behind; the test itself. When the first process ends,
- * the kernel kills all others and removes all mounts. Since a daemon dies with those who wait for
- * its file system, that works on processes that no signal ends.
+ * new name spaces adopts the processes that the test leaves; the test itself. When the first
+ * process ends, the kernel kills all others and removes all mounts. A daemon dies together with the
+ * processes that wait for its file system, so even processes that no signal ends are killed.
  */
 #include "stacks.h"
 #include "world.h"
@@ -28,7 +28,7 @@
 
 struct order {
 	unsigned limit; /* seconds */
-	bool root;      /* not without */
+	bool root;      /* skipped without root */
 	char **program;
 };
 
@@ -55,7 +55,7 @@ static long long after(unsigned seconds)
 	return now_ms() + 1000LL * seconds;
 }
 
-/* Waits for a signal of `set` until then (0: for good). Returns it, or 0 when the time has come. */
+/* Waits for a signal of `set` until `end` (0: for good). Returns it, or 0 when the time is over. */
 static int next_signal(const sigset_t *set, long long end)
 {
 	for (;;) {
@@ -91,7 +91,7 @@ static int reap(pid_t child)
 	return result;
 }
 
-/* The first process of the name spaces. Its end is the end of all. */
+/* The first process of the name spaces, with whose end all others end. */
 static int run_first(const struct order *order, const sigset_t *signals)
 {
 	long long end = order->limit ? after(order->limit) : 0;
@@ -124,7 +124,7 @@ static int run_first(const struct order *order, const sigset_t *signals)
 	}
 }
 
-/* Outside: waits for the first process; a signal ends all. */
+/* In the outer process: waits for the first process; a signal ends all. */
 static int wait_outside(pid_t first, const struct order *order, const sigset_t *signals)
 {
 	long long end = order->limit ? after(order->limit + GRACE) : 0;
@@ -196,7 +196,7 @@ int main(int argc, char **argv)
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
 	sigprocmask(SIG_SETMASK, &signals, NULL);
-	signal(SIGCHLD, SIG_DFL); /* ignored by the caller, there would be no status */
+	signal(SIGCHLD, SIG_DFL); /* if the caller ignores it, there is no exit status */
 	if (world_leave() != 0) {
 		fprintf(stderr, "isolate: skipped: no name spaces: %s\n", strerror(errno));
 		return SKIPPED;

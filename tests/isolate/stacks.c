@@ -2,8 +2,8 @@
 /*
  * stacks.c - where processes are that should have ended
  *
- * Owns nothing; reads /proc and runs eu-stack or gdb. Each process is looked at by a child with a
- * limit of its own: what makes a process hang may hang those who look at it.
+ * Owns nothing; reads /proc and runs eu-stack or gdb. Each process is examined by a child with a
+ * limit of its own: what makes a process hang may hang a reader of its files in /proc.
  */
 #include "stacks.h"
 #include <dirent.h>
@@ -87,7 +87,9 @@ static void print_process(const char *pid)
 	_exit(0);
 }
 
-/* Waits for a child until then, and kills it after that. A child that cannot be killed is left. */
+/*
+ * Waits for a child until `end`, and kills it then. A child that cannot be killed is left behind.
+ */
 static void wait_until(pid_t child, long long end)
 {
 	bool killed = false;

@@ -8,8 +8,8 @@
 /*
  * Writes to `out`, for each thread of each other process in this /proc, its name, state, system
  * call and the kernel's stack, and the stacks of the process itself where eu-stack or gdb is
- * installed. Returns within about a minute, whatever the processes do. The caller has no other
- * children that end meanwhile, or does not mind that these stay to be waited for.
+ * installed. Returns within about a minute, whatever the processes do. Other children of the caller
+ * are not reaped.
  */
 void stacks_print(int out);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * world.c - the surroundings that each test is given, the same on every machine
+ * world.c - the environment of each test, the same on every machine
  *
- * Owns the name spaces and all mounts in them; nothing of it is seen outside, and the kernel takes
- * it down with the last process. The root file system and /sys remain the host's.
+ * Owns the name spaces and all mounts in them; nothing of it is visible outside, and the kernel
+ * removes it with the last process. The root file system and /sys remain the host's.
  */
 #include "world.h"
 #include <errno.h>
@@ -27,7 +27,7 @@
 
 #define NEW_SPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC)
 
-/* Names of variables that a test may see as they are; with a '*', all that begin so. */
+/* Names of variables that a test sees unchanged; with a '*', all that begin so. */
 static const char *const kept_variables[] = {
 	"ASAN_OPTIONS", "CCACHE_*",        "CMOCKA_*",      "HOME",
 	"LSAN_OPTIONS", "MALLOC_PERTURB_", "MESON_*",       "MSAN_OPTIONS",
@@ -91,7 +91,7 @@ static int own_the_root(void)
 {
 	int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), top = -1, copy = -1, result = -1;
 
-	/* Nothing keeps a current folder from going up that is not below the root directory. */
+	/* A current folder outside the root directory can be used to go up to the real root. */
 	if (old < 0 || chroot("/usr") != 0 || fchdir(old) != 0)
 		goto out;
 	for (int i = 0; i < PATH_MAX / 2; i++) {
@@ -154,7 +154,7 @@ static bool is_below(const char *path, const char *folder)
 	return !strncmp(path, folder, length) && path[length] == '/';
 }
 
-/* Whether the path leads to that folder, as it does below another one that is kept. */
+/* Whether the path leads to that folder already, because it is below another one that is kept. */
 static bool is_there(const char *path, int fd)
 {
 	struct stat a, b;
@@ -165,7 +165,7 @@ static bool is_there(const char *path, int fd)
 
 /*
  * Unmounts what daemons on the host have mounted: tools look for mounts of this type. Those below
- * something else that is mounted, and what a user name space does not allow, are left.
+ * another mount, and those that a user name space does not allow to unmount, are left.
  */
 static int remove_mounts(void)
 {
@@ -221,7 +221,7 @@ static int make_node(const char *folder, const char *name, unsigned major, unsig
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	snprintf(host, sizeof(host), "/dev/%s", name);
 	if (mknod(path, S_IFCHR | 0666, makedev(major, minor)) == 0) {
-		/* Not every security module lets such a node be opened. */
+		/* Some security modules do not allow such a node to be opened. */
 		fd = open(path, O_PATH | O_CLOEXEC);
 		if (fd < 0)
 			return -1;
@@ -275,7 +275,7 @@ static int furnish_dev(void)
 	return 0;
 }
 
-/* What names users have and what fusermount3 allows, where the host says anything about it. */
+/* Fixes the names of users and the settings of fusermount3, where the host has files for them. */
 static int furnish_etc(void)
 {
 	static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n"
@@ -355,7 +355,7 @@ int world_set_environment(void)
 	const char *path = getenv("PATH");
 	char **old = environ, *none[] = {NULL}, *all;
 
-	/* Programs of the system are found also where the caller's shell does not look. */
+	/* Adds the system's folders of programs, which the caller's PATH may not have. */
 	if (asprintf(&all, "%s%s/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", path ? path : "",
 		     path ? ":" : "") < 0)
 		return -1;

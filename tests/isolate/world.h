@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * world.h - the surroundings that each test is given, the same on every machine
+ * world.h - the environment of each test, the same on every machine
  */
 #ifndef PMEM2FS_TESTS_WORLD_H
 #define PMEM2FS_TESTS_WORLD_H
@@ -19,10 +19,10 @@ int world_leave(void);
  */
 int world_furnish(void);
 
-/* Keeps of the environment what does not change results, and sets the rest to fixed values. */
+/* Keeps variables that do not change results, and sets or removes the others. */
 int world_set_environment(void);
 
-/* Limits, signals and file descriptors of a program about to be started. */
+/* Sets limits, signals and file descriptors before a program is started. */
 void world_set_process(void);
 
 #endif

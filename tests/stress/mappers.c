@@ -7,7 +7,10 @@
 
 #define BATCH 64
 
-/* An object that several threads unmap. All that were made but the last were won exactly once. */
+/*
+ * An object that several threads unmap. Each object before the last one was unmapped by exactly one
+ * thread.
+ */
 struct contest {
 	struct pmem2_map *_Atomic map;
 	atomic_ulong won;
@@ -16,7 +19,7 @@ struct contest {
 
 static struct contest contests[MAPPERS];
 
-/* What a mapper uses again and again. */
+/* The state of a mapper, whose objects are used again and again. */
 struct mapper {
 	size_t number;
 	unsigned long round;
@@ -24,7 +27,7 @@ struct mapper {
 	struct pmem2_source *file;   /* likewise */
 	struct pmem2_config *private;
 	struct pmem2_config *shared;
-	struct pmem2_config *reserved; /* private as well, or a stranger's memory could show */
+	struct pmem2_config *reserved; /* private too: holds only values of this thread */
 };
 
 static void write_mark(const struct mapper *mapper, struct pmem2_map *map)
@@ -71,7 +74,7 @@ static void round_of_file(struct mapper *mapper)
 	ok(pmem2_unmap(&map));
 }
 
-/* It is not known yet whether this source can have MAP_SYNC. */
+/* A round with a new source, of which is not known yet whether it supports MAP_SYNC. */
 static void round_of_fresh_objects(struct mapper *mapper)
 {
 	struct pmem2_config *config = make_config(PMEM2_SHARED);
@@ -120,7 +123,7 @@ static void round_of_file_in_reservation(struct mapper *mapper)
 	ok(pmem2_unmap(&map));
 }
 
-/* Where another mapper has the place, or a part of it, the mapping goes elsewhere. */
+/* When another mapper has mapped the place, or a part of it, the mapping is made elsewhere. */
 static void round_on_common_place(struct mapper *mapper)
 {
 	size_t page = COMMON + mapper->round / 8 % 3;
@@ -141,7 +144,7 @@ static void round_on_common_place(struct mapper *mapper)
 	ok(pmem2_unmap(&map));
 }
 
-/* True: it was this thread that unmapped it. */
+/* Tries to unmap the object. True: this thread has unmapped it. */
 static bool contend(struct contest *contest)
 {
 	struct pmem2_map *map = atomic_load(&contest->map);
@@ -172,7 +175,7 @@ static void round_of_contest(struct mapper *mapper)
 		sched_yield();
 	contend(contest);
 	while (atomic_load(&contest->won) < contest->made)
-		sched_yield(); /* a contender has it, and will say so */
+		sched_yield(); /* another thread has unmapped it, and will count that */
 	must(atomic_load(&contest->won) == contest->made);
 	must(!pmem2_map_get_address(map));
 }
@@ -204,7 +207,7 @@ static void do_round(struct mapper *mapper)
 		round_of_contest(mapper);
 		break;
 	}
-	/* What the next one is unmapping, or has unmapped. */
+	/* The object that the next mapper is unmapping, or has unmapped. */
 	if (contend(&contests[(mapper->number + 1) % MAPPERS]))
 		count(&takes);
 	busy_end();

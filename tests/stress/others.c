@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * others.c - the threads of the stress program among which the mappers work
+ * others.c - the threads of the stress program other than the mappers
  */
 #include "stress.h"
 #include <errno.h>
@@ -67,7 +67,7 @@ void *run_stretcher(void *arg)
 
 		busy_begin();
 		ret = pmem2_vm_reservation_extend(rsv, size);
-		if (ret != PMEM2_E_MAPPING_EXISTS) { /* else strangers are behind */
+		if (ret != PMEM2_E_MAPPING_EXISTS) { /* else strangers are behind it */
 			ok(ret);
 			must(pmem2_vm_reservation_get_size(rsv) == SIZE + size);
 			ok(pmem2_vm_reservation_shrink(rsv, SIZE, size));
@@ -103,7 +103,7 @@ void *run_finder(void *arg)
 	return NULL;
 }
 
-/* MS_ASYNC only looks whether all of it is mapped. */
+/* MS_ASYNC only checks that all of it is mapped. */
 void *run_inspector(void *arg)
 {
 	(void)arg;
@@ -116,7 +116,7 @@ void *run_inspector(void *arg)
 	return NULL;
 }
 
-/* Ends the child where it is stuck: write is all that may be called there. */
+/* Ends a stuck child; of the C library only write may be called here. */
 static void on_alarm(int sig)
 {
 	static const char text[] = "the child of a fork hangs in the library\n";
@@ -127,7 +127,7 @@ static void on_alarm(int sig)
 	_exit(1);
 }
 
-/* Only what may be done in the child of a program with threads. */
+/* The child: only what is allowed in the child of a program with threads. */
 static _Noreturn void be_a_child(void)
 {
 	struct pmem2_config *config;
@@ -153,7 +153,7 @@ static _Noreturn void be_a_child(void)
 	_exit(0);
 }
 
-/* The child has an alarm of its own; this is for one that never gets to set it. */
+/* The child has an alarm of its own; this limit is for a child that hangs before it has set it. */
 static void await_child(pid_t pid)
 {
 	int status;

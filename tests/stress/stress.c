@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * stress.c - the library among threads that do their worst
+ * stress.c - the library in a program with many threads that use all of it at once
  *
  * usage: stress [--rounds N] [--folder DIR]
  *
  * A round is a mapping and its unmapping. Mappers do them in all ways at once: with fresh and with
  * reused objects, of memory and of a file in DIR, inside a reservation on a place of their own and
- * on one that all want, and unmapped by several threads of which exactly one may succeed.
- * Strangers mmap and munmap at full speed; and in what time that leaves, opener opens a file by a
- * relative path, forker makes children that use what they inherited, stretcher moves the end of
- * the reservation, finder looks at what is in it, and inspector sees to it that there never is a
- * hole in it. The first thing that is not as it should be ends the program. When all is done
- * there are as many areas of memory as before and the table of mappings is empty.
+ * on one that all share, and unmapped by several threads of which exactly one may succeed.
+ * Strangers mmap and munmap at full speed. In the remaining time, opener opens a file by a relative
+ * path, forker makes children that use what they have inherited, stretcher moves the end of the
+ * reservation, finder finds the mappings in it, and inspector checks that there is never a hole in
+ * it. The first wrong result ends the program. At the end there must be as many areas of memory as
+ * before, and the table of mappings must be empty.
  */
 #include "stress.h"
 #include <errno.h>
@@ -75,7 +75,10 @@ void pause_for(long microseconds)
 #define FORK_WHEN_QUIET false
 #endif
 
-/* The forker does not wait for a moment in which nobody happens to be busy. */
+/*
+ * A lock that prefers the writer, so that the forker need not wait for a moment in which no thread
+ * is busy.
+ */
 static pthread_rwlock_t quiet = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 
 void busy_begin(void)
@@ -95,7 +98,7 @@ bool quiet_begin(void)
 	if (!FORK_WHEN_QUIET)
 		return true;
 	ok(pthread_rwlock_wrlock(&quiet));
-	/* A mapper that finds no round is busy once more before it ends. */
+	/* A mapper that finds no round left becomes busy once more before it ends. */
 	if (atomic_load(&rounds_left))
 		return true;
 	ok(pthread_rwlock_unlock(&quiet));
@@ -119,8 +122,8 @@ struct pmem2_config *make_config(enum pmem2_sharing_type sharing)
 }
 
 /*
- * Joins a thread. While it runs the mappers take rounds, or this is no wait but a hang; at the end
- * of a run there are none left, and the rest takes no longer than a batch.
+ * Joins a thread. Meanwhile the mappers must take rounds, otherwise the program hangs; at the end
+ * of a run no rounds are left, and the rest takes no longer than a batch.
  */
 static void join(pthread_t thread)
 {
@@ -150,7 +153,10 @@ static void run(unsigned long rounds)
 	atomic_store(&rounds_left, rounds);
 	atomic_store(&stop, false);
 	ok(pthread_attr_init(&attr));
-	/* So small that the C library keeps all of them, and as many areas are there as before. */
+	/*
+	 * Stacks so small that the C library keeps all of them, so that the number of areas stays
+	 * the same.
+	 */
 	ok(pthread_attr_setstacksize(&attr, MIB / 2));
 	busy_begin();
 	for (size_t i = 0; i < STRANGERS; i++)
@@ -194,7 +200,10 @@ static void remove_file(void)
 	close(file);
 }
 
-/* What every child has: mappings of memory and of the file, outside and in the reservation. */
+/*
+ * Makes the mappings that every child inherits: of memory and of the file, outside and in the
+ * reservation.
+ */
 static void make_inherited(void)
 {
 	struct pmem2_config *config = make_config(PMEM2_SHARED);
@@ -250,7 +259,7 @@ static size_t count_records(const struct pmem2fs_table *table)
 	return records;
 }
 
-/* Runs, and tells what others than the mappers have done meanwhile. */
+/* Runs, and prints what the other threads have done meanwhile. */
 static void run_and_tell(unsigned long rounds)
 {
 	struct timespec begin;
@@ -304,13 +313,13 @@ int main(int argc, char *argv[])
 			return 2;
 		}
 	}
-	mallopt(M_ARENA_MAX, 1); /* or threads would leave areas behind */
+	mallopt(M_ARENA_MAX, 1); /* otherwise threads would leave areas behind */
 	make_file(folder);
 	ok(pmem2fs_table_export(&fd));
 	ok(pmem2fs_table_open(&table, fd));
 	make_inherited();
 
-	/* Once for what is allocated for good: the library's slots, the stacks. */
+	/* A first run for permanent allocations: the library's slots, the stacks. */
 	run(1000);
 	must(count_records(table) == 3);
 	areas = count_areas();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * stress.h - what the threads of the stress program share
+ * stress.h - variables and functions that the threads of the stress program share
  */
 #ifndef PMEM2FS_STRESS_H
 #define PMEM2FS_STRESS_H
@@ -39,14 +39,14 @@ void check_result(const char *source, int line, const char *what, int result, in
 
 void count(atomic_ulong *counter);
 
-/* For threads that leave most of the time to others. */
+/* Sleeps, for threads that leave most of the time to others. */
 void pause_for(long microseconds);
 
 /*
- * The allocator of the address sanitizer, other than that of the C library, stays locked in a child
- * if another thread was in it at the fork. With it a fork waits until no thread is busy, no thread
- * gets busy meanwhile, and quiet_begin returns false when threads begin to end. Without it these do
- * nothing: forks come in the middle of everything.
+ * The allocator of the address sanitizer, unlike that of the C library, stays locked in a child if
+ * another thread was in it at the fork. With it a fork waits until no thread is busy, no thread
+ * gets busy meanwhile, and quiet_begin returns false when threads begin to end. Without it these
+ * functions do nothing: forks happen at any point.
  */
 void busy_begin(void);
 void busy_end(void);
@@ -55,7 +55,7 @@ void quiet_end(void);
 
 struct pmem2_config *make_config(enum pmem2_sharing_type sharing);
 
-/* The threads. Mappers and strangers are told their number. */
+/* The threads. The argument of mappers and strangers is their number. */
 void *run_mapper(void *arg);
 void *run_stranger(void *arg);
 void *run_opener(void *arg);
