@@ -45,9 +45,8 @@ struct mapping *catalog_find_number(const struct catalog *catalog, uint64_t numb
 int catalog_reserve(struct catalog *catalog, const char *name, uid_t uid, struct mapping **mapping);
 
 /*
- * Shows a reserved mapping, as the mapping in that slot. `path` (may be NULL) is what its source is
- * expected to be called, until somebody looks. Returns 0 or -ENOMEM, then nothing
- * changed.
+ * Shows a reserved mapping, as the mapping in that slot. `path` (may be NULL) is the expected path
+ * of its source, until its facts are read. Returns 0 or -ENOMEM, then nothing changed.
  */
 int catalog_show(struct catalog *catalog, struct mapping *mapping, uint32_t slot,
 		 const struct pmem2fs_record *record, const char *path, struct process_info *owner);

@@ -262,7 +262,10 @@ static struct watched *add_device(struct device_monitor *device_monitor, dev_t d
 	return watched;
 }
 
-/* The devices of all mappings. One that memory runs out for is left out until later. */
+/*
+ * Collects the devices of all mappings. When memory runs out for a device, it is left out until
+ * later.
+ */
 static void gather_devices(struct device_monitor *device_monitor)
 {
 	const struct device_monitor_config *means = &device_monitor->means;

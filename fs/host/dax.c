@@ -365,7 +365,10 @@ static bool is_major_of_dax(struct dax *dax, unsigned number)
 	return found;
 }
 
-/* One that was taken away is still mapped, and in sysfs no more. */
+/*
+ * Whether a device node is device DAX. A node that was taken away may still be mapped, but is no
+ * longer in sysfs: then its major number decides.
+ */
 static bool node_is_dax(struct dax *dax, dev_t rdev)
 {
 	static const char subsystem[] = "/dax";

@@ -23,8 +23,8 @@ struct identity {
 
 /*
  * The identity of the thread `tid`, which is waiting in a request with these file system ids. Reads
- * /proc only. A caller with another root directory or mount namespace than ours, or one that cannot
- * be looked at, gets an identity that is refused. NULL when memory runs out.
+ * /proc only. A caller with another root directory or mount namespace than ours, or whose files in
+ * /proc cannot be read, gets an identity that is refused. NULL when memory runs out.
  */
 struct identity *identity_of_caller(pid_t tid, uid_t uid, gid_t gid);
 

@@ -49,7 +49,7 @@ struct facts {
 	uint32_t badblock_count;
 	uint32_t device_badblocks; /* bad ranges of the whole device */
 	bool deleted, size_known, badblocks_known;
-	bool lost; /* the device that it was made on is gone; `device` tells what it was */
+	bool lost; /* the device that it was made on is gone; `device` is as it was before */
 };
 
 /* Frees and drops what the facts hold. */

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* What the name of an area's file begins with. Anybody can give a file of his own such a name. */
+/* The beginning of the name of an area's file. Any user can give a file such a name. */
 enum maps_name {
 	MAPS_OTHER,
 	MAPS_TABLE, /* as the library's tables */

@@ -44,7 +44,7 @@ static bool is_served_now(const struct sockaddr_un *address)
 	return served;
 }
 
-/* Whether a daemon serves the socket at this address. One that is just ending is waited for. */
+/* Whether a daemon serves the socket at this address. Waits for a daemon that is just ending. */
 static bool is_served(const struct sockaddr_un *address)
 {
 	for (int i = 0; i < PATIENCE_MS / 10; i++) {

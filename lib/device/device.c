@@ -111,8 +111,8 @@ static const char *mode_name(struct ndctl_namespace *ndns)
 }
 
 /*
- * As in ndctl: the layer that claims the namespace provides the uuid; only a labelled namespace has
- * a uuid of its own.
+ * As in ndctl: the layer on top of the namespace provides the uuid; only a labelled namespace has a
+ * uuid of its own.
  */
 static void get_uuid(struct ndctl_namespace *ndns, uuid_t uuid)
 {

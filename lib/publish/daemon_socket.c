@@ -5,8 +5,8 @@
  * Owns nothing. Calls base/cancel, base/fd and libc.
  *
  * The messages contain addresses, and the answers may ask for unmapping. So the peer has to be root
- * or the user's own daemon, as reported by the kernel, whoever created the socket. A seccomp filter
- * may forbid any of these calls (registry/seccomp_probe.h).
+ * or the user's own daemon, as reported by the kernel; which user created the socket does not
+ * count. A seccomp filter may forbid any of these calls (registry/seccomp_probe.h).
  */
 #include "publish/daemon_socket.h"
 #include "base/cancel.h"

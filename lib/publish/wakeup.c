@@ -5,12 +5,12 @@
  * Owns three descriptors: an epoll descriptor, a timer, and an anchor. Calls base/fd and libc.
  *
  * A program may close descriptors that are not its own and get the same numbers for other files,
- * which this file must not change. One epoll descriptor cannot be told from another, nor one timer
- * from another, but a socket is known by its inode number. The anchor is a socket on which nothing
- * ever happens. While the anchor is ours, an epoll descriptor that contains it is ours, and so is
- * the timer that this epoll descriptor contains. Membership is tested by setting the events that
- * are set already: this fails on a foreign descriptor, and changes nothing for the parent of a
- * fork, which shares the epoll descriptor.
+ * which this file must not change. One epoll descriptor cannot be distinguished from another, nor
+ * one timer from another, but a socket has an inode number of its own. The anchor is a socket on
+ * which nothing ever happens. While the anchor is ours, an epoll descriptor that contains it is
+ * ours, and so is the timer that this epoll descriptor contains. Membership is tested by setting
+ * the events that are set already: this fails on a foreign descriptor, and changes nothing for the
+ * parent of a fork, which shares the epoll descriptor.
  */
 #include "publish/wakeup.h"
 #include "base/fd.h"

@@ -321,7 +321,7 @@ int pmem2fs_table_read(const struct pmem2fs_table *table, uint32_t slot, uint64_
 	return 0;
 }
 
-/* How many slots may have been used, as the owner of the table claims. */
+/* How many slots may have been used, according to the owner of the table. */
 static int count_used(const struct pmem2fs_table *table, uint32_t *used)
 {
 	int ret = read_exactly(table->fd, used, sizeof(*used), offsetof(struct table_header, used));

@@ -228,7 +228,7 @@ static int list_sorted_work(void *context, unsigned side, size_t round, struct s
 
 /*
  * Remounting drops every entry and inode of this one file system that is not in use, so that the
- * next look at it is the first one. On tmpfs nothing can be dropped: its files are in the cache
+ * next access to it is the first one. On tmpfs nothing can be dropped: its files are in the cache
  * only.
  */
 static int drop_caches(const struct file_set *files)

@@ -134,9 +134,9 @@ fail:
 }
 
 /*
- * Whoever wanted the region back may have unmounted its file system or disabled its device. Then
- * something else may have its name, or nothing: what is stored there would be lost when the right
- * one is back. A node that was disabled and enabled again has another inode.
+ * After a release the file system may have been unmounted, or the device disabled. Then another
+ * file may have the name, or none: data stored there would be lost when the right one is back. A
+ * node that was disabled and enabled again has another inode.
  */
 static int open_again(void)
 {
@@ -301,7 +301,7 @@ static const char *obey(char *line)
 
 	if (has_key != (*key != '\0') || strlen(key) > KEY_LENGTH || strlen(value) > VALUE_LENGTH)
 		return "error: no such command";
-	/* Who reads does not take the region from whoever wanted it; who writes has to. */
+	/* A read does not map a released region again; a command that writes has to. */
 	if (!strcmp(command, "get"))
 		return store.map ? get(key) : "released";
 	if (!strcmp(command, "list"))
