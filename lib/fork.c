@@ -18,7 +18,7 @@
 
 static void before_fork(void)
 {
-	release_before_fork(library_is_interrupted());
+	release_before_fork();
 	library_before_fork();
 }
 

@@ -20,6 +20,7 @@
 #include "base/cancel.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/lock.h"
 #include "format/wire.h"
 #include "publish/announce.h"
 #include "publish/daemon_socket.h"
@@ -142,10 +143,14 @@ static _Thread_local struct {
 	bool locked;
 } forking;
 
-void release_before_fork(bool interrupted)
+void release_before_fork(void)
 {
+	bool interrupted;
+
 	forking.entry.cancel_state = cancel_disable();
 	block_signals(&forking.entry.mask);
+	/* Takes locks for a moment, in which no signal handler may call the library. */
+	interrupted = library_is_interrupted();
 	/* Another fork may hold this lock and wait for the one that the interrupted call holds. */
 	forking.locked = !interrupted || !pthread_mutex_trylock(&lock);
 	if (!interrupted)

@@ -18,10 +18,10 @@
 
 /*
  * For fork: take the lock before it, and release it in the parent and in the child, which closes
- * its copies of the descriptors. `interrupted`: the thread holds a lock of base/lock.h already, so
- * that this lock is only tried.
+ * its copies of the descriptors. Where the thread holds a lock of base/lock.h already, this lock is
+ * only tried.
  */
-void release_before_fork(bool interrupted);
+void release_before_fork(void);
 void release_after_fork(void);
 void release_in_child(void);
 
