@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 /* Use array_reserve. Returns the array with room for `count` elements, or NULL. */
@@ -20,7 +21,7 @@ static inline void *array_grow(void *array, size_t *room, size_t count, size_t f
 	if (count <= *room)
 		return array;
 	while (larger < count)
-		larger *= 2;
+		larger = larger > SIZE_MAX / 2 ? count : larger * 2;
 	array = reallocarray(array, larger, size);
 	if (array)
 		*room = larger;
