@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * process_table.c - take_event process_table.h
+ * process_table.c - see process_table.h
  *
  * Makes mappings in the catalog of what the scanner reports; scan_queue.c has it scan.
  */
