@@ -23,9 +23,9 @@
 struct batch_process {
 	pid_t pid;
 	bool foreign;
-	bool stale;   /* `owner` is to be read again; afterwards: has been */
+	bool stale;   /* `info` is to be read again; afterwards: has been */
 	bool changed; /* the pid is another process's by now, so that the facts are of no use */
-	struct process_info *owner;
+	struct process_info *info;
 	size_t first; /* of its queries; they reach to those of the next process */
 };
 
@@ -54,8 +54,8 @@ struct facts_cache {
 	pid_t keeper;
 	struct stuck_threads stuck_threads;
 	struct batch *working, *collecting;
-	struct process_info *owner;
-	uint64_t owner_checked;
+	struct process_info *info;
+	uint64_t info_checked;
 	struct facts_reader *facts_reader;
 };
 
@@ -69,19 +69,19 @@ static size_t queries_end(const struct batch *batch, size_t entry)
 static void read_process(struct batch *batch, size_t i)
 {
 	struct batch_process *entry = &batch->processes[i];
-	struct process_info *owner;
+	struct process_info *info;
 
 	atomic_store_explicit(&batch->at, entry->pid, memory_order_relaxed);
-	owner = entry->stale ? proc_process_info(entry->pid, entry->owner) : NULL;
-	if (owner) {
-		process_info_put(entry->owner);
-		entry->owner = owner;
+	info = entry->stale ? proc_process_info(entry->pid, entry->info) : NULL;
+	if (info) {
+		process_info_put(entry->info);
+		entry->info = info;
 	}
 	for (size_t q = entry->first; q < queries_end(batch, i); q++) {
 		facts_reader_read(batch->facts_reader, &batch->queries[q]);
-		batch->queries[q].facts.owner = process_info_get(entry->owner);
+		batch->queries[q].facts.owner = process_info_get(entry->info);
 	}
-	entry->changed = entry->foreign && !proc_is(entry->pid, entry->owner);
+	entry->changed = entry->foreign && !proc_is(entry->pid, entry->info);
 }
 
 static void read_batch(struct task *task)
@@ -101,20 +101,20 @@ static void batch_free(struct batch *batch)
 		device_put(batch->queries[i].device);
 	}
 	for (size_t i = 0; i < batch->process_count; i++)
-		process_info_put(batch->processes[i].owner);
+		process_info_put(batch->processes[i].info);
 	free(batch->processes);
 	free(batch->queries);
 	free(batch);
 }
 
-/* Where the process of a mapping, as it was last read, is kept. */
-static struct process_info **owner_of(struct facts_cache *facts_cache,
-				      const struct mapping *mapping, uint64_t **checked)
+/* Where it is kept what the process of a mapping is known by, and when that was read. */
+static struct process_info **info_of(struct facts_cache *facts_cache, const struct mapping *mapping,
+				     uint64_t **checked)
 {
 	struct process *process = mapping_process(mapping);
 
-	*checked = process ? &process->owner_checked : &facts_cache->owner_checked;
-	return process ? &process->owner : &facts_cache->owner;
+	*checked = process ? &process->info_checked : &facts_cache->info_checked;
+	return process ? &process->info : &facts_cache->info;
 }
 
 /* Takes in the answers about the mappings of a process. */
@@ -123,7 +123,7 @@ static void learn_facts(struct batch *batch, size_t i)
 	struct facts_cache *facts_cache = batch->facts_cache;
 	const struct batch_process *entry = &batch->processes[i];
 	struct mapping *mapping;
-	struct process_info **owner;
+	struct process_info **info;
 	uint64_t *checked;
 
 	for (size_t q = entry->first; q < queries_end(batch, i); q++) {
@@ -137,10 +137,10 @@ static void learn_facts(struct batch *batch, size_t i)
 			continue;
 		if (catalog_learn(facts_cache->catalog, mapping, &query->facts, query->read_at))
 			events_changed(facts_cache->events, mapping);
-		owner = owner_of(facts_cache, mapping, &checked);
+		info = info_of(facts_cache, mapping, &checked);
 		if (entry->stale && *checked != batch->begun) {
-			process_info_put(*owner);
-			*owner = process_info_get(entry->owner);
+			process_info_put(*info);
+			*info = process_info_get(entry->info);
 			*checked = batch->begun;
 		}
 	}
@@ -238,7 +238,7 @@ static int add_process(struct batch *batch, const struct mapping *mapping)
 	entry = &batch->processes[batch->process_count++];
 	*entry =
 		(struct batch_process){.pid = pid, .foreign = process, .first = batch->query_count};
-	entry->owner = process_info_get(*owner_of(facts_cache, mapping, &checked));
+	entry->info = process_info_get(*info_of(facts_cache, mapping, &checked));
 	entry->stale = clock_now() - *checked >= FACTS_CACHE_FRESH;
 	return 0;
 }
@@ -352,7 +352,7 @@ uint64_t facts_cache_expire(struct facts_cache *facts_cache, uint64_t now)
 
 struct process_info *facts_cache_keeper(const struct facts_cache *facts_cache)
 {
-	return facts_cache->owner;
+	return facts_cache->info;
 }
 
 void facts_cache_free(struct facts_cache *facts_cache)
@@ -362,7 +362,7 @@ void facts_cache_free(struct facts_cache *facts_cache)
 	if (facts_cache->collecting)
 		batch_free(facts_cache->collecting);
 	facts_reader_free(facts_cache->facts_reader);
-	process_info_put(facts_cache->owner);
+	process_info_put(facts_cache->info);
 	free(facts_cache);
 }
 
@@ -378,10 +378,10 @@ struct facts_cache *facts_cache_new(struct catalog *catalog, struct events *even
 	facts_cache->pool = pool;
 	facts_cache->first_lane = first_lane;
 	facts_cache->keeper = keeper;
-	facts_cache->owner = proc_process_info(keeper, NULL);
-	facts_cache->owner_checked = clock_now();
+	facts_cache->info = proc_process_info(keeper, NULL);
+	facts_cache->info_checked = clock_now();
 	facts_cache->facts_reader = facts_reader_new();
-	if (!facts_cache->owner || !facts_cache->facts_reader) {
+	if (!facts_cache->info || !facts_cache->facts_reader) {
 		facts_cache_free(facts_cache);
 		return NULL;
 	}

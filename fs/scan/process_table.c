@@ -96,8 +96,8 @@ static void end_process(struct process *process)
 	epoll_ctl(process_table->config.epoll, EPOLL_CTL_DEL, process->watch.fd, NULL);
 	close(process->watch.fd);
 	process->watch.fd = -1;
-	process_info_put(process->owner);
-	process->owner = NULL;
+	process_info_put(process->info);
+	process->info = NULL;
 	process->next = process_table->ended;
 	process_table->ended = process;
 }
@@ -150,8 +150,8 @@ static struct process *begin_process(struct process_table *process_table,
 	process->table = process_table;
 	process->number = report->process;
 	process->pid = report->pid;
-	process->owner = process_info_new(report->pid, report->comm);
-	if (!process->owner || !tsearch(process, &process_table->processes, compare_processes))
+	process->info = process_info_new(report->pid, report->comm);
+	if (!process->info || !tsearch(process, &process_table->processes, compare_processes))
 		goto free_process;
 	if (!tsearch(process, &process_table->pids, compare_pids))
 		goto forget_process;
@@ -164,7 +164,7 @@ forget_pid:
 forget_process:
 	tdelete(process, &process_table->processes, compare_processes);
 free_process:
-	process_info_put(process->owner);
+	process_info_put(process->info);
 	free(process);
 close_pidfd:
 	close(report->pidfd);
@@ -193,7 +193,7 @@ static int enter_in_catalog(struct process *process, struct scan_event *event,
 		entry_name_of_label(name, process->comm, process->pid, record->label,
 				    record->label_length);
 		error = catalog_show_scanned(catalog, name, event->origin, record, &event->extents,
-					     &state, process->owner, mapping);
+					     &state, process->info, mapping);
 	}
 	/* Random: nobody can have taken all these names before. */
 	for (int i = 0; error == -EEXIST && i < NAME_TRIES; i++) {
@@ -201,7 +201,7 @@ static int enter_in_catalog(struct process *process, struct scan_event *event,
 			break;
 		entry_name_of_address(name, process->comm, process->pid, record->address, more);
 		error = catalog_show_scanned(catalog, name, event->origin, record, &event->extents,
-					     &state, process->owner, mapping);
+					     &state, process->info, mapping);
 	}
 	return error;
 }

@@ -26,11 +26,13 @@ struct process {
 	struct process *next; /* of those that have ended */
 	uint64_t number;      /* the scanner's */
 	pid_t pid;
-	char comm[17];              /* as its names begin */
-	struct process_info *owner; /* as it was last seen */
-	uint64_t owner_checked;
+	char comm[17];          /* as its names begin */
 	uint64_t scanned, cost; /* the last scan of it alone: when it began, and how long it took */
 	struct scan_state *mappings; /* all that it has */
+
+	/* Replaced by facts_cache.c, which reads it again; begun and put by process_table.c: */
+	struct process_info *info; /* owned; as it was last seen */
+	uint64_t info_checked;     /* when that was; 0: not read by facts_cache.c so far */
 };
 
 struct process_table;
