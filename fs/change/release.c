@@ -250,6 +250,7 @@ static void message_received(struct release_peer *peer, const struct wire_messag
 		peer_is_done(peer, release, message->error);
 	else if (message->type == WIRE_READY)
 		release_peer_send(peer, WIRE_WITHDRAWN, message->request, 0, 0);
+	peer->silent = false;
 }
 
 void releases_take(struct releases *releases, int socket, const struct ucred *who,

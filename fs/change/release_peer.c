@@ -61,7 +61,6 @@ static bool handle_message(struct release_peer *peer, const struct wire_message 
 		return false;
 	peer->allowance--;
 	peer->peers->received(peer, message);
-	peer->silent = false;
 	return true;
 }
 

@@ -31,8 +31,7 @@ struct release_peer {
 	/* Of release.c: */
 	struct release_list requests; /* that are under way here */
 	unsigned request_count;
-	/* Has let a request time out; false again when it answers anything. */
-	bool silent;
+	bool silent; /* has let a request time out; false again when it answers anything */
 
 	/* Of release_peer.c: */
 	struct watch watch;
