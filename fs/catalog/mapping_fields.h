@@ -2,7 +2,8 @@
 /*
  * mapping_fields.h - what is in a struct mapping: for catalog.c and mapping.c alone
  *
- * All others use the functions of mapping.h, which say who may change what.
+ * All others use the functions of mapping.h, which say who may change what. Unit tests of what
+ * depends on the age or the state of a mapping set its fields, too.
  */
 #ifndef PMEM2FS_CATALOG_MAPPING_FIELDS_H
 #define PMEM2FS_CATALOG_MAPPING_FIELDS_H
