@@ -7,6 +7,7 @@
  */
 #include "facts/facts_reader.h"
 #include "base/clock.h"
+#include "host/dax_node.h"
 #include "host/devices.h"
 #include "host/opener.h"
 #include "host/proc.h"
@@ -14,7 +15,6 @@
 #include "mount/mountinfo.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -150,21 +150,6 @@ static void read_device(struct facts_reader *facts_reader, struct facts_query *q
 	facts->badblocks_known = fd >= 0 && !read_badblocks_of_mapping(query, fd);
 	if (fd >= 0)
 		close(fd);
-}
-
-static bool read_devdax_size(dev_t dev, uint64_t *size)
-{
-	char path[64];
-	FILE *file;
-	int n;
-
-	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/size", major(dev), minor(dev));
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	n = fscanf(file, "%lu", size);
-	fclose(file);
-	return n == 1;
 }
 
 /*
@@ -326,7 +311,7 @@ void facts_reader_read(struct facts_reader *facts_reader, struct facts_query *qu
 		read_file_in_parts(facts_reader, query, link);
 	check_mounted(facts_reader, query);
 	if (record->source_type == PMEM2FS_SOURCE_DEVDAX && !is_gone(facts))
-		facts->size_known = read_devdax_size(record->source_rdev, &facts->size);
+		facts->size_known = dax_node_number(record->source_rdev, "size", &facts->size);
 	read_device(facts_reader, query, link);
 }
 

@@ -13,6 +13,7 @@
  */
 #include "host/dax.h"
 #include "base/array.h"
+#include "host/dax_node.h"
 #include "host/proc.h"
 #include "mount/mountinfo.h"
 #include <errno.h>
@@ -366,43 +367,17 @@ static bool is_major_of_dax(struct dax *dax, unsigned number)
 }
 
 /*
- * Whether a device node is device DAX. A node that was taken away may still be mapped, but is no
- * longer in sysfs: then its major number decides.
+ * Whether a character device is a device-DAX node. A node that was taken away may still be mapped,
+ * but is no longer in sysfs: then its major number decides.
  */
-static bool node_is_dax(struct dax *dax, dev_t rdev)
+static bool is_or_was_node(struct dax *dax, dev_t rdev)
 {
-	static const char subsystem[] = "/dax";
-	char path[64], target[PATH_MAX];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/subsystem", major(rdev), minor(rdev));
-	n = readlink(path, target, sizeof(target));
-	if (n < 0)
-		return errno == ENOENT && is_major_of_dax(dax, major(rdev));
-	return n >= (ssize_t)strlen(subsystem) &&
-	       !memcmp(target + n - strlen(subsystem), subsystem, strlen(subsystem));
-}
-
-/* A number of a node in sysfs, 0 when it cannot be had. */
-static uint64_t node_number(dev_t rdev, const char *name)
-{
-	unsigned long long number = 0;
-	char path[64];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/%s", major(rdev), minor(rdev), name);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	if (fscanf(file, "%llu", &number) != 1)
-		number = 0;
-	fclose(file);
-	return number;
+	return dax_node_is(rdev) || (errno == ENOENT && is_major_of_dax(dax, major(rdev)));
 }
 
 static void fill_in(struct dax *dax, struct dax_file *is, const struct statx *answer)
 {
-	uint32_t alignment;
+	uint64_t alignment;
 
 	*is = (struct dax_file){
 		.type = PMEM2FS_SOURCE_FILE,
@@ -416,13 +391,13 @@ static void fill_in(struct dax *dax, struct dax_file *is, const struct statx *an
 	if (!S_ISCHR(answer->stx_mode))
 		return;
 	is->rdev = makedev(answer->stx_rdev_major, answer->stx_rdev_minor);
-	if (!node_is_dax(dax, is->rdev))
+	if (!is_or_was_node(dax, is->rdev))
 		return;
 	is->type = PMEM2FS_SOURCE_DEVDAX;
-	is->size = node_number(is->rdev, "size");
-	alignment = (uint32_t)node_number(is->rdev, "align");
-	if (alignment)
-		is->alignment = alignment;
+	if (!dax_node_number(is->rdev, "size", &is->size))
+		is->size = 0;
+	if (dax_node_number(is->rdev, "align", &alignment) && alignment)
+		is->alignment = (uint32_t)alignment;
 }
 
 /* What can no longer be learnt of a file is as it was when the file had DAX. */

@@ -3,6 +3,7 @@
  * opener.c - see opener.h
  */
 #include "host/opener.h"
+#include "host/dax_node.h"
 #include "mount/mountinfo.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +15,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* File systems that wait for somebody, or whose files do things when they are opened. */
@@ -75,19 +75,6 @@ bool opener_is_safe(int mount, pid_t peer)
 	return !check_mount(mount, peer, why);
 }
 
-static bool is_dax_node(dev_t rdev)
-{
-	char path[64], target[256];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/subsystem", major(rdev), minor(rdev));
-	n = readlink(path, target, sizeof(target) - 1);
-	if (n <= 0)
-		return false;
-	target[n] = '\0';
-	return n > 4 && !strcmp(target + n - 4, "/dax");
-}
-
 static int check_type(int fd, char *why)
 {
 	struct stat st;
@@ -96,7 +83,7 @@ static int check_type(int fd, char *why)
 		snprintf(why, OPENER_WHY_LENGTH, "%s", strerror(errno));
 		return -errno;
 	}
-	if (S_ISREG(st.st_mode) || (S_ISCHR(st.st_mode) && is_dax_node(st.st_rdev)))
+	if (S_ISREG(st.st_mode) || (S_ISCHR(st.st_mode) && dax_node_is(st.st_rdev)))
 		return 0;
 	snprintf(why, OPENER_WHY_LENGTH, "is %s, neither a regular file nor a device-DAX node",
 		 S_ISDIR(st.st_mode)    ? "a directory"
