@@ -7,6 +7,7 @@
  */
 #include "host/identity.h"
 #include "base/log.h"
+#include "host/proc.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -93,12 +94,10 @@ static struct identity *parse_groups(struct identity *identity, char *text)
 static struct identity *read_status(struct identity *identity, pid_t tid)
 {
 	bool groups = false, capabilities = false;
-	char path[64], *line = NULL;
+	FILE *file = proc_stream(tid, "status");
+	char *line = NULL;
 	size_t size = 0;
-	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
-	file = fopen(path, "re");
 	while (file && identity && getline(&line, &size, file) > 0) {
 		if (!strncmp(line, "Groups:", 7)) {
 			identity = parse_groups(identity, line + 7);

@@ -26,16 +26,33 @@ char *proc_link(const char *path)
 	return strdup(target);
 }
 
-ssize_t proc_read(pid_t pid, const char *name, char *text, size_t size)
+int proc_open(pid_t pid, const char *name)
 {
 	char path[64];
-	ssize_t n;
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+FILE *proc_stream(pid_t pid, const char *name)
+{
+	int fd = proc_open(pid, name);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+
+	if (fd >= 0 && !file)
+		close(fd);
+	return file;
+}
+
+ssize_t proc_read(pid_t pid, const char *name, char *text, size_t size)
+{
+	int fd = proc_open(pid, name);
+	ssize_t n;
+
 	if (fd < 0)
-		return -errno;
+		return fd;
 	n = read(fd, text, size - 1);
 	if (n < 0)
 		n = -errno;
@@ -107,13 +124,11 @@ void proc_map_file(char path[PROC_MAP_FILE_SIZE], pid_t pid, uint64_t begin, uin
 
 static char *read_line_of(pid_t pid, const char *name)
 {
-	char path[64], *line = NULL;
+	FILE *file = proc_stream(pid, name);
+	char *line = NULL;
 	size_t size = 0;
 	ssize_t n;
-	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	file = fopen(path, "re");
 	if (!file)
 		return NULL;
 	n = getline(&line, &size, file);
@@ -168,12 +183,10 @@ static bool same_text(const char *a, const char *b)
 static char *read_cgroup(pid_t pid)
 {
 	static const char systemd[] = "name=systemd:";
-	char path[64], *line = NULL, *found, *cgroup = NULL;
+	char *line = NULL, *found, *cgroup = NULL;
+	FILE *file = proc_stream(pid, "cgroup");
 	size_t size = 0;
-	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
-	file = fopen(path, "re");
 	/* "NUMBER:CONTROLLERS:PATH". Users who may make cgroups choose the path. */
 	while (file && !cgroup && getline(&line, &size, file) > 0) {
 		line[strcspn(line, "\n")] = '\0';

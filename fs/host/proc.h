@@ -11,10 +11,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #define PROC_COMM_SIZE     17 /* of a name, terminated */
 #define PROC_MAP_FILE_SIZE 96
+
+/* Opens /proc/PID/NAME for reading. Returns a descriptor or a negative errno. */
+int proc_open(pid_t pid, const char *name);
+
+/* The same as a stream, NULL when it cannot be opened. */
+FILE *proc_stream(pid_t pid, const char *name);
 
 /*
  * The beginning of /proc/PID/NAME, terminated: what fits into `size`. Returns its length or a

@@ -7,9 +7,9 @@
  */
 #include "host/proc_maps.h"
 #include "base/array.h"
+#include "host/proc.h"
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,13 +167,10 @@ static int read_areas(struct maps *maps, int fd)
 static int read_task(struct maps *maps, pid_t task)
 {
 	struct maps result = {.task = task};
-	char path[32];
-	int fd, error;
+	int fd = proc_open(task, "maps"), error;
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)task);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	error = read_areas(&result, fd);
 	close(fd);
 	if (error)
