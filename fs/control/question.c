@@ -225,7 +225,7 @@ static void scan_ended(struct waiter *waiter)
 	question->answer(question, json_pack("{s:i, s:b}", "errno", 0, "complete", complete));
 }
 
-static void carry_out_look(struct question *question)
+static void carry_out_scan(struct question *question)
 {
 	question->scan.wake = scan_ended;
 	switch (process_table_scan(question->means->process_table, true, &question->scan)) {
@@ -257,7 +257,7 @@ void question_carry_out(struct question *question, const char *text, size_t leng
 	} else if (json_object_get(json, "unmap_range")) {
 		carry_out_unmap_range(question, json);
 	} else if (json_object_get(json, "look")) {
-		carry_out_look(question);
+		carry_out_scan(question);
 	} else if (json_object_get(json, "events")) {
 		carry_out_events(question);
 	} else if (json_object_get(json, "hello")) {

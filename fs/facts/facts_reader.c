@@ -130,7 +130,7 @@ static void read_device(struct facts_reader *facts_reader, struct facts_query *q
 
 	if (!major(dev))
 		return; /* there is no device below this file system */
-	known = devices_look(facts_reader->devices, dev, block, facts_reader->begun);
+	known = devices_find(facts_reader->devices, dev, block, facts_reader->begun);
 	if (!known)
 		return;
 	facts->lost = known_device_is_lost(known, query->device);

@@ -90,7 +90,7 @@ static struct known_device *find_known(struct devices *devices, dev_t dev, bool 
 	return known;
 }
 
-const struct known_device *devices_look(struct devices *devices, dev_t dev, bool block,
+const struct known_device *devices_find(struct devices *devices, dev_t dev, bool block,
 					uint64_t since)
 {
 	struct known_device *known = find_known(devices, dev, block);

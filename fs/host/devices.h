@@ -38,7 +38,7 @@ void devices_free(struct devices *devices);
  * The facts of a device number as of `since` (clock_now()) or later, looked up again when the
  * number belongs to another device. The object is owned by `devices`. NULL when memory runs out.
  */
-const struct known_device *devices_look(struct devices *devices, dev_t dev, bool block,
+const struct known_device *devices_find(struct devices *devices, dev_t dev, bool block,
 					uint64_t since);
 
 /* Whether a mapping of that number, which was seen on `seen` before (NULL: not yet), has lost it.
