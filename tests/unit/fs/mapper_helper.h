@@ -92,7 +92,7 @@ static inline void map(struct rig *rig, const char *name, struct request request
 		       struct result *result, struct map_job **job)
 {
 	*result = (struct result){0};
-	mapper_map(&rig->service.mapper, name, &request, uid, GID,
+	mapper_map(&rig->modules.mapper, name, &request, uid, GID,
 		   request.anonymous ? NULL : own_identity(), -1, 0, finished, result, job);
 	assert_null(request.path);
 }
@@ -105,7 +105,7 @@ static inline struct mapping *mapped(struct rig *rig, const char *name, uid_t ui
 	map(rig, name, anonymous(), uid, &result, NULL);
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, 0);
-	mapping = catalog_find(rig->service.catalog, name);
+	mapping = catalog_find(rig->modules.catalog, name);
 	assert_non_null(mapping);
 	return mapping;
 }
@@ -114,7 +114,7 @@ static inline void remove_it(struct rig *rig, struct mapping *mapping, uid_t uid
 			     struct result *result)
 {
 	*result = (struct result){0};
-	changes_unmap(&rig->service.changes, mapping, uid, CLOCK_SECOND, finished, result, NULL);
+	changes_unmap(&rig->modules.changes, mapping, uid, CLOCK_SECOND, finished, result, NULL);
 }
 
 /* As remove_it, with a keeper that carries out its commands. */

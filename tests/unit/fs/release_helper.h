@@ -69,16 +69,16 @@ static inline void sweep(void *arg)
 static inline int begin(void **state)
 {
 	struct place *place = calloc(1, sizeof(*place));
-	struct service *service;
+	struct modules *modules;
 
 	*state = place;
 	capture_begin(&place->capture, STDERR_FILENO);
 	place->rig = rig_new();
-	service = &place->rig->service;
+	modules = &place->rig->modules;
 	place->process.pid = PID;
 	strcpy(place->process.comm, "prog");
-	place->releases = releases_new(service->catalog, &place->process_table, place->rig->epoll);
-	service->changes.releases = place->releases;
+	place->releases = releases_new(modules->catalog, &place->process_table, place->rig->epoll);
+	modules->changes.releases = place->releases;
 	assert_non_null(place->releases);
 	place->rig->swept = sweep;
 	place->rig->arg = place;
@@ -121,7 +121,7 @@ static inline struct mapping *enter(struct place *place, uint32_t slot, enum ori
 	char name[32];
 
 	snprintf(name, sizeof(name), "prog.%d.%u", PID, slot);
-	assert_int_equal(catalog_show_scanned(place->rig->service.catalog, name, origin, &record,
+	assert_int_equal(catalog_show_scanned(place->rig->modules.catalog, name, origin, &record,
 					      &extents, &state, NULL, &mapping),
 			 0);
 	return mapping;
@@ -139,7 +139,7 @@ static inline void vanish(struct place *place, struct mapping *mapping)
 
 	if (observer)
 		observer->leaving(observer);
-	catalog_remove(place->rig->service.catalog, mapping);
+	catalog_remove(place->rig->modules.catalog, mapping);
 }
 
 /*
@@ -216,7 +216,7 @@ static inline void ask_for(struct place *place, struct mapping *mapping, uint64_
 			   struct result *result)
 {
 	*result = (struct result){0};
-	changes_unmap(&place->rig->service.changes, mapping, 0, patience, finished, result,
+	changes_unmap(&place->rig->modules.changes, mapping, 0, patience, finished, result,
 		      &result->job);
 }
 

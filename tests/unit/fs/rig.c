@@ -33,7 +33,7 @@ static void keeper_ready(struct watch *watch, uint32_t events)
 	struct rig *rig = (struct rig *)((char *)watch - offsetof(struct rig, keeper));
 
 	(void)events;
-	assert_int_equal(keeper_link_work(rig->service.keeper), 0);
+	assert_int_equal(keeper_link_work(rig->modules.keeper), 0);
 }
 
 static void pools_ready(struct watch *watch, uint32_t events)
@@ -43,8 +43,8 @@ static void pools_ready(struct watch *watch, uint32_t events)
 
 	(void)events;
 	eventfd_read(watch->fd, &count);
-	pool_finish(rig->service.openers);
-	pool_finish(rig->service.helpers);
+	pool_finish(rig->modules.openers);
+	pool_finish(rig->modules.helpers);
 }
 
 static void watch_begin(struct rig *rig, struct watch *watch, int fd,
@@ -74,40 +74,40 @@ static void name_changed(void *arg, const char *name)
 struct rig *rig_new(void)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
-	struct service *service = &rig->service;
+	struct modules *modules = &rig->modules;
 	int ends[2];
 
-	service->limits = (struct limits){.max = 1000, .max_user = 500};
+	modules->limits = (struct limits){.max = 1000, .max_user = 500};
 	rig->epoll = epoll_create1(EPOLL_CLOEXEC);
 	rig->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
 	rig->far = ends[1];
-	assert_int_equal(pmem2fs_table_open(&service->table, table_descriptor()), 0);
-	service->catalog = catalog_new(0);
-	service->openers = pool_new(rig->wake, 4, 16, 100);
-	service->helpers = pool_new(rig->wake, 1, 3, 1000);
-	service->invalidate =
-		(struct invalidate){.helpers = service->helpers, .lane = LANE_INVALIDATE};
-	service->events = events_new();
-	service->keeper = keeper_link_new(ends[0]);
-	service->facts_cache = facts_cache_new(service->catalog, service->events, service->helpers,
+	assert_int_equal(pmem2fs_table_open(&modules->table, table_descriptor()), 0);
+	modules->catalog = catalog_new(0);
+	modules->openers = pool_new(rig->wake, 4, 16, 100);
+	modules->helpers = pool_new(rig->wake, 1, 3, 1000);
+	modules->invalidate =
+		(struct invalidate){.helpers = modules->helpers, .lane = LANE_INVALIDATE};
+	modules->events = events_new();
+	modules->keeper = keeper_link_new(ends[0]);
+	modules->facts_cache = facts_cache_new(modules->catalog, modules->events, modules->helpers,
 					       LANE_FACTS, getpid());
-	service->mapper = (struct mapper){
-		.catalog = service->catalog,
-		.events = service->events,
-		.facts_cache = service->facts_cache,
-		.keeper = service->keeper,
-		.table = service->table,
-		.openers = service->openers,
-		.limits = &service->limits,
+	modules->mapper = (struct mapper){
+		.catalog = modules->catalog,
+		.events = modules->events,
+		.facts_cache = modules->facts_cache,
+		.keeper = modules->keeper,
+		.table = modules->table,
+		.openers = modules->openers,
+		.limits = &modules->limits,
 	};
-	service->changes = (struct changes){
-		.catalog = service->catalog,
-		.events = service->events,
-		.keeper = service->keeper,
-		.limits = &service->limits,
+	modules->changes = (struct changes){
+		.catalog = modules->catalog,
+		.events = modules->events,
+		.keeper = modules->keeper,
+		.limits = &modules->limits,
 		.name_changed = name_changed,
-		.arg = &service->invalidate,
+		.arg = &modules->invalidate,
 	};
 	watch_begin(rig, &rig->pools, rig->wake, pools_ready);
 	watch_begin(rig, &rig->keeper, ends[0], keeper_ready);
@@ -130,25 +130,25 @@ static void drain_done(struct task *task)
 void rig_free(struct rig *rig)
 {
 	struct task last = {.lane = LANE_INVALIDATE, .run = drain_run, .done = drain_done};
-	struct service *service = &rig->service;
+	struct modules *modules = &rig->modules;
 	struct mapping *mapping;
 	size_t place;
 
 	drained = false; /* a closed pool does not finish its tasks */
-	assert_int_equal(pool_submit(service->helpers, &last), 0);
+	assert_int_equal(pool_submit(modules->helpers, &last), 0);
 	rig_run(rig, &drained);
 
-	while ((mapping = catalog_after(service->catalog, 0, &place)))
-		catalog_remove(service->catalog, mapping);
+	while ((mapping = catalog_after(modules->catalog, 0, &place)))
+		catalog_remove(modules->catalog, mapping);
 	for (uint32_t i = 0; i < SLOTS_MAX; i++)
 		pmem2_unmap(&maps[i]);
-	pool_close(service->openers);
-	pool_close(service->helpers);
-	facts_cache_free(service->facts_cache);
-	keeper_link_free(service->keeper);
-	events_free(service->events);
-	catalog_free(service->catalog);
-	pmem2fs_table_close(&service->table);
+	pool_close(modules->openers);
+	pool_close(modules->helpers);
+	facts_cache_free(modules->facts_cache);
+	keeper_link_free(modules->keeper);
+	events_free(modules->events);
+	catalog_free(modules->catalog);
+	pmem2fs_table_close(&modules->table);
 	close(rig->keeper.fd);
 	close(rig->far);
 	close(rig->wake);
@@ -221,7 +221,7 @@ static void reply(struct rig *rig, struct taken *taken, int error, uint32_t slot
 		close(taken->fd);
 	taken->fd = -1;
 	assert_int_equal(send(rig->far, &answer, sizeof(answer), 0), sizeof(answer));
-	assert_int_equal(keeper_link_work(rig->service.keeper), 0);
+	assert_int_equal(keeper_link_work(rig->modules.keeper), 0);
 }
 
 void rig_answer(struct rig *rig, struct taken *taken, int error)
@@ -296,7 +296,7 @@ unsigned rig_mapped(struct rig *rig)
 	uint32_t slot = 0;
 	unsigned count = 0;
 
-	while (!pmem2fs_table_next(rig->service.table, &slot, NULL, &record, NULL)) {
+	while (!pmem2fs_table_next(rig->modules.table, &slot, NULL, &record, NULL)) {
 		slot++;
 		count++;
 	}

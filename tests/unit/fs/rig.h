@@ -20,7 +20,7 @@
 #include <sys/types.h>
 
 /* The modules that tests use. */
-struct service {
+struct modules {
 	struct catalog *catalog;
 	struct events *events;
 	struct facts_cache *facts_cache;
@@ -44,7 +44,7 @@ enum rig_lane {
 };
 
 struct rig {
-	struct service service;
+	struct modules modules;
 	int epoll, wake;
 	struct watch pools, keeper;
 	int far;         /* the keeper's end of its socket */

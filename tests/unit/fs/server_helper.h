@@ -67,18 +67,18 @@ static inline int begin(void **state)
 	snprintf(place->path, sizeof(place->path), "%s/socket", place->folder);
 	place->listener = listen_begin(place->path);
 	assert_true(place->listener >= 0);
-	place->rig->service.process_table = &place->process_table;
+	place->rig->modules.process_table = &place->process_table;
 	place->releases =
-		releases_new(place->rig->service.catalog, &place->process_table, place->rig->epoll);
+		releases_new(place->rig->modules.catalog, &place->process_table, place->rig->epoll);
 	assert_non_null(place->releases);
-	place->rig->service.changes.releases = place->releases;
+	place->rig->modules.changes.releases = place->releases;
 	place->means = (struct question_means){
-		.mapper = &place->rig->service.mapper,
-		.changes = &place->rig->service.changes,
-		.catalog = place->rig->service.catalog,
-		.events = place->rig->service.events,
+		.mapper = &place->rig->modules.mapper,
+		.changes = &place->rig->modules.changes,
+		.catalog = place->rig->modules.catalog,
+		.events = place->rig->modules.events,
 		.process_table = &place->process_table,
-		.invalidate = &place->rig->service.invalidate,
+		.invalidate = &place->rig->modules.invalidate,
 		.mountpoint = "/mnt",
 		.rootmode = 0755,
 	};

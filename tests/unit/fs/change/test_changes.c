@@ -18,10 +18,10 @@ static void only_the_owner_and_root_remove(void **state)
 	remove_it(rig, mapping, UID + 1, &result);
 	assert_int_equal(result.error, EPERM);
 	assert_string_equal(result.why, "x: cannot unmap: it belongs to user 1000");
-	changes_rename(&rig->service.changes, mapping, "y", UID + 1, CLOCK_SECOND, finished,
+	changes_rename(&rig->modules.changes, mapping, "y", UID + 1, CLOCK_SECOND, finished,
 		       &result);
 	assert_int_equal(result.error, EPERM);
-	assert_int_equal(catalog_totals(rig->service.catalog).reserved, 0);
+	assert_int_equal(catalog_totals(rig->modules.catalog).reserved, 0);
 	removed(rig, mapping, 0);
 }
 
@@ -29,7 +29,7 @@ static void unmap_part(struct rig *rig, struct mapping *mapping, uint64_t offset
 		       uid_t uid, struct result *result)
 {
 	*result = (struct result){0};
-	changes_unmap_range(&rig->service.changes, mapping, offset, length, uid, CLOCK_SECOND,
+	changes_unmap_range(&rig->modules.changes, mapping, offset, length, uid, CLOCK_SECOND,
 			    finished, result);
 }
 
@@ -38,7 +38,7 @@ static void expect_extents(struct rig *rig, const struct mapping *mapping, const
 {
 	size_t length;
 	const char *text =
-		version_document(rig->service.catalog, mapping_version(mapping), &length);
+		version_document(rig->modules.catalog, mapping_version(mapping), &length);
 	json_t *document = json_loadb(text, length, 0, NULL),
 	       *wanted = json_loads(expected, 0, NULL);
 
@@ -56,7 +56,7 @@ static struct mapping *mapped_file(struct rig *rig, const char *name, char **pat
 	map(rig, name, of_path(*path), UID, &result, NULL);
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, 0);
-	return catalog_find(rig->service.catalog, name);
+	return catalog_find(rig->modules.catalog, name);
 }
 
 static void unmaps_parts(void **state)
@@ -71,8 +71,8 @@ static void unmaps_parts(void **state)
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, 0);
 	assert_false(mapping_is_changing(mapping));
-	assert_ptr_equal(catalog_find(rig->service.catalog, "x"), mapping);
-	assert_int_equal(catalog_totals(rig->service.catalog).bytes, 3 * 4096);
+	assert_ptr_equal(catalog_find(rig->modules.catalog, "x"), mapping);
+	assert_int_equal(catalog_totals(rig->modules.catalog).bytes, 3 * 4096);
 	expect_extents(rig, mapping,
 		       "[{\"offset\":0,\"length\":4096},"
 		       "{\"offset\":8192,\"length\":8192}]");
@@ -115,7 +115,7 @@ static void a_part_goes_when_the_keeper_says_so(void **state)
 	unmap_part(rig, mapping, 0, 4096, UID, &other);
 	assert_int_equal(other.error, EBUSY);
 	assert_string_equal(other.why, "x: cannot unmap a part: another change of it is under way");
-	keeper_link_expire(rig->service.keeper, clock_now() + CLOCK_SECOND);
+	keeper_link_expire(rig->modules.keeper, clock_now() + CLOCK_SECOND);
 	assert_int_equal(result.calls, 1);
 	assert_int_equal(result.error, EBUSY);
 	assert_ptr_equal(mapping_version(mapping), before);
@@ -133,11 +133,11 @@ static void gaps_count_as_mappings(void **state)
 	char *path;
 
 	mapping = mapped_file(rig, "x", &path);
-	rig->service.limits.max_user = 2;
+	rig->modules.limits.max_user = 2;
 	unmap_part(rig, mapping, 4096, 4096, UID, &result);
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, 0);
-	assert_int_equal(catalog_count_of(rig->service.catalog, UID), 2);
+	assert_int_equal(catalog_count_of(rig->modules.catalog, UID), 2);
 	map(rig, "y", anonymous(), UID, &result, NULL);
 	assert_int_equal(result.error, EDQUOT);
 	unmap_part(rig, mapping, 8192, 4096, UID, &result); /* needs no further area */
@@ -145,30 +145,30 @@ static void gaps_count_as_mappings(void **state)
 	assert_int_equal(result.error, 0);
 	unmap_part(rig, mapping, 0, 4096, UID, &result); /* one area less */
 	rig_run(rig, &result.done);
-	assert_int_equal(catalog_count_of(rig->service.catalog, UID), 1);
+	assert_int_equal(catalog_count_of(rig->modules.catalog, UID), 1);
 	remove_it(rig, mapping, UID, &result);
 	rig_run(rig, &result.done);
-	assert_int_equal(catalog_totals(rig->service.catalog).gaps, 0);
-	assert_int_equal(catalog_count_of(rig->service.catalog, UID), 0);
+	assert_int_equal(catalog_totals(rig->modules.catalog).gaps, 0);
+	assert_int_equal(catalog_count_of(rig->modules.catalog, UID), 0);
 	unlink(path);
 	free(path);
 
 	mapping = mapped_file(rig, "x", &path);
-	rig->service.limits.max_user = 1;
+	rig->modules.limits.max_user = 1;
 	unmap_part(rig, mapping, 4096, 4096, UID, &result);
 	assert_int_equal(result.error, EDQUOT);
 	assert_string_equal(
 		result.why,
 		"x: cannot unmap a part: user 1000 has 1 mappings already, gaps counted "
 		"(option max_user=)");
-	rig->service.limits.max = 1;
+	rig->modules.limits.max = 1;
 	unmap_part(rig, mapping, 4096, 4096, 0, &result);
 	assert_int_equal(result.error, ENOSPC);
-	rig->service.limits.max = 2;
+	rig->modules.limits.max = 2;
 	unmap_part(rig, mapping, 4096, 4096, 0, &result); /* root */
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, 0);
-	rig->service.limits.max_user = 9;
+	rig->modules.limits.max_user = 9;
 	map(rig, "y", anonymous(), UID, &result, NULL);
 	assert_int_equal(result.error, ENOSPC);
 	unlink(path);
@@ -214,7 +214,7 @@ static void a_refused_unmap_changes_nothing(void **state)
 		assert_true(rig_take(rig, &taken));
 		rig_answer(rig, &taken, i ? -ETIMEDOUT : -ENOMEM);
 		assert_int_equal(result.error, i ? EBUSY : ENOMEM);
-		assert_ptr_equal(catalog_find(rig->service.catalog, "x"), mapping);
+		assert_ptr_equal(catalog_find(rig->modules.catalog, "x"), mapping);
 	}
 	rig->keeper_off = false;
 	removed(rig, mapping, UID);
@@ -231,7 +231,7 @@ static void one_change_at_a_time(void **state)
 	remove_it(rig, mapping, UID, &first);
 	remove_it(rig, mapping, UID, &second);
 	assert_int_equal(second.error, EBUSY);
-	changes_rename(&rig->service.changes, mapping, "y", UID, CLOCK_SECOND, finished, &second);
+	changes_rename(&rig->modules.changes, mapping, "y", UID, CLOCK_SECOND, finished, &second);
 	assert_int_equal(second.error, EBUSY);
 	assert_true(rig_take(rig, &taken));
 	assert_false(rig_take(rig, &(struct taken){0}));
@@ -256,13 +256,13 @@ static void an_overdue_unmap_is_finished_later(void **state)
 	assert_true(taken.command.deadline < clock_now() + CLOCK_SECOND);
 	assert_false(result.done);
 	/* From here on the keeper must no longer begin. */
-	assert_true(keeper_link_expire(rig->service.keeper, taken.command.deadline) >
+	assert_true(keeper_link_expire(rig->modules.keeper, taken.command.deadline) >
 		    taken.command.deadline);
 	assert_false(result.done);
-	keeper_link_expire(rig->service.keeper, clock_now() + CLOCK_SECOND);
+	keeper_link_expire(rig->modules.keeper, clock_now() + CLOCK_SECOND);
 	assert_int_equal(result.calls, 1);
 	assert_int_equal(result.error, EBUSY);
-	assert_ptr_equal(catalog_find(rig->service.catalog, "x"), mapping);
+	assert_ptr_equal(catalog_find(rig->modules.catalog, "x"), mapping);
 	remove_it(rig, mapping, UID, &stuck);
 	assert_int_equal(stuck.error, EBUSY);
 	remove_it(rig, other, UID, &stuck); /* refused at once for the next seconds */
@@ -270,7 +270,7 @@ static void an_overdue_unmap_is_finished_later(void **state)
 
 	rig_carry_out(rig, &taken);
 	assert_int_equal(result.calls, 1);
-	assert_null(catalog_find(rig->service.catalog, "x"));
+	assert_null(catalog_find(rig->modules.catalog, "x"));
 	assert_int_equal(rig_mapped(rig), 1);
 	rig->keeper_off = false;
 	removed(rig, other, UID);
@@ -286,10 +286,10 @@ static void an_overdue_unmap_may_fail_later(void **state)
 	rig->keeper_off = true;
 	remove_it(rig, mapping, UID, &result);
 	assert_true(rig_take(rig, &taken));
-	keeper_link_expire(rig->service.keeper, clock_now() + CLOCK_SECOND);
+	keeper_link_expire(rig->modules.keeper, clock_now() + CLOCK_SECOND);
 	rig_answer(rig, &taken, -ETIMEDOUT);
 	assert_int_equal(result.calls, 1);
-	assert_ptr_equal(catalog_find(rig->service.catalog, "x"), mapping);
+	assert_ptr_equal(catalog_find(rig->modules.catalog, "x"), mapping);
 	rig->keeper_off = false;
 	removed(rig, mapping, UID);
 }
@@ -302,15 +302,15 @@ static void renames(void **state)
 	struct pmem2fs_record record;
 	struct result result = {0};
 
-	changes_rename(&rig->service.changes, mapping, "y", UID, CLOCK_SECOND, finished, &result);
-	assert_non_null(catalog_find(rig->service.catalog, "x")); /* not unmapped yet */
+	changes_rename(&rig->modules.changes, mapping, "y", UID, CLOCK_SECOND, finished, &result);
+	assert_non_null(catalog_find(rig->modules.catalog, "x")); /* not unmapped yet */
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, 0);
-	assert_null(catalog_find(rig->service.catalog, "x"));
-	assert_ptr_equal(catalog_find(rig->service.catalog, "y"), mapping);
+	assert_null(catalog_find(rig->modules.catalog, "x"));
+	assert_ptr_equal(catalog_find(rig->modules.catalog, "y"), mapping);
 	assert_int_equal(mapping_number(mapping), number);
 	assert_int_equal(
-		pmem2fs_table_read(rig->service.table, mapping_slot(mapping), NULL, &record), 0);
+		pmem2fs_table_read(rig->modules.table, mapping_slot(mapping), NULL, &record), 0);
 	assert_int_equal(record.label_length, 1);
 	assert_int_equal(record.label[0], 'y');
 	mapped(rig, "x", UID);
@@ -324,30 +324,30 @@ static void renames_onto_no_other(void **state)
 	struct result result = {0}, made;
 	struct taken taken;
 
-	changes_rename(&rig->service.changes, x, "y", UID, CLOCK_SECOND, finished, &result);
+	changes_rename(&rig->modules.changes, x, "y", UID, CLOCK_SECOND, finished, &result);
 	assert_int_equal(result.error, EEXIST);
-	changes_rename(&rig->service.changes, x, "x", UID, CLOCK_SECOND, finished, &result);
+	changes_rename(&rig->modules.changes, x, "x", UID, CLOCK_SECOND, finished, &result);
 	assert_int_equal(result.error, EEXIST);
 	rig->keeper_off = true;
 	map(rig, "new", anonymous(), UID, &made, NULL);
-	changes_rename(&rig->service.changes, x, "new", UID, CLOCK_SECOND, finished, &result);
+	changes_rename(&rig->modules.changes, x, "new", UID, CLOCK_SECOND, finished, &result);
 	assert_int_equal(result.error, EEXIST);
 	assert_true(rig_take(rig, &taken));
 	rig_carry_out(rig, &taken);
 
 	/* While a mapping is being renamed, its new name is reserved. */
 	result.done = false;
-	changes_rename(&rig->service.changes, x, "z", UID, CLOCK_SECOND, finished, &result);
+	changes_rename(&rig->modules.changes, x, "z", UID, CLOCK_SECOND, finished, &result);
 	assert_false(result.done);
 	map(rig, "z", anonymous(), UID, &made, NULL);
 	assert_int_equal(made.error, EEXIST);
-	changes_rename(&rig->service.changes, y, "z", UID, CLOCK_SECOND, finished, &made);
+	changes_rename(&rig->modules.changes, y, "z", UID, CLOCK_SECOND, finished, &made);
 	assert_int_equal(made.error, EEXIST);
 	assert_false(mapping_is_changing(y));
 	assert_true(rig_take(rig, &taken));
 	rig_carry_out(rig, &taken);
 	assert_int_equal(result.error, 0);
-	assert_ptr_equal(catalog_find(rig->service.catalog, "z"), x);
+	assert_ptr_equal(catalog_find(rig->modules.catalog, "z"), x);
 }
 
 static void a_refused_rename_changes_nothing(void **state)
@@ -358,12 +358,12 @@ static void a_refused_rename_changes_nothing(void **state)
 	struct taken taken;
 
 	rig->keeper_off = true;
-	changes_rename(&rig->service.changes, mapping, "y", UID, CLOCK_SECOND, finished, &result);
+	changes_rename(&rig->modules.changes, mapping, "y", UID, CLOCK_SECOND, finished, &result);
 	assert_true(rig_take(rig, &taken));
 	rig_answer(rig, &taken, -ETIMEDOUT);
 	assert_int_equal(result.error, EBUSY);
-	assert_ptr_equal(catalog_find(rig->service.catalog, "x"), mapping);
-	assert_int_equal(catalog_totals(rig->service.catalog).reserved, 0);
+	assert_ptr_equal(catalog_find(rig->modules.catalog, "x"), mapping);
+	assert_int_equal(catalog_totals(rig->modules.catalog).reserved, 0);
 	rig->keeper_off = false;
 	mapped(rig, "y", UID);
 }
@@ -376,14 +376,14 @@ static void an_overdue_rename_is_finished_later(void **state)
 	struct taken taken;
 
 	rig->keeper_off = true;
-	changes_rename(&rig->service.changes, mapping, "y", UID, CLOCK_SECOND, finished, &result);
+	changes_rename(&rig->modules.changes, mapping, "y", UID, CLOCK_SECOND, finished, &result);
 	assert_true(rig_take(rig, &taken));
-	keeper_link_expire(rig->service.keeper, clock_now() + CLOCK_SECOND);
+	keeper_link_expire(rig->modules.keeper, clock_now() + CLOCK_SECOND);
 	assert_int_equal(result.error, EBUSY);
 	rig_carry_out(rig, &taken);
 	assert_int_equal(result.calls, 1);
-	assert_ptr_equal(catalog_find(rig->service.catalog, "y"), mapping);
-	assert_null(catalog_find(rig->service.catalog, "x"));
+	assert_ptr_equal(catalog_find(rig->modules.catalog, "y"), mapping);
+	assert_null(catalog_find(rig->modules.catalog, "x"));
 }
 
 int main(void)

@@ -19,12 +19,12 @@ static void maps_a_file(void **state)
 
 	map(rig, "file", of_path(path), UID, &result, &job);
 	assert_non_null(job);
-	assert_null(catalog_find(rig->service.catalog, "file"));
+	assert_null(catalog_find(rig->modules.catalog, "file"));
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, 0);
 	assert_string_equal(result.why, "");
 	assert_null(job);
-	mapping = catalog_find(rig->service.catalog, "file");
+	mapping = catalog_find(rig->modules.catalog, "file");
 	version_record(mapping_version(mapping), &record);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(record.source_inode, st.st_ino);
@@ -34,7 +34,7 @@ static void maps_a_file(void **state)
 	assert_int_equal(rig_mapped(rig), 1);
 
 	removed(rig, mapping, UID);
-	assert_null(catalog_find(rig->service.catalog, "file"));
+	assert_null(catalog_find(rig->modules.catalog, "file"));
 	assert_int_equal(rig_mapped(rig), 0);
 	assert_int_equal(rig_descriptors(), descriptors);
 	unlink(path);
@@ -52,7 +52,7 @@ static void passes_a_descriptor_on(void **state)
 
 	free(request.path);
 	request.path = NULL;
-	mapper_map(&rig->service.mapper, "fd", &request, UID, GID, NULL, fd, getpid(), finished,
+	mapper_map(&rig->modules.mapper, "fd", &request, UID, GID, NULL, fd, getpid(), finished,
 		   &result, NULL);
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, 0);
@@ -60,7 +60,7 @@ static void passes_a_descriptor_on(void **state)
 
 	result.done = false;
 	fd = open("/dev/null", O_RDWR);
-	mapper_map(&rig->service.mapper, "null", &request, UID, GID, NULL, fd, getpid(), finished,
+	mapper_map(&rig->modules.mapper, "null", &request, UID, GID, NULL, fd, getpid(), finished,
 		   &result, NULL);
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, EINVAL);
@@ -79,7 +79,7 @@ static void what_cannot_be_opened_takes_no_name(void **state)
 	rig_run(rig, &result.done);
 	assert_int_equal(result.error, ENOENT);
 	assert_string_equal(result.why, "x: cannot map /nowhere/at/all: No such file or directory");
-	assert_int_equal(catalog_totals(rig->service.catalog).reserved, 0);
+	assert_int_equal(catalog_totals(rig->modules.catalog).reserved, 0);
 	mapped(rig, "x", UID);
 }
 
@@ -134,7 +134,7 @@ static void the_keepers_refusal_is_told(void **state)
 		assert_int_equal(result.error, errors[i].number);
 		assert_string_equal(result.why,
 				    "x: cannot map anonymous memory: as the keeper says");
-		assert_int_equal(catalog_totals(rig->service.catalog).reserved, 0);
+		assert_int_equal(catalog_totals(rig->modules.catalog).reserved, 0);
 	}
 }
 
@@ -151,7 +151,7 @@ static void a_slot_that_is_empty_is_no_mapping(void **state)
 	taken.command.slot = 3000;
 	rig_answer(rig, &taken, 0);
 	assert_int_equal(result.error, ENOENT);
-	assert_null(catalog_find(rig->service.catalog, "x"));
+	assert_null(catalog_find(rig->modules.catalog, "x"));
 	assert_true(rig_take(rig, &taken)); /* the command to unmap it again */
 	assert_int_equal(taken.command.op, COMMAND_UNMAP);
 	rig_answer(rig, &taken, PMEM2_E_MAPPING_NOT_FOUND);
@@ -163,8 +163,8 @@ static void limits_hold(void **state)
 	struct mapping *first;
 	struct result result;
 
-	rig->service.limits.max = 3;
-	rig->service.limits.max_user = 2;
+	rig->modules.limits.max = 3;
+	rig->modules.limits.max_user = 2;
 	first = mapped(rig, "a", UID);
 	mapped(rig, "b", UID);
 	map(rig, "c", anonymous(), UID, &result, NULL);
@@ -188,12 +188,12 @@ static void limits_hold_while_others_are_made(void **state)
 	struct taken taken;
 
 	rig->keeper_off = true;
-	rig->service.limits.max = 1;
-	rig->service.limits.max_user = 1;
+	rig->modules.limits.max = 1;
+	rig->modules.limits.max_user = 1;
 	map(rig, "a", anonymous(), UID, &first, NULL);
 	map(rig, "b", anonymous(), 0, &second, NULL);
 	assert_int_equal(second.error, ENOSPC);
-	rig->service.limits.max = 2;
+	rig->modules.limits.max = 2;
 	map(rig, "b", anonymous(), UID, &second, NULL);
 	assert_int_equal(second.error, EDQUOT);
 	assert_true(rig_take(rig, &taken));
@@ -206,7 +206,7 @@ static void root_has_no_limit_of_its_own(void **state)
 {
 	struct rig *rig = *state;
 
-	rig->service.limits.max_user = 1;
+	rig->modules.limits.max_user = 1;
 	mapped(rig, "a", 0);
 	mapped(rig, "b", 0);
 }
@@ -231,7 +231,7 @@ static void abandoned_before_the_keeper_knows(void **state)
 		rig_poll(rig);
 	assert_false(rig_take(rig, &taken));
 	assert_int_equal(result.calls, 0);
-	assert_int_equal(catalog_totals(rig->service.catalog).reserved, 0);
+	assert_int_equal(catalog_totals(rig->modules.catalog).reserved, 0);
 	unlink(path);
 	free(path);
 }
@@ -256,13 +256,13 @@ static void abandoned_while_the_keeper_maps(void **state)
 	assert_int_equal(other.error, EEXIST); /* the name is still reserved */
 	rig_carry_out(rig, &taken);
 	assert_int_equal(result.calls, 0);
-	assert_null(catalog_find(rig->service.catalog, "x"));
+	assert_null(catalog_find(rig->modules.catalog, "x"));
 	assert_int_equal(rig_mapped(rig), 1);
 	assert_true(rig_take(rig, &taken));
 	assert_int_equal(taken.command.op, COMMAND_UNMAP);
 	rig_carry_out(rig, &taken);
 	assert_int_equal(rig_mapped(rig), 0);
-	assert_int_equal(catalog_totals(rig->service.catalog).reserved, 0);
+	assert_int_equal(catalog_totals(rig->modules.catalog).reserved, 0);
 }
 
 static void abandoned_and_then_refused(void **state)
@@ -288,7 +288,7 @@ static void a_new_worker_shows_the_same(void **state)
 {
 	struct rig *rig = *state;
 	char longest[NAME_LENGTH_MAX + 1];
-	struct service *service = &rig->service;
+	struct modules *modules = &rig->modules;
 	struct pmem2fs_record record;
 	struct mapping *mapping;
 	uint32_t slot;
@@ -298,24 +298,24 @@ static void a_new_worker_shows_the_same(void **state)
 	longest[NAME_LENGTH_MAX] = '\0';
 	mapped(rig, "a", UID);
 	slot = mapping_slot(mapped(rig, longest, 0));
-	while ((mapping = catalog_after(service->catalog, 0, &place)))
-		catalog_remove(service->catalog, mapping);
-	assert_int_equal(mapper_load(&service->mapper), 0);
-	assert_int_equal(catalog_totals(service->catalog).entries, 2);
-	assert_int_equal(catalog_count_of(service->catalog, UID), 1);
-	mapping = catalog_find(service->catalog, longest);
+	while ((mapping = catalog_after(modules->catalog, 0, &place)))
+		catalog_remove(modules->catalog, mapping);
+	assert_int_equal(mapper_load(&modules->mapper), 0);
+	assert_int_equal(catalog_totals(modules->catalog).entries, 2);
+	assert_int_equal(catalog_count_of(modules->catalog, UID), 1);
+	mapping = catalog_find(modules->catalog, longest);
 	assert_non_null(mapping);
 	assert_int_equal(mapping_slot(mapping), slot);
 	version_record(mapping_version(mapping), &record);
 	assert_int_equal(record.length, 4096);
-	assert_non_null(catalog_find(service->catalog, "a"));
+	assert_non_null(catalog_find(modules->catalog, "a"));
 }
 
 /* When a mapping could not be unmapped again, two may have one label; both show. */
 static void a_new_worker_shows_two_of_one_label(void **state)
 {
 	struct rig *rig = *state;
-	struct service *service = &rig->service;
+	struct modules *modules = &rig->modules;
 	struct mapping *mapping;
 	struct result result;
 	struct map_job *job;
@@ -333,12 +333,12 @@ static void a_new_worker_shows_two_of_one_label(void **state)
 	rig_answer(rig, &taken, -ENOMEM);
 	rig->keeper_off = false;
 	mapped(rig, "x", UID);
-	while ((mapping = catalog_after(service->catalog, 0, &place)))
-		catalog_remove(service->catalog, mapping);
-	assert_int_equal(mapper_load(&service->mapper), 0);
-	assert_int_equal(catalog_totals(service->catalog).entries, 2);
-	assert_int_equal(catalog_count_of(service->catalog, UID), 2);
-	assert_non_null(catalog_find(service->catalog, "x"));
+	while ((mapping = catalog_after(modules->catalog, 0, &place)))
+		catalog_remove(modules->catalog, mapping);
+	assert_int_equal(mapper_load(&modules->mapper), 0);
+	assert_int_equal(catalog_totals(modules->catalog).entries, 2);
+	assert_int_equal(catalog_count_of(modules->catalog, UID), 2);
+	assert_non_null(catalog_find(modules->catalog, "x"));
 }
 
 int main(void)

@@ -30,7 +30,7 @@ static void a_mapping_is_released(void **state)
 	expect_result(&result, 0, NULL);
 	process_table_fake_wake(&place->process_table);
 	expect_result(&result, 0, NULL);
-	assert_null(catalog_find_number(place->rig->service.catalog, number));
+	assert_null(catalog_find_number(place->rig->modules.catalog, number));
 	assert_int_equal(releases_expire(place->releases, clock_now()), UINT64_MAX);
 	expect(place, fd, 0);
 	close(fd);
@@ -69,7 +69,7 @@ static void only_the_look_decides(void **state)
 	mapping = publish(place, 5);
 	request = go(place, fd, mapping, &result);
 	say(place, fd, WIRE_DONE, request, -EPERM);
-	catalog_remove(place->rig->service.catalog, mapping);
+	catalog_remove(place->rig->modules.catalog, mapping);
 	process_table_fake_wake(&place->process_table);
 	expect_result(&result, 0, NULL);
 	close(fd);
@@ -392,33 +392,33 @@ static void who_may_ask_for_what(void **state)
 {
 	struct place *place = *state;
 	struct mapping *published = publish(place, 5), *observed = enter(place, 6, ORIGIN_OBSERVED);
-	struct service *service = &place->rig->service;
+	struct modules *modules = &place->rig->modules;
 	int fd = library(place), ends[2], events = 0;
 	char event[4096];
 	struct result result;
 	uint64_t request;
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
-	assert_int_equal(events_subscribe(service->events, ends[1], 0), 0);
+	assert_int_equal(events_subscribe(modules->events, ends[1], 0), 0);
 	result = (struct result){0};
-	changes_unmap(&service->changes, published, UID + 1, PATIENCE, finished, &result,
+	changes_unmap(&modules->changes, published, UID + 1, PATIENCE, finished, &result,
 		      &result.job);
 	expect_result(&result, EPERM, ": cannot unmap: it belongs to user 1000");
 	result = (struct result){0};
-	changes_unmap(&service->changes, observed, UID + 1, PATIENCE, finished, &result,
+	changes_unmap(&modules->changes, observed, UID + 1, PATIENCE, finished, &result,
 		      &result.job);
 	expect_result(&result, EPERM, ": cannot unmap: it belongs to user 1000");
 	result = (struct result){0};
-	changes_unmap(&service->changes, observed, 0, PATIENCE, finished, &result, &result.job);
+	changes_unmap(&modules->changes, observed, 0, PATIENCE, finished, &result, &result.job);
 	expect_result(&result, EPERM, "it is only observed: 4711 (prog) maps it by other means");
 	result = (struct result){0};
-	changes_unmap_range(&service->changes, published, 0, 1, UID, PATIENCE, finished, &result);
+	changes_unmap_range(&modules->changes, published, 0, 1, UID, PATIENCE, finished, &result);
 	expect_result(&result, EPERM, "only 4711 (prog), which published it, can do that");
 	result = (struct result){0};
-	changes_unmap_range(&service->changes, observed, 0, 1, 0, PATIENCE, finished, &result);
+	changes_unmap_range(&modules->changes, observed, 0, 1, 0, PATIENCE, finished, &result);
 	expect_result(&result, EPERM, "only observed");
 	result = (struct result){0};
-	changes_rename(&service->changes, published, "y", UID, PATIENCE, finished, &result);
+	changes_rename(&modules->changes, published, "y", UID, PATIENCE, finished, &result);
 	expect_result(&result, EPERM, "only 4711 (prog), which published it, can do that");
 	expect(place, fd, 0);
 	while (recv(ends[0], event, sizeof(event) - 1, MSG_DONTWAIT) > 0) {
@@ -428,7 +428,7 @@ static void who_may_ask_for_what(void **state)
 	assert_int_equal(events, 6);
 
 	result = (struct result){0};
-	changes_unmap(&service->changes, published, UID, PATIENCE, finished, &result, NULL);
+	changes_unmap(&modules->changes, published, UID, PATIENCE, finished, &result, NULL);
 	request = expect_ask(place, fd, published);
 	say(place, fd, WIRE_READY, request, 0);
 	expect(place, fd, WIRE_GO);
@@ -436,7 +436,7 @@ static void who_may_ask_for_what(void **state)
 	vanish(place, published);
 	expect_result(&result, 0, NULL);
 	assert_int_equal(recv(ends[0], event, sizeof(event), MSG_DONTWAIT), -1);
-	events_unsubscribe(service->events, ends[1]);
+	events_unsubscribe(modules->events, ends[1]);
 	close(ends[0]);
 	close(ends[1]);
 	close(fd);

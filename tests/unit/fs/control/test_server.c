@@ -37,7 +37,7 @@ static void says_hello(void **state)
 static void maps_what_is_passed(void **state)
 {
 	struct place *place = *state;
-	struct catalog *catalog = place->rig->service.catalog;
+	struct catalog *catalog = place->rig->modules.catalog;
 	int fd = reach(place, 0), file;
 	struct pmem2fs_record record;
 	char *path = rig_new_file();
@@ -79,7 +79,7 @@ static void maps_anonymous_memory_without(void **state)
 	int fd = reach(place, 0);
 
 	assert_int_equal(ask(place, fd, "{\"map\":" ANONYMOUS ",\"name\":\"x\"}", NULL), 0);
-	assert_non_null(catalog_find(place->rig->service.catalog, "x"));
+	assert_non_null(catalog_find(place->rig->modules.catalog, "x"));
 	assert_int_equal(ask(place, fd, "{\"map\":{\"source\":{\"type\":\"file\"}},\"name\":\"y\"}",
 			     "y: bad request: "),
 			 EINVAL);
@@ -92,7 +92,7 @@ static void maps_anonymous_memory_without(void **state)
 			     ",\"name\":\"\\\\xff\",\"name_encoding\":\"escaped\"}",
 			     NULL),
 			 0);
-	assert_non_null(catalog_find(place->rig->service.catalog, "\xff"));
+	assert_non_null(catalog_find(place->rig->modules.catalog, "\xff"));
 	close(fd);
 }
 
@@ -212,7 +212,7 @@ static void unmaps(void **state)
 	assert_int_equal(ask(place, fd, "{\"map\":" ANONYMOUS ",\"name\":\"x\"}", NULL), 0);
 	assert_int_equal(ask(place, fd, "{\"unmap\":\"y\"}", "y: no such mapping"), ENOENT);
 	assert_int_equal(ask(place, fd, "{\"unmap\":\"x\"}", NULL), 0);
-	assert_null(catalog_find(place->rig->service.catalog, "x"));
+	assert_null(catalog_find(place->rig->modules.catalog, "x"));
 	assert_int_equal(rig_mapped(place->rig), 0);
 	assert_int_equal(ask(place, fd, "{\"unmap\":\"x\"}", "x: no such mapping"), ENOENT);
 	close(fd);
@@ -228,7 +228,7 @@ static void unmaps_a_part(void **state)
 	struct mapping *mapping;
 
 	assert_int_equal(ask(place, fd, request, NULL), 0);
-	mapping = catalog_find(place->rig->service.catalog, "x");
+	mapping = catalog_find(place->rig->modules.catalog, "x");
 	assert_int_equal(ask(place, fd, "{\"unmap_range\":\"y\",\"offset\":0,\"length\":1}",
 			     "y: no such mapping"),
 			 ENOENT);
@@ -260,14 +260,14 @@ static void an_unmap_waits_as_long_as_it_is_told(void **state)
 	put(fd, "{\"unmap\":\"x\",\"timeout\":20.5}");
 	rig_poll(rig);
 	assert_true(rig_take(rig, &taken));
-	assert_true(keeper_link_expire(rig->service.keeper, before + 20 * CLOCK_SECOND) <
+	assert_true(keeper_link_expire(rig->modules.keeper, before + 20 * CLOCK_SECOND) <
 		    clock_now() + 21 * CLOCK_SECOND);
 	assert_null(packet_next(fd));
-	keeper_link_expire(rig->service.keeper, clock_now() + 21 * CLOCK_SECOND);
+	keeper_link_expire(rig->modules.keeper, clock_now() + 21 * CLOCK_SECOND);
 	assert_int_equal(answered(place, fd, "x: cannot unmap: "), EBUSY);
-	assert_non_null(catalog_find(rig->service.catalog, "x"));
+	assert_non_null(catalog_find(rig->modules.catalog, "x"));
 	rig_carry_out(rig, &taken);
-	assert_null(catalog_find(rig->service.catalog, "x"));
+	assert_null(catalog_find(rig->modules.catalog, "x"));
 	rig->keeper_off = false;
 	assert_int_equal(ask(place, fd, "{\"hello\":1}", NULL), 0); /* no second answer */
 	close(fd);
@@ -286,7 +286,7 @@ static void users_unmap_their_own(void **state)
 	other = reach(place, UID + 1);
 	assert_int_equal(ask(place, root, "{\"map\":" ANONYMOUS ",\"name\":\"roots\"}", NULL), 0);
 	assert_int_equal(ask(place, user, "{\"map\":" ANONYMOUS ",\"name\":\"users\"}", NULL), 0);
-	assert_int_equal(catalog_count_of(place->rig->service.catalog, UID), 1);
+	assert_int_equal(catalog_count_of(place->rig->modules.catalog, UID), 1);
 	assert_int_equal(ask(place, user, "{\"unmap\":\"roots\"}", "belongs to user 0"), EPERM);
 	assert_int_equal(ask(place, other, "{\"unmap\":\"users\"}", "belongs to user 12345"),
 			 EPERM);
@@ -344,7 +344,7 @@ static void hang_up_while_a_map_is_under_way(void **state)
 	close(fd);
 	rig_poll(rig);
 	rig_carry_out(rig, &taken);
-	assert_null(catalog_find(rig->service.catalog, "x"));
+	assert_null(catalog_find(rig->modules.catalog, "x"));
 	assert_true(rig_take(rig, &taken));
 	assert_int_equal(taken.command.op, COMMAND_UNMAP);
 	rig_carry_out(rig, &taken);
@@ -366,7 +366,7 @@ static void hang_up_while_an_unmap_is_under_way(void **state)
 	close(fd);
 	rig_poll(rig);
 	rig_carry_out(rig, &taken); /* the keeper had begun */
-	assert_null(catalog_find(rig->service.catalog, "x"));
+	assert_null(catalog_find(rig->modules.catalog, "x"));
 	assert_int_equal(rig_mapped(rig), 0);
 }
 
@@ -390,7 +390,7 @@ static void one_question_at_a_time(void **state)
 	assert_int_equal(answered(place, fd, NULL), 0);
 	rig->keeper_off = false;
 	assert_int_equal(answered(place, fd, NULL), 0);
-	assert_null(catalog_find(rig->service.catalog, "x"));
+	assert_null(catalog_find(rig->modules.catalog, "x"));
 	close(fd);
 	close(other);
 }

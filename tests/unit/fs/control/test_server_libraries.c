@@ -150,7 +150,7 @@ static struct mapping *publish(struct place *place, struct process *process)
 	struct extents *extents = NULL;
 	struct mapping *mapping;
 
-	assert_int_equal(catalog_show_scanned(place->rig->service.catalog, "x", ORIGIN_PUBLISHED,
+	assert_int_equal(catalog_show_scanned(place->rig->modules.catalog, "x", ORIGIN_PUBLISHED,
 					      &record, &extents, &state, NULL, &mapping),
 			 0);
 	return mapping;

@@ -117,7 +117,7 @@ static json_t *next(struct scene *scene)
 /* Makes a mapping of a file that is on that device, according to the record. */
 static struct mapping *map(struct scene *scene, const char *name, dev_t dev, bool block)
 {
-	struct service *service = &scene->rig->service;
+	struct modules *modules = &scene->rig->modules;
 	struct request request = {
 		.path = strdup(scene->path),
 		.granularity = PMEM2_GRANULARITY_PAGE,
@@ -132,22 +132,22 @@ static struct mapping *map(struct scene *scene, const char *name, dev_t dev, boo
 	identity->uid = geteuid();
 	identity->gid = getegid();
 	identity->capabilities = ~0ull;
-	mapper_map(&service->mapper, "real", &request, 0, 0, identity, -1, 0, finished, &done,
+	mapper_map(&modules->mapper, "real", &request, 0, 0, identity, -1, 0, finished, &done,
 		   NULL);
 	rig_run(scene->rig, &done);
-	mapping = catalog_find(service->catalog, "real");
+	mapping = catalog_find(modules->catalog, "real");
 	slot = mapping_slot(mapping);
 	version_record(mapping_version(mapping), &record);
-	catalog_remove(service->catalog, mapping);
+	catalog_remove(modules->catalog, mapping);
 	if (block) {
 		record.source_dev = dev;
 	} else {
 		record.source_rdev = dev;
 		record.source_type = PMEM2FS_SOURCE_DEVDAX;
 	}
-	assert_int_equal(catalog_reserve(service->catalog, name, record.uid, &mapping), 0);
-	assert_int_equal(catalog_show(service->catalog, mapping, slot, &record, NULL,
-				      facts_cache_keeper(service->facts_cache)),
+	assert_int_equal(catalog_reserve(modules->catalog, name, record.uid, &mapping), 0);
+	assert_int_equal(catalog_show(modules->catalog, mapping, slot, &record, NULL,
+				      facts_cache_keeper(modules->facts_cache)),
 			 0);
 	json_decref(next(scene)); /* the event of the new mapping */
 	return mapping;
@@ -161,20 +161,20 @@ static int begin(void **state)
 
 	capture_begin(&capture, STDERR_FILENO);
 	scene->rig = rig_new();
-	scene->rig->service.process_table = process_table_new(&(struct process_table_config){
-		.catalog = scene->rig->service.catalog,
-		.events = scene->rig->service.events,
-		.pool = scene->rig->service.helpers,
+	scene->rig->modules.process_table = process_table_new(&(struct process_table_config){
+		.catalog = scene->rig->modules.catalog,
+		.events = scene->rig->modules.events,
+		.pool = scene->rig->modules.helpers,
 		.first_lane = LANE_SCAN,
 		.epoll = scene->rig->epoll,
 		.keeper = getppid(),
 	});
 	scene->device_monitor = device_monitor_new(&(struct device_monitor_config){
-		.catalog = scene->rig->service.catalog,
-		.events = scene->rig->service.events,
-		.facts_cache = scene->rig->service.facts_cache,
-		.process_table = scene->rig->service.process_table,
-		.pool = scene->rig->service.helpers,
+		.catalog = scene->rig->modules.catalog,
+		.events = scene->rig->modules.events,
+		.facts_cache = scene->rig->modules.facts_cache,
+		.process_table = scene->rig->modules.process_table,
+		.pool = scene->rig->modules.helpers,
 		.lane = LANE_DEVICE_MONITOR,
 		.epoll = scene->rig->epoll,
 	});
@@ -210,7 +210,7 @@ static int end(void **state)
 	unlink(scene->path);
 	free(scene->path);
 	device_monitor_free(scene->device_monitor);
-	process_table_free(scene->rig->service.process_table);
+	process_table_free(scene->rig->modules.process_table);
 	rig_free(scene->rig);
 	close(scene->near);
 	close(scene->far);
@@ -228,30 +228,30 @@ static void wait_a_moment(struct scene *scene)
 /* Runs the next check, and the reads of facts that it causes. */
 static void check(struct scene *scene)
 {
-	struct service *service = &scene->rig->service;
+	struct modules *modules = &scene->rig->modules;
 	struct mapping *mapping;
 	size_t place;
 
 	scene->now += 2 * CLOCK_SECOND;
 	device_monitor_expire(scene->device_monitor, scene->now);
 	while (device_monitor_expire(scene->device_monitor, 0) == UINT64_MAX &&
-	       events_wanted(service->events))
+	       events_wanted(modules->events))
 		wait_a_moment(scene);
-	mapping = catalog_after(service->catalog, 0, &place);
-	for (; mapping; mapping = catalog_next(service->catalog, &place))
+	mapping = catalog_after(modules->catalog, 0, &place);
+	for (; mapping; mapping = catalog_next(modules->catalog, &place))
 		while (mapping_is_queried(mapping))
 			wait_a_moment(scene);
 }
 
 static void subscribe(struct scene *scene)
 {
-	assert_int_equal(events_subscribe(scene->rig->service.events, scene->near, 0), 0);
+	assert_int_equal(events_subscribe(scene->rig->modules.events, scene->near, 0), 0);
 	check(scene);
 }
 
 static void scan(struct scene *scene, struct mapping *mapping)
 {
-	assert_int_equal(facts_cache_request(scene->rig->service.facts_cache, mapping, 0, NULL), 0);
+	assert_int_equal(facts_cache_request(scene->rig->modules.facts_cache, mapping, 0, NULL), 0);
 	while (mapping_is_queried(mapping))
 		wait_a_moment(scene);
 }
@@ -291,7 +291,7 @@ static void looks_at_nothing_while_nobody_listens(void **state)
 	assert_int_equal(asked, 0);
 	subscribe(scene);
 	assert_true(asked > 0);
-	events_unsubscribe(scene->rig->service.events, scene->near);
+	events_unsubscribe(scene->rig->modules.events, scene->near);
 	asked = 0;
 	check(scene);
 	assert_int_equal(asked, 0);

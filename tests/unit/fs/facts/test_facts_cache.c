@@ -68,10 +68,10 @@ static struct mapping *map_range(struct rig *rig, const char *name, const char *
 	identity->uid = geteuid();
 	identity->gid = getegid();
 	identity->capabilities = ~0ull;
-	mapper_map(&rig->service.mapper, name, &request, 0, 0, identity, -1, 0, finished, &done,
+	mapper_map(&rig->modules.mapper, name, &request, 0, 0, identity, -1, 0, finished, &done,
 		   NULL);
 	rig_run(rig, &done);
-	return catalog_find(rig->service.catalog, name);
+	return catalog_find(rig->modules.catalog, name);
 }
 
 static struct mapping *map(struct rig *rig, const char *name, const char *path)
@@ -107,7 +107,7 @@ static const struct version *ask(struct rig *rig, struct mapping *mapping, unsig
 	struct test_waiter waiter = new_waiter();
 
 	assert_int_equal(
-		facts_cache_request(rig->service.facts_cache, mapping, more, &waiter.waiter), 0);
+		facts_cache_request(rig->modules.facts_cache, mapping, more, &waiter.waiter), 0);
 	assert_false(waiter.woken); /* never during the call */
 	rig_run(rig, &waiter.woken);
 	assert_int_equal(waiter.times, 1);
@@ -333,9 +333,9 @@ static void sees_what_is_left_of_memory(void **state)
 	};
 	bool done = false;
 
-	mapper_map(&rig->service.mapper, "p", &request, 0, 0, NULL, -1, 0, finished, &done, NULL);
+	mapper_map(&rig->modules.mapper, "p", &request, 0, 0, NULL, -1, 0, finished, &done, NULL);
 	rig_run(rig, &done);
-	private = catalog_find(rig->service.catalog, "p");
+	private = catalog_find(rig->modules.catalog, "p");
 	scan(rig, shared, 1);
 	assert_null(mapping_version(shared)->extents);
 	assert_null(mapping_version(private)->extents);
@@ -368,10 +368,10 @@ static void a_new_mapping_is_no_part(void **state)
 		bool done = false;
 
 		snprintf(name, sizeof(name), "m%d", i);
-		mapper_map(&rig->service.mapper, name, &again, 0, 0, NULL, -1, 0, finished, &done,
+		mapper_map(&rig->modules.mapper, name, &again, 0, 0, NULL, -1, 0, finished, &done,
 			   NULL);
 		rig_run(rig, &done);
-		mapping = catalog_find(rig->service.catalog, name);
+		mapping = catalog_find(rig->modules.catalog, name);
 		assert_null(ask(rig, mapping, 0)->extents);
 	}
 }
@@ -379,7 +379,7 @@ static void a_new_mapping_is_no_part(void **state)
 static void knows_the_owner(void **state)
 {
 	struct rig *rig = *state;
-	const struct process_info *owner = facts_cache_keeper(rig->service.facts_cache);
+	const struct process_info *owner = facts_cache_keeper(rig->modules.facts_cache);
 	struct mapping *mapping = map(rig, "x", NULL);
 	char exe[256] = "", comm[32] = "";
 	struct timespec now;
@@ -428,7 +428,7 @@ static void each_waiter_is_woken_once(void **state)
 	wakes = 0;
 	for (int i = 0; i < COUNT; i++) {
 		waiters[i] = new_waiter();
-		assert_int_equal(facts_cache_request(rig->service.facts_cache, i % 2 ? one : two,
+		assert_int_equal(facts_cache_request(rig->modules.facts_cache, i % 2 ? one : two,
 						     i % 3, &waiters[i].waiter),
 				 0);
 	}
@@ -453,7 +453,7 @@ static void wake_and_ask(struct waiter *waiter)
 	struct asking_waiter *asking = (struct asking_waiter *)waiter;
 
 	wake(waiter);
-	assert_int_equal(facts_cache_request(asking->rig->service.facts_cache, asking->mapping, 0,
+	assert_int_equal(facts_cache_request(asking->rig->modules.facts_cache, asking->mapping, 0,
 					     &asking->then->waiter),
 			 0);
 }
@@ -469,7 +469,7 @@ static void whoever_is_woken_may_ask_again(void **state)
 		.then = &then,
 	};
 
-	assert_int_equal(facts_cache_request(rig->service.facts_cache, asking.mapping, 0,
+	assert_int_equal(facts_cache_request(rig->modules.facts_cache, asking.mapping, 0,
 					     &asking.test.waiter),
 			 0);
 	rig_run(rig, &then.woken);
@@ -481,13 +481,13 @@ static void whoever_is_woken_may_ask_again(void **state)
 static void what_changes_meanwhile(void **state)
 {
 	struct rig *rig = *state;
-	struct catalog *catalog = rig->service.catalog;
+	struct catalog *catalog = rig->modules.catalog;
 	struct mapping *gone = map(rig, "gone", NULL), *moved, *reserved;
 	struct test_waiter waiter = new_waiter();
 	char *path = rig_new_file();
 
 	moved = map(rig, "moved", path);
-	assert_int_equal(facts_cache_request(rig->service.facts_cache, gone, 1, &waiter.waiter), 0);
+	assert_int_equal(facts_cache_request(rig->modules.facts_cache, gone, 1, &waiter.waiter), 0);
 	catalog_remove(catalog, gone);
 	assert_int_equal(catalog_reserve(catalog, "new", 0, &reserved), 0);
 	assert_int_equal(catalog_rename(catalog, moved, reserved), 0);

@@ -107,12 +107,12 @@ static void wake(struct waiter *waiter)
 
 static struct process_table *new_process_table(const struct fixture *fixture, bool observe)
 {
-	const struct service *service = &fixture->rig->service;
+	const struct modules *modules = &fixture->rig->modules;
 
 	return process_table_new(&(struct process_table_config){
-		.catalog = service->catalog,
-		.events = service->events,
-		.pool = service->helpers,
+		.catalog = modules->catalog,
+		.events = modules->events,
+		.pool = modules->helpers,
 		.first_lane = LANE_SCAN,
 		.epoll = fixture->rig->epoll,
 		.keeper = getppid(),
@@ -215,12 +215,12 @@ static struct mapping *find(struct fixture *fixture, const char *format)
 	char name[300];
 
 	snprintf(name, sizeof(name), format, (int)fixture->child);
-	return catalog_find(fixture->rig->service.catalog, name);
+	return catalog_find(fixture->rig->modules.catalog, name);
 }
 
 static uint64_t shown(struct fixture *fixture)
 {
-	return catalog_totals(fixture->rig->service.catalog).foreign;
+	return catalog_totals(fixture->rig->modules.catalog).foreign;
 }
 
 static void looks_only_when_somebody_looks(void **state)
@@ -318,14 +318,14 @@ static void enters_what_is_new(void **state)
 	assert_int_equal(mapping_version(mapping)->origin, ORIGIN_OBSERVED);
 	assert_non_null(find(fixture, "a_out.%d.0x40000"));
 	/* They do not count towards a user's limit of mappings made through the file system. */
-	assert_int_equal(catalog_count_of(fixture->rig->service.catalog, 7), 0);
-	assert_int_equal(catalog_totals(fixture->rig->service.catalog).entries, 0);
+	assert_int_equal(catalog_count_of(fixture->rig->modules.catalog, 7), 0);
+	assert_int_equal(catalog_totals(fixture->rig->modules.catalog).entries, 0);
 }
 
 static void finds_a_name_when_both_are_taken(void **state)
 {
 	struct fixture *fixture = *state;
-	struct catalog *catalog = fixture->rig->service.catalog;
+	struct catalog *catalog = fixture->rig->modules.catalog;
 	struct mapping *reserved;
 	char name[64];
 
