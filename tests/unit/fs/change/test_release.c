@@ -75,7 +75,7 @@ static void only_the_look_decides(void **state)
 	close(fd);
 }
 
-static void whoever_cannot_be_asked_is_busy(void **state)
+static void a_process_that_cannot_be_asked_is_busy(void **state)
 {
 	struct place *place = *state;
 	struct mapping *mapping = publish(place, 5);
@@ -352,7 +352,7 @@ static void the_last_word_of_a_connection(void **state)
  * The waiting request gets its result as soon as the mapping is gone, before and after the release
  * has begun.
  */
-static void whoever_waits_hears_at_once_that_it_is_gone(void **state)
+static void a_waiter_is_woken_at_once_when_it_is_gone(void **state)
 {
 	struct place *place = *state;
 	struct mapping *mapping;
@@ -447,7 +447,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_mapping_is_released, begin, end),
 		cmocka_unit_test_setup_teardown(only_the_look_decides, begin, end),
-		cmocka_unit_test_setup_teardown(whoever_cannot_be_asked_is_busy, begin, end),
+		cmocka_unit_test_setup_teardown(a_process_that_cannot_be_asked_is_busy, begin, end),
 		cmocka_unit_test_setup_teardown(refusals_are_told, begin, end),
 		cmocka_unit_test_setup_teardown(a_silent_process_is_left_alone, begin, end),
 		cmocka_unit_test_setup_teardown(too_late_is_too_late, begin, end),
@@ -458,7 +458,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(overdue_while_it_is_looked_at, begin, end),
 		cmocka_unit_test_setup_teardown(the_end_of_a_connection, begin, end),
 		cmocka_unit_test_setup_teardown(the_last_word_of_a_connection, begin, end),
-		cmocka_unit_test_setup_teardown(whoever_waits_hears_at_once_that_it_is_gone, begin,
+		cmocka_unit_test_setup_teardown(a_waiter_is_woken_at_once_when_it_is_gone, begin,
 						end),
 		cmocka_unit_test_setup_teardown(who_may_ask_for_what, begin, end),
 	};

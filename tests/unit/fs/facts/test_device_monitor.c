@@ -282,7 +282,7 @@ static void write_list(const char *text)
 	fclose(file);
 }
 
-static void looks_at_nothing_while_nobody_listens(void **state)
+static void reads_nothing_without_a_subscriber(void **state)
 {
 	struct scene *scene = *state;
 	unsigned before = rig_descriptors();
@@ -299,7 +299,7 @@ static void looks_at_nothing_while_nobody_listens(void **state)
 }
 
 /* Nothing is checked before its time. */
-static void looks_once_a_second(void **state)
+static void checks_once_a_second(void **state)
 {
 	struct scene *scene = *state;
 	uint64_t due;
@@ -428,7 +428,7 @@ static void the_disk_below_can_go(void **state)
 	assert_string_equal(version_state(mapping_version(mapping)), "lost");
 }
 
-static void looks_again_when_a_list_changes(void **state)
+static void reads_facts_again_when_a_list_changes(void **state)
 {
 	struct scene *scene = *state;
 	uint64_t first, second;
@@ -453,7 +453,7 @@ static void looks_again_when_a_list_changes(void **state)
 }
 
 /* The disk below the device with that number is gone. */
-static void looks_again_when_a_list_is_gone(void **state)
+static void reads_facts_again_when_a_list_is_gone(void **state)
 {
 	struct scene *scene = *state;
 
@@ -466,7 +466,7 @@ static void looks_again_when_a_list_is_gone(void **state)
 }
 
 /* A read of facts that began before the change does not count. */
-static void looks_until_the_look_is_newer(void **state)
+static void reads_facts_until_they_are_newer(void **state)
 {
 	struct scene *scene = *state;
 	uint64_t changed;
@@ -490,8 +490,8 @@ static void looks_until_the_look_is_newer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(looks_at_nothing_while_nobody_listens, begin, end),
-		cmocka_unit_test_setup_teardown(looks_once_a_second, begin, end),
+		cmocka_unit_test_setup_teardown(reads_nothing_without_a_subscriber, begin, end),
+		cmocka_unit_test_setup_teardown(checks_once_a_second, begin, end),
 		cmocka_unit_test_setup_teardown(a_device_costs_the_same_however_much_is_on_it,
 						begin, end),
 		cmocka_unit_test_setup_teardown(tells_of_what_is_lost_and_of_nothing_else, begin,
@@ -501,9 +501,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_same_device_can_come_back, begin, end),
 		cmocka_unit_test_setup_teardown(tells_what_was_lost_before, begin, end),
 		cmocka_unit_test_setup_teardown(the_disk_below_can_go, begin, end),
-		cmocka_unit_test_setup_teardown(looks_again_when_a_list_changes, begin, end),
-		cmocka_unit_test_setup_teardown(looks_again_when_a_list_is_gone, begin, end),
-		cmocka_unit_test_setup_teardown(looks_until_the_look_is_newer, begin, end),
+		cmocka_unit_test_setup_teardown(reads_facts_again_when_a_list_changes, begin, end),
+		cmocka_unit_test_setup_teardown(reads_facts_again_when_a_list_is_gone, begin, end),
+		cmocka_unit_test_setup_teardown(reads_facts_until_they_are_newer, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

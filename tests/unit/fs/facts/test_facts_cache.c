@@ -399,7 +399,7 @@ static void knows_the_owner(void **state)
 	assert_ptr_equal(scan(rig, mapping, 0)->owner, owner);
 }
 
-static void looks_at_neighbours_along_with_it(void **state)
+static void reads_the_facts_of_neighbours_too(void **state)
 {
 	struct rig *rig = *state;
 	struct mapping *mappings[5];
@@ -458,7 +458,7 @@ static void wake_and_ask(struct waiter *waiter)
 			 0);
 }
 
-static void whoever_is_woken_may_ask_again(void **state)
+static void a_woken_waiter_may_ask_again(void **state)
 {
 	struct rig *rig = *state;
 	struct test_waiter then = new_waiter();
@@ -524,9 +524,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(sees_what_is_left_of_memory, begin, end),
 		cmocka_unit_test_setup_teardown(a_new_mapping_is_no_part, begin, end),
 		cmocka_unit_test_setup_teardown(knows_the_owner, begin, end),
-		cmocka_unit_test_setup_teardown(looks_at_neighbours_along_with_it, begin, end),
+		cmocka_unit_test_setup_teardown(reads_the_facts_of_neighbours_too, begin, end),
 		cmocka_unit_test_setup_teardown(each_waiter_is_woken_once, begin, end),
-		cmocka_unit_test_setup_teardown(whoever_is_woken_may_ask_again, begin, end),
+		cmocka_unit_test_setup_teardown(a_woken_waiter_may_ask_again, begin, end),
 		cmocka_unit_test_setup_teardown(what_changes_meanwhile, begin, end),
 		cmocka_unit_test(a_second_is_fresh),
 	};

@@ -223,7 +223,7 @@ static uint64_t shown(struct fixture *fixture)
 	return catalog_totals(fixture->rig->modules.catalog).foreign;
 }
 
-static void looks_only_when_somebody_looks(void **state)
+static void scans_only_when_asked(void **state)
 {
 	struct fixture *fixture = *state;
 	struct wait wait = {.waiter.wake = wake};
@@ -244,7 +244,7 @@ static void looks_only_when_somebody_looks(void **state)
 	assert_false(process_table_complete(fixture->process_table));
 }
 
-static void looks_again_at_what_is_known(void **state)
+static void scans_known_processes_again(void **state)
 {
 	struct fixture *fixture = *state;
 	struct wait wait = {.waiter.wake = wake};
@@ -256,7 +256,7 @@ static void looks_again_at_what_is_known(void **state)
 	assert_int_equal(told.scan_queue[SCAN_ALL], 1);
 }
 
-static void looks_for_the_process_of_a_name(void **state)
+static void scans_the_process_of_a_name(void **state)
 {
 	struct fixture *fixture = *state;
 	struct wait wait = {.waiter.wake = wake};
@@ -572,9 +572,9 @@ static void survives_a_scanner_that_is_stuck(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(looks_only_when_somebody_looks, begin, end),
-		cmocka_unit_test_setup_teardown(looks_again_at_what_is_known, begin, end),
-		cmocka_unit_test_setup_teardown(looks_for_the_process_of_a_name, begin, end),
+		cmocka_unit_test_setup_teardown(scans_only_when_asked, begin, end),
+		cmocka_unit_test_setup_teardown(scans_known_processes_again, begin, end),
+		cmocka_unit_test_setup_teardown(scans_the_process_of_a_name, begin, end),
 		cmocka_unit_test_setup_teardown(many_who_wait_share_a_look, begin, end),
 		cmocka_unit_test_setup_teardown(enters_what_is_new, begin, end),
 		cmocka_unit_test_setup_teardown(finds_a_name_when_both_are_taken, begin, end),
