@@ -46,7 +46,7 @@ static char *get_name(const json_t *json, const char *key)
 	const char *text = json_string_value(json_object_get(json, key));
 	char *name;
 
-	if (!text || (encoding && strcmp(encoding, "escaped") != 0))
+	if (!text || (encoding && strcmp(encoding, "escaped")))
 		return NULL;
 	name = encoding ? escape_decode(text) : strdup(text);
 	if (name && (!*name || strlen(name) > NAME_LENGTH_MAX || strchr(name, '/') ||

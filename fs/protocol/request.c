@@ -163,7 +163,7 @@ int request_scan(struct request_scan *scan, const char *text, size_t length, cha
 static int index_of(const char *const *list, const char *string)
 {
 	for (int i = 0; list[i] != NULL; i++)
-		if (strcmp(list[i], string) == 0)
+		if (!strcmp(list[i], string))
 			return i;
 	return -1;
 }
@@ -362,7 +362,7 @@ static int get_source(const struct members *root, bool have_descriptor, struct r
 	if (error)
 		return error;
 
-	if (strcmp(source_types[type], "anonymous") == 0) {
+	if (!strcmp(source_types[type], "anonymous")) {
 		if (have_descriptor)
 			return fail(root->why, -EINVAL, "\"source.type\" must not be anonymous %s",
 				    reason);
