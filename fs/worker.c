@@ -305,7 +305,7 @@ static int watch_all(struct worker *worker)
 	return error;
 }
 
-static int begin(struct worker *worker, unsigned number)
+static int worker_begin(struct worker *worker, unsigned number)
 {
 	int error;
 
@@ -380,7 +380,7 @@ static void watch_keeper(struct worker *worker, bool *writing)
 	*writing = waits;
 }
 
-static void loop(struct worker *worker)
+static void worker_loop(struct worker *worker)
 {
 	struct epoll_event events[EVENTS_AT_ONCE];
 	bool writing = false;
@@ -433,11 +433,11 @@ int worker_run(const struct options *options)
 	worker.options = options;
 	sscanf(options->worker, "%llu,%u", &dev, &number);
 	raise_limit();
-	error = begin(&worker, number);
+	error = worker_begin(&worker, number);
 	if (error)
 		log_error("the worker cannot start: %s", strerror(-error));
 	else
-		loop(&worker);
+		worker_loop(&worker);
 	/* When the keeper was killed no other process does this. */
 	mount_take_away(options->mountpoint, (dev_t)dev);
 	log_close();

@@ -135,7 +135,7 @@ static void leave_peer(struct release *release)
 	release->peer = NULL;
 }
 
-static struct mapping *find_mapping(const struct release *release)
+static struct mapping *find_released_mapping(const struct release *release)
 {
 	return catalog_find_number(release->releases->catalog, release->mapping);
 }
@@ -143,7 +143,7 @@ static struct mapping *find_mapping(const struct release *release)
 /* Frees the request; its mapping can be asked for again. */
 static void release_end(struct release *release, int error)
 {
-	struct mapping *mapping = find_mapping(release);
+	struct mapping *mapping = find_released_mapping(release);
 
 	if (mapping)
 		mapping_set_observer(mapping, NULL);
@@ -156,7 +156,7 @@ static void scan_done(struct waiter *waiter)
 {
 	struct release *release = container_of(waiter, struct release, waiter);
 
-	release_end(release, find_mapping(release) ? release->error : 0);
+	release_end(release, find_released_mapping(release) ? release->error : 0);
 }
 
 /* The peer has nothing more to say: the kernel has. */

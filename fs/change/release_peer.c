@@ -53,7 +53,7 @@ void release_peer_hang_up(struct release_peer *peer)
 }
 
 /* False: garbage, or more than the peer was asked for. */
-static bool handle_message(struct release_peer *peer, const struct wire_message *message)
+static bool handle_peer_message(struct release_peer *peer, const struct wire_message *message)
 {
 	if (message->type != WIRE_READY && message->type != WIRE_DONE)
 		return message->type != WIRE_TABLE;
@@ -82,7 +82,7 @@ static void peer_readable(struct watch *watch, uint32_t epoll_events)
 	n = recv(watch->fd, &message, sizeof(message), MSG_DONTWAIT | MSG_TRUNC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (!is_message(&message, n) || !handle_message(peer, &message))
+	if (!is_message(&message, n) || !handle_peer_message(peer, &message))
 		release_peer_hang_up(peer);
 }
 
@@ -97,7 +97,7 @@ struct release_peer *release_peers_find(const struct release_peers *peers, pid_t
 	return peer;
 }
 
-static bool has_room(const struct release_peers *peers, uid_t uid)
+static bool has_room_for_peer(const struct release_peers *peers, uid_t uid)
 {
 	unsigned all = 0, own = 0;
 	const struct release_peer *peer;
@@ -121,7 +121,7 @@ static bool keep_connection(struct release_peers *peers, int socket, const struc
 
 	if (peer)
 		release_peer_hang_up(peer);
-	if (!has_room(peers, who->uid)) {
+	if (!has_room_for_peer(peers, who->uid)) {
 		log_debug("process %d cannot be asked to release mappings: too many can",
 			  (int)who->pid);
 		return false;

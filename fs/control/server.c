@@ -31,7 +31,7 @@ struct server {
 	bool deaf; /* the listener is not watched */
 };
 
-static bool has_room(const struct server *server, uid_t uid)
+static bool has_room_for_connection(const struct server *server, uid_t uid)
 {
 	unsigned all = 0, own = 0;
 
@@ -86,7 +86,7 @@ static void listener_ready(struct watch *watch, uint32_t epoll_events)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
 		goto refuse;
 	library = comes_from_library(fd);
-	if (!library && !has_room(server, peer.uid))
+	if (!library && !has_room_for_connection(server, peer.uid))
 		goto refuse;
 	connection = connection_new(&server->means, fd, &peer, library);
 	if (!connection)

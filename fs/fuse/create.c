@@ -131,7 +131,7 @@ void create_expired(void *arg, const struct draft *draft)
 }
 
 /* The request is complete: the reply waits until it has been carried out. */
-static void carry_out(fuse_req_t req, struct draft *draft, size_t size)
+static void carry_out_draft(fuse_req_t req, struct draft *draft, size_t size)
 {
 	struct filesystem *filesystem = filesystem_of(req);
 	struct identity *identity = draft->identity;
@@ -188,7 +188,7 @@ void create_write(fuse_req_t req, fuse_ino_t id, const char *text, size_t size, 
 	result = draft_write(filesystem->drafts, draft, ctx->uid, ctx->gid, (uint64_t)offset, text,
 			     size, why);
 	if (result > 0) {
-		carry_out(req, draft, size);
+		carry_out_draft(req, draft, size);
 	} else if (result < 0) {
 		if (open) { /* once per request */
 			report_request(filesystem, draft, -result, why);

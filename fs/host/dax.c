@@ -106,7 +106,7 @@ void dax_free(struct dax *dax)
 	free(dax);
 }
 
-static size_t place_of(const struct files *files, dev_t dev, uint64_t inode)
+static size_t file_place(const struct files *files, dev_t dev, uint64_t inode)
 {
 	uint64_t hash = (inode ^ (uint64_t)dev << 32) * 0x9e3779b97f4a7c15ull;
 	size_t i = (size_t)(hash >> 32) & (files->room - 1);
@@ -127,7 +127,7 @@ static bool grow_files(struct files *files)
 		const struct file *file = &files->list[i];
 
 		if (file->used)
-			larger.list[place_of(&larger, file->dev, file->inode)] = *file;
+			larger.list[file_place(&larger, file->dev, file->inode)] = *file;
 	}
 	free(files->list);
 	*files = larger;
@@ -139,7 +139,7 @@ static struct file *file_at(struct files *files, dev_t dev, uint64_t inode)
 {
 	if (files->count >= files->room / 2 && !grow_files(files))
 		return NULL;
-	return &files->list[place_of(files, dev, inode)];
+	return &files->list[file_place(files, dev, inode)];
 }
 
 /* Without memory for it, the file is no longer known when its device goes. */
@@ -407,7 +407,7 @@ static void recall_kept(struct dax *dax, struct file *file)
 
 	if (!dax->kept.count || (file->answered && file->is.type != PMEM2FS_SOURCE_DEVDAX))
 		return;
-	kept = &dax->kept.list[place_of(&dax->kept, file->dev, file->inode)];
+	kept = &dax->kept.list[file_place(&dax->kept, file->dev, file->inode)];
 	if (!kept->used || (file->answered && (file->is.rdev != kept->is.rdev || file->is.size)))
 		return;
 	file->is = kept->is;

@@ -226,7 +226,7 @@ void maps_clear(struct maps *maps)
 }
 
 /* The place of the first area that ends behind an address. */
-static size_t place_of(const struct maps *maps, uint64_t address)
+static size_t area_place(const struct maps *maps, uint64_t address)
 {
 	size_t low = 0, high = maps->count;
 
@@ -276,7 +276,7 @@ int maps_find_if(const struct maps *maps, const struct pmem2fs_record *record, m
 	struct extents *list = NULL;
 	int error = 0;
 
-	for (size_t i = place_of(maps, begin); i < maps->count; i++) {
+	for (size_t i = area_place(maps, begin); i < maps->count; i++) {
 		const struct maps_area *area = &maps->list[i];
 		uint64_t from = area->begin > begin ? area->begin : begin;
 		uint64_t to = area->end < end ? area->end : end;

@@ -130,8 +130,8 @@ static int set_label(struct commands *commands, const struct command *command)
 	return pmem2fs_map_set_label(map, command->label, command->label_length);
 }
 
-static void carry_out(struct commands *commands, const struct command *command, int fd,
-		      struct command_reply *reply)
+static void carry_out_command(struct commands *commands, const struct command *command, int fd,
+			      struct command_reply *reply)
 {
 	reply->id = command->id;
 	reply->slot = command->slot;
@@ -183,7 +183,7 @@ static void serve_command(struct commands *commands, int socket, const struct co
 {
 	struct command_reply reply = {0};
 
-	carry_out(commands, command, fd, &reply);
+	carry_out_command(commands, command, fd, &reply);
 	/* The next worker has read the table already and would never know of this mapping. */
 	if (command->op == COMMAND_MAP && !reply.error && commands->socket != socket)
 		remove_mapping(commands, reply.slot);

@@ -103,7 +103,7 @@ static void compare(void *arg, const struct mount_line *line)
 	search->found = true;
 }
 
-static int find(pid_t pid, match_fn match, const void *wanted, struct mount_line *line)
+static int find_mount_line(pid_t pid, match_fn match, const void *wanted, struct mount_line *line)
 {
 	struct search search = {.match = match, .wanted = wanted, .line = line};
 	int error = mountinfo_each(pid, compare, &search);
@@ -113,17 +113,17 @@ static int find(pid_t pid, match_fn match, const void *wanted, struct mount_line
 
 int mountinfo_by_id(pid_t pid, int id, struct mount_line *line)
 {
-	return find(pid, has_id, &id, line);
+	return find_mount_line(pid, has_id, &id, line);
 }
 
 int mountinfo_by_target(pid_t pid, const char *target, struct mount_line *line)
 {
-	return find(pid, has_target, target, line);
+	return find_mount_line(pid, has_target, target, line);
 }
 
 int mountinfo_by_device(pid_t pid, dev_t dev, struct mount_line *line)
 {
-	return find(pid, has_device, &dev, line);
+	return find_mount_line(pid, has_device, &dev, line);
 }
 
 int mountinfo_id_of(int fd)

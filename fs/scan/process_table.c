@@ -55,7 +55,8 @@ static int compare_numbers(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static struct mapping *find_mapping(const struct process_table *process_table, uint64_t number)
+static struct mapping *find_scanned_mapping(const struct process_table *process_table,
+					    uint64_t number)
 {
 	const struct scan_state key = {.number = number};
 	struct scan_state **found = tfind(&key, &process_table->mappings, compare_numbers);
@@ -241,7 +242,7 @@ static void take_event(struct process *process, struct scan_event *event)
 		take_new(process, event);
 		return;
 	}
-	mapping = find_mapping(process_table, event->number);
+	mapping = find_scanned_mapping(process_table, event->number);
 	if (!mapping)
 		return;
 	if (event->kind == SCAN_EVENT_GONE) {
@@ -283,7 +284,7 @@ static bool comes_again(const struct scan_report *report, const struct mapping *
 static void take_gone(struct process *process, struct scan_event *event,
 		      const struct scan_report *report)
 {
-	struct mapping *mapping = find_mapping(process->table, event->number);
+	struct mapping *mapping = find_scanned_mapping(process->table, event->number);
 	struct mapping_observer *observer = mapping ? mapping_observer(mapping) : NULL;
 
 	if (observer && comes_again(report, mapping))

@@ -95,7 +95,7 @@ static bool is_own(const struct scanner *scanner, pid_t pid)
 
 /* --- the known processes --- */
 
-static size_t place_of(const struct scanner *scanner, pid_t pid)
+static size_t process_place(const struct scanner *scanner, pid_t pid)
 {
 	size_t low = 0, high = scanner->count;
 
@@ -112,7 +112,7 @@ static size_t place_of(const struct scanner *scanner, pid_t pid)
 
 static struct scanned_process *find_known(const struct scanner *scanner, pid_t pid)
 {
-	size_t i = place_of(scanner, pid);
+	size_t i = process_place(scanner, pid);
 
 	return i < scanner->count && scanner->list[i]->pid == pid ? scanner->list[i] : NULL;
 }
@@ -123,7 +123,7 @@ static struct scanned_process *find_known(const struct scanner *scanner, pid_t p
  */
 static struct scanned_process *add_known(struct scanner *scanner, pid_t pid, int pidfd)
 {
-	size_t i = place_of(scanner, pid);
+	size_t i = process_place(scanner, pid);
 	struct scanned_process *process;
 
 	if (array_reserve(scanner->list, &scanner->room, scanner->count + 1, 64))
@@ -160,7 +160,7 @@ static void append_report(struct scanner *scanner, struct scan_report *report)
 /* False: there is no memory for the report that it is gone, so that the record stays. */
 static bool forget_known(struct scanner *scanner, struct scanned_process *process)
 {
-	size_t i = place_of(scanner, process->pid), count = scanned_process_count(process);
+	size_t i = process_place(scanner, process->pid), count = scanned_process_count(process);
 	struct user_quota *user = quota_of(&scanner->quota, process->uid);
 	struct scan_report *report = scanned_process_gone(process);
 
