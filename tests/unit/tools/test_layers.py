@@ -92,6 +92,12 @@ class Layers(unittest.TestCase):
         self.check("fs/main.c:8: fs may not include lib/base/low.h",
                    "tools/ctl/ctl.c:7: tools/ctl may not include fs/catalog/nodes.h")
 
+    def test_include_in_angle_brackets(self):
+        self.write("fs/host/proc.h", "int proc(void);\n")
+        self.append("fs/base/log.c", "#include <host/proc.h>\n#include <log.h>\n"
+                    "#include <libpmem2.h>\n")
+        self.check("fs/base/log.c:5: fs/base may not include fs/host/proc.h")
+
     def test_keeper(self):
         self.write("fs/keeper/keeper.c", '#include "base/log.h"\n#include "host/proc.h"\n')
         self.write("fs/host/proc.h", "int proc(void);\n")
