@@ -12,15 +12,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* A sanitizer is slow, and aborts when the process has as many areas as it may have. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED true
-#elif defined(__has_feature)
-#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#else
-#define SANITIZED false
-#endif
-
 static unsigned max_map_count(void)
 {
 	char *text = read_file("/proc/sys/vm/max_map_count", NULL);
@@ -33,7 +24,7 @@ static unsigned max_map_count(void)
 /* Where the system's limit is not too high, maps up to it after the 50,000. */
 static void mappings_50000_and_up_to_the_limit(struct fs *fs)
 {
-	enum { MANY = SANITIZED ? 5000 : 50000 };
+	enum { MANY = 50000 };
 	unsigned limit = max_map_count(), count = 0, left;
 	char text[256], *before, *after;
 	struct names names;
@@ -64,7 +55,7 @@ static void mappings_50000_and_up_to_the_limit(struct fs *fs)
 	json_decref(document(fs, "m00000"));
 	json_decref(document(fs, format("m%05u", MANY - 1)));
 
-	if (limit <= 100000 && !SANITIZED) {
+	if (limit <= 100000) {
 		before = read_file(entry(fs, "m00000"), NULL);
 		while ((error = write_text(entry(fs, format("m%05u", count)), text)) == 0)
 			count++;
