@@ -48,7 +48,7 @@ uid_t __wrap_geteuid(void)
 int __real_connect(int fd, const struct sockaddr *address, socklen_t size);
 int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size);
 
-/* With first_error, the first attempt fails: this host may have a daemon. */
+/* With first_error, the first attempt fails: outside isolate, there may be a daemon. */
 int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size)
 {
 	if (connects++ == 0) {
