@@ -5,7 +5,7 @@
  * usage: churn [--rounds N]
  *
  * A round is a mapping. Owners (owner.c) map and unmap through the library, fork, exec and exit and
- * are killed; lookers (looker.c) list, stat, cat and rm what they find. The state of each mapping
+ * are killed; listers (lister.c) list, stat, cat and rm what they find. The state of each mapping
  * is in memory that all share, so that each process can check what the mount shows: when rm
  * succeeds, the mapping was unmapped, once; when rm fails, the mapping is there, or its owner
  * accounts for its absence; a mapping that is gone does not show after the next scan; a mapping
@@ -253,7 +253,7 @@ static void check_log(void)
 	fclose(file);
 }
 
-static void tell(unsigned long rounds, time_t begin)
+static void print_totals(unsigned long rounds, time_t begin)
 {
 	printf("%lu rounds in %ld s: unmapped by themselves %lu, on request %lu, in part %lu;\n"
 	       "rm: 0 %lu, refused %lu, EBUSY %lu, ENOENT %lu; %lu cats, %lu listings, %lu "
@@ -313,7 +313,7 @@ static int test(unsigned long rounds)
 	await(waitpid(keeper, &status, WNOHANG) == keeper, END_SECONDS, "the daemon does not end");
 	must(status == 0, "the daemon ended with %#x", status);
 	check_log();
-	tell(rounds, begin);
+	print_totals(rounds, begin);
 	return 0;
 }
 

@@ -19,7 +19,7 @@
 #define COMM         "churner"
 #define OWNERS       4u
 #define PER_OWNER    8u /* mappings that an owner has at most */
-#define LOOKERS      3u
+#define LISTERS      3u
 #define END_SECONDS  60u     /* for a process that has to end */
 #define REST_SECONDS 240u    /* more than the tester's pauses can take */
 #define REFUSAL      ETXTBSY /* the errno of a handler that refuses; no other code returns it */
@@ -106,7 +106,7 @@ void run_tester(unsigned long rounds, pid_t daemon);
 
 _Noreturn void run_owner(void);
 _Noreturn void run_idle(unsigned process);
-_Noreturn void run_looker(void);
+_Noreturn void run_lister(void);
 _Noreturn void run_checker(void);
 
 #endif

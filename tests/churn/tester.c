@@ -26,7 +26,7 @@
 #define EXTRA_SECONDS 120 /* after all rounds, until all was tested */
 
 static pid_t keeper;
-static pid_t lookers[LOOKERS + 1]; /* the last is the checker; 0: has ended */
+static pid_t listers[LISTERS + 1]; /* the last is the checker; 0: has ended */
 
 static pid_t spawn(void (*run)(void))
 {
@@ -50,26 +50,26 @@ static struct process *process_of(pid_t pid)
 	return NULL;
 }
 
-static bool is_looker(pid_t pid)
+static bool is_lister(pid_t pid)
 {
-	for (unsigned i = 0; i <= LOOKERS; i++) {
-		if (lookers[i] == pid)
+	for (unsigned i = 0; i <= LISTERS; i++) {
+		if (listers[i] == pid)
 			return true;
 	}
 	return false;
 }
 
-static unsigned count_lookers(void)
+static unsigned count_listers(void)
 {
 	unsigned count = 0;
 
-	for (unsigned i = 0; i <= LOOKERS; i++)
-		count += lookers[i] != 0;
+	for (unsigned i = 0; i <= LISTERS; i++)
+		count += listers[i] != 0;
 	return count;
 }
 
 /*
- * The number of children of this process that are neither the daemon nor lookers, including
+ * The number of children of this process that are neither the daemon nor listers, including
  * zombies.
  */
 static unsigned count_owners(void)
@@ -83,7 +83,7 @@ static unsigned count_owners(void)
 	children = fopen(path, "re");
 	must(children, "%s: %s", path, strerror(errno));
 	while (fscanf(children, "%d", &pid) == 1)
-		count += pid != keeper && !is_looker(pid);
+		count += pid != keeper && !is_lister(pid);
 	fclose(children);
 	return count;
 }
@@ -98,11 +98,11 @@ static bool reap(void)
 	if (pid <= 0)
 		return false;
 	must(pid != keeper, "the daemon ended, wait status %#x", status);
-	for (unsigned i = 0; i <= LOOKERS; i++) {
-		if (lookers[i] != pid)
+	for (unsigned i = 0; i <= LISTERS; i++) {
+		if (listers[i] != pid)
 			continue;
-		must(status == 0 && arena->stop, "a looker: wait status %#x", status);
-		lookers[i] = 0;
+		must(status == 0 && arena->stop, "a lister: wait status %#x", status);
+		listers[i] = 0;
 		return true;
 	}
 	process = process_of(pid);
@@ -274,7 +274,7 @@ static unsigned reap_all(void)
 {
 	while (reap())
 		;
-	return count_owners() + count_lookers();
+	return count_owners() + count_listers();
 }
 
 void run_tester(unsigned long rounds, pid_t daemon)
@@ -283,9 +283,9 @@ void run_tester(unsigned long rounds, pid_t daemon)
 	long next = (long)(rounds - interval);
 
 	keeper = daemon;
-	for (unsigned i = 0; i < LOOKERS; i++)
-		lookers[i] = spawn(run_looker);
-	lookers[LOOKERS] = spawn(run_checker);
+	for (unsigned i = 0; i < LISTERS; i++)
+		listers[i] = spawn(run_lister);
+	listers[LISTERS] = spawn(run_checker);
 	while (goes_on()) {
 		arena->doing = "waits for rounds";
 		keep_owners();
@@ -305,8 +305,8 @@ void run_tester(unsigned long rounds, pid_t daemon)
 	compare();
 	arena->doing = "waits for all processes to end";
 	arena->stop = true;
-	await(reap_all() == 0, END_SECONDS, "%u owners and %u lookers are still there",
-	      count_owners(), count_lookers());
+	await(reap_all() == 0, END_SECONDS, "%u owners and %u listers are still there",
+	      count_owners(), count_listers());
 	arena->doing = "compares when all have ended";
 	compare();
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * looker.c - the processes of the churn program that read the mount and remove entries
+ * lister.c - the processes of the churn program that read the mount and remove entries
  */
 #include "churn.h"
 #include <dirent.h>
@@ -163,7 +163,7 @@ static void visit(const char *name)
 	}
 }
 
-_Noreturn void run_looker(void)
+_Noreturn void run_lister(void)
 {
 	while (!arena->stop) {
 		DIR *dir = opendir(arena->mount);
