@@ -207,7 +207,7 @@ static uint64_t hash(const char *key)
 }
 
 /* The entry with that key, or NULL and in *room (may be NULL) one that is free for it, or NULL. */
-static struct entry *find(const char *key, struct entry **room)
+static struct entry *find_entry(const char *key, struct entry **room)
 {
 	struct entry *first_free = NULL;
 	struct entry *found = NULL;
@@ -248,7 +248,7 @@ static void copy(char *to, size_t size, const char *text)
 static bool put(const char *key, const char *value)
 {
 	struct entry *room;
-	struct entry *entry = find(key, &room);
+	struct entry *entry = find_entry(key, &room);
 	bool second = entry && entry->state == FIRST;
 
 	if (!entry) {
@@ -266,14 +266,14 @@ static bool put(const char *key, const char *value)
 static const char *get(const char *key)
 {
 	static char text[VALUE_LENGTH + 1];
-	const struct entry *entry = find(key, NULL);
+	const struct entry *entry = find_entry(key, NULL);
 
 	return entry ? memcpy(text, value_of(entry), VALUE_LENGTH) : "not found";
 }
 
 static const char *del(const char *key)
 {
-	struct entry *entry = find(key, NULL);
+	struct entry *entry = find_entry(key, NULL);
 
 	if (!entry)
 		return "not found";
