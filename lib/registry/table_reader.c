@@ -246,7 +246,7 @@ static bool generation_is_live(uint64_t generation)
  * Compares two reads of a slot. Returns 0, -ENOENT (not live), -EAGAIN (they differ) or -EBADMSG
  * (impossible).
  */
-static int compare_looks(const struct raw_slot *before, const struct raw_slot *after)
+static int compare_readings(const struct raw_slot *before, const struct raw_slot *after)
 {
 	if (!generation_is_live(after->generation))
 		return -ENOENT;
@@ -263,19 +263,19 @@ static uint64_t slot_offset(const struct pmem2fs_table *table, uint32_t slot)
 /* Reads a slot until two consecutive reads agree. */
 static int read_slot(const struct pmem2fs_table *table, uint32_t slot, struct raw_slot *found)
 {
-	struct raw_slot looks[2];
+	struct raw_slot readings[2];
 	uint64_t offset = slot_offset(table, slot);
-	int ret = read_exactly(table->fd, &looks[0], sizeof(looks[0]), offset);
+	int ret = read_exactly(table->fd, &readings[0], sizeof(readings[0]), offset);
 
 	if (ret)
 		return ret;
 	for (int i = 1; i <= TRIES; i++) {
-		ret = read_exactly(table->fd, &looks[i % 2], sizeof(looks[0]), offset);
+		ret = read_exactly(table->fd, &readings[i % 2], sizeof(readings[0]), offset);
 		if (ret)
 			return ret;
-		ret = compare_looks(&looks[(i + 1) % 2], &looks[i % 2]);
+		ret = compare_readings(&readings[(i + 1) % 2], &readings[i % 2]);
 		if (ret != -EAGAIN) {
-			*found = looks[i % 2];
+			*found = readings[i % 2];
 			return ret;
 		}
 	}
@@ -375,7 +375,7 @@ static int take_slot(const struct pmem2fs_table *table, struct raw_slot *found)
 	struct slot_batch *batch = table->batch;
 	uint32_t slot = batch->next++;
 	uint32_t i = batch->count - batch->left--;
-	int ret = compare_looks(&batch->before[i], &batch->after[i]);
+	int ret = compare_readings(&batch->before[i], &batch->after[i]);
 
 	if (ret == -EAGAIN && batch->retries) {
 		batch->retries--;
