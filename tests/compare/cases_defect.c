@@ -85,7 +85,7 @@ static void map_while(void *(*other)(void *))
 static void others_mappings(void)
 {
 	map_while(map_pages);
-	tell("another thread's mapping was lost", "%d", seen > 0);
+	print_value("another thread's mapping was lost", "%d", seen > 0);
 }
 
 static void working_directory(void)
@@ -94,7 +94,7 @@ static void working_directory(void)
 	close(open("here", O_CREAT | O_RDWR, 0600));
 	map_while(open_here);
 	unlink("here");
-	tell("another thread's relative open failed", "%d", seen > 0);
+	print_value("another thread's relative open failed", "%d", seen > 0);
 }
 
 static void existing_of_nothing(void)
@@ -104,7 +104,7 @@ static void existing_of_nothing(void)
 
 	if (CALL(lib.map_from_existing(&map, src, (void *)0x10000, 0, PMEM2_GRANULARITY_PAGE)) == 0)
 		CALL(lib.map_delete(&map));
-	tell("an object that cannot be deleted", "%d", !!map);
+	print_value("an object that cannot be deleted", "%d", !!map);
 }
 
 static void existing_granularity(void)
@@ -144,7 +144,7 @@ static void existing_page_flush(void)
 	strcpy(address, "text");
 	alarm(2);
 	lib.get_persist_fn(map)(address, 5);
-	tell("flushed", "%s", address);
+	print_value("flushed", "%s", address);
 }
 
 static void reservation_of_nothing(void)
@@ -153,7 +153,7 @@ static void reservation_of_nothing(void)
 
 	if (CALL(lib.vm_reservation_new(&rsv, NULL, 0)) == 0)
 		CALL(lib.vm_reservation_delete(&rsv));
-	tell("a reservation that cannot be deleted", "%d", !!rsv);
+	print_value("a reservation that cannot be deleted", "%d", !!rsv);
 }
 
 /* One page that begins before the reservation. */
@@ -166,7 +166,7 @@ static void reservation_map_before(void)
 	NEED(lib.vm_reservation_new(&rsv, NULL, 2 * MIB) == 0);
 	NEED(lib.config_set_vm_reservation(cfg, rsv, -PAGE) == 0);
 	CALL(lib.map_new(&map, cfg, new_anon(PAGE)));
-	tell("mapped outside of the reservation", "%d", !!map);
+	print_value("mapped outside of the reservation", "%d", !!map);
 }
 
 /* A size that wraps around. */
@@ -176,7 +176,7 @@ static void reservation_extend_beyond(void)
 
 	NEED(lib.vm_reservation_new(&rsv, NULL, 2 * MIB) == 0);
 	CALL(lib.vm_reservation_extend(rsv, -PAGE));
-	tell("size", "%#zx", lib.vm_reservation_get_size(rsv));
+	print_value("size", "%#zx", lib.vm_reservation_get_size(rsv));
 }
 
 static size_t address_space(void)
@@ -201,7 +201,7 @@ static void reservation_leak(void)
 		if (i == 0)
 			before = address_space();
 	}
-	tell("leaks address space", "%d", address_space() > before + 50 * MIB);
+	print_value("leaks address space", "%d", address_space() > before + 50 * MIB);
 }
 
 static void reservation_fitting(void)
@@ -221,7 +221,7 @@ static void mcsafe_underflow(void)
 	char buffer[16] = "untouched";
 
 	CALL(lib.source_pread_mcsafe(src, buffer, 8, 2 * PAGE));
-	tell("buffer", "%s", buffer);
+	print_value("buffer", "%s", buffer);
 	CALL(lib.source_pwrite_mcsafe(src, buffer, 8, 2 * PAGE));
 }
 
@@ -231,7 +231,7 @@ static void failed_usc(void)
 	uint64_t usc = 42;
 
 	CALL(lib.source_device_usc(src, &usc));
-	tell("count", "%lu", usc);
+	print_value("count", "%lu", usc);
 }
 
 static void id_behind_text(void)
@@ -241,7 +241,7 @@ static void id_behind_text(void)
 	size_t length = sizeof(id);
 
 	if (CALL(lib.source_device_id(src, id, &length)) == 0)
-		tell("appended", "%d", !strncmp(id, "text", 4));
+		print_value("appended", "%d", !strncmp(id, "text", 4));
 }
 
 static void delete_null(void)
@@ -260,7 +260,7 @@ static void delete_twice(void)
 	CALL(lib.map_delete(&map));
 	about("again");
 	CALL(lib.map_delete(&stale));
-	tell("pointer", "%s", stale ? "kept" : "NULL");
+	print_value("pointer", "%s", stale ? "kept" : "NULL");
 }
 
 static void getters_of_deleted(void)
@@ -269,15 +269,15 @@ static void getters_of_deleted(void)
 	struct pmem2_map *stale = map;
 
 	NEED(lib.map_delete(&map) == 0);
-	tell("address", "%d", lib.map_get_address(stale) != NULL);
-	tell("size", "%zu", lib.map_get_size(stale));
+	print_value("address", "%d", lib.map_get_address(stale) != NULL);
+	print_value("size", "%zu", lib.map_get_size(stale));
 }
 
 static void wild_pointer(void)
 {
 	struct pmem2_map *map = (struct pmem2_map *)0x123456;
 
-	tell("size", "%zu", lib.map_get_size(map));
+	print_value("size", "%zu", lib.map_get_size(map));
 	CALL(lib.map_delete(&map));
 }
 
@@ -306,7 +306,7 @@ static void flush_unmapped(void)
 	address = lib.map_get_address(map);
 	NEED(munmap(address + PAGE, PAGE) == 0);
 	lib.get_persist_fn(map)(address, 4 * PAGE);
-	tell("flushed", "1");
+	print_value("flushed", "1");
 }
 
 /* The source's descriptor number belongs to another file now. */
@@ -319,12 +319,12 @@ static void reused_descriptor(void)
 
 	NEED(dup2(other, fd) == fd);
 	CALL(lib.source_size(src, &size));
-	tell("size", "%zu", size);
+	print_value("size", "%zu", size);
 }
 
 static void err_to_errno(void)
 {
-	tell("pmem2_err_to_errno is there", "%d", has_function("pmem2_err_to_errno"));
+	print_value("pmem2_err_to_errno is there", "%d", has_function("pmem2_err_to_errno"));
 }
 
 const struct test_case defect_cases[] = {

@@ -22,20 +22,20 @@ static void facts(void)
 	int node = 77;
 
 	if (CALL(lib.source_numa_node(src, &node)) == 0)
-		tell("numa node", "%d", node);
+		print_value("numa node", "%d", node);
 	if (CALL(lib.source_device_usc(src, &usc)) == 0)
-		tell("count", "%lu", usc);
+		print_value("count", "%lu", usc);
 	CALL(lib.source_device_id(src, NULL, &length));
-	tell("length", "%zu", length);
+	print_value("length", "%zu", length);
 	needed = length;
 	length = sizeof(id);
 	if (CALL(lib.source_device_id(src, id, &length)) == 0) {
-		tell("id", "%s", id);
+		print_value("id", "%s", id);
 		about("length as needed");
 		memset(id, 0, sizeof(id));
 		length = needed;
 		CALL(lib.source_device_id(src, id, &length));
-		tell("id", "%s", id);
+		print_value("id", "%s", id);
 		about("one byte short");
 		memset(id, 0, sizeof(id));
 		length = needed - 1;
@@ -47,16 +47,16 @@ static void facts(void)
 	}
 	if (CALL(lib.badblock_context_new(&context, src)) == 0) {
 		CALL(lib.badblock_next(context, &block));
-		tell("block", "%zu +%zu", block.offset, block.length);
+		print_value("block", "%zu +%zu", block.offset, block.length);
 		CALL(lib.badblock_next(context, &block));
 		lib.badblock_context_delete(&context);
-		tell("context after", "%d", !!context);
+		print_value("context after", "%d", !!context);
 		lib.badblock_context_delete(&context);
 	} else {
-		tell("context", "%s",
-		     context == (struct pmem2_badblock_context *)16 ? "stale"
-		     : context                                      ? "set"
-								    : "NULL");
+		print_value("context", "%s",
+			    context == (struct pmem2_badblock_context *)16 ? "stale"
+			    : context                                      ? "set"
+									   : "NULL");
 	}
 }
 
@@ -111,8 +111,8 @@ static void clear(void)
 		NEED(pread(fd, bytes, sizeof(bytes), 0) == sizeof(bytes) && fstat(fd, &st) == 0);
 		for (j = 0; j < sizeof(bytes); j++)
 			kept += bytes[j] == 'x';
-		tell("kept", "%zu", kept);
-		tell("size", "%zu", (size_t)st.st_size);
+		print_value("kept", "%zu", kept);
+		print_value("size", "%zu", (size_t)st.st_size);
 		lib.badblock_context_delete(&context);
 		lib.source_delete(&src);
 		close(fd);
@@ -146,7 +146,7 @@ static void safe_copies(void)
 			CALL(lib.source_pread_mcsafe(src, buffer, lengths[j], offsets[i]));
 			for (k = 0; k < 8192; k++)
 				sum = sum * 31 + buffer[k];
-			tell("read", "%x", sum);
+			print_value("read", "%x", sum);
 		}
 	if (place == NOWHERE)
 		return;

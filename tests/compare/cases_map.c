@@ -21,18 +21,18 @@ static void try_map(const struct pmem2_config *cfg, const struct pmem2_source *s
 
 	if (CALL(lib.map_new(&map, cfg, src))) {
 		if (map)
-			tell("map", "%s", map == stale ? "stale" : "set");
+			print_value("map", "%s", map == stale ? "stale" : "set");
 		return;
 	}
 	address = lib.map_get_address(map);
 	size = lib.map_get_size(map);
-	tell("size", "%zu, granularity %d, aligned %d", size,
-	     (int)lib.map_get_store_granularity(map), (uintptr_t)address % (2 * MIB) == 0);
-	tell_areas("areas", address, size);
+	print_value("size", "%zu, granularity %d, aligned %d", size,
+		    (int)lib.map_get_store_granularity(map), (uintptr_t)address % (2 * MIB) == 0);
+	print_areas("areas", address, size);
 	CALL(lib.map_delete(&map));
 	if (map)
-		tell("map", "left");
-	tell_areas("areas after", address, size);
+		print_value("map", "left");
+	print_areas("areas after", address, size);
 }
 
 /* All offsets and lengths, in files of all sizes: errors in the order in which they are checked. */
@@ -178,14 +178,14 @@ static void map_many(void)
 	/* the source, its descriptor and the configuration are no longer needed */
 	NEED(lib.source_delete(&src) == 0 && lib.config_delete(&cfg) == 0 && close(fd) == 0);
 	address = lib.map_get_address(maps[3]);
-	tell("first bytes", "%.8s", address);
+	print_value("first bytes", "%.8s", address);
 	for (i = 0; i < COUNT(maps); i += 2) {
 		about("even %zu", i);
 		CALL(lib.map_delete(&maps[i]));
 	}
 	about("the others");
-	tell("first bytes", "%.8s", address);
-	tell("size", "%zu", lib.map_get_size(maps[1]));
+	print_value("first bytes", "%.8s", address);
+	print_value("size", "%zu", lib.map_get_size(maps[1]));
 	/* unmapped by the program */
 	NEED(munmap(lib.map_get_address(maps[1]), 4 * MIB) == 0);
 	CALL(lib.map_delete(&maps[1]));
@@ -240,18 +240,21 @@ static void map_existing(void)
 		if (CALL(lib.map_from_existing(&maps[i], src, (void *)wanted[i].address,
 					       wanted[i].length,
 					       (enum pmem2_granularity)wanted[i].granularity))) {
-			tell("map", "%s", maps[i] == stale ? "stale" : maps[i] ? "set" : "NULL");
+			print_value("map", "%s",
+				    maps[i] == stale ? "stale"
+				    : maps[i]        ? "set"
+						     : "NULL");
 			maps[i] = NULL;
 			continue;
 		}
-		tell("map", "%p +%#zx, granularity %d", lib.map_get_address(maps[i]),
-		     lib.map_get_size(maps[i]), (int)lib.map_get_store_granularity(maps[i]));
+		print_value("map", "%p +%#zx, granularity %d", lib.map_get_address(maps[i]),
+			    lib.map_get_size(maps[i]), (int)lib.map_get_store_granularity(maps[i]));
 	}
 	for (i = 0; i < COUNT(wanted); i++)
 		if (maps[i]) {
 			about("%#zx +%#zx", wanted[i].address, wanted[i].length);
 			CALL(lib.map_delete(&maps[i]));
-			tell("deleted", "%d", !maps[i]);
+			print_value("deleted", "%d", !maps[i]);
 		}
 }
 
@@ -271,8 +274,8 @@ static void map_existing_memory(void)
 	CALL(lib.map_from_existing(&again, src, address, 1, PMEM2_GRANULARITY_PAGE));
 	strcpy(address, "mine");
 	CALL(lib.map_delete(&map));
-	tell_areas("areas", address, length);
-	tell("contents", "%s", (char *)address);
+	print_areas("areas", address, length);
+	print_value("contents", "%s", (char *)address);
 	if (place == DEVDAX)
 		NEED(lib.config_set_length(cfg, length) == 0);
 	map = new_map(cfg, src);

@@ -38,26 +38,27 @@ static void which_functions(void)
 		maps[i] = new_map_of((enum pmem2_granularity)(i / 2), 2 * MIB, &fd);
 	for (i = 0; i < COUNT(maps); i++) {
 		about("map %zu", i);
-		tell("memcpy is memmove", "%d",
-		     (void *)lib.get_memcpy_fn(maps[i]) == (void *)lib.get_memmove_fn(maps[i]));
-		tell("persist is flush", "%d",
-		     lib.get_persist_fn(maps[i]) == lib.get_flush_fn(maps[i]));
-		tell("all are set", "%d",
-		     lib.get_persist_fn(maps[i]) && lib.get_flush_fn(maps[i]) &&
-			     lib.get_drain_fn(maps[i]) && lib.get_memcpy_fn(maps[i]) &&
-			     lib.get_memset_fn(maps[i]) && lib.get_memmove_fn(maps[i]));
+		print_value("memcpy is memmove", "%d",
+			    (void *)lib.get_memcpy_fn(maps[i]) ==
+				    (void *)lib.get_memmove_fn(maps[i]));
+		print_value("persist is flush", "%d",
+			    lib.get_persist_fn(maps[i]) == lib.get_flush_fn(maps[i]));
+		print_value("all are set", "%d",
+			    lib.get_persist_fn(maps[i]) && lib.get_flush_fn(maps[i]) &&
+				    lib.get_drain_fn(maps[i]) && lib.get_memcpy_fn(maps[i]) &&
+				    lib.get_memset_fn(maps[i]) && lib.get_memmove_fn(maps[i]));
 		for (j = 0; j < i; j++) {
 			about("maps %zu and %zu", i, j);
-			tell("same persist", "%d",
-			     lib.get_persist_fn(maps[i]) == lib.get_persist_fn(maps[j]));
-			tell("same flush", "%d",
-			     lib.get_flush_fn(maps[i]) == lib.get_flush_fn(maps[j]));
-			tell("same drain", "%d",
-			     lib.get_drain_fn(maps[i]) == lib.get_drain_fn(maps[j]));
-			tell("same memcpy", "%d",
-			     lib.get_memcpy_fn(maps[i]) == lib.get_memcpy_fn(maps[j]));
-			tell("same memset", "%d",
-			     lib.get_memset_fn(maps[i]) == lib.get_memset_fn(maps[j]));
+			print_value("same persist", "%d",
+				    lib.get_persist_fn(maps[i]) == lib.get_persist_fn(maps[j]));
+			print_value("same flush", "%d",
+				    lib.get_flush_fn(maps[i]) == lib.get_flush_fn(maps[j]));
+			print_value("same drain", "%d",
+				    lib.get_drain_fn(maps[i]) == lib.get_drain_fn(maps[j]));
+			print_value("same memcpy", "%d",
+				    lib.get_memcpy_fn(maps[i]) == lib.get_memcpy_fn(maps[j]));
+			print_value("same memset", "%d",
+				    lib.get_memset_fn(maps[i]) == lib.get_memset_fn(maps[j]));
 		}
 	}
 }
@@ -151,14 +152,15 @@ static void copies(void)
 					returned &= set(to, (int)(0x100 + d), length,
 							flag_sets[f]) == to;
 				}
-				tell("returned", "%d", returned);
+				print_value("returned", "%d", returned);
 				/* all of it where it matters, otherwise around the places */
 				if (length > 4096 || l % 8 == 0)
-					tell("contents", "%llx", hash(base, ROOM));
+					print_value("contents", "%llx", hash(base, ROOM));
 				else
-					tell("contents", "%llx %llx %llx",
-					     hash(base + 399000, 12000), hash(base + 699000, 8000),
-					     hash(base + 99000, 8000));
+					print_value("contents", "%llx %llx %llx",
+						    hash(base + 399000, 12000),
+						    hash(base + 699000, 8000),
+						    hash(base + 99000, 8000));
 			}
 		CALL(lib.map_delete(&map));
 	}
@@ -183,14 +185,14 @@ static void flushes(void)
 			lib.get_persist_fn(map)(base + l * 1000 + l, lengths[l]);
 			lib.get_flush_fn(map)(base + l * 1000 + l, lengths[l]);
 			lib.get_drain_fn(map)();
-			tell("errno", "%d", errno);
+			print_value("errno", "%d", errno);
 		}
-		tell("contents", "%llx", hash((unsigned char *)base, ROOM));
+		print_value("contents", "%llx", hash((unsigned char *)base, ROOM));
 		if (place != DEVDAX) {
 			char bytes[9000];
 
 			NEED(pread(fd, bytes, sizeof(bytes), 0) == sizeof(bytes));
-			tell("file", "%d", memcmp(bytes, base, sizeof(bytes)));
+			print_value("file", "%d", memcmp(bytes, base, sizeof(bytes)));
 		}
 		CALL(lib.map_delete(&map));
 	}
@@ -221,15 +223,15 @@ static void flush_beyond(void)
 	strcpy(address + 4 * MIB, "two");
 	errno = 4242;
 	lib.get_persist_fn(maps[0])(address, 8 * MIB);
-	tell("over a gap", "%d %s %s", errno, address, address + 4 * MIB);
+	print_value("over a gap", "%d %s %s", errno, address, address + 4 * MIB);
 	lib.get_persist_fn(maps[0])(address + 3 * MIB, 100);
-	tell("in a gap", "%d", errno);
+	print_value("in a gap", "%d", errno);
 	lib.get_persist_fn(page)((void *)16, 100);
-	tell("nothing", "%d", errno);
+	print_value("nothing", "%d", errno);
 	lib.get_persist_fn(page)(address, 100);
-	tell("another mapping", "%d", errno);
+	print_value("another mapping", "%d", errno);
 	lib.get_persist_fn(page)((void *)-PAGE, PAGE - 1);
-	tell("end of the address space", "%d", errno);
+	print_value("end of the address space", "%d", errno);
 }
 
 /* Memory that the program has mapped; for page granularity see existing_page_flush. */
@@ -250,7 +252,7 @@ static void flush_existing(void)
 		lib.get_persist_fn(map)(memory, 4 * PAGE);
 		lib.get_memmove_fn(map)(memory + 200, memory + 100, 4000, PMEM2_F_MEM_NODRAIN);
 		lib.get_drain_fn(map)();
-		tell("contents", "%llx", hash((unsigned char *)memory, 4 * PAGE));
+		print_value("contents", "%llx", hash((unsigned char *)memory, 4 * PAGE));
 		CALL(lib.map_delete(&map));
 	}
 }

@@ -17,8 +17,8 @@ static void describe(struct pmem2_vm_reservation *rsv)
 	char *address = lib.vm_reservation_get_address(rsv);
 	size_t size = lib.vm_reservation_get_size(rsv);
 
-	tell("size", "%#zx", size);
-	tell_areas("areas", address, size);
+	print_value("size", "%#zx", size);
+	print_areas("areas", address, size);
 }
 
 /* Addresses where nothing is mapped for `size` bytes, with a mapped page right behind them. */
@@ -47,17 +47,17 @@ static void new_and_delete(void)
 
 		about("%#zx anywhere", sizes[i]);
 		if (CALL(lib.vm_reservation_new(&rsv, NULL, sizes[i]))) {
-			tell("rsv", "%d", !!rsv);
+			print_value("rsv", "%d", !!rsv);
 			continue;
 		}
 		address = lib.vm_reservation_get_address(rsv);
-		tell("aligned", "%d", (uintptr_t)address % (2 * MIB) == 0);
+		print_value("aligned", "%d", (uintptr_t)address % (2 * MIB) == 0);
 		if (sizes[i] >= 2ul << 30)
-			tell("aligned to 1 GiB", "%d", (uintptr_t)address % (1 << 30) == 0);
+			print_value("aligned to 1 GiB", "%d", (uintptr_t)address % (1 << 30) == 0);
 		describe(rsv);
 		CALL(lib.vm_reservation_delete(&rsv));
-		tell("rsv", "%d", !!rsv);
-		tell_areas("areas after", address, sizes[i]);
+		print_value("rsv", "%d", !!rsv);
+		print_areas("areas after", address, sizes[i]);
 	}
 	for (i = 0; i < COUNT(sizes) - 5; i++)
 		for (j = 0; j < COUNT(shifts); j++) {
@@ -67,13 +67,14 @@ static void new_and_delete(void)
 
 			about("%#zx at +%#zx", sizes[i], shifts[j]);
 			if (CALL(lib.vm_reservation_new(&rsv, address, sizes[i]))) {
-				tell("rsv", "%d", !!rsv);
+				print_value("rsv", "%d", !!rsv);
 				continue;
 			}
-			tell("where", "%d", lib.vm_reservation_get_address(rsv) == (void *)address);
+			print_value("where", "%d",
+				    lib.vm_reservation_get_address(rsv) == (void *)address);
 			describe(rsv);
 			CALL(lib.vm_reservation_delete(&rsv));
-			tell_areas("areas after", address, sizes[i]);
+			print_areas("areas after", address, sizes[i]);
 		}
 	{
 		struct pmem2_vm_reservation *rsv = stale;
@@ -81,12 +82,12 @@ static void new_and_delete(void)
 
 		about("occupied");
 		CALL(lib.vm_reservation_new(&rsv, address + 8 * MIB, PAGE));
-		tell("rsv", "%d", !!rsv);
+		print_value("rsv", "%d", !!rsv);
 		about("partly occupied");
 		CALL(lib.vm_reservation_new(&rsv, address, 9 * MIB));
 		about("partly occupied below");
 		CALL(lib.vm_reservation_new(&rsv, address - 2 * MIB, 4 * MIB));
-		tell_areas("areas", address, 8 * MIB);
+		print_areas("areas", address, 8 * MIB);
 		about("exactly fitting");
 		if (CALL(lib.vm_reservation_new(&rsv, address, 8 * MIB)) == 0)
 			CALL(lib.vm_reservation_delete(&rsv));
@@ -137,12 +138,13 @@ static void shrink(void)
 			address = lib.vm_reservation_get_address(rsv);
 			about("offset %#zx, size %#zx", numbers[i], numbers[j]);
 			CALL(lib.vm_reservation_shrink(rsv, numbers[i], numbers[j]));
-			tell("moved by", "%#zx",
-			     (size_t)((char *)lib.vm_reservation_get_address(rsv) - address));
+			print_value(
+				"moved by", "%#zx",
+				(size_t)((char *)lib.vm_reservation_get_address(rsv) - address));
 			describe(rsv);
-			tell_areas("all areas", address, 4 * MIB);
+			print_areas("all areas", address, 4 * MIB);
 			CALL(lib.vm_reservation_delete(&rsv));
-			tell_areas("areas after", address, 4 * MIB);
+			print_areas("areas after", address, 4 * MIB);
 		}
 }
 
@@ -191,16 +193,17 @@ static void map_into(void)
 					      ways[k].name, offsets[i], lengths[j]);
 					CALL(lib.config_set_vm_reservation(cfg, rsv, offsets[i]));
 					if (CALL(lib.map_new(&map, cfg, sources[s])) == 0) {
-						tell("at", "%#zx",
-						     (size_t)((char *)lib.map_get_address(map) -
-							      address));
-						tell("size", "%zu", lib.map_get_size(map));
-						tell_areas("areas", address, 4 * MIB);
+						print_value(
+							"at", "%#zx",
+							(size_t)((char *)lib.map_get_address(map) -
+								 address));
+						print_value("size", "%zu", lib.map_get_size(map));
+						print_areas("areas", address, 4 * MIB);
 						CALL(lib.vm_reservation_delete(&rsv));
 						CALL(lib.map_delete(&map));
 					}
-					tell("map", "%d", !!map);
-					tell_areas("areas after", address, 4 * MIB);
+					print_value("map", "%d", !!map);
+					print_areas("areas after", address, 4 * MIB);
 					CALL(lib.vm_reservation_delete(&rsv));
 					lib.config_delete(&cfg);
 				}
@@ -228,7 +231,7 @@ static const char *name_of(const struct pmem2_map *map)
 	do {                                                                                       \
 		struct pmem2_map *found = (struct pmem2_map *)16;                                  \
 		CALL(call);                                                                        \
-		tell(#call " gave", "%s", name_of(found));                                         \
+		print_value(#call " gave", "%s", name_of(found));                                  \
 	} while (0)
 
 /* Maps [0,2) [2,4) [6,8) [10,10+page) MiB of a reservation of 12 MiB. */
@@ -264,12 +267,12 @@ static void occupied(void)
 		lib.config_set_vm_reservation(cfg, rsv, offsets[i]);
 		lib.config_set_length(cfg, 2 * MIB);
 		if (CALL(lib.map_new(&map, cfg, src)) == 0) {
-			tell_areas("areas", lib.vm_reservation_get_address(rsv), 12 * MIB);
+			print_areas("areas", lib.vm_reservation_get_address(rsv), 12 * MIB);
 			CALL(lib.map_delete(&map));
 		}
 	}
 	about("everything");
-	tell_areas("areas", lib.vm_reservation_get_address(rsv), 12 * MIB);
+	print_areas("areas", lib.vm_reservation_get_address(rsv), 12 * MIB);
 	CALL(lib.vm_reservation_delete(&rsv));
 	CALL(lib.vm_reservation_shrink(rsv, 0, 2 * MIB));
 	CALL(lib.vm_reservation_shrink(rsv, 8 * MIB, 4 * MIB));
@@ -342,20 +345,20 @@ static void failing(void)
 	setenv("PMEM2_FORCE_GRANULARITY", "PAGE", 1);
 	NEED(lib.config_set_required_store_granularity(cfg, PMEM2_GRANULARITY_BYTE) == 0);
 	CALL(lib.map_new(&map, cfg, src));
-	tell_areas("areas", address, 4 * MIB);
+	print_areas("areas", address, 4 * MIB);
 	FIND(lib.vm_reservation_map_find_first(rsv, &found));
 	unsetenv("PMEM2_FORCE_GRANULARITY");
 	NEED(lib.config_set_required_store_granularity(cfg, PMEM2_GRANULARITY_PAGE) == 0);
 	about("then");
 	CALL(lib.map_new(&map, cfg, src));
-	tell_areas("areas", address, 4 * MIB);
+	print_areas("areas", address, 4 * MIB);
 	CALL(lib.map_delete(&map));
 	CALL(lib.config_set_vm_reservation(cfg, NULL, 0));
 	about("outside");
 	CALL(lib.map_new(&map, cfg, src));
-	tell("outside", "%d",
-	     (char *)lib.map_get_address(map) < address ||
-		     (char *)lib.map_get_address(map) >= address + 4 * MIB);
+	print_value("outside", "%d",
+		    (char *)lib.map_get_address(map) < address ||
+			    (char *)lib.map_get_address(map) >= address + 4 * MIB);
 	CALL(lib.map_delete(&map));
 	CALL(lib.vm_reservation_delete(&rsv));
 }

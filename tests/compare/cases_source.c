@@ -14,11 +14,11 @@ static void describe(struct pmem2_source *src)
 	int fd = -77;
 
 	CALL(lib.source_size(src, &size));
-	tell("size", "%zu", size);
+	print_value("size", "%zu", size);
 	CALL(lib.source_alignment(src, &alignment));
-	tell("alignment", "%zu", alignment);
+	print_value("alignment", "%zu", alignment);
 	CALL(lib.source_get_fd(src, &fd));
-	tell("a descriptor", "%d", fd >= 0);
+	print_value("a descriptor", "%d", fd >= 0);
 }
 
 static void from_fd(const char *what, int fd)
@@ -34,7 +34,7 @@ static void from_fd(const char *what, int fd)
 		describe(src);
 		CALL(lib.source_delete(&src));
 	}
-	tell("src", "%s", src == stale ? "stale" : src ? "set" : "NULL");
+	print_value("src", "%s", src == stale ? "stale" : src ? "set" : "NULL");
 }
 
 static const size_t sizes[] = {
@@ -162,7 +162,7 @@ static void source_over_time(void)
 	describe(src);
 	CALL(lib.source_delete(&src));
 	CALL(lib.source_delete(&src));
-	tell("src", "%d", !!src);
+	print_value("src", "%d", !!src);
 }
 
 static void source_of_node(void)
@@ -222,9 +222,9 @@ static void config(void)
 	}
 	for (bit = 0; bit < 32; bit++) {
 		about("bit %u", bit);
-		tell("protection", "%d", lib.config_set_protection(cfg, 1u << bit));
-		tell("with reading", "%d",
-		     lib.config_set_protection(cfg, PMEM2_PROT_READ | 1u << bit));
+		print_value("protection", "%d", lib.config_set_protection(cfg, 1u << bit));
+		print_value("with reading", "%d",
+			    lib.config_set_protection(cfg, PMEM2_PROT_READ | 1u << bit));
 	}
 	about("protection");
 	CALL(lib.config_set_protection(cfg, PMEM2_PROT_NONE));
@@ -232,7 +232,7 @@ static void config(void)
 	CALL(lib.config_set_protection(cfg, UINT32_MAX));
 	about("the end");
 	CALL(lib.config_delete(&cfg));
-	tell("cfg", "%d", !!cfg);
+	print_value("cfg", "%d", !!cfg);
 	CALL(lib.config_delete(&cfg));
 }
 
@@ -252,8 +252,8 @@ static void config_kept(void)
 	CALL(lib.config_set_sharing(cfg, (enum pmem2_sharing_type)3));
 	CALL(lib.config_set_required_store_granularity(cfg, (enum pmem2_granularity)3));
 	CALL(lib.map_new(&map, cfg, src));
-	tell("size", "%zu", lib.map_get_size(map));
-	tell_areas("areas", lib.map_get_address(map), lib.map_get_size(map));
+	print_value("size", "%zu", lib.map_get_size(map));
+	print_areas("areas", lib.map_get_address(map), lib.map_get_size(map));
 }
 
 static void messages(void)
@@ -267,15 +267,15 @@ static void messages(void)
 	ssize_t length;
 	char *colon;
 
-	tell("first message", "%zu bytes", strlen(lib.errormsg()));
+	print_value("first message", "%zu bytes", strlen(lib.errormsg()));
 	NEED(lib.config_new(&cfg) == 0);
 	src = new_anon(PAGE);
-	tell("message after successes", "%zu bytes", strlen(lib.errormsg()));
+	print_value("message after successes", "%zu bytes", strlen(lib.errormsg()));
 	NEED(lib.map_new(&map, cfg, src) != 0);
-	tell("message after a failure", "%d", strlen(lib.errormsg()) > 0);
+	print_value("message after a failure", "%d", strlen(lib.errormsg()) > 0);
 	snprintf(text, sizeof(text), "%s", lib.errormsg());
 	NEED(lib.config_set_length(cfg, 0) == 0 && lib.source_delete(&src) == 0);
-	tell("the same after successes", "%d", strcmp(text, lib.errormsg()) == 0);
+	print_value("the same after successes", "%d", strcmp(text, lib.errormsg()) == 0);
 
 	NEED(saved >= 0 && fd >= 0 && dup2(fd, STDERR_FILENO) >= 0);
 	lib.perror("text %d %s", 42, "more");
@@ -286,12 +286,12 @@ static void messages(void)
 	text[length] = '\0';
 	colon = strchr(text, ':');
 	NEED(colon);
-	tell("perror ends with the message", "%d",
-	     strlen(colon) > 3 && text[length - 1] == '\n' &&
-		     !strncmp(colon + 2, lib.errormsg(), strlen(lib.errormsg())) &&
-		     colon + 2 + strlen(lib.errormsg()) + 1 == text + length);
+	print_value("perror ends with the message", "%d",
+		    strlen(colon) > 3 && text[length - 1] == '\n' &&
+			    !strncmp(colon + 2, lib.errormsg(), strlen(lib.errormsg())) &&
+			    colon + 2 + strlen(lib.errormsg()) + 1 == text + length);
 	colon[2] = '\0';
-	tell("perror begins", "%s", text);
+	print_value("perror begins", "%s", text);
 }
 
 const struct test_case source_cases[] = {

@@ -115,18 +115,19 @@ int new_file(size_t size);
 void about(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));
 
 /* Prints a value. */
-void tell(const char *what, const char *format, ...) __attribute__((__format__(__printf__, 2, 3)));
+void print_value(const char *what, const char *format, ...)
+	__attribute__((__format__(__printf__, 2, 3)));
 
 /*
  * Calls a function that returns an error, prints the result and whether there is a message, and
  * returns the result.
  */
-#define CALL(call) told(#call, (before_call(), (call)))
+#define CALL(call) print_result(#call, (before_call(), (call)))
 void before_call(void);
-int told(const char *call, int error);
+int print_result(const char *call, int error);
 
 /* Prints how the pages of a range are mapped. */
-void tell_areas(const char *what, const void *address, size_t length);
+void print_areas(const char *what, const void *address, size_t length);
 
 /* Ends the case if something that both libraries need does not work. */
 #define NEED(condition) ((condition) ? (void)0 : die(__FILE__, __LINE__, #condition))

@@ -113,7 +113,7 @@ void about(const char *format, ...)
 	va_end(args);
 }
 
-void tell(const char *what, const char *format, ...)
+void print_value(const char *what, const char *format, ...)
 {
 	va_list args;
 
@@ -138,7 +138,7 @@ void before_call(void)
 	errno = 0;
 }
 
-int told(const char *call, int error)
+int print_result(const char *call, int error)
 {
 	bool set = strncmp(known_message, lib.errormsg(), sizeof(known_message) - 1) != 0;
 
@@ -146,13 +146,13 @@ int told(const char *call, int error)
 		call += 4;
 	/* a success may leave any message */
 	if (error < 0)
-		tell(call, "%s, %s", error_name(error), set ? "message" : "no message");
+		print_value(call, "%s, %s", error_name(error), set ? "message" : "no message");
 	else
-		tell(call, "%d", error);
+		print_value(call, "%d", error);
 	return error;
 }
 
-void tell_areas(const char *what, const void *address, size_t length)
+void print_areas(const char *what, const void *address, size_t length)
 {
 	uintptr_t at = (uintptr_t)address;
 	uintptr_t end = (at + length + PAGE - 1) & -PAGE;
@@ -196,7 +196,7 @@ void tell_areas(const char *what, const void *address, size_t length)
 	fclose(maps);
 	if (at < end && used < sizeof(text))
 		snprintf(text + used, sizeof(text) - used, "hole %#zx", (size_t)(end - at));
-	tell(what, "%s", text);
+	print_value(what, "%s", text);
 }
 
 void die(const char *file, int line, const char *condition)
