@@ -137,8 +137,8 @@ static inline bool nobody_connects(void)
 /* The table that requests name, 0: the present one. */
 static uint64_t table_asked_for;
 
-static inline void tell_slot(enum wire_type type, uint64_t request, uint32_t slot,
-			     uint64_t generation)
+static inline void send_for_slot(enum wire_type type, uint64_t request, uint32_t slot,
+				 uint64_t generation)
 {
 	const struct wire_message message = {
 		.magic = WIRE_MAGIC,
@@ -152,12 +152,12 @@ static inline void tell_slot(enum wire_type type, uint64_t request, uint32_t slo
 	must(send(peer, &message, sizeof(message), MSG_NOSIGNAL) == sizeof(message));
 }
 
-static inline void tell(enum wire_type type, uint64_t request)
+static inline void send_message(enum wire_type type, uint64_t request)
 {
-	tell_slot(type, request, 0, 0);
+	send_for_slot(type, request, 0, 0);
 }
 
-static inline void ask(uint64_t request, struct pmem2_map *map)
+static inline void send_request(uint64_t request, struct pmem2_map *map)
 {
 	struct pmem2fs_record record;
 	uint64_t generation;
@@ -165,10 +165,10 @@ static inline void ask(uint64_t request, struct pmem2_map *map)
 
 	must(pmem2fs_map_get_slot(map, &slot) == 0);
 	must(pmem2fs_table_read(table, slot, &generation, &record) == 0);
-	tell_slot(WIRE_ASK, request, slot, generation);
+	send_for_slot(WIRE_ASK, request, slot, generation);
 }
 
-static inline bool hears(enum wire_type type, uint64_t request, int error)
+static inline bool receives(enum wire_type type, uint64_t request, int error)
 {
 	struct wire_message message;
 
@@ -177,7 +177,7 @@ static inline bool hears(enum wire_type type, uint64_t request, int error)
 	if (message.magic == WIRE_MAGIC && message.type == type && message.request == request &&
 	    message.error == error)
 		return true;
-	fprintf(stderr, "heard type %u, request %lu, error %d\n", message.type,
+	fprintf(stderr, "received type %u, request %lu, error %d\n", message.type,
 		(unsigned long)message.request, message.error);
 	return false;
 }

@@ -19,12 +19,12 @@ static void a_mapping_is_released(void)
 	must(pmem2fs_get_fd() == fd && !is_readable(fd));
 	address = pmem2_map_get_address(map);
 	must(pmem2fs_map_get_slot(map, &slot) == 0);
-	ask(7, map);
+	send_request(7, map);
 	must(is_readable(fd) && pmem2fs_dispatch() == 0);
-	must(hears(WIRE_READY, 7, 0) && is_there(map) && !calls && !is_readable(fd));
-	tell(WIRE_GO, 7);
+	must(receives(WIRE_READY, 7, 0) && is_there(map) && !calls && !is_readable(fd));
+	send_message(WIRE_GO, 7);
 	must(is_readable(fd) && pmem2fs_dispatch() == 0);
-	must(hears(WIRE_DONE, 7, 0) && is_silent() && !is_readable(fd));
+	must(receives(WIRE_DONE, 7, 0) && is_silent() && !is_readable(fd));
 	must(calls == 1 && called_for == map && !is_there(map) && !is_mapped(address));
 	must(pmem2fs_table_read(table, slot, NULL, &record) == -ENOENT);
 }
@@ -57,10 +57,10 @@ static void what_a_handler_returns_is_told(void)
 	must(pmem2fs_map_set_release_handler(map, refuse, NULL) == 0);
 	for (size_t i = 0; i < sizeof(results) / sizeof(*results); i++) {
 		result = results[i][0];
-		ask(i, map);
-		tell(WIRE_GO, i);
+		send_request(i, map);
+		send_message(WIRE_GO, i);
 		dispatch();
-		must(hears(WIRE_READY, i, 0) && hears(WIRE_DONE, i, results[i][1]));
+		must(receives(WIRE_READY, i, 0) && receives(WIRE_DONE, i, results[i][1]));
 		must(is_there(map));
 	}
 }
@@ -73,24 +73,24 @@ static void what_cannot_be_released_is_refused_at_once(void)
 	uint64_t generation;
 	uint32_t slot;
 
-	ask(1, plain);
+	send_request(1, plain);
 	must(pmem2fs_map_set_release_handler(plain, give_up, NULL) == 0);
 	must(pmem2fs_map_set_release_handler(plain, NULL, NULL) == 0);
-	ask(2, plain);
+	send_request(2, plain);
 	dispatch();
-	must(hears(WIRE_DONE, 1, PMEM2_E_NOSUPP) && hears(WIRE_DONE, 2, PMEM2_E_NOSUPP));
+	must(receives(WIRE_DONE, 1, PMEM2_E_NOSUPP) && receives(WIRE_DONE, 2, PMEM2_E_NOSUPP));
 
 	must(pmem2fs_map_get_slot(map, &slot) == 0);
 	must(pmem2fs_table_read(table, slot, &generation, &record) == 0);
-	tell_slot(WIRE_ASK, 3, slot, generation + 2);
-	tell_slot(WIRE_ASK, 4, slot, generation - 2);
-	tell_slot(WIRE_ASK, 5, slot, 0);
-	tell_slot(WIRE_ASK, 6, slot + 1000, generation);
-	tell_slot(WIRE_ASK, 7, UINT32_MAX, generation);
+	send_for_slot(WIRE_ASK, 3, slot, generation + 2);
+	send_for_slot(WIRE_ASK, 4, slot, generation - 2);
+	send_for_slot(WIRE_ASK, 5, slot, 0);
+	send_for_slot(WIRE_ASK, 6, slot + 1000, generation);
+	send_for_slot(WIRE_ASK, 7, UINT32_MAX, generation);
 	dispatch();
 	for (uint64_t i = 3; i <= 7; i++)
-		must(hears(WIRE_DONE, i, -ENOENT));
-	tell(WIRE_GO, 3);
+		must(receives(WIRE_DONE, i, -ENOENT));
+	send_message(WIRE_GO, 3);
 	must(pmem2_unmap(&plain) == 0);
 	dispatch();
 	must(is_silent() && !calls && is_there(map));
@@ -101,36 +101,36 @@ static void what_was_asked_for_is_gone_at_go(void)
 {
 	struct pmem2_map *map = begin();
 
-	ask(1, map);
+	send_request(1, map);
 	dispatch();
-	must(hears(WIRE_READY, 1, 0));
+	must(receives(WIRE_READY, 1, 0));
 	must(pmem2_unmap(&map) == 0);
 	map = map_with(give_up);
-	tell(WIRE_GO, 1);
+	send_message(WIRE_GO, 1);
 	dispatch();
-	must(hears(WIRE_DONE, 1, -ENOENT) && !calls && is_there(map));
+	must(receives(WIRE_DONE, 1, -ENOENT) && !calls && is_there(map));
 	/* In a table that was made again, generations begin again. */
 	table_asked_for = 4711;
-	ask(3, map);
+	send_request(3, map);
 	table_asked_for = 0;
 	dispatch();
-	must(hears(WIRE_DONE, 3, -ENOENT) && !calls && is_there(map));
+	must(receives(WIRE_DONE, 3, -ENOENT) && !calls && is_there(map));
 
-	ask(2, map);
+	send_request(2, map);
 	dispatch();
-	must(hears(WIRE_READY, 2, 0));
+	must(receives(WIRE_READY, 2, 0));
 	must(pmem2fs_map_set_label(map, "other", 5) == 0);
-	tell(WIRE_GO, 2);
+	send_message(WIRE_GO, 2);
 	dispatch();
-	must(hears(WIRE_DONE, 2, -ENOENT) && !calls && is_there(map));
+	must(receives(WIRE_DONE, 2, -ENOENT) && !calls && is_there(map));
 
-	ask(3, map);
+	send_request(3, map);
 	dispatch();
-	must(hears(WIRE_READY, 3, 0));
+	must(receives(WIRE_READY, 3, 0));
 	must(pmem2fs_map_set_release_handler(map, NULL, NULL) == 0);
-	tell(WIRE_GO, 3);
+	send_message(WIRE_GO, 3);
 	dispatch();
-	must(hears(WIRE_DONE, 3, PMEM2_E_NOSUPP) && !calls && is_there(map));
+	must(receives(WIRE_DONE, 3, PMEM2_E_NOSUPP) && !calls && is_there(map));
 }
 
 static int one, two;
@@ -149,45 +149,47 @@ static void every_mapping_has_its_own_handler(void)
 
 	must(pmem2fs_map_set_release_handler(first, count, &one) == 0);
 	must(pmem2fs_map_set_release_handler(second, count, &two) == 0);
-	ask(1, first);
-	ask(2, second);
-	tell(WIRE_GO, 2);
+	send_request(1, first);
+	send_request(2, second);
+	send_message(WIRE_GO, 2);
 	dispatch();
-	must(hears(WIRE_READY, 1, 0) && hears(WIRE_READY, 2, 0) && hears(WIRE_DONE, 2, -EBUSY));
+	must(receives(WIRE_READY, 1, 0) && receives(WIRE_READY, 2, 0) &&
+	     receives(WIRE_DONE, 2, -EBUSY));
 	must(one == 0 && two == 1);
 	/* The handler that is registered at the release is called. */
 	must(pmem2fs_map_set_release_handler(first, give_up, &calls) == 0);
-	tell(WIRE_GO, 1);
+	send_message(WIRE_GO, 1);
 	dispatch();
-	must(hears(WIRE_DONE, 1, 0) && one == 0 && calls == 1 && !is_there(first));
+	must(receives(WIRE_DONE, 1, 0) && one == 0 && calls == 1 && !is_there(first));
 	must(pmem2fs_map_set_release_handler(first, give_up, NULL) == PMEM2_E_MAPPING_NOT_FOUND);
 	/* The slot's next mapping does not inherit the handler. */
 	first = map_anon(PAGE, PMEM2_SHARED);
-	ask(3, first);
+	send_request(3, first);
 	dispatch();
-	must(hears(WIRE_DONE, 3, PMEM2_E_NOSUPP));
+	must(receives(WIRE_DONE, 3, PMEM2_E_NOSUPP));
 }
 
 static void nothing_happens_without_go(void)
 {
 	struct pmem2_map *map = begin();
 
-	ask(1, map);
-	tell(WIRE_WITHDRAWN, 1);
-	tell(WIRE_GO, 1);
-	tell(WIRE_GO, 99);
-	tell(WIRE_WITHDRAWN, 98);
+	send_request(1, map);
+	send_message(WIRE_WITHDRAWN, 1);
+	send_message(WIRE_GO, 1);
+	send_message(WIRE_GO, 99);
+	send_message(WIRE_WITHDRAWN, 98);
 	dispatch();
-	must(hears(WIRE_READY, 1, 0) && is_silent() && !calls);
+	must(receives(WIRE_READY, 1, 0) && is_silent() && !calls);
 
 	/* Of two requests with the same number, the later one counts. */
 	must(pmem2fs_map_set_release_handler(map, count, &one) == 0);
-	ask(2, map);
-	ask(2, map);
-	tell(WIRE_GO, 2);
-	tell(WIRE_GO, 2);
+	send_request(2, map);
+	send_request(2, map);
+	send_message(WIRE_GO, 2);
+	send_message(WIRE_GO, 2);
 	dispatch();
-	must(hears(WIRE_READY, 2, 0) && hears(WIRE_READY, 2, 0) && hears(WIRE_DONE, 2, -EBUSY));
+	must(receives(WIRE_READY, 2, 0) && receives(WIRE_READY, 2, 0) &&
+	     receives(WIRE_DONE, 2, -EBUSY));
 	must(is_silent() && one == 1);
 }
 
@@ -220,9 +222,9 @@ static void garbage_is_passed_over(void)
 	int before;
 
 	memset(bytes, 'x', sizeof(bytes));
-	ask(1, map);
+	send_request(1, map);
 	dispatch();
-	must(hears(WIRE_READY, 1, 0));
+	must(receives(WIRE_READY, 1, 0));
 	must(send(peer, bytes, 1, 0) == 1);
 	must(send(peer, &message, sizeof(message) - 1, 0) > 0);
 	memcpy(bytes, &message, sizeof(message));
@@ -230,20 +232,20 @@ static void garbage_is_passed_over(void)
 	must(send(peer, bytes, sizeof(bytes), 0) == sizeof(bytes));
 	message.magic++;
 	must(send(peer, &message, sizeof(message), 0) > 0);
-	tell(WIRE_TABLE, 1);
-	tell(WIRE_READY, 1);
-	tell(WIRE_DONE, 1);
-	tell(0, 1);
-	tell(UINT32_MAX, 1);
+	send_message(WIRE_TABLE, 1);
+	send_message(WIRE_READY, 1);
+	send_message(WIRE_DONE, 1);
+	send_message(0, 1);
+	send_message(UINT32_MAX, 1);
 	before = dup(0);
 	close(before);
 	send_descriptors(16);
 	dispatch();
 	must(dup(0) == before);
 	must(is_silent() && !calls && is_there(map));
-	tell(WIRE_GO, 1);
+	send_message(WIRE_GO, 1);
 	dispatch();
-	must(hears(WIRE_DONE, 1, 0) && calls == 1);
+	must(receives(WIRE_DONE, 1, 0) && calls == 1);
 }
 
 static void a_daemon_comes_and_goes(void)
@@ -268,9 +270,9 @@ static void a_daemon_comes_and_goes(void)
 		must(take_connection() && !is_readable(fd));
 		must(timer_set.it_value.tv_sec == 0 && timer_set.it_value.tv_nsec == 0);
 
-		ask(1, map);
+		send_request(1, map);
 		dispatch();
-		must(hears(WIRE_READY, 1, 0));
+		must(receives(WIRE_READY, 1, 0));
 		daemon_end();
 		dispatch();
 		must(timer_set.it_value.tv_sec == 1 && timer_set.it_interval.tv_sec == 1);
@@ -279,7 +281,7 @@ static void a_daemon_comes_and_goes(void)
 		dispatch();
 		must(take_connection());
 		/* A request of the former connection is forgotten. */
-		tell(WIRE_GO, 1);
+		send_message(WIRE_GO, 1);
 		dispatch();
 		must(is_silent() && !calls && pmem2fs_get_fd() == fd);
 		daemon_end();
@@ -291,10 +293,10 @@ static void a_go_counts_though_the_daemon_ends(void)
 {
 	struct pmem2_map *map = begin();
 
-	ask(1, map);
+	send_request(1, map);
 	dispatch();
-	must(hears(WIRE_READY, 1, 0));
-	tell(WIRE_GO, 1);
+	must(receives(WIRE_READY, 1, 0));
+	send_message(WIRE_GO, 1);
 	daemon_end();
 	dispatch();
 	must(calls == 1 && !is_there(map));
@@ -365,23 +367,23 @@ static void requests_are_bounded(void)
 	struct pmem2_map *map = begin();
 
 	for (uint64_t i = 0; i <= RELEASE_REQUESTS_MAX; i++) {
-		ask(i, map);
+		send_request(i, map);
 		dispatch();
 		if (i < RELEASE_REQUESTS_MAX)
-			must(hears(WIRE_READY, i, 0));
+			must(receives(WIRE_READY, i, 0));
 		else
-			must(hears(WIRE_DONE, i, -EAGAIN));
+			must(receives(WIRE_DONE, i, -EAGAIN));
 	}
-	tell(WIRE_WITHDRAWN, 5);
-	ask(5000, map);
-	tell(WIRE_GO, 1000);
+	send_message(WIRE_WITHDRAWN, 5);
+	send_request(5000, map);
+	send_message(WIRE_GO, 1000);
 	dispatch();
-	must(hears(WIRE_READY, 5000, 0) && hears(WIRE_DONE, 1000, 0));
+	must(receives(WIRE_READY, 5000, 0) && receives(WIRE_DONE, 1000, 0));
 	/* Requests for mappings that are gone by now. */
 	for (uint64_t i = 0; i < 5; i++) {
-		tell(WIRE_GO, i);
+		send_message(WIRE_GO, i);
 		dispatch();
-		must(hears(WIRE_DONE, i, -ENOENT));
+		must(receives(WIRE_DONE, i, -ENOENT));
 	}
 	must(calls == 1);
 }
@@ -392,10 +394,10 @@ static void dispatch_ends(void)
 	struct pmem2_map *map = begin();
 
 	for (uint64_t i = 0; i <= RELEASE_PACKETS_MAX; i++)
-		ask(i, map);
+		send_request(i, map);
 	must(pmem2fs_dispatch() == 0);
 	for (uint64_t i = 0; i < RELEASE_PACKETS_MAX; i++)
-		must(hears(WIRE_READY, i, 0));
+		must(receives(WIRE_READY, i, 0));
 	must(is_silent() && is_readable(pmem2fs_get_fd()));
 }
 
@@ -424,13 +426,13 @@ static void a_handler_may_call_everything(void)
 
 	other = map_with(give_up);
 	must(pmem2fs_map_set_release_handler(map, do_a_lot, NULL) == 0);
-	ask(1, map);
-	ask(2, other);
-	tell(WIRE_GO, 1);
-	tell(WIRE_GO, 2);
+	send_request(1, map);
+	send_request(2, other);
+	send_message(WIRE_GO, 1);
+	send_message(WIRE_GO, 2);
 	must(pmem2fs_dispatch() == 0);
-	must(hears(WIRE_READY, 1, 0) && hears(WIRE_READY, 2, 0) && hears(WIRE_DONE, 1, 0));
-	must(hears(WIRE_DONE, 2, -ENOENT) && calls == 1);
+	must(receives(WIRE_READY, 1, 0) && receives(WIRE_READY, 2, 0) && receives(WIRE_DONE, 1, 0));
+	must(receives(WIRE_DONE, 2, -ENOENT) && calls == 1);
 }
 
 static sigset_t seen_mask;
@@ -458,10 +460,10 @@ static void signals_are_the_programs(void)
 	sigaddset(&mask, SIGUSR1);
 	pthread_sigmask(SIG_SETMASK, &mask, NULL);
 	must(pmem2fs_map_set_release_handler(map, look_around, NULL) == 0);
-	ask(1, map);
-	tell(WIRE_GO, 1);
+	send_request(1, map);
+	send_message(WIRE_GO, 1);
 	dispatch();
-	must(hears(WIRE_READY, 1, 0) && hears(WIRE_DONE, 1, -EBUSY));
+	must(receives(WIRE_READY, 1, 0) && receives(WIRE_DONE, 1, -EBUSY));
 	must(sigismember(&seen_mask, SIGUSR1) && !sigismember(&seen_mask, SIGUSR2));
 	pthread_sigmask(SIG_SETMASK, NULL, &seen_mask);
 	must(sigismember(&seen_mask, SIGUSR1) && !sigismember(&seen_mask, SIGUSR2));
@@ -483,11 +485,11 @@ static void cancelling_waits_for_the_handler(void)
 	void *ended;
 
 	must(pmem2fs_map_set_release_handler(map, look_around, &calls) == 0);
-	ask(1, map);
-	tell(WIRE_GO, 1);
+	send_request(1, map);
+	send_message(WIRE_GO, 1);
 	must(pthread_create(&thread, NULL, dispatch_once, NULL) == 0);
 	must(pthread_join(thread, &ended) == 0 && ended == PTHREAD_CANCELED);
-	must(hears(WIRE_READY, 1, 0) && hears(WIRE_DONE, 1, -EBUSY));
+	must(receives(WIRE_READY, 1, 0) && receives(WIRE_DONE, 1, -EBUSY));
 	must(seen_cancel == PTHREAD_CANCEL_DISABLE);
 	must(pmem2fs_dispatch() == 0);
 }

@@ -33,12 +33,12 @@ static void check_release(uint64_t number, struct pmem2_map *map)
 {
 	unsigned before = calls;
 
-	ask(number, map);
+	send_request(number, map);
 	dispatch();
-	must(hears(WIRE_READY, number, 0));
-	tell(WIRE_GO, number);
+	must(receives(WIRE_READY, number, 0));
+	send_message(WIRE_GO, number);
 	dispatch();
-	must(hears(WIRE_DONE, number, 0) && calls == before + 1 && !is_there(map));
+	must(receives(WIRE_DONE, number, 0) && calls == before + 1 && !is_there(map));
 }
 
 static void in_child_of(pid_t pid, void (*body)(struct pmem2_map *), struct pmem2_map *map)
@@ -103,16 +103,16 @@ static void a_child_has_its_own(void)
 	struct pmem2_map *map = begin();
 	int fd = pmem2fs_get_fd();
 
-	ask(1, map);
+	send_request(1, map);
 	in_child_of(fork(), be_a_quiet_child, map);
 	must(is_silent() && is_readable(fd));
 	dispatch();
-	must(hears(WIRE_READY, 1, 0));
+	must(receives(WIRE_READY, 1, 0));
 	in_child_of(fork(), be_a_child_that_serves, map);
 	must(is_silent() && nobody_connects() && is_there(map));
-	tell(WIRE_GO, 1);
+	send_message(WIRE_GO, 1);
 	dispatch();
-	must(hears(WIRE_DONE, 1, 0) && !is_there(map) && pmem2fs_get_fd() == fd);
+	must(receives(WIRE_DONE, 1, 0) && !is_there(map) && pmem2fs_get_fd() == fd);
 }
 
 static void be_a_raw_child(struct pmem2_map *map)
@@ -131,11 +131,11 @@ static void a_child_that_the_c_library_does_not_know_of(void)
 {
 	struct pmem2_map *map = begin();
 
-	ask(1, map);
+	send_request(1, map);
 	in_child_of(raw_fork(), be_a_raw_child, map);
 	must(is_silent());
 	dispatch();
-	must(hears(WIRE_READY, 1, 0));
+	must(receives(WIRE_READY, 1, 0));
 	check_release(2, map);
 }
 
@@ -159,8 +159,8 @@ static void fork_in(struct pmem2_map *map)
 	int status;
 
 	must(pmem2fs_map_set_release_handler(map, fork_in_handler, NULL) == 0);
-	ask(1, map);
-	tell(WIRE_GO, 1);
+	send_request(1, map);
+	send_message(WIRE_GO, 1);
 	must(pmem2fs_dispatch() == 0);
 	if (child == 0) {
 		must(is_there(map) && is_silent());
@@ -168,7 +168,7 @@ static void fork_in(struct pmem2_map *map)
 		check_release(1, map);
 		_exit(0);
 	}
-	must(hears(WIRE_READY, 1, 0) && hears(WIRE_DONE, 1, 0));
+	must(receives(WIRE_READY, 1, 0) && receives(WIRE_DONE, 1, 0));
 	must(waitpid(child, &status, 0) == child && status == 0 && is_silent());
 }
 
@@ -189,9 +189,9 @@ static void closed_descriptors_are_not_missed(void)
 	uint64_t times;
 
 	mine[0] = pmem2fs_get_fd();
-	ask(1, map);
+	send_request(1, map);
 	dispatch();
-	must(hears(WIRE_READY, 1, 0));
+	must(receives(WIRE_READY, 1, 0));
 	for (int fd = 3; fd < 100; fd++)
 		close(fd);
 	must(pmem2fs_dispatch() == -EBADF);
@@ -216,7 +216,7 @@ static void closed_descriptors_are_not_missed(void)
 	must(take_connection());
 	for (int i = 0; i < 4; i++)
 		must(fcntl(mine[i], F_GETFD) == 0);
-	tell(WIRE_GO, 1);
+	send_message(WIRE_GO, 1);
 	check_release(2, map);
 	must(count_open() == 8);
 }
@@ -324,15 +324,15 @@ static void only_one_thread_dispatches(void)
 	pthread_t thread;
 
 	must(pmem2fs_map_set_release_handler(map, run_slowly, NULL) == 0);
-	ask(1, map);
-	tell(WIRE_GO, 1);
+	send_request(1, map);
+	send_message(WIRE_GO, 1);
 	must(pthread_create(&thread, NULL, dispatch_all, NULL) == 0);
 	while (!runs)
 		usleep(1000);
-	must(pmem2fs_dispatch() == -EBUSY && hears(WIRE_READY, 1, 0) && is_silent());
+	must(pmem2fs_dispatch() == -EBUSY && receives(WIRE_READY, 1, 0) && is_silent());
 	go_on = true;
 	must(pthread_join(thread, NULL) == 0);
-	must(pmem2fs_dispatch() == 0 && hears(WIRE_DONE, 1, -EBUSY) && runs == 1);
+	must(pmem2fs_dispatch() == 0 && receives(WIRE_DONE, 1, -EBUSY) && runs == 1);
 }
 
 static struct pmem2_map *begin_thread(pmem2fs_release_handler handler)
@@ -361,10 +361,10 @@ static int check_thread(struct pmem2_map *map, void *arg)
 
 static void request_of_thread(uint64_t number, struct pmem2_map *map)
 {
-	ask(number, map);
-	must(hears(WIRE_READY, number, 0));
-	tell(WIRE_GO, number);
-	must(hears(WIRE_DONE, number, 0) && !is_there(map));
+	send_request(number, map);
+	must(receives(WIRE_READY, number, 0));
+	send_message(WIRE_GO, number);
+	must(receives(WIRE_DONE, number, 0) && !is_there(map));
 }
 
 static void a_thread_serves(void)
@@ -407,9 +407,9 @@ static void a_thread_races_with_the_program(void)
 		struct wire_message done;
 		int ret;
 
-		ask(rounds, map);
-		must(hears(WIRE_READY, rounds, 0));
-		tell(WIRE_GO, rounds);
+		send_request(rounds, map);
+		must(receives(WIRE_READY, rounds, 0));
+		send_message(WIRE_GO, rounds);
 		for (unsigned i = 0; i < rounds % 64; i++)
 			sched_yield();
 		ret = pmem2_unmap(&map);
@@ -438,10 +438,10 @@ static void a_thread_is_no_obstacle_to_fork(void)
 	unsigned rounds = on_valgrind() ? 5 : 100;
 
 	for (unsigned i = 0; i < rounds; i++) {
-		ask(i, map);
-		tell(WIRE_GO, i);
+		send_request(i, map);
+		send_message(WIRE_GO, i);
 		in_child_of(fork(), be_a_quiet_child, map);
-		must(hears(WIRE_READY, i, 0) && hears(WIRE_DONE, i, -EBUSY));
+		must(receives(WIRE_READY, i, 0) && receives(WIRE_DONE, i, -EBUSY));
 	}
 	must(runs == rounds);
 }
@@ -481,8 +481,8 @@ static void a_handler_does_not_keep_a_program_from_ending(void)
 {
 	struct pmem2_map *map = begin_thread(run_slowly);
 
-	ask(1, map);
-	tell(WIRE_GO, 1);
+	send_request(1, map);
+	send_message(WIRE_GO, 1);
 	while (!runs)
 		usleep(1000);
 	exit(0);
