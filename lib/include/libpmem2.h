@@ -416,7 +416,7 @@ pmem2_drain_fn pmem2_get_drain_fn(struct pmem2_map *map);
  * bits; of two that contradict each other TEMPORAL, WB and NOFLUSH prevail.
  *
  * Where `pmemdest` and `len` are multiples of 8, each word of 8 bytes is stored in one piece: other
- * threads, and whoever reads it after a power failure, see the old word or the new one.
+ * threads, and readers after a power failure, see the old word or the new one.
  *
  * Without hints in the flags, stores by-pass the caches from 256 bytes on where cache lines have to
  * be flushed, from 32 MiB on where nothing has, and for page granularity from 128 KiB (memset: 8
@@ -438,13 +438,12 @@ pmem2_memset_fn pmem2_get_memset_fn(struct pmem2_map *map);
 /*
  * Makes `size` bytes at `ptr` safe even from a power failure in which the memory controller cannot
  * write out its queue. Nothing has to be done for page granularity. Else a file is msynced, in
- * whole pages; on device DAX the range is persisted and the kernel told to flush the NVDIMM region,
- * where there is one, the kernel can, and the platform does not do it anyway.
- * Errors: PMEM2_E_MAPPING_NOT_FOUND (stale and wild pointers and NULL are safe),
- * PMEM2_E_DEEP_FLUSH_RANGE (not within the mapping), PMEM2_E_NOSUPP (anonymous memory), the negated
- * errno of msync; device DAX: -ENODEV (it is gone), -EACCES (only root may, where the region has
- * something to flush), others of sysfs, among them those of the flush itself, which libpmem2 does
- * not report.
+ * whole pages; on device DAX the range is persisted and the kernel asked to flush the NVDIMM
+ * region, where there is one, the kernel can, and the platform does not do it anyway. Errors:
+ * PMEM2_E_MAPPING_NOT_FOUND (stale and wild pointers and NULL are safe), PMEM2_E_DEEP_FLUSH_RANGE
+ * (not within the mapping), PMEM2_E_NOSUPP (anonymous memory), the negated errno of msync; device
+ * DAX: -ENODEV (it is gone), -EACCES (only root may, where the region has something to flush),
+ * others of sysfs, among them those of the flush itself, which libpmem2 does not report.
  */
 int pmem2_deep_flush(struct pmem2_map *map, void *ptr, size_t size);
 
@@ -456,7 +455,7 @@ struct pmem2_badblock {
 
 /*
  * Lists the bad blocks that `src` has at this moment, as far as the kernel knows them, and gives
- * the list to the caller, who deletes it; `src` is not needed any more then, and its descriptor
+ * the list to the caller, who deletes it; `src` is no longer needed then, and its descriptor
  * only for pmem2_badblock_clear. A file's are whole blocks of the file (st_blksize), none reaches
  * beyond its extent; a device-DAX node's are whole sectors of 512 bytes. A file that is not on pmem
  * has none. Returns 0 or a negative error; on failure *bbctx is NULL, except that PMEM2_E_NOSUPP

@@ -137,7 +137,7 @@ struct pmem2fs_table;
 
 /*
  * Opens a reader on the table behind `fd`, which the reader owns from then on if this succeeds.
- * Nothing is mapped: every look is a bounded pread, so nothing that the table's owner does can
+ * Nothing is mapped: every read is a bounded pread, so nothing that the table's owner does can
  * raise a signal here. Errors: -EINVAL (not shared memory, not sealed, or sizes that contradict
  * each other), -EPROTO (not a table), -EPROTONOSUPPORT (a table of another version), -ENOMEM, those
  * of fstat and pread.
@@ -177,12 +177,13 @@ int pmem2fs_table_next(const struct pmem2fs_table *table, uint32_t *slot, uint64
  *
  * The handler runs in pmem2fs_dispatch or in the thread, with no lock of the library held. It
  * unmaps with pmem2_unmap, under whatever locks the program guards the mapping with, and returns 0;
- * or it leaves the mapping as it is and returns a negative errno, which whoever asked is told
+ * or it leaves the mapping as it is and returns a negative errno, which is reported to the asker
  * (-EBUSY: not now; -EPERM: never). A positive value counts as its negative, and of the errors of
- * the library, which it may return as well, their errno is told. It may call every function of the
- * library but pmem2fs_dispatch, and fork; it has to return. By then the program may have unmapped
- * the mapping itself: pmem2_unmap then says PMEM2_E_MAPPING_NOT_FOUND, as ever. A request whose
- * asker went away or lost patience never reaches the handler. Cancelling a thread waits for it.
+ * the library, which it may return as well, their errno is reported. It may call every function of
+ * the library but pmem2fs_dispatch, and fork; it has to return. By then the program may have
+ * unmapped the mapping itself: pmem2_unmap then says PMEM2_E_MAPPING_NOT_FOUND, as ever. A request
+ * whose asker went away or lost patience never reaches the handler. Cancelling a thread waits for
+ * it.
  */
 typedef int (*pmem2fs_release_handler)(struct pmem2_map *map, void *arg);
 
@@ -199,7 +200,7 @@ int pmem2fs_map_set_release_handler(struct pmem2_map *map, pmem2fs_release_handl
  * The descriptor to wait on for reading (poll, epoll): when it is readable, call
  * pmem2fs_dispatch. It is the library's, close-on-exec, and the same as long as this process
  * lives, whether or not a daemon is there; the child of a fork asks for its own. A program that
- * closes it, or others that it did not open, is not asked any more until it calls this function
+ * closes it, or others that it did not open, is no longer asked until it calls this function
  * again, which may then return another one. Returns the descriptor, or a negative errno of
  * epoll_create1, socket, timerfd_create or epoll_ctl.
  */
