@@ -62,7 +62,7 @@ xfs_io -x -c shutdown /mnt/other
 expect_failure stat /mnt/other/untouched
 sleep 1.1
 for name in untouched "$other"; do
-	grep -q '"state": "lost"' "/pmem2fs/$name" || die "$name is not lost any more"
+	grep -q '"state": "lost"' "/pmem2fs/$name" || die "$name is no longer lost"
 done
 rm /pmem2fs/untouched
 echo exit >&3
