@@ -75,15 +75,16 @@ void map_raw(const struct publisher *me, const char *name, struct pmem2fs_record
 	close(fd);
 }
 
-void tell(struct lie *lie, uint32_t slot, const struct pmem2fs_record *record, const char *label)
+void write_record(struct lie *lie, uint32_t slot, const struct pmem2fs_record *record,
+		  const char *label)
 {
-	struct pmem2fs_record told = *record;
+	struct pmem2fs_record written = *record;
 
 	if (label) {
-		told.label_length = (uint8_t)strlen(label);
-		memcpy(told.label, label, told.label_length);
+		written.label_length = (uint8_t)strlen(label);
+		memcpy(written.label, label, written.label_length);
 	}
-	lie->slot[slot].record = told;
+	lie->slot[slot].record = written;
 	atomic_fetch_add(&lie->slot[slot].generation, 2);
 }
 

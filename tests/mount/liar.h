@@ -33,7 +33,8 @@ void truth(struct pmem2fs_record *record, int fd, void *address, size_t length);
 void map_raw(const struct publisher *me, const char *name, struct pmem2fs_record *record);
 
 /* Writes a record into a slot, with that label or its own (NULL). */
-void tell(struct lie *lie, uint32_t slot, const struct pmem2fs_record *record, const char *label);
+void write_record(struct lie *lie, uint32_t slot, const struct pmem2fs_record *record,
+		  const char *label);
 
 int connect_to(const struct fs *fs);
 

@@ -41,9 +41,9 @@ void publisher_start(const struct fs *fs, struct publisher *p, const struct user
 	int pair[2];
 
 	p->fs = fs;
-	p->told = mmap(NULL, sizeof(*p->told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-		       -1, 0);
-	assert_true(p->told != MAP_FAILED);
+	p->reported = mmap(NULL, sizeof(*p->reported), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(p->reported != MAP_FAILED);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	p->pid = fork();
 	assert_true(p->pid >= 0);
@@ -79,7 +79,7 @@ void publisher_next(struct publisher *p)
 static int forget(struct publisher *p)
 {
 	close(p->socket);
-	munmap(p->told, sizeof(*p->told));
+	munmap(p->reported, sizeof(*p->reported));
 	return finish(p->pid);
 }
 
@@ -128,7 +128,7 @@ struct pmem2_map *map_part(struct publisher *me, unsigned index, const char *pat
 	need(pmem2_config_delete(&config) == 0);
 	need(pmem2_source_delete(&source) == 0);
 	close(fd);
-	me->told->address[index] = (uintptr_t)pmem2_map_get_address(map);
+	me->reported->address[index] = (uintptr_t)pmem2_map_get_address(map);
 	return map;
 }
 
@@ -145,7 +145,8 @@ const char *published_name(const struct publisher *p, const char *label)
 
 const char *address_name(const struct publisher *p, unsigned index)
 {
-	return format(PUBLISHER_COMM ".%d.0x%jx", (int)p->pid, (uintmax_t)p->told->address[index]);
+	return format(PUBLISHER_COMM ".%d.0x%jx", (int)p->pid,
+		      (uintmax_t)p->reported->address[index]);
 }
 
 int try_look(const struct fs *fs)

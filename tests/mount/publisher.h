@@ -4,7 +4,7 @@
  *
  * A publisher runs a script, a function in a process of its own, which maps and unmaps and calls
  * halt() wherever the test is to check something. Test and script take turns: one of them waits.
- * What the test needs to know from the script is stored in `told`.
+ * What the test needs to know from the script is stored in `reported`.
  */
 #ifndef PMEM2FS_TESTS_PUBLISHER_H
 #define PMEM2FS_TESTS_PUBLISHER_H
@@ -14,7 +14,7 @@
 
 #define PUBLISHER_COMM "holder"
 
-struct told {
+struct reported {
 	uint64_t address[16];
 	pid_t pid[4];
 	int number[4];
@@ -23,9 +23,9 @@ struct told {
 struct publisher {
 	const struct fs *fs;
 	pid_t pid;
-	int socket;        /* this side's */
-	struct told *told; /* shared by both sides */
-	const void *data;  /* the test's own */
+	int socket;                /* this side's */
+	struct reported *reported; /* shared by both sides */
+	const void *data;          /* the test's own */
 };
 
 typedef void (*publisher_script)(struct publisher *me);
@@ -57,7 +57,7 @@ _Noreturn void script_failed(const char *source, int line, const char *what);
 
 /*
  * Maps `length` bytes (0: to the end) of the file from `offset` on. `label` may be NULL. The
- * address is noted as told->address[index].
+ * address is noted as reported->address[index].
  */
 struct pmem2_map *map_part(struct publisher *me, unsigned index, const char *path, size_t offset,
 			   size_t length, const char *label);

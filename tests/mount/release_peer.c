@@ -108,7 +108,7 @@ static void asked(const struct wire_message *question, const char *behaviour)
 		answer(question, WIRE_READY, 0);
 }
 
-static void told_to_go(const struct wire_message *question, uint32_t slot, const char *behaviour)
+static void go_received(const struct wire_message *question, uint32_t slot, const char *behaviour)
 {
 	char byte;
 
@@ -150,7 +150,7 @@ int main(int argc, char **argv)
 			slot = message.slot;
 			asked(&message, argv[4]);
 		} else if (message.type == WIRE_GO) {
-			told_to_go(&message, slot, argv[4]);
+			go_received(&message, slot, argv[4]);
 		}
 	}
 	return 0;

@@ -24,12 +24,12 @@
 #define FILE_SIZE 65536
 #define LIMIT_MS  (10000 * LIMIT_FACTOR) /* for what may take a few seconds */
 
-/* Indices of what the script that gets stuck stores in `told`. */
+/* Indices of what the script that gets stuck stores in `reported`. */
 enum { ABOUT_TO, CAME_BACK };
 
 static void stuck_script(struct publisher *me)
 {
-	volatile int *told = me->told->number;
+	volatile int *reported = me->reported->number;
 	char *page;
 	int fd;
 
@@ -40,10 +40,10 @@ static void stuck_script(struct publisher *me)
 	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	need(page != MAP_FAILED);
 	page[0] = 1;
-	told[ABOUT_TO] = 1;
+	reported[ABOUT_TO] = 1;
 	need(mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
 		  0) == page);
-	told[CAME_BACK] = 1;
+	reported[CAME_BACK] = 1;
 	for (;;)
 		pause();
 }
@@ -78,10 +78,10 @@ static bool is_in_mmap(const struct publisher *p)
 /* Skips the test where the kernel lets its areas be read all the same. */
 static void get_stuck(struct publisher *p)
 {
-	volatile const int *told = p->told->number;
+	volatile const int *reported = p->reported->number;
 
 	publisher_go(p);
-	WAIT_UNTIL(told[ABOUT_TO] && is_in_mmap(p));
+	WAIT_UNTIL(reported[ABOUT_TO] && is_in_mmap(p));
 	for (int i = 0; i < 20; i++) {
 		if (run_as(NULL, read_areas, p) == -SIGALRM)
 			return;
@@ -279,7 +279,7 @@ static void others_do_not_notice(struct fs *fs)
 	kill(fs->helper, SIGKILL);
 	finish(fs->helper);
 	fs->helper = 0;
-	WAIT_UNTIL(((volatile const int *)stuck.told->number)[CAME_BACK]);
+	WAIT_UNTIL(((volatile const int *)stuck.reported->number)[CAME_BACK]);
 	WAIT_UNTIL(shown(fs, a));
 	json_decref(valid_document(fs, a));
 	WAIT_UNTIL(try_look(fs) == complete);

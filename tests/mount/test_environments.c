@@ -259,7 +259,7 @@ static void pid_script(struct publisher *me)
 		map_and_halt(me);
 		_exit(0);
 	}
-	me->told->pid[0] = child;
+	me->reported->pid[0] = child;
 	need(waitpid(child, NULL, 0) == child);
 }
 
@@ -272,11 +272,11 @@ static void in_a_pid_namespace(struct fs *fs)
 
 	make_file(fs);
 	publisher_start(fs, &p, NULL, pid_script);
-	WAIT_UNTIL(p.told->pid[0] != 0);
-	name = format(PUBLISHER_COMM ".%d.a", (int)p.told->pid[0]);
+	WAIT_UNTIL(p.reported->pid[0] != 0);
+	name = format(PUBLISHER_COMM ".%d.a", (int)p.reported->pid[0]);
 	assert_true(shown(fs, name));
 	root = valid_document(fs, name);
-	assert_int_equal(number_of(json_object_get(root, "owner"), "pid"), p.told->pid[0]);
+	assert_int_equal(number_of(json_object_get(root, "owner"), "pid"), p.reported->pid[0]);
 	json_decref(root);
 	publisher_kill(&p);
 }
@@ -409,7 +409,8 @@ static void a_daemon_of_root_sees_everything(struct fs *fs)
 		close(fd);
 }
 
-/* Stores in told->number how many clients have connected, and how many of them sent something. */
+/* Stores in reported->number how many clients have connected, and how many of them sent something.
+ */
 static void fake_script(struct publisher *me)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -422,9 +423,9 @@ static void fake_script(struct publisher *me)
 	halt(me);
 	need(fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
 	while ((peer = accept(fd, NULL, NULL)) >= 0) {
-		me->told->number[0]++;
+		me->reported->number[0]++;
 		if (recv(peer, bytes, sizeof(bytes), 0) > 0)
-			me->told->number[1]++;
+			me->reported->number[1]++;
 	}
 	halt(me);
 }
@@ -450,7 +451,7 @@ static void check_fake(struct fs *fs, const struct user *daemon, const struct us
 	publisher_next(&p);
 	publisher_end(&p);
 	publisher_next(&fake);
-	assert_int_equal(fake.told->number[1], sent);
+	assert_int_equal(fake.reported->number[1], sent);
 	publisher_end(&fake);
 }
 
@@ -486,7 +487,7 @@ static void a_set_uid_program_does_not_trust_the_environment(struct fs *fs)
 	publisher_start(fs, &fake, &user_a, fake_script);
 	assert_int_equal(run_as(&user_a, run_set_uid, fs), 0);
 	publisher_next(&fake);
-	assert_int_equal(fake.told->number[0], 0);
+	assert_int_equal(fake.reported->number[0], 0);
 	publisher_end(&fake);
 }
 

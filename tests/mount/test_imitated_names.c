@@ -208,7 +208,7 @@ static void label_of_address_script(struct publisher *me)
 	map = map_whole(me, 0, source(me->fs, "file"), NULL);
 	need(pmem2_unmap(&map) == 0);
 	/* Most likely the same address again. */
-	label = format("0x%jx", (uintmax_t)me->told->address[0]);
+	label = format("0x%jx", (uintmax_t)me->reported->address[0]);
 	map_part(me, 1, source(me->fs, "file"), 0, LIAR_PAGE, label);
 	map_part(me, 2, source(me->fs, "file"), 0, LIAR_PAGE, NULL);
 	halt(me);

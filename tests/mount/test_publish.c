@@ -105,7 +105,7 @@ static void the_document_says_whose_word_it_is(struct fs *fs)
 	assert_string_equal(text_of(root, "origin"), "published");
 	assert_string_equal(text_of(root, "state"), "active");
 	assert_string_equal(text_of(root, "name"), name);
-	assert_string_equal(text_of(root, "address"), format("0x%jx", p.told->address[0]));
+	assert_string_equal(text_of(root, "address"), format("0x%jx", p.reported->address[0]));
 	assert_string_equal(text_of(root, "protection"), "rw-");
 	assert_string_equal(text_of(root, "sharing"), "shared");
 	assert_int_equal(number_of(root, "length"), 2 * PAGE);
@@ -310,7 +310,7 @@ static void fork_script(struct publisher *me)
 		halt(me);
 		_exit(0);
 	}
-	me->told->pid[0] = child;
+	me->reported->pid[0] = child;
 	need(waitpid(child, &status, 0) == child && status == 0);
 	need(pmem2_unmap(&map) == 0);
 	halt(me);
@@ -318,7 +318,7 @@ static void fork_script(struct publisher *me)
 
 static const char *childs(const struct publisher *p, const char *label)
 {
-	return format(PUBLISHER_COMM ".%d.%s", (int)p->told->pid[0], label);
+	return format(PUBLISHER_COMM ".%d.%s", (int)p->reported->pid[0], label);
 }
 
 static void the_child_of_a_fork_is_a_holder_too(struct fs *fs)
@@ -330,8 +330,8 @@ static void the_child_of_a_fork_is_a_holder_too(struct fs *fs)
 	make_file(fs);
 	publisher_start(fs, &p, NULL, fork_script);
 	publisher_next(&p);
-	WAIT_UNTIL(p.told->pid[0] != 0);
-	child = p.told->pid[0];
+	WAIT_UNTIL(p.reported->pid[0] != 0);
+	child = p.reported->pid[0];
 	assert_true(shown(fs, published_name(&p, "inherited")));
 	assert_int_equal(shown_of(fs, p.pid), 1);
 	assert_true(shown(fs, childs(&p, "own")));
@@ -535,7 +535,7 @@ static void anonymous_script(struct publisher *me)
 	need(pmem2_config_set_required_store_granularity(config, PMEM2_GRANULARITY_PAGE) == 0);
 	for (int i = 0; i < 3; i++) {
 		need(pmem2_map_new(&map[i], config, source) == 0);
-		me->told->address[i] = (uintptr_t)pmem2_map_get_address(map[i]);
+		me->reported->address[i] = (uintptr_t)pmem2_map_get_address(map[i]);
 	}
 	halt(me);
 	need(pmem2_unmap(&map[1]) == 0);

@@ -56,7 +56,7 @@ static int scan_for_ever(void *argument)
 }
 
 struct swarm {
-	void (*tell)(const struct publisher *me, struct lie *lie, uint32_t count);
+	void (*fill)(const struct publisher *me, struct lie *lie, uint32_t count);
 };
 
 static void claim_the_same(const struct publisher *me, struct lie *lie, uint32_t count)
@@ -65,7 +65,7 @@ static void claim_the_same(const struct publisher *me, struct lie *lie, uint32_t
 
 	map_raw(me, "file", &record);
 	for (uint32_t i = 0; i < count; i++)
-		tell(lie, i, &record, NULL);
+		write_record(lie, i, &record, NULL);
 }
 
 static void claim_nothing(const struct publisher *me, struct lie *lie, uint32_t count)
@@ -76,7 +76,7 @@ static void claim_nothing(const struct publisher *me, struct lie *lie, uint32_t 
 	for (uint32_t i = 0; i < count; i++) {
 		record.address = (1ull << 40) + (uint64_t)i * LIAR_PAGE;
 		record.length = LIAR_PAGE;
-		tell(lie, i, &record, NULL);
+		write_record(lie, i, &record, NULL);
 	}
 }
 
@@ -88,7 +88,7 @@ static void claim_single_pages(const struct publisher *me, struct lie *lie, uint
 	map_raw(me, "large", &record);
 	record.length = LIAR_PAGE;
 	for (uint32_t i = 0; i < count; i++) {
-		tell(lie, i, &record, NULL);
+		write_record(lie, i, &record, NULL);
 		record.address += LIAR_PAGE;
 		record.offset += LIAR_PAGE;
 	}
@@ -100,7 +100,7 @@ static void swarm_script(struct publisher *me)
 	struct lie lie;
 
 	lie_make(&lie, many(), 0);
-	swarm->tell(me, &lie, many());
+	swarm->fill(me, &lie, many());
 	lie_seal(&lie);
 	hand_over(me->fs, lie.fd);
 	close(lie.fd);

@@ -46,7 +46,7 @@ static void tell_the_truth(const struct publisher *me, struct lie *lie)
 	struct pmem2fs_record record;
 
 	map_raw(me, "file", &record);
-	tell(lie, 3, &record, "true");
+	write_record(lie, 3, &record, "true");
 }
 
 static void check_true(const struct fs *fs, const struct publisher *p)
@@ -60,19 +60,19 @@ static void claim_nothing_mapped(const struct publisher *me, struct lie *lie)
 
 	map_raw(me, "file", &record);
 	need(munmap((void *)(uintptr_t)record.address, FILE_SIZE) == 0);
-	tell(lie, 0, &record, "a");
+	write_record(lie, 0, &record, "a");
 	record.address = UINT64_MAX - FILE_SIZE + 1;
-	tell(lie, 1, &record, "b");
+	write_record(lie, 1, &record, "b");
 	record.address = LIAR_PAGE;
-	tell(lie, 2, &record, "c");
+	write_record(lie, 2, &record, "c");
 	record.address = 1ull << 47;
-	tell(lie, 3, &record, "d");
+	write_record(lie, 3, &record, "d");
 	record.length = 1ull << 62;
-	tell(lie, 4, &record, "e");
+	write_record(lie, 4, &record, "e");
 	record.length = UINT64_MAX;
-	tell(lie, 5, &record, "f");
+	write_record(lie, 5, &record, "f");
 	record.length = 0;
-	tell(lie, 6, &record, "g");
+	write_record(lie, 6, &record, "g");
 }
 
 static void claim_another_file(const struct publisher *me, struct lie *lie)
@@ -83,9 +83,9 @@ static void claim_another_file(const struct publisher *me, struct lie *lie)
 	map_raw(me, "secret", &other);
 	need(munmap((void *)(uintptr_t)other.address, FILE_SIZE) == 0);
 	other.address = record.address;
-	tell(lie, 0, &other, "a");
+	write_record(lie, 0, &other, "a");
 	record.source_dev++;
-	tell(lie, 1, &record, "b");
+	write_record(lie, 1, &record, "b");
 }
 
 static void claim_another_offset(const struct publisher *me, struct lie *lie)
@@ -94,11 +94,11 @@ static void claim_another_offset(const struct publisher *me, struct lie *lie)
 
 	map_raw(me, "file", &record);
 	record.offset = LIAR_PAGE;
-	tell(lie, 0, &record, "a");
+	write_record(lie, 0, &record, "a");
 	record.offset = 1ull << 63;
-	tell(lie, 1, &record, "b");
+	write_record(lie, 1, &record, "b");
 	record.offset = 1;
-	tell(lie, 2, &record, "c");
+	write_record(lie, 2, &record, "c");
 }
 
 static void claim_a_file_where_memory_is(const struct publisher *me, struct lie *lie)
@@ -110,7 +110,7 @@ static void claim_a_file_where_memory_is(const struct publisher *me, struct lie 
 	map_raw(me, "file", &record);
 	need(memory != MAP_FAILED);
 	record.address = (uintptr_t)memory;
-	tell(lie, 0, &record, "a");
+	write_record(lie, 0, &record, "a");
 }
 
 static void claim_memory_where_a_file_is(const struct publisher *me, struct lie *lie)
@@ -120,7 +120,7 @@ static void claim_memory_where_a_file_is(const struct publisher *me, struct lie 
 	map_raw(me, "file", &record);
 	record.source_type = PMEM2FS_SOURCE_ANONYMOUS;
 	record.source_dev = record.source_inode = 0;
-	tell(lie, 0, &record, "a");
+	write_record(lie, 0, &record, "a");
 }
 
 static void claim_pmem(const struct publisher *me, struct lie *lie)
@@ -129,7 +129,7 @@ static void claim_pmem(const struct publisher *me, struct lie *lie)
 
 	map_raw(me, "file", &record);
 	record.source_type = PMEM2FS_SOURCE_FSDAX;
-	tell(lie, 0, &record, "a");
+	write_record(lie, 0, &record, "a");
 }
 
 static void check_no_pmem(const struct fs *fs, const struct publisher *p)
@@ -146,7 +146,7 @@ static void claim_more_than_there_is(const struct publisher *me, struct lie *lie
 
 	map_raw(me, "file", &record);
 	need(munmap((char *)(uintptr_t)record.address + FILE_SIZE / 2, FILE_SIZE / 2) == 0);
-	tell(lie, 0, &record, "a");
+	write_record(lie, 0, &record, "a");
 }
 
 static void check_half(const struct fs *fs, const struct publisher *p)
@@ -172,7 +172,7 @@ static void claim_other_rights(const struct publisher *me, struct lie *lie)
 	record.uid = record.gid = 0;
 	record.source_size = 1;
 	lie->header->pid = 1;
-	tell(lie, 0, &record, "a");
+	write_record(lie, 0, &record, "a");
 }
 
 static void check_rights(const struct fs *fs, const struct publisher *p)
@@ -220,7 +220,7 @@ static void claim_impossible_values(const struct publisher *me, struct lie *lie)
 			bad.alignment = 0;
 		if (i == 9)
 			bad.address++;
-		tell(lie, i, &bad, NULL);
+		write_record(lie, i, &bad, NULL);
 	}
 }
 
@@ -229,14 +229,14 @@ static void claim_the_same_twice(const struct publisher *me, struct lie *lie)
 	struct pmem2fs_record record;
 
 	map_raw(me, "file", &record);
-	tell(lie, 5, &record, "first");
-	tell(lie, 6, &record, "second");
+	write_record(lie, 5, &record, "first");
+	write_record(lie, 6, &record, "second");
 	record.length = LIAR_PAGE;
-	tell(lie, 7, &record, "third");
+	write_record(lie, 7, &record, "third");
 	record.address += LIAR_PAGE;
 	record.offset += LIAR_PAGE;
 	record.length = FILE_SIZE - LIAR_PAGE;
-	tell(lie, 8, &record, "fourth");
+	write_record(lie, 8, &record, "fourth");
 }
 
 static void check_first(const struct fs *fs, const struct publisher *p)
@@ -346,13 +346,13 @@ static void huge_script(struct publisher *me)
 
 	if (fd < 0 || ftruncate(fd, 2 << 20) != 0 ||
 	    mmap(NULL, 2 << 20, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED) {
-		me->told->number[0] = 1;
+		me->reported->number[0] = 1;
 		halt(me);
 		return;
 	}
 	lie_make(&lie, 16, MFD_HUGETLB);
 	map_raw(me, "file", &record);
-	tell(&lie, 0, &record, "a");
+	write_record(&lie, 0, &record, "a");
 	lie_seal(&lie);
 	hand_over(me->fs, lie.fd);
 	halt(me);
@@ -366,7 +366,7 @@ static void a_table_of_huge_pages_is_none(struct fs *fs)
 
 	make_source(fs, "file", FILE_SIZE);
 	publisher_start(fs, &p, NULL, huge_script);
-	none = p.told->number[0];
+	none = p.reported->number[0];
 	assert_int_equal(shown_of(fs, p.pid), 0);
 	publisher_end(&p);
 	assert_int_equal(daemon_worker(&fs->daemon), worker);
@@ -478,7 +478,7 @@ static void changing_script(struct publisher *me)
 	changer.lie_of.address = changer.truth.address;
 	changer.lie_of.label_length = 5;
 	memcpy(changer.lie_of.label, "false", 5);
-	tell(&changer.lie, 2, &changer.truth, NULL);
+	write_record(&changer.lie, 2, &changer.truth, NULL);
 	lie_seal(&changer.lie);
 	need(pthread_create(&thread, NULL, change, &changer) == 0);
 	hand_over(me->fs, changer.lie.fd);
