@@ -38,6 +38,20 @@
 #define SHADOW(kib) 0
 #endif
 
+/* Making more takes too long. */
+#define MAX_AREAS 1000000u
+
+/* Whether the test can have no areas left; it says why not where the kernel allows too many. */
+static inline bool can_use_up_areas(void)
+{
+	if (proc_number("/proc/sys/vm/max_map_count", "") > MAX_AREAS) {
+		print_message("vm.max_map_count is above %u: too many areas to use up\n",
+			      MAX_AREAS);
+		return false;
+	}
+	return !NEEDS_AREAS;
+}
+
 /* Makes areas until the kernel allows no more; they are one range of address space. */
 static inline void *use_up_areas(size_t *length)
 {

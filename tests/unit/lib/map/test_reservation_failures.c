@@ -132,7 +132,7 @@ static void test_too_many_areas(void **state)
 	int ret = 0;
 
 	(void)state;
-	if (NEEDS_AREAS)
+	if (!can_use_up_areas())
 		skip();
 	rsv = reserve(128 * PAGE);
 	source = anon_source(PAGE);

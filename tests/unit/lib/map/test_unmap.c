@@ -166,7 +166,7 @@ static void test_U4_too_many_areas(void **state)
 	int ret;
 
 	(void)state;
-	if (NEEDS_AREAS)
+	if (!can_use_up_areas())
 		skip();
 	copy = map = map_anon(2 * MIB, PMEM2_PRIVATE);
 	address = pmem2_map_get_address(map);
@@ -209,7 +209,7 @@ static void test_map_new_names_max_map_count(void **state)
 	int n = 0;
 
 	(void)state;
-	if (NEEDS_AREAS)
+	if (!can_use_up_areas())
 		skip();
 	source = anon_source(PAGE);
 	config = page_config();

@@ -154,7 +154,7 @@ static void test_U4_too_many_areas(void **state)
 	void *hog;
 
 	(void)state;
-	if (NEEDS_AREAS)
+	if (!can_use_up_areas())
 		skip();
 	map = map_pages(PAGES);
 	hog = use_up_areas(&length);
