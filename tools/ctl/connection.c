@@ -3,10 +3,12 @@
  * connection.c - the daemon's socket: finding it, requests and answers
  *
  * The daemon must be run by root or by the user. What it sends is still checked: an answer that
- * makes no sense is a failure of the request. Calls report.c, memory.c and base/escape.c.
+ * makes no sense is a failure of the request. Calls report.c, memory.c,
+ * base/descriptor.c and base/escape.c.
  */
 
 #include "ctl/connection.h"
+#include "base/descriptor.h"
 #include "base/escape.h"
 #include "ctl/memory.h"
 #include "ctl/report.h"
@@ -89,30 +91,13 @@ int connection_open(const char *path)
 
 static int send_request(int connection, const char *text, size_t length, int fd)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = {0};
-	struct iovec iov = {.iov_base = (char *)text, .iov_len = length};
-	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
-	ssize_t sent;
+	int ret;
 
-	if (fd >= 0) {
-		struct cmsghdr *rights;
-
-		message.msg_control = &control;
-		message.msg_controllen = sizeof(control);
-		rights = CMSG_FIRSTHDR(&message);
-		rights->cmsg_level = SOL_SOCKET;
-		rights->cmsg_type = SCM_RIGHTS;
-		rights->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(rights), &fd, sizeof(int));
-	}
 	do {
-		sent = sendmsg(connection, &message, MSG_NOSIGNAL);
-	} while (sent < 0 && errno == EINTR);
+		ret = descriptor_send(connection, text, length, 0, fd);
+	} while (ret == -EINTR);
 	/* A daemon that closes the connection may have sent the reason before. */
-	return sent < 0 && errno != EPIPE ? -errno : 0;
+	return ret == -EPIPE ? 0 : ret;
 }
 
 json_t *connection_receive(int connection, const char *object)
