@@ -61,13 +61,13 @@ char **sysfs_names(const char *directory, const char *prefix)
 {
 	const struct dirent *entry;
 	char **names = memory_require(calloc(1, sizeof(*names)));
-	size_t count = 0;
+	size_t count = 0, room = 1;
 	DIR *dir = opendir(directory);
 
 	while (dir && (entry = readdir(dir))) {
 		if (entry->d_name[0] == '.' || strncmp(entry->d_name, prefix, strlen(prefix)))
 			continue;
-		names = memory_require(reallocarray(names, count + 2, sizeof(*names)));
+		memory_reserve(names, &room, count + 2, 16);
 		names[count++] = memory_require(strdup(entry->d_name));
 		names[count] = NULL;
 	}
