@@ -30,7 +30,7 @@ enum draft_state {
 };
 
 struct draft {
-	struct node node;           /* first: a node id leads here */
+	struct node node;           /* a node id leads here */
 	struct draft *next, **link; /* of those that are open; link is NULL for others */
 	enum draft_state state;
 	int error; /* positive errno */

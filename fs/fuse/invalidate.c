@@ -30,7 +30,7 @@ static void send_notice(struct task *task)
 
 static void free_notice(struct task *task)
 {
-	free(task);
+	free(container_of(task, struct notice, task));
 }
 
 void invalidate_name(const struct invalidate *invalidate, const char *name)

@@ -141,13 +141,14 @@ static struct process *begin_process(struct process_table *process_table,
 {
 	struct process *former = find_pid(process_table, report->pid);
 	struct process *process = calloc(1, sizeof(*process));
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = process};
+	struct epoll_event event = {.events = EPOLLIN};
 
 	if (former) /* its end is still to be noticed */
 		end_process(former);
 	if (!process)
 		goto close_pidfd;
 	process->watch = (struct watch){.fd = report->pidfd, .ready = process_ended};
+	event.data.ptr = &process->watch;
 	process->table = process_table;
 	process->number = report->process;
 	process->pid = report->pid;
