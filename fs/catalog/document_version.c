@@ -3,6 +3,7 @@
  * document_version.c - see document_version.h
  */
 #include "catalog/document_version.h"
+#include "base/text.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,11 +91,6 @@ int version_facts(const struct version *version, struct facts *facts)
 	return 0;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && !strcmp(a, b));
-}
-
 static bool same_badblocks(const struct version *version, const struct facts *facts)
 {
 	return version->badblock_count == facts->badblock_count &&
@@ -106,7 +102,7 @@ static bool same_badblocks(const struct version *version, const struct facts *fa
 bool version_says(const struct version *version, const void *record, const struct facts *facts)
 {
 	return !memcmp(version->record, record, sizeof(version->record)) &&
-	       same_text(version->path, facts->path) && version->owner == facts->owner &&
+	       text_same(version->path, facts->path) && version->owner == facts->owner &&
 	       version->device == facts->device && version->size == facts->size &&
 	       version->deleted == facts->deleted && version->size_known == facts->size_known &&
 	       version->badblocks_known == facts->badblocks_known && version->lost == facts->lost &&

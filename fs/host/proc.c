@@ -5,6 +5,7 @@
 #include "host/proc.h"
 #include "base/array.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -174,11 +175,6 @@ static uint64_t started_at(uint64_t ticks)
 	return started - started % tick;
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && !strcmp(a, b));
-}
-
 /* The unit that a process belongs to: its cgroup of version 2, or systemd's of version 1. */
 static char *read_cgroup(pid_t pid)
 {
@@ -220,8 +216,8 @@ struct process_info *proc_process_info(pid_t pid, struct process_info *old)
 		info->is.started = old->is.started;
 	else
 		info->is.started = started_at(info->ticks);
-	if (old && old->ticks == info->ticks && same_text(old->is.comm, info->is.comm) &&
-	    same_text(old->is.exe, info->is.exe) && same_text(old->is.cgroup, info->is.cgroup)) {
+	if (old && old->ticks == info->ticks && text_same(old->is.comm, info->is.comm) &&
+	    text_same(old->is.exe, info->is.exe) && text_same(old->is.cgroup, info->is.cgroup)) {
 		process_info_put(info);
 		return process_info_get(old);
 	}
