@@ -13,6 +13,7 @@
  */
 #include "host/dax.h"
 #include "base/array.h"
+#include "base/hash.h"
 #include "host/dax_node.h"
 #include "host/proc.h"
 #include "mount/mountinfo.h"
@@ -108,8 +109,8 @@ void dax_free(struct dax *dax)
 
 static size_t file_place(const struct files *files, dev_t dev, uint64_t inode)
 {
-	uint64_t hash = (inode ^ (uint64_t)dev << 32) * 0x9e3779b97f4a7c15ull;
-	size_t i = (size_t)(hash >> 32) & (files->room - 1);
+	const uint64_t words[] = {dev, inode};
+	size_t i = (size_t)hash_words(words, 2, 0) & (files->room - 1);
 
 	while (files->list[i].used && (files->list[i].dev != dev || files->list[i].inode != inode))
 		i = (i + 1) & (files->room - 1);
