@@ -6,6 +6,7 @@
  * last file, and what is known of devices.
  */
 #include "facts/facts_reader.h"
+#include "base/array.h"
 #include "base/clock.h"
 #include "host/dax_node.h"
 #include "host/devices.h"
@@ -60,16 +61,14 @@ static int open_source(const struct facts_query *query, const char *link)
 	return -1;
 }
 
-static int add_badblock(struct facts *facts, uint64_t offset, uint64_t length)
+static int add_badblock(struct facts_query *query, uint64_t offset, uint64_t length)
 {
-	struct pmem2_badblock *larger;
+	struct facts *facts = &query->facts;
 
-	larger = realloc(facts->badblocks, (facts->badblock_count + 1) * sizeof(*larger));
-	if (!larger)
+	if (array_reserve(facts->badblocks, &query->badblock_room, facts->badblock_count + 1, 4))
 		return -ENOMEM;
-	larger[facts->badblock_count++] =
+	facts->badblocks[facts->badblock_count++] =
 		(struct pmem2_badblock){.offset = offset, .length = length};
-	facts->badblocks = larger;
 	return 0;
 }
 
@@ -86,7 +85,7 @@ static int add_badblock_within(struct facts_query *query, const struct pmem2_bad
 		from = bad->offset;
 	if (to > bad->offset + bad->length)
 		to = bad->offset + bad->length;
-	return from < to ? add_badblock(&query->facts, from - source, to - from) : 0;
+	return from < to ? add_badblock(query, from - source, to - from) : 0;
 }
 
 /* The bad ranges of the source that are within what is mapped, relative to the mapping. */

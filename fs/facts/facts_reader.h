@@ -23,6 +23,7 @@ struct facts_query {
 				  not, or there was none */
 	uint64_t read_at;      /* the answer: clock_now() of the oldest fact */
 	struct facts facts;    /* the answer, without the owner */
+	size_t badblock_room;  /* for how many bad ranges there is room in the facts */
 };
 
 struct facts_reader;
