@@ -88,25 +88,59 @@ static void test_U2_failure_between_pieces(void **state)
 	assert_ok(munmap(foreign, page));
 }
 
+#define CONTENDER_MS 60000 /* until it must wait or have ended */
+
 static struct pmem2_map *contested;
 static pthread_t contender;
+static _Atomic pid_t contender_tid; /* 0: it has not begun */
 static atomic_bool contender_done;
 
 static void *unmap_contested(void *arg)
 {
-	int ret = pmem2_unmap(&contested);
+	int ret;
 
 	(void)arg;
+	contender_tid = gettid();
+	ret = pmem2_unmap(&contested);
 	contender_done = true;
 	return (void *)(intptr_t)ret;
+}
+
+/* Whether the contender sleeps in a futex call, where a lock waits. */
+static bool contender_waits(void)
+{
+	char path[64];
+	FILE *file;
+	long number = -1;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", (int)contender_tid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	if (fscanf(file, "%ld", &number) != 1) /* "running" */
+		number = -1;
+	fclose(file);
+	return number == SYS_futex;
+}
+
+/* Starts the contender, and returns when it waits or has ended. */
+static void start_contender(void)
+{
+	contender_tid = 0;
+	contender_done = false;
+	assert_ok(pthread_create(&contender, NULL, unmap_contested, NULL));
+	for (int i = 0; i < CONTENDER_MS && !contender_done; i++) {
+		if (contender_tid && contender_waits())
+			return;
+		usleep(1000);
+	}
+	assert_true(contender_done);
 }
 
 static void contend(void)
 {
 	before_munmap = NULL;
-	assert_ok(pthread_create(&contender, NULL, unmap_contested, NULL));
-	usleep(50000); /* a contender that does not wait is done by then, or the test says nothing
-			*/
+	start_contender();
 	assert_false(contender_done);
 }
 
@@ -236,10 +270,9 @@ static void test_I5_concurrent_unmapping_of_one_object(void **state)
 static void cancel_contender(void)
 {
 	before_munmap = NULL;
-	assert_ok(pthread_create(&contender, NULL, unmap_contested, NULL));
-	usleep(50000); /* it waits by then; if cancelled earlier, the result is the same */
+	start_contender();
 	assert_ok(pthread_cancel(contender));
-	usleep(50000);
+	usleep(50000); /* a cancellation that does not wait for the lock happens by then */
 }
 
 /* A cancelled thread leaves no lock held, and no object in an unusable state. */
