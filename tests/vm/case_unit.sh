@@ -1,4 +1,5 @@
 # vm: dimms
+# limit: 400
 # shellcheck shell=sh
 # The unit tests, on a kernel and a host with persistent memory. They need files without DAX.
 count=0
