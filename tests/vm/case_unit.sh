@@ -3,7 +3,7 @@
 # shellcheck shell=sh
 # The unit tests, on a kernel and a host with persistent memory. They need files without DAX.
 count=0
-for test in "$build"/tests/unit/*/test_*; do
+for test in "$build"/tests/unit/lib/test_* "$build"/tests/unit/fs/test_*; do
 	[ -f "$test" ] && [ -x "$test" ] || continue
 	case $test in
 	*/test_copy | */test_instructions) continue ;; # slow under emulation, and independent of devices
