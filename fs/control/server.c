@@ -53,7 +53,7 @@ static bool comes_from_library(int fd)
 	return n > 0 && connection_is_library(&start, (size_t)n);
 }
 
-/* Without a descriptor to accept with, epoll would report the one that waits again and again. */
+/* While no descriptor is free, epoll would report the waiting connection again and again. */
 static void turn_away(struct server *server)
 {
 	if (server->spare < 0) { /* listen again when a connection has ended */

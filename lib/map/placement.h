@@ -25,7 +25,7 @@ int placement_map(const struct placement_request *request, uintptr_t *address);
 /* Maps at an address that the kernel chooses. Returns 0 or a negated errno. */
 int placement_map_anywhere(const struct placement_request *request, uintptr_t *address);
 
-/* A mapping was removed: the next one that fits may use its place. */
+/* A mapping was removed: the next mapping that fits may use its place. */
 void placement_released(uintptr_t address, size_t length);
 
 #endif

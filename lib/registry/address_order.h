@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Whether a registered mapping, or one that is being made, overlaps [from, end). */
+/* Whether a mapping that is registered or being made overlaps [from, end). */
 bool address_order_occupied(uintptr_t from, uintptr_t end);
 
 /* The live mapping in `reservation` that has the lowest mapped byte of [from, end), or NULL. */

@@ -154,7 +154,7 @@ static bool is_below(const char *path, const char *folder)
 	return !strncmp(path, folder, length) && path[length] == '/';
 }
 
-/* Whether the path leads to that folder already, because it is below another one that is kept. */
+/* Whether a folder that is kept above it makes the folder reachable by the path already. */
 static bool is_there(const char *path, int fd)
 {
 	struct stat a, b;

@@ -92,7 +92,7 @@ unsigned mounted(const char *mountpoint);
 /* Milliseconds of a monotonic clock. */
 int64_t now_ms(void);
 
-/* A pause between attempts, or one that may take any longer, but never less. */
+/* A pause of at least that long, between attempts or for facts to age. */
 void sleep_ms(unsigned ms);
 
 /* Waits until what the daemon and the kernel have cached, each for a second, has expired. */
