@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "../../sanitizers.h"
 #include "libpmem2fs.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -17,26 +17,13 @@
 #endif
 
 /* Valgrind and TSan crash in a process with no areas left. */
-#ifdef __SANITIZE_THREAD__
-#define NEEDS_AREAS true
-#else
-#define NEEDS_AREAS on_valgrind()
-#endif
+#define NEEDS_AREAS (ON_TSAN || on_valgrind())
 
 /*
  * How much of the address sanitizer's shadow memory, a byte for each 8 bytes, can stay in use for
  * `kib` of a mapping that is gone.
  */
-#if defined(__SANITIZE_ADDRESS__)
-#define SHADOW(kib) ((kib) / 8)
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SHADOW(kib) ((kib) / 8)
-#endif
-#endif
-#ifndef SHADOW
-#define SHADOW(kib) 0
-#endif
+#define SHADOW(kib) (ON_ASAN ? (kib) / 8 : 0)
 
 /* Making more takes too long. */
 #define MAX_AREAS 1000000u

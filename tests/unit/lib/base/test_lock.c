@@ -13,18 +13,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-/* With the thread sanitizer, the child of a process with threads cannot start a thread. */
-#if defined(__SANITIZE_THREAD__)
-#define ON_TSAN true
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define ON_TSAN true
-#endif
-#endif
-#ifndef ON_TSAN
-#define ON_TSAN false
-#endif
-
 /* Runs `body` in a child and returns its status; one that hangs is killed. */
 static int run(void (*body)(void))
 {
@@ -265,7 +253,7 @@ static void fork_with_the_lock_while_open(void)
 static void test_fork_in_the_middle_of_both(void **state)
 {
 	(void)state;
-	if (ON_TSAN)
+	if (ON_TSAN) /* the child of a process with threads cannot start a thread */
 		skip();
 	assert_int_equal(run(fork_with_the_lock_while_open), 0);
 }
@@ -320,7 +308,7 @@ static void test_waiting(void **state)
 {
 	(void)state;
 	assert_int_equal(run(wait_and_wake), 0);
-	if (ON_TSAN)
+	if (ON_TSAN) /* the child of a process with threads cannot start a thread */
 		skip();
 	assert_int_equal(run(fork_while_waiting), 0);
 }

@@ -8,7 +8,7 @@
 
 #define MAPPERS   3
 #define STRANGERS 2
-#define ROUNDS    (on_valgrind() ? 50u : 1500u)
+#define ROUNDS    (on_valgrind() ? 50u : ON_TSAN ? 500u : 1500u)
 
 /* Each mapper has a zone of its own; the last zone is shared by all. */
 #define ZONE 16ul

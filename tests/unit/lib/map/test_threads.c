@@ -7,24 +7,9 @@
 #include <pthread.h>
 #include <sys/wait.h>
 
-/*
- * The allocator of the address sanitizer, unlike that of the C library, stays locked in a child if
- * another thread was in it at the fork: there a fork waits until no thread maps.
- */
-#if defined(__SANITIZE_ADDRESS__)
-#define FORK_WHEN_QUIET true
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define FORK_WHEN_QUIET true
-#endif
-#endif
-#ifndef FORK_WHEN_QUIET
-#define FORK_WHEN_QUIET false
-#endif
-
 #define MAPPERS   3
 #define STRANGERS 2
-#define ROUNDS    (on_valgrind() ? 50u : 1500u)
+#define ROUNDS    (on_valgrind() ? 50u : ON_TSAN ? 500u : 1500u)
 
 static int file;
 static uintptr_t occupied; /* an address in use: a hint that cannot be followed */

@@ -7,11 +7,7 @@
 #include <sys/statvfs.h>
 
 /* Under TSan written memory has a shadow, which counts for this process too. */
-#ifdef __SANITIZE_THREAD__
-#define SHADOWED true
-#else
-#define SHADOWED false
-#endif
+#define SHADOWED ON_TSAN
 
 static void test_P1_whole_pages_are_removed(void **state)
 {

@@ -280,9 +280,8 @@ static void test_no_torn_words(void **state)
 	pthread_t reader;
 
 	(void)state;
-#ifdef __SANITIZE_THREAD__
-	skip();
-#endif
+	if (ON_TSAN)
+		skip();
 	memset(from[0], 0x0f, sizeof(from[0]));
 	memset(from[1], 0xf0, sizeof(from[1]));
 	for (unsigned i = 0; i < WORDS; i++)

@@ -14,14 +14,6 @@
 
 #define SIZE (4 * PAGE)
 
-#if defined(__has_feature) /* clang */
-#define THREAD_SANITIZER __has_feature(thread_sanitizer)
-#elif defined(__SANITIZE_THREAD__) /* gcc */
-#define THREAD_SANITIZER 1
-#else
-#define THREAD_SANITIZER 0
-#endif
-
 static int refuse_clone;
 
 int __real_clone(int (*function)(void *), void *stack, int flags, void *argument, ...);
@@ -263,7 +255,7 @@ int main(void)
 	};
 
 	/* Both assume that a child process does not share the memory. */
-	if (on_valgrind() || THREAD_SANITIZER)
+	if (on_valgrind() || ON_TSAN)
 		return 77;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
