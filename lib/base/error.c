@@ -19,6 +19,8 @@ int error_set(int error, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
+	if (error < 0 && error > PMEM2_E_UNKNOWN)
+		errno = -error;
 	return error;
 }
 

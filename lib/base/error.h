@@ -5,7 +5,10 @@
 #ifndef PMEM2FS_LIB_BASE_ERROR_H
 #define PMEM2FS_LIB_BASE_ERROR_H
 
-/* Stores the text that pmem2_errormsg returns to this thread, and returns `error`. */
+/*
+ * Stores the text that pmem2_errormsg returns in this thread, and returns `error`. If that is a
+ * negated errno, sets errno too.
+ */
 int error_set(int error, const char *format, ...) __attribute__((__format__(__printf__, 2, 3)));
 
 #endif

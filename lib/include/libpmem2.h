@@ -8,8 +8,9 @@
  * Functions that return int return 0 or a negative error: a PMEM2_E_ code, or a negated errno of
  * the system call that failed. They never print and never abort (the flush functions of page
  * granularity, which return nothing, can); pmem2_errormsg has the text of the last error of the
- * calling thread. Unless said otherwise a failure leaves all out-parameters as
- * they were, and a NULL object or out-parameter is -EINVAL. Sizes, lengths and offsets are bytes.
+ * calling thread; a negated errno is in errno too. Unless said otherwise a failure leaves all
+ * out-parameters as they were, and a NULL object or out-parameter is -EINVAL. Sizes, lengths and
+ * offsets are bytes.
  *
  * Threads: everything may be called from any thread. A mapping may be used by several at the
  * same time. A source may map for several threads at the same time; it and a configuration must

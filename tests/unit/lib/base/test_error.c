@@ -44,6 +44,16 @@ static void test_message_is_per_thread_and_stays(void **state)
 	assert_null(had_message);
 }
 
+static void test_errno_is_that_of_a_system_error(void **state)
+{
+	(void)state;
+	errno = EXDEV;
+	error_set(PMEM2_E_NOSUPP, "of the library");
+	assert_int_equal(errno, EXDEV);
+	error_set(-EIO, "of the system");
+	assert_int_equal(errno, EIO);
+}
+
 static void test_long_message_is_cut(void **state)
 {
 	char text[2000];
@@ -82,6 +92,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_err_to_errno),
 		cmocka_unit_test(test_message_is_per_thread_and_stays),
+		cmocka_unit_test(test_errno_is_that_of_a_system_error),
 		cmocka_unit_test(test_long_message_is_cut),
 		cmocka_unit_test(test_perror),
 	};
