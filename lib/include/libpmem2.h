@@ -9,8 +9,9 @@
  * the system call that failed. They never print and never abort (the flush functions of page
  * granularity, which return nothing, can); pmem2_errormsg has the text of the last error of the
  * calling thread; a negated errno is in errno too. Unless said otherwise a failure leaves all
- * out-parameters as they were, and a NULL object or out-parameter is -EINVAL. Sizes, lengths and
- * offsets are bytes.
+ * out-parameters as they were, and a NULL object or out-parameter is -EINVAL. If several errors
+ * apply, the function returns the one that libpmem2 returns; where libpmem2 crashes, it returns an
+ * error, too. Sizes, lengths and offsets are bytes.
  *
  * Threads: everything may be called from any thread. A mapping may be used by several at the
  * same time. A source may map for several threads at the same time; it and a configuration must
@@ -114,7 +115,7 @@ int pmem2_source_size(const struct pmem2_source *src, size_t *size);
  */
 int pmem2_source_alignment(const struct pmem2_source *src, size_t *alignment);
 
-/* Frees a source and sets *src to NULL. Never fails; *src may be NULL. */
+/* Frees a source and sets *src to NULL. *src may be NULL. */
 int pmem2_source_delete(struct pmem2_source **src);
 
 /*
@@ -256,7 +257,7 @@ enum pmem2_sharing_type {
  */
 int pmem2_config_new(struct pmem2_config **cfg);
 
-/* Frees a configuration and sets *cfg to NULL. Never fails; *cfg may be NULL. */
+/* Frees a configuration and sets *cfg to NULL. *cfg may be NULL. */
 int pmem2_config_delete(struct pmem2_config **cfg);
 
 /* The coarsest granularity that will do. Errors: PMEM2_E_GRANULARITY_NOT_SUPPORTED (unknown). */

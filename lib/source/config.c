@@ -2,8 +2,8 @@
 /*
  * config.c - how a source is to be mapped
  *
- * Owns struct pmem2_config. Calls base/error. Checks each value by itself; map/map.c checks what
- * depends on the source.
+ * Owns struct pmem2_config. Calls base/error. Checks each value by itself, and the value before the
+ * configuration, as libpmem2 does; map/map.c checks what depends on the source.
  */
 #include "source/config.h"
 #include "base/error.h"
@@ -34,20 +34,20 @@ int pmem2_config_new(struct pmem2_config **cfg)
 
 int pmem2_config_delete(struct pmem2_config **cfg)
 {
-	if (cfg) {
-		free(*cfg);
-		*cfg = NULL;
-	}
+	if (!cfg)
+		return no_config();
+	free(*cfg);
+	*cfg = NULL;
 	return 0;
 }
 
 int pmem2_config_set_required_store_granularity(struct pmem2_config *cfg, enum pmem2_granularity g)
 {
-	if (!cfg)
-		return no_config();
 	if ((unsigned)g > PMEM2_GRANULARITY_PAGE)
 		return error_set(PMEM2_E_GRANULARITY_NOT_SUPPORTED, "unknown granularity %u",
 				 (unsigned)g);
+	if (!cfg)
+		return no_config();
 	cfg->granularity = g;
 	cfg->has_granularity = true;
 	return 0;
@@ -55,12 +55,12 @@ int pmem2_config_set_required_store_granularity(struct pmem2_config *cfg, enum p
 
 int pmem2_config_set_offset(struct pmem2_config *cfg, size_t offset)
 {
-	if (!cfg)
-		return no_config();
 	if (offset > INT64_MAX)
 		return error_set(PMEM2_E_OFFSET_OUT_OF_RANGE,
 				 "offset %zu is beyond any file (at most %lld)", offset,
 				 (long long)INT64_MAX);
+	if (!cfg)
+		return no_config();
 	cfg->offset = offset;
 	return 0;
 }
@@ -75,11 +75,11 @@ int pmem2_config_set_length(struct pmem2_config *cfg, size_t length)
 
 int pmem2_config_set_sharing(struct pmem2_config *cfg, enum pmem2_sharing_type type)
 {
-	if (!cfg)
-		return no_config();
 	if (type != PMEM2_SHARED && type != PMEM2_PRIVATE)
 		return error_set(PMEM2_E_INVALID_SHARING_VALUE, "unknown sharing %u",
 				 (unsigned)type);
+	if (!cfg)
+		return no_config();
 	cfg->sharing = type;
 	return 0;
 }
@@ -88,11 +88,11 @@ int pmem2_config_set_protection(struct pmem2_config *cfg, unsigned prot)
 {
 	unsigned unknown = prot & ~(PMEM2_PROT_READ | PMEM2_PROT_WRITE | PMEM2_PROT_EXEC);
 
-	if (!cfg)
-		return no_config();
 	if (unknown)
 		return error_set(PMEM2_E_INVALID_PROT_FLAG, "unknown protection flags 0x%x",
 				 unknown);
+	if (!cfg)
+		return no_config();
 	cfg->protection = prot;
 	return 0;
 }

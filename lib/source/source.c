@@ -139,10 +139,10 @@ int pmem2_source_from_anon(struct pmem2_source **src, size_t size)
 
 int pmem2_source_delete(struct pmem2_source **src)
 {
-	if (src) {
-		free(*src);
-		*src = NULL;
-	}
+	if (!src)
+		return no_source();
+	free(*src);
+	*src = NULL;
 	return 0;
 }
 
@@ -150,11 +150,11 @@ int pmem2_source_get_fd(const struct pmem2_source *src, int *fd)
 {
 	if (!src)
 		return no_source();
-	if (!fd)
-		return error_set(-EINVAL, "no place for the descriptor given");
 	if (src->type == PMEM2FS_SOURCE_ANONYMOUS)
 		return error_set(PMEM2_E_FILE_DESCRIPTOR_NOT_SET,
 				 "anonymous memory has no descriptor");
+	if (!fd)
+		return error_set(-EINVAL, "no place for the descriptor given");
 	*fd = src->fd;
 	return 0;
 }
@@ -178,15 +178,17 @@ int pmem2_source_size(const struct pmem2_source *src, size_t *size)
 
 	if (!src)
 		return no_source();
+	if (src->type != PMEM2FS_SOURCE_ANONYMOUS) {
+		ret = source_stat(src, &st);
+		if (ret)
+			return ret;
+	}
 	if (!size)
 		return error_set(-EINVAL, "no place for the size given");
 	if (src->type == PMEM2FS_SOURCE_ANONYMOUS) {
 		*size = src->anon_size;
 		return 0;
 	}
-	ret = source_stat(src, &st);
-	if (ret)
-		return ret;
 	if (src->type == PMEM2FS_SOURCE_DEVDAX)
 		return devdax_size(src->rdev, size);
 	*size = (size_t)st.st_size;

@@ -38,7 +38,6 @@ static void test_delete_twice(void **state)
 	assert_ok(pmem2_config_delete(&other));
 	assert_null(other);
 	assert_ok(pmem2_config_delete(&other));
-	assert_ok(pmem2_config_delete(NULL));
 	assert_int_equal(pmem2_config_new(NULL), -EINVAL);
 }
 
@@ -93,8 +92,20 @@ static void test_null_is_an_error(void **state)
 	assert_int_equal(pmem2_config_set_length(NULL, 0), -EINVAL);
 	assert_int_equal(pmem2_config_set_sharing(NULL, PMEM2_SHARED), -EINVAL);
 	assert_int_equal(pmem2_config_set_protection(NULL, 0), -EINVAL);
+	assert_int_equal(pmem2_config_set_vm_reservation(NULL, NULL, 0), -EINVAL);
+	assert_int_equal(pmem2_config_delete(NULL), -EINVAL);
 	assert_int_equal(pmem2fs_config_set_label(NULL, "a", 1), -EINVAL);
 	assert_int_equal(pmem2fs_config_set_owner(NULL, 0, 0), -EINVAL);
+}
+
+static void test_wrong_values_come_before_null(void **state)
+{
+	(void)state;
+	assert_int_equal(pmem2_config_set_required_store_granularity(NULL, 3),
+			 PMEM2_E_GRANULARITY_NOT_SUPPORTED);
+	assert_int_equal(pmem2_config_set_offset(NULL, SIZE_MAX), PMEM2_E_OFFSET_OUT_OF_RANGE);
+	assert_int_equal(pmem2_config_set_sharing(NULL, 2), PMEM2_E_INVALID_SHARING_VALUE);
+	assert_int_equal(pmem2_config_set_protection(NULL, 1), PMEM2_E_INVALID_PROT_FLAG);
 }
 
 int main(void)
@@ -106,6 +117,7 @@ int main(void)
 						delete_config),
 		cmocka_unit_test_setup_teardown(test_right_values, new_config, delete_config),
 		cmocka_unit_test(test_null_is_an_error),
+		cmocka_unit_test(test_wrong_values_come_before_null),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

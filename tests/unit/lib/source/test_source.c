@@ -153,7 +153,6 @@ static void test_anonymous(void **state)
 	assert_int_equal(fd, 99);
 	assert_ok(pmem2_source_delete(&source));
 	assert_ok(pmem2_source_delete(&source));
-	assert_ok(pmem2_source_delete(NULL));
 }
 
 static void test_null_is_an_error(void **state)
@@ -168,8 +167,17 @@ static void test_null_is_an_error(void **state)
 	assert_int_equal(pmem2_source_alignment(NULL, &size), -EINVAL);
 	assert_int_equal(pmem2_source_alignment(source, NULL), -EINVAL);
 	assert_int_equal(pmem2_source_get_fd(NULL, &fd), -EINVAL);
-	assert_int_equal(pmem2_source_get_fd(source, NULL), -EINVAL);
 	assert_int_equal(pmem2_source_from_anon(NULL, 1), -EINVAL);
+	assert_int_equal(pmem2_source_delete(NULL), -EINVAL);
+	/* but errors of the source come first */
+	assert_int_equal(pmem2_source_get_fd(source, NULL), PMEM2_E_FILE_DESCRIPTOR_NOT_SET);
+	assert_ok(pmem2_source_delete(&source));
+	fd = make_file(PAGE);
+	source = fd_source(fd);
+	assert_int_equal(pmem2_source_get_fd(source, NULL), -EINVAL);
+	assert_int_equal(pmem2_source_size(source, NULL), -EINVAL);
+	close(fd);
+	assert_int_equal(pmem2_source_size(source, NULL), PMEM2_E_INVALID_FILE_HANDLE);
 	assert_ok(pmem2_source_delete(&source));
 }
 
