@@ -137,13 +137,13 @@ int pmem2_source_pread_mcsafe(struct pmem2_source *src, void *buf, size_t size, 
 int pmem2_source_pwrite_mcsafe(struct pmem2_source *src, void *buf, size_t size, size_t offset);
 
 /*
- * Gives the ids of the NVDIMMs that the source's region is made of, one behind the other, as a
- * string; it is empty for a region that is made of none (memmap=, virtio-pmem). With `id` NULL *len
- * becomes its size including the terminator; else *len is the size of the buffer `id`, whose
- * contents do not matter (libpmem2 appends to the string that it finds there).
- * Errors: PMEM2_E_NOSUPP (anonymous memory, not on persistent memory, device DAX without an NVDIMM
- * region, an NVDIMM without an id), PMEM2_E_BUFFER_TOO_SMALL, PMEM2_E_INVALID_FILE_HANDLE (as
- * pmem2_source_size), those of sysfs and libndctl.
+ * Gives the ids of the NVDIMMs of the source's region, concatenated to a string. It is empty for a
+ * region without NVDIMMs (memmap=, virtio-pmem). With `id` NULL *len becomes its size including the
+ * terminator; else *len is the size of the buffer `id`, whose contents do not matter (libpmem2
+ * appends to the string that it finds there). Neither this nor the next two functions need the
+ * descriptor of the source any longer. Errors: PMEM2_E_NOSUPP (anonymous memory, not on persistent
+ * memory, device DAX without an NVDIMM region, an NVDIMM without an id), PMEM2_E_BUFFER_TOO_SMALL,
+ * those of sysfs and libndctl.
  */
 int pmem2_source_device_id(const struct pmem2_source *src, char *id, size_t *len);
 

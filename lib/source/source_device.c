@@ -2,9 +2,11 @@
 /*
  * source_device.c - facts about the hardware below a source: id, shutdown count, NUMA node
  *
- * Owns nothing. Calls source.c, device/locate, device/nvdimm and libndctl. Every call reads sysfs
- * for the region of the source and creates its own libndctl context for facts about the region. A
- * DAX node without a region (CXL, hmem) is not looked up in libndctl, which does not know it.
+ * Owns nothing. Calls device/locate, device/nvdimm and libndctl. Every call reads sysfs for the
+ * region of the source and creates its own libndctl context for facts about the region. A DAX node
+ * without a region (CXL, hmem) is not looked up in libndctl, which does not know it.
+ *
+ * As in libpmem2, errors of the source come before that of a missing out-parameter.
  */
 #include "base/error.h"
 #include "device/locate.h"
@@ -15,24 +17,30 @@
 #include <string.h>
 
 /*
- * Finds the device of a source that has a descriptor. If it is no pmem or DAX device, `region` is
- * empty.
+ * Finds the device of a source, whose descriptor may be closed by now. If it is no pmem or DAX
+ * device, `region` is empty.
  */
 static int locate_device(const struct pmem2_source *src, struct pmem2fs_device *device)
 {
-	bool node = src->type == PMEM2FS_SOURCE_DEVDAX;
-	struct stat st;
+	bool node;
 	int error;
 
-	error = source_stat(src, &st);
-	if (error)
-		return error;
-	error = device_locate(node ? st.st_rdev : st.st_dev, !node, device);
+	if (!src)
+		return error_set(-EINVAL, "no source given");
+	if (src->type == PMEM2FS_SOURCE_ANONYMOUS)
+		return error_set(PMEM2_E_NOSUPP, "anonymous memory is on no device");
+	node = src->type == PMEM2FS_SOURCE_DEVDAX;
+	error = device_locate(node ? src->rdev : src->dev, !node, device);
 	if (error == -ENODEV)
 		*device = (struct pmem2fs_device){.numa_node = PMEM2FS_INAPPLICABLE};
 	else if (error)
 		return error_set(error, "cannot find the device: %s", strerror(-error));
 	return 0;
+}
+
+static int no_node(void)
+{
+	return error_set(-EINVAL, "no place for the node given");
 }
 
 /* On success the caller owns the context. */
@@ -55,11 +63,8 @@ static int open_region_of(const struct pmem2_source *src, struct ndctl_ctx **ctx
 			  struct ndctl_region **region)
 {
 	struct pmem2fs_device device;
-	int error;
+	int error = locate_device(src, &device);
 
-	if (src->type == PMEM2FS_SOURCE_ANONYMOUS)
-		return error_set(PMEM2_E_NOSUPP, "anonymous memory is on no device");
-	error = locate_device(src, &device);
 	if (error)
 		return error;
 	if (!device.region[0])
@@ -93,14 +98,16 @@ int pmem2_source_device_id(const struct pmem2_source *src, char *id, size_t *len
 	size_t length = 0;
 	int error;
 
-	if (!src || !len)
-		return error_set(-EINVAL, "no %s given", src ? "length" : "source");
 	error = open_region_of(src, &ctx, &region);
 	if (error)
 		return error;
 	error = id_length(region, &length);
 	if (error)
 		goto unref_ctx;
+	if (!len) {
+		error = error_set(-EINVAL, "no length given");
+		goto unref_ctx;
+	}
 	if (!id) {
 		*len = length + 1;
 		goto unref_ctx;
@@ -126,11 +133,13 @@ int pmem2_source_device_usc(const struct pmem2_source *src, uint64_t *usc)
 	uint64_t sum = 0;
 	int error;
 
-	if (!src || !usc)
-		return error_set(-EINVAL, "no %s given", src ? "place for the count" : "source");
 	error = open_region_of(src, &ctx, &region);
 	if (error)
 		return error;
+	if (!usc) {
+		error = error_set(-EINVAL, "no place for the count given");
+		goto unref_ctx;
+	}
 	ndctl_dimm_foreach_in_region (region, dimm) {
 		long long count = ndctl_dimm_get_dirty_shutdown(dimm);
 
@@ -152,13 +161,8 @@ int pmem2_source_numa_node(const struct pmem2_source *src, int *numa_node)
 	struct pmem2fs_device device;
 	struct ndctl_region *region;
 	struct ndctl_ctx *ctx;
-	int error;
+	int error = locate_device(src, &device);
 
-	if (!src || !numa_node)
-		return error_set(-EINVAL, "no %s given", src ? "place for the node" : "source");
-	if (src->type == PMEM2FS_SOURCE_ANONYMOUS)
-		return error_set(PMEM2_E_NOSUPP, "anonymous memory is on no device");
-	error = locate_device(src, &device);
 	if (error)
 		return error;
 	if (!device.region[0]) {
@@ -168,9 +172,13 @@ int pmem2_source_numa_node(const struct pmem2_source *src, int *numa_node)
 		if (!device.chardev[0])
 			return error_set(PMEM2_E_DAX_REGION_NOT_FOUND,
 					 "the device-DAX node is gone");
+		if (!numa_node)
+			return no_node();
 		*numa_node = device.numa_node < 0 ? -1 : (int)device.numa_node;
 		return 0;
 	}
+	if (!numa_node)
+		return no_node();
 	error = open_region(&device, &ctx, &region);
 	if (error)
 		return error;

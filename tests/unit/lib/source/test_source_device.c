@@ -53,6 +53,7 @@ static void test_files_that_are_not_on_pmem(void **state)
 	}
 }
 
+/* The device is that of the file from which the source was made, whatever the descriptor is now. */
 static void test_a_descriptor_that_is_closed_or_of_another_file(void **state)
 {
 	int fd = make_file(PAGE);
@@ -60,25 +61,38 @@ static void test_a_descriptor_that_is_closed_or_of_another_file(void **state)
 
 	(void)state;
 	close(fd);
-	assert_refused(source, PMEM2_E_INVALID_FILE_HANDLE, PMEM2_E_INVALID_FILE_HANDLE,
-		       PMEM2_E_INVALID_FILE_HANDLE);
+	assert_refused(source, PMEM2_E_NOSUPP, PMEM2_E_NOSUPP, PMEM2_E_DAX_REGION_NOT_FOUND);
 	assert_int_equal(memfd_create("other", MFD_CLOEXEC), fd);
-	assert_refused(source, PMEM2_E_INVALID_FILE_HANDLE, PMEM2_E_INVALID_FILE_HANDLE,
-		       PMEM2_E_INVALID_FILE_HANDLE);
+	assert_refused(source, PMEM2_E_NOSUPP, PMEM2_E_NOSUPP, PMEM2_E_DAX_REGION_NOT_FOUND);
 	assert_ok(pmem2_source_delete(&source));
 	close(fd);
 }
 
 static void test_null_is_an_error(void **state)
 {
-	struct pmem2_source *source = anon_source(PAGE);
-
 	(void)state;
 	assert_refused(NULL, -EINVAL, -EINVAL, -EINVAL);
-	assert_int_equal(pmem2_source_device_id(source, NULL, NULL), -EINVAL);
-	assert_int_equal(pmem2_source_device_usc(source, NULL), -EINVAL);
-	assert_int_equal(pmem2_source_numa_node(source, NULL), -EINVAL);
+	assert_int_equal(pmem2_source_device_id(NULL, NULL, NULL), -EINVAL);
+	assert_int_equal(pmem2_source_device_usc(NULL, NULL), -EINVAL);
+	assert_int_equal(pmem2_source_numa_node(NULL, NULL), -EINVAL);
+}
+
+static void test_the_kind_of_source_comes_before_null(void **state)
+{
+	struct pmem2_source *source = anon_source(PAGE);
+	int fd = make_file(PAGE);
+
+	(void)state;
+	assert_int_equal(pmem2_source_device_id(source, NULL, NULL), PMEM2_E_NOSUPP);
+	assert_int_equal(pmem2_source_device_usc(source, NULL), PMEM2_E_NOSUPP);
+	assert_int_equal(pmem2_source_numa_node(source, NULL), PMEM2_E_NOSUPP);
 	assert_ok(pmem2_source_delete(&source));
+	source = fd_source(fd);
+	assert_int_equal(pmem2_source_device_id(source, NULL, NULL), PMEM2_E_NOSUPP);
+	assert_int_equal(pmem2_source_device_usc(source, NULL), PMEM2_E_NOSUPP);
+	assert_int_equal(pmem2_source_numa_node(source, NULL), PMEM2_E_DAX_REGION_NOT_FOUND);
+	assert_ok(pmem2_source_delete(&source));
+	close(fd);
 }
 
 int main(void)
@@ -88,6 +102,7 @@ int main(void)
 		cmocka_unit_test(test_files_that_are_not_on_pmem),
 		cmocka_unit_test(test_a_descriptor_that_is_closed_or_of_another_file),
 		cmocka_unit_test(test_null_is_an_error),
+		cmocka_unit_test(test_the_kind_of_source_comes_before_null),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
