@@ -456,17 +456,17 @@ struct pmem2_badblock {
 };
 
 /*
- * Lists the bad blocks that `src` has at this moment, as far as the kernel knows them, and gives
- * the list to the caller, who deletes it; `src` is no longer needed then, and its descriptor
- * only for pmem2_badblock_clear. A file's are whole blocks of the file (st_blksize), none reaches
- * beyond its extent; a device-DAX node's are whole sectors of 512 bytes. A file that is not on pmem
- * has none. Returns 0 or a negative error; on failure *bbctx is NULL, except that PMEM2_E_NOSUPP
- * for anonymous memory leaves it untouched. Errors: PMEM2_E_NOSUPP (anonymous memory, a DAX node
- * without an NVDIMM region, an XFS realtime file that may be concerned),
- * PMEM2_E_INVALID_FILE_HANDLE (the descriptor is closed), PMEM2_E_DAX_REGION_NOT_FOUND (the DAX
- * node has vanished), PMEM2_E_CANNOT_READ_BOUNDS (a device mapper is in between; for a DAX node:
- * the caller lacks CAP_SYS_ADMIN), -ENOMEM, those of fstat, of FIEMAP and of reading sysfs. Any
- * number of threads may call it, also for the same source. Contract: libpmem2.
+ * Lists the bad blocks of `src` that the kernel knows of at this moment. The caller deletes the
+ * list. `src` is not needed any longer, and its descriptor only for pmem2_badblock_clear. Bad
+ * blocks of a file are whole blocks (st_blksize), and each is within one extent; those of a
+ * device-DAX node are whole sectors of 512 bytes. A file that is not on pmem has none. Returns 0 or
+ * a negative error; on failure *bbctx is NULL, except that PMEM2_E_NOSUPP for anonymous memory
+ * leaves it untouched. Errors: PMEM2_E_NOSUPP (anonymous memory, a DAX node without an NVDIMM
+ * region, an XFS realtime file that may be concerned), -EBADF (the descriptor is closed),
+ * PMEM2_E_INVALID_FILE_HANDLE (it now refers to another file), PMEM2_E_DAX_REGION_NOT_FOUND (the
+ * DAX node has vanished), PMEM2_E_CANNOT_READ_BOUNDS (a device mapper is in between; for a DAX
+ * node: the caller lacks CAP_SYS_ADMIN), -ENOMEM, those of fstat, of FIEMAP and of reading sysfs.
+ * Any number of threads may call it, also for the same source. Contract: libpmem2.
  */
 int pmem2_badblock_context_new(struct pmem2_badblock_context **bbctx,
 			       const struct pmem2_source *src);
@@ -479,18 +479,18 @@ int pmem2_badblock_context_new(struct pmem2_badblock_context **bbctx,
 int pmem2_badblock_next(struct pmem2_badblock_context *bbctx, struct pmem2_badblock *bb);
 
 /*
- * Clears a bad block, or several that follow one another, or a part of them: the bytes read as
- * zeroes afterwards, and what was in them is lost. A file gets other blocks from its file system;
- * blocks of a device-DAX node are repaired by the firmware. `bbctx` says of which source: its
- * descriptor must still be open, for a file for writing. The list in `bbctx` stays as it is.
+ * Clears a bad block, adjacent ones, or a part of them: the bytes read as zeroes afterwards, and
+ * what was in them is lost. A file gets other blocks from its file system; blocks of a device-DAX
+ * node are repaired by the firmware. The source is that of `bbctx`: its descriptor must still be
+ * open, for a file for writing. The list in `bbctx` does not change.
  *
  * Errors: PMEM2_E_OFFSET_OUT_OF_RANGE, PMEM2_E_LENGTH_OUT_OF_RANGE (more than INT64_MAX);
- * PMEM2_E_NO_BAD_BLOCK_FOUND (not all of the range is bad at this moment: nothing was touched,
- * where libpmem2 destroys good data); those of pmem2_badblock_context_new; of fallocate (-EBADF:
- * not open for writing, -ENOSPC: no other blocks left, and the file has a hole there now); of
- * libndctl; -ENXIO (the firmware repaired only a part); PMEM2_E_NOSUPP (the platform cannot clear);
- * PMEM2_E_IO_FAIL (it was done, but the kernel still lists a part as bad).
- * Contract: libpmem2.
+ * PMEM2_E_NO_BAD_BLOCK_FOUND (not all of the range is bad at this moment: nothing is changed,
+ * whereas libpmem2 destroys good data); those of pmem2_badblock_context_new; of fallocate (-EBADF:
+ * closed or not open for writing, -EFBIG: the end is beyond INT64_MAX, -ENOSPC: no other blocks
+ * left, and the file has a hole there now); of libndctl; -ENXIO (the firmware repaired only a
+ * part); PMEM2_E_NOSUPP (the platform cannot clear); PMEM2_E_IO_FAIL (no step failed, but the
+ * kernel still lists a part as bad). Contract: libpmem2.
  */
 int pmem2_badblock_clear(struct pmem2_badblock_context *bbctx, const struct pmem2_badblock *bb);
 

@@ -11,6 +11,7 @@
 #include "device/locate.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <stdlib.h>
@@ -178,7 +179,7 @@ static int list_node(dev_t rdev, struct badlist *blocks)
 				 device.chardev);
 	if (device.badblocks_start < 0)
 		return error_set(PMEM2_E_CANNOT_READ_BOUNDS,
-				 "%s: where it lies in %s is not told without CAP_SYS_ADMIN",
+				 "%s: the kernel shows where in %s it lies only with CAP_SYS_ADMIN",
 				 device.chardev, device.region);
 	start = (uint64_t)device.badblocks_start;
 	error = badlist_read(device.badblocks_path, start, start + device.size, blocks);
@@ -192,6 +193,8 @@ int badblock_list(const struct pmem2_source *src, struct badlist *blocks)
 	struct stat st;
 	int error;
 
+	if (fcntl(src->fd, F_GETFD) < 0)
+		return error_set(-EBADF, "descriptor %d is not open", src->fd);
 	error = source_stat(src, &st);
 	if (error)
 		return error;
@@ -206,10 +209,12 @@ int pmem2_badblock_context_new(struct pmem2_badblock_context **bbctx,
 	struct pmem2_badblock_context *context;
 	int error;
 
-	if (!bbctx || !src)
-		return error_set(-EINVAL, "no %s given", src ? "place for a context" : "source");
+	if (!src)
+		return error_set(-EINVAL, "no source given");
 	if (src->type == PMEM2FS_SOURCE_ANONYMOUS)
 		return error_set(PMEM2_E_NOSUPP, "anonymous memory has no bad blocks");
+	if (!bbctx)
+		return error_set(-EINVAL, "no place for a context given");
 	*bbctx = NULL;
 	context = calloc(1, sizeof(*context));
 	if (!context)
@@ -234,10 +239,12 @@ int pmem2_badblock_next(struct pmem2_badblock_context *bbctx, struct pmem2_badbl
 {
 	const struct bad_range *range;
 
-	if (!bbctx || !bb)
-		return error_set(-EINVAL, "no %s given", bbctx ? "place for a block" : "context");
+	if (!bbctx)
+		return error_set(-EINVAL, "no context given");
 	if (bbctx->next == bbctx->blocks.count)
 		return error_set(PMEM2_E_NO_BAD_BLOCK_FOUND, "no further bad block");
+	if (!bb)
+		return error_set(-EINVAL, "no place for a block given");
 	range = &bbctx->blocks.ranges[bbctx->next++];
 	*bb = (struct pmem2_badblock){range->begin, range->end - range->begin};
 	return 0;

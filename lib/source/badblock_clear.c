@@ -44,6 +44,25 @@ static int count_bad(const struct pmem2_source *src, const struct pmem2_badblock
 	return 0;
 }
 
+/*
+ * Returns the errors that fallocate would, which may not be called before it is known what is bad.
+ */
+static int check_allocation(int fd, const struct pmem2_badblock *bb)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || flags & O_PATH)
+		return error_set(-EBADF, "descriptor %d is not open", fd);
+	if (!bb->length)
+		return error_set(-EINVAL, "a bad block without a length");
+	if ((flags & O_ACCMODE) == O_RDONLY)
+		return error_set(-EBADF, "descriptor %d is open for reading only", fd);
+	if (bb->length > INT64_MAX - bb->offset)
+		return error_set(-EFBIG, "%zu bytes at offset %zu are beyond any file", bb->length,
+				 bb->offset);
+	return 0;
+}
+
 static int allocate(int fd, int mode, const struct pmem2_badblock *bb)
 {
 	while (fallocate(fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)bb->offset, (off_t)bb->length))
@@ -159,7 +178,7 @@ static int clear_node(const struct pmem2_source *src, const struct pmem2_badbloc
 	region = nvdimm_find_region(ctx, device.region);
 	start = region ? ndctl_region_get_resource(region) : 0;
 	if (!start || start == UINT64_MAX || device.badblocks_start < 0)
-		error = error_set(PMEM2_E_CANNOT_READ_BOUNDS, "%s: where it lies is not told",
+		error = error_set(PMEM2_E_CANNOT_READ_BOUNDS, "%s: its address is not known",
 				  device.chardev);
 	else
 		error = clear_memory(ndctl_region_get_bus(region),
@@ -181,9 +200,13 @@ int pmem2_badblock_clear(struct pmem2_badblock_context *bbctx, const struct pmem
 		return error_set(PMEM2_E_OFFSET_OUT_OF_RANGE, "offset %zu", bb->offset);
 	if (bb->length > INT64_MAX)
 		return error_set(PMEM2_E_LENGTH_OUT_OF_RANGE, "length %zu", bb->length);
-	if (!bb->length)
-		return error_set(-EINVAL, "a bad block without a length");
 	src = &bbctx->source;
+	if (src->type != PMEM2FS_SOURCE_DEVDAX)
+		error = check_allocation(src->fd, bb);
+	else
+		error = bb->length ? 0 : error_set(-EINVAL, "a bad block without a length");
+	if (error)
+		return error;
 	error = count_bad(src, bb, &bytes);
 	if (error)
 		return error;

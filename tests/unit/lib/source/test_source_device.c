@@ -86,6 +86,7 @@ static void test_the_kind_of_source_comes_before_null(void **state)
 	assert_int_equal(pmem2_source_device_id(source, NULL, NULL), PMEM2_E_NOSUPP);
 	assert_int_equal(pmem2_source_device_usc(source, NULL), PMEM2_E_NOSUPP);
 	assert_int_equal(pmem2_source_numa_node(source, NULL), PMEM2_E_NOSUPP);
+	assert_int_equal(pmem2_badblock_context_new(NULL, source), PMEM2_E_NOSUPP);
 	assert_ok(pmem2_source_delete(&source));
 	source = fd_source(fd);
 	assert_int_equal(pmem2_source_device_id(source, NULL, NULL), PMEM2_E_NOSUPP);
