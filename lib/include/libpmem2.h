@@ -119,19 +119,19 @@ int pmem2_source_alignment(const struct pmem2_source *src, size_t *alignment);
 int pmem2_source_delete(struct pmem2_source **src);
 
 /*
- * Read `size` bytes at `offset` of the source into `buf`, or write them from there, all or an
- * error; `offset` needs no alignment. A bad block is an error and never a signal, and no signal
- * handler of the program is run or replaced. What was written to device DAX is persistent on
- * return, as far as cache lines are; to a file, as by pwrite. After an error a part may have been
- * transferred.
+ * Read all `size` bytes at `offset` of the source into `buf`, or write them from there; `offset`
+ * needs no alignment. A bad block is an error and never a signal, and no signal handler of the
+ * program is run or replaced. On device DAX, written bytes have been flushed from the caches on
+ * return; in a file they are as after pwrite. After an error a part may have been transferred.
  *
  * Errors: PMEM2_E_SOURCE_TYPE_NOT_SUPPORTED (anonymous memory), those of pmem2_source_size and
  * pmem2_source_alignment, PMEM2_E_LENGTH_OUT_OF_RANGE (not all of it is within the source: nothing
  * was transferred, unless the file shrank meanwhile), PMEM2_E_IO_FAIL (a bad block, or a device
- * that is gone), PMEM2_E_NO_ACCESS (device DAX that is not open for writing), -EFAULT (not all of
- * `buf` is there), others of pread, pwrite and mmap; -EINVAL also: writing to a file that is open
- * for appending. Device DAX: -EAGAIN, -ENOMEM (the copy takes a process of its own for a moment),
- * -ECANCELED (that one was killed).
+ * that is gone), PMEM2_E_NO_ACCESS (a device-DAX node that is not open for writing), -EFAULT (not
+ * all of `buf` is there), others of pread, pwrite and mmap: -EBADF (a file that is not open for
+ * it), and -EINVAL (an offset of more than INT64_MAX; writing to a file that is open for
+ * appending). Device DAX, where a child process makes the copy: -EAGAIN, -ENOMEM, -ECANCELED (the
+ * child was killed).
  */
 int pmem2_source_pread_mcsafe(struct pmem2_source *src, void *buf, size_t size, size_t offset);
 int pmem2_source_pwrite_mcsafe(struct pmem2_source *src, void *buf, size_t size, size_t offset);

@@ -37,24 +37,52 @@ struct transfer {
 	bool write;
 };
 
+static int out_of_range(const struct transfer *transfer, size_t size)
+{
+	return error_set(PMEM2_E_LENGTH_OUT_OF_RANGE, "%zu bytes at offset %zu of a source of %zu",
+			 transfer->size, transfer->offset, size);
+}
+
+/* Returns the errors that pread and pwrite return before they transfer anything. */
+static int check_file(const struct transfer *transfer)
+{
+	int fd = transfer->src->fd;
+	int flags = fcntl(fd, F_GETFL);
+
+	if (transfer->offset > INT64_MAX)
+		return error_set(-EINVAL, "offset %zu is beyond any file", transfer->offset);
+	if (flags < 0 || flags & O_PATH)
+		return error_set(-EBADF, "descriptor %d is open neither for reading nor writing",
+				 fd);
+	if ((flags & O_ACCMODE) == (transfer->write ? O_RDONLY : O_WRONLY))
+		return error_set(-EBADF, "descriptor %d is not open for %s", fd,
+				 transfer->write ? "writing" : "reading");
+	/* With O_APPEND Linux ignores the offset of a write. */
+	if (transfer->write && flags & O_APPEND)
+		return error_set(-EINVAL, "descriptor %d can only append", fd);
+	return 0;
+}
+
 static int check_transfer(const struct transfer *transfer)
 {
 	size_t size = 0;
 	int error;
 
-	if (!transfer->src || (!transfer->buffer && transfer->size))
-		return error_set(-EINVAL, "no %s given", transfer->src ? "buffer" : "source");
+	if (!transfer->src)
+		return error_set(-EINVAL, "no source given");
 	if (transfer->src->type == PMEM2FS_SOURCE_ANONYMOUS)
 		return error_set(PMEM2_E_SOURCE_TYPE_NOT_SUPPORTED,
 				 "anonymous memory has no contents of its own");
 	error = pmem2_source_size(transfer->src, &size);
 	if (error)
 		return error;
-	if (transfer->offset > size || transfer->size > size - transfer->offset)
-		return error_set(PMEM2_E_LENGTH_OUT_OF_RANGE,
-				 "%zu bytes at offset %zu of a source of %zu", transfer->size,
-				 transfer->offset, size);
-	return 0;
+	/* An offset beyond the end is checked last, as in libpmem2. */
+	if (transfer->size > size - transfer->offset)
+		return out_of_range(transfer, size);
+	error = transfer->src->type == PMEM2FS_SOURCE_DEVDAX ? 0 : check_file(transfer);
+	if (error)
+		return error;
+	return transfer->offset > size ? out_of_range(transfer, size) : 0;
 }
 
 static int transfer_failed(const struct transfer *transfer, size_t done, int error)
@@ -70,11 +98,12 @@ static int transfer_file(const struct transfer *transfer)
 	int fd = transfer->src->fd;
 	size_t done = 0;
 
-	/* With O_APPEND Linux ignores the offset of a write. */
-	if (transfer->write && (fcntl(fd, F_GETFL) & O_APPEND))
-		return error_set(-EINVAL, "descriptor %d can only append", fd);
 	while (done < transfer->size) {
-		char *buffer = transfer->buffer + done;
+		/*
+		 * NULL is passed on: the kernel reports an error only if there is something to
+		 * copy.
+		 */
+		char *buffer = transfer->buffer ? transfer->buffer + done : NULL;
 		off_t offset = (off_t)(transfer->offset + done);
 		size_t size = transfer->size - done;
 		ssize_t n = transfer->write ? pwrite(fd, buffer, size, offset)

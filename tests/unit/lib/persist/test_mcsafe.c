@@ -124,11 +124,20 @@ static void test_a_range_beyond_the_source_is_an_error_and_touches_nothing(void 
 {
 	static const struct {
 		size_t size, offset;
+		int error;
 	} ranges[] = {
-		{SIZE + 1, 0}, {2, SIZE - 1},          {1, SIZE},
-		{1, SIZE + 1}, {0, SIZE + 1},          {8, SIZE + 9},
-		{SIZE_MAX, 1}, {1, SIZE_MAX},          {SIZE_MAX, SIZE_MAX},
-		{2, SIZE_MAX}, {100, (size_t)1 << 63},
+		{SIZE + 1, 0, PMEM2_E_LENGTH_OUT_OF_RANGE},
+		{2, SIZE - 1, PMEM2_E_LENGTH_OUT_OF_RANGE},
+		{1, SIZE, PMEM2_E_LENGTH_OUT_OF_RANGE},
+		{1, SIZE + 1, PMEM2_E_LENGTH_OUT_OF_RANGE},
+		{0, SIZE + 1, PMEM2_E_LENGTH_OUT_OF_RANGE},
+		{8, SIZE + 9, PMEM2_E_LENGTH_OUT_OF_RANGE},
+		{1, INT64_MAX, PMEM2_E_LENGTH_OUT_OF_RANGE},
+		{SIZE_MAX, 1, PMEM2_E_LENGTH_OUT_OF_RANGE},
+		{SIZE_MAX, SIZE_MAX, PMEM2_E_LENGTH_OUT_OF_RANGE},
+		{1, SIZE_MAX, -EINVAL},
+		{2, SIZE_MAX, -EINVAL},
+		{100, (size_t)1 << 63, -EINVAL},
 	};
 	struct fixture *fixture = *state;
 
@@ -136,11 +145,11 @@ static void test_a_range_beyond_the_source_is_an_error_and_touches_nothing(void 
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
 		assert_int_equal(pmem2_source_pread_mcsafe(fixture->source, fixture->buffer,
 							   ranges[i].size, ranges[i].offset),
-				 PMEM2_E_LENGTH_OUT_OF_RANGE);
+				 ranges[i].error);
 		assert_int_equal(fixture->buffer[0], 'x');
 		assert_int_equal(pmem2_source_pwrite_mcsafe(fixture->source, fixture->buffer,
 							    ranges[i].size, ranges[i].offset),
-				 PMEM2_E_LENGTH_OUT_OF_RANGE);
+				 ranges[i].error);
 	}
 	assert_contents(fixture, fixture->contents);
 	assert_ok(pmem2_source_pread_mcsafe(fixture->source, NULL, 0, SIZE));
@@ -220,9 +229,13 @@ static void test_what_is_no_source(void **state)
 			 PMEM2_E_SOURCE_TYPE_NOT_SUPPORTED);
 	assert_int_equal(pmem2_source_pwrite_mcsafe(anonymous, buffer, SIZE + 1, 0),
 			 PMEM2_E_SOURCE_TYPE_NOT_SUPPORTED);
+	assert_int_equal(pmem2_source_pread_mcsafe(anonymous, NULL, 1, 0),
+			 PMEM2_E_SOURCE_TYPE_NOT_SUPPORTED);
 	assert_ok(pmem2_source_delete(&anonymous));
 	assert_int_equal(pmem2_source_pread_mcsafe(NULL, buffer, 1, 0), -EINVAL);
-	assert_int_equal(pmem2_source_pwrite_mcsafe(fixture->source, NULL, 1, 0), -EINVAL);
+	assert_int_equal(pmem2_source_pwrite_mcsafe(fixture->source, NULL, 1, 0), -EFAULT);
+	assert_int_equal(pmem2_source_pwrite_mcsafe(fixture->source, NULL, 1, SIZE),
+			 PMEM2_E_LENGTH_OUT_OF_RANGE);
 
 	close(fixture->fd);
 	assert_int_equal(pmem2_source_pread_mcsafe(fixture->source, buffer, 1, 0),
