@@ -439,13 +439,14 @@ pmem2_memset_fn pmem2_get_memset_fn(struct pmem2_map *map);
 
 /*
  * Makes `size` bytes at `ptr` safe even from a power failure in which the memory controller cannot
- * write out its queue. Nothing has to be done for page granularity. Else a file is msynced, in
- * whole pages; on device DAX the range is persisted and the kernel asked to flush the NVDIMM
- * region, where there is one, the kernel can, and the platform does not do it anyway. Errors:
+ * write out its queue. With page granularity there is nothing to do. Otherwise a file is msynced,
+ * in whole pages. On device DAX the range is persisted, and the kernel is asked to flush the NVDIMM
+ * region, unless there is none, the kernel cannot, or the platform flushes it in any case. Errors:
  * PMEM2_E_MAPPING_NOT_FOUND (stale and wild pointers and NULL are safe), PMEM2_E_DEEP_FLUSH_RANGE
- * (not within the mapping), PMEM2_E_NOSUPP (anonymous memory), the negated errno of msync; device
- * DAX: -ENODEV (it is gone), -EACCES (only root may, where the region has something to flush),
- * others of sysfs, among them those of the flush itself, which libpmem2 does not report.
+ * (not within the mapping), PMEM2_E_NOSUPP (anonymous memory), the negated errno of msync: -ENOMEM
+ * also where the range goes beyond the address space; device DAX: -ENODEV (it is gone), -EACCES
+ * (only root may, where the region has something to flush), others of sysfs, among them those of
+ * the flush itself, which libpmem2 does not report.
  */
 int pmem2_deep_flush(struct pmem2_map *map, void *ptr, size_t size);
 

@@ -106,18 +106,18 @@ int pmem2_deep_flush(struct pmem2_map *map, void *ptr, size_t size)
 	ret = registry_facts(map, &mapping);
 	if (ret)
 		return ret;
-	if (begin < mapping.address || begin - mapping.address > mapping.length ||
-	    size > mapping.length - (begin - mapping.address))
+	/* That a sum wraps around is checked later, as in libpmem2 and msync. */
+	if (begin < mapping.address || begin + size > mapping.address + mapping.length)
 		return error_set(PMEM2_E_DEEP_FLUSH_RANGE,
 				 "%zu bytes at %p are not within the mapping", size, ptr);
+	if (mapping.granularity != PMEM2_GRANULARITY_PAGE &&
+	    mapping.facts.source_type == PMEM2FS_SOURCE_ANONYMOUS)
+		return error_set(PMEM2_E_NOSUPP, "anonymous memory has no deep flush");
+	if (begin + size < begin)
+		return error_set(-ENOMEM, "%zu bytes at %p leave the address space", size, ptr);
 	if (mapping.granularity == PMEM2_GRANULARITY_PAGE)
 		return 0;
-	switch (mapping.facts.source_type) {
-	case PMEM2FS_SOURCE_ANONYMOUS:
-		return error_set(PMEM2_E_NOSUPP, "anonymous memory has no deep flush");
-	case PMEM2FS_SOURCE_DEVDAX:
+	if (mapping.facts.source_type == PMEM2FS_SOURCE_DEVDAX)
 		return flush_devdax(&mapping, (struct interval){begin, begin + size});
-	default:
-		return sync_pieces((struct interval){begin, begin + size});
-	}
+	return sync_pieces((struct interval){begin, begin + size});
 }

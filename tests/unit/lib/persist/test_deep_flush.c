@@ -110,7 +110,9 @@ static void test_range(void **state)
 		assert_int_equal(pmem2_deep_flush(map, bytes + 100, 801), PMEM2_E_DEEP_FLUSH_RANGE);
 		assert_int_equal(pmem2_deep_flush(map, bytes + 99, 1), PMEM2_E_DEEP_FLUSH_RANGE);
 		assert_int_equal(pmem2_deep_flush(map, bytes + 901, 0), PMEM2_E_DEEP_FLUSH_RANGE);
-		assert_int_equal(pmem2_deep_flush(map, bytes + 200, SIZE_MAX),
+		assert_int_equal(pmem2_deep_flush(map, bytes + 200, SIZE_MAX), -ENOMEM);
+		assert_int_equal(pmem2_deep_flush(map, (void *)-PAGE, PAGE), -ENOMEM);
+		assert_int_equal(pmem2_deep_flush(map, bytes + 100, SIZE_MAX / 2),
 				 PMEM2_E_DEEP_FLUSH_RANGE);
 		assert_int_equal(pmem2_deep_flush(map, NULL, 0), PMEM2_E_DEEP_FLUSH_RANGE);
 		forget(map);
