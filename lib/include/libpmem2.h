@@ -310,13 +310,13 @@ int pmem2_config_set_vm_reservation(struct pmem2_config *cfg, struct pmem2_vm_re
  *   PMEM2_E_SOURCE_EMPTY        the source has no bytes
  *   PMEM2_E_LENGTH_UNALIGNED    the length is not a multiple of the alignment
  *   PMEM2_E_MAP_RANGE           offset and length go beyond the source
- *   -EINVAL                     the offset is the end of the source
  *   in a reservation:
  *   PMEM2_E_OFFSET_UNALIGNED    its offset is not a multiple of the page
  *   PMEM2_E_LENGTH_OUT_OF_RANGE the mapping, in whole pages, does not fit
  *   PMEM2_E_ADDRESS_UNALIGNED   the address is not a multiple of the source's alignment
  *   PMEM2_E_MAPPING_EXISTS      something is mapped there, or just being mapped or unmapped
  *   then:
+ *   -EINVAL                     the offset is the end of the source
  *   PMEM2_E_NO_ACCESS           the descriptor or the source does not allow it (EACCES)
  *   PMEM2_E_NOSUPP, PMEM2_E_MAPPING_EXISTS, other negated errnos of mmap; the text of -ENOMEM names
  *                               the limit that was reached and its value

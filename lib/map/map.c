@@ -60,8 +60,6 @@ static int check_range(const struct pmem2_config *cfg, const struct pmem2_source
 	}
 	plan->offset = offset;
 	plan->length = length ? length : size - offset;
-	if (plan->length == 0)
-		return error_set(-EINVAL, "offset %zu is the end of the source", offset);
 	return 0;
 }
 
@@ -72,6 +70,8 @@ static int make_plan(const struct pmem2_config *cfg, const struct pmem2_source *
 
 	if (!cfg->has_granularity)
 		return error_set(PMEM2_E_GRANULARITY_NOT_SET, "no granularity is required");
+	if (!src)
+		return error_set(-EINVAL, "no source given");
 	ret = src->type == PMEM2FS_SOURCE_DEVDAX ? devdax_check(src->rdev) : 0;
 	if (ret)
 		return ret;
@@ -153,6 +153,11 @@ static int map_area(const struct pmem2_config *cfg, const struct pmem2_source *s
 			!atomic_load_explicit(&cache->sync_refused, memory_order_relaxed);
 	int ret;
 
+	/* The offset is the end of the source: returns the kernel's error for no bytes. */
+	if (!plan->length) {
+		mmap(NULL, 0, request.prot, MAP_SHARED, request.fd, 0);
+		return -errno;
+	}
 	if (try_sync) {
 		request.flags = MAP_SHARED_VALIDATE | MAP_SYNC;
 		ret = place_mapping(cfg, &request, address);
@@ -284,8 +289,8 @@ static int map_new(struct pmem2_map **map_ptr, const struct pmem2_config *cfg,
 	if (!map_ptr)
 		return error_set(-EINVAL, "no place for the mapping given");
 	*map_ptr = NULL;
-	if (!cfg || !src)
-		return error_set(-EINVAL, "no %s given", cfg ? "source" : "configuration");
+	if (!cfg)
+		return error_set(-EINVAL, "no configuration given");
 	ret = make_plan(cfg, src, &plan);
 	if (ret)
 		return ret;
@@ -318,6 +323,35 @@ int pmem2_map(struct pmem2_map **map_ptr, const struct pmem2_config *cfg,
 	return pmem2_map_new(map_ptr, cfg, src);
 }
 
+static int check_existing(struct pmem2_map **map_ptr, const struct pmem2_source *src,
+			  const struct mapping_info *mapping)
+{
+	if (!map_ptr || !src)
+		return error_set(-EINVAL, "no %s given", src ? "place for the mapping" : "source");
+	if (!mapping->address)
+		return error_set(PMEM2_E_ADDRESS_NULL, "the address is NULL");
+	if (!mapping->length)
+		return error_set(-EINVAL, "the length is 0");
+	if (mapping->length > UINTPTR_MAX - mapping->address)
+		return error_set(PMEM2_E_MAP_RANGE, "%zu bytes at 0x%zx leave the address space",
+				 mapping->length, mapping->address);
+	if ((unsigned)mapping->granularity > PMEM2_GRANULARITY_PAGE)
+		return error_set(PMEM2_E_GRANULARITY_NOT_SUPPORTED, "unknown granularity %u",
+				 (unsigned)mapping->granularity);
+	return 0;
+}
+
+/* Returns PMEM2_E_MAP_EXISTS, as libpmem2 does, if a mapping overlaps the range; else `error`. */
+static int refuse_existing(const struct mapping_info *mapping, int error)
+{
+	struct interval taken;
+
+	if (!registry_find_interval(mapping->address, mapping->address + mapping->length, &taken))
+		return error;
+	return error_set(PMEM2_E_MAP_EXISTS, "%zu bytes at 0x%zx overlap the mapping at 0x%zx",
+			 mapping->length, mapping->address, taken.begin);
+}
+
 int pmem2_map_from_existing(struct pmem2_map **map_ptr, const struct pmem2_source *src, void *addr,
 			    size_t len, enum pmem2_granularity gran)
 {
@@ -334,24 +368,13 @@ int pmem2_map_from_existing(struct pmem2_map **map_ptr, const struct pmem2_sourc
 	size_t size;
 	int ret;
 
-	if (!map_ptr || !src)
-		return error_set(-EINVAL, "no %s given", map_ptr ? "source" : "place");
-	if (!addr)
-		return error_set(PMEM2_E_ADDRESS_NULL, "the address is NULL");
-	if (!len)
-		return error_set(-EINVAL, "the length is 0");
-	if (len > UINTPTR_MAX - mapping.address)
-		return error_set(PMEM2_E_MAP_RANGE, "%zu bytes at %p leave the address space", len,
-				 addr);
-	if ((unsigned)gran > PMEM2_GRANULARITY_PAGE)
-		return error_set(PMEM2_E_GRANULARITY_NOT_SUPPORTED, "unknown granularity %u",
-				 (unsigned)gran);
-	ret = pmem2_source_alignment(src, &alignment);
+	ret = check_existing(map_ptr, src, &mapping);
+	if (!ret)
+		ret = pmem2_source_alignment(src, &alignment);
+	if (!ret)
+		ret = pmem2_source_size(src, &size);
 	if (ret)
-		return ret;
-	ret = pmem2_source_size(src, &size);
-	if (ret)
-		return ret;
+		return refuse_existing(&mapping, ret);
 
 	describe_source(src, &mapping.facts);
 	mapping.facts.source_size = size;

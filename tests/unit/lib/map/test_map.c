@@ -140,13 +140,23 @@ static void test_offset_at_the_end(void **state)
 	struct pmem2_source *source = fd_source(fd);
 	struct pmem2_config *config = page_config();
 	struct pmem2_map *map;
+	char name[64];
+	int path;
 
 	(void)state;
 	assert_ok(pmem2_config_set_offset(config, 2 * PAGE));
 	assert_int_equal(pmem2_map_new(&map, config, source), -EINVAL);
-	assert_ok(pmem2_config_delete(&config));
+	assert_int_equal(errno, EINVAL);
 	assert_ok(pmem2_source_delete(&source));
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	path = open(name, O_PATH | O_CLOEXEC);
+	source = fd_source(path);
+	assert_int_equal(pmem2_map_new(&map, config, source), -EBADF);
+	assert_int_equal(errno, EBADF);
+	assert_ok(pmem2_source_delete(&source));
+	close(path);
 	close(fd);
+	assert_ok(pmem2_config_delete(&config));
 }
 
 static void test_missing_arguments(void **state)
@@ -163,6 +173,7 @@ static void test_missing_arguments(void **state)
 	assert_int_equal(pmem2_map_new(&map, config, NULL), -EINVAL);
 	assert_ok(pmem2_config_new(&bare));
 	assert_int_equal(pmem2_map_new(&map, bare, source), PMEM2_E_GRANULARITY_NOT_SET);
+	assert_int_equal(pmem2_map_new(&map, bare, NULL), PMEM2_E_GRANULARITY_NOT_SET);
 	assert_int_equal(pmem2_map_from_existing(NULL, source, config, 1, 0), -EINVAL);
 	assert_int_equal(pmem2_map_from_existing(&map, NULL, config, 1, 0), -EINVAL);
 	assert_ok(pmem2_config_delete(&bare));
@@ -381,6 +392,9 @@ static void test_from_existing_overlaps_a_new_one(void **state)
 
 	(void)state;
 	assert_int_equal(pmem2_map_from_existing(&other, source, pmem2_map_get_address(map), 1, 0),
+			 PMEM2_E_MAP_EXISTS);
+	/* this error comes before that of the missing out-parameter */
+	assert_int_equal(pmem2_map_from_existing(NULL, source, pmem2_map_get_address(map), 1, 0),
 			 PMEM2_E_MAP_EXISTS);
 	assert_ok(pmem2_unmap(&map));
 	assert_ok(pmem2_source_delete(&source));

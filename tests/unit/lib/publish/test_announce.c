@@ -263,7 +263,7 @@ static void failures(void)
 	send_error = EPIPE;
 	errno = 77;
 	map();
-	must(errno == 77 && strcmp(pmem2_errormsg(), "no place given") == 0);
+	must(errno == 77 && strcmp(pmem2_errormsg(), "no source given") == 0);
 	must(sends == 1 && count_descriptors() == before);
 	pass_time(1000);
 	map();
