@@ -181,20 +181,20 @@ void *pmem2_vm_reservation_get_address(struct pmem2_vm_reservation *rsv);
 size_t pmem2_vm_reservation_get_size(struct pmem2_vm_reservation *rsv);
 
 /*
- * Reserves `size` bytes, a multiple of the page, at `addr`; or at an address of the library's
- * choice if it is NULL: a multiple of 2 MiB (of 1 GiB from 2 GiB up). Some more is kept behind that
- * for extending, if it is free: at least 2 MiB (1 GiB), which with NULL is sure. Errors:
- * PMEM2_E_ADDRESS_UNALIGNED (not on a page), PMEM2_E_LENGTH_UNALIGNED, -EINVAL (size 0),
- * PMEM2_E_MAPPING_EXISTS (something is mapped in the range), -ENOMEM, -EAGAIN, -EPERM (below
- * vm.mmap_min_addr). On failure *rsv_ptr is NULL.
+ * Reserves `size` bytes, a multiple of the page, at `addr`; if that is NULL, at an address that the
+ * library chooses, a multiple of 2 MiB (of 1 GiB from 2 GiB up). At least 2 MiB (1 GiB) more behind
+ * them are kept for extending, if they are free; with NULL they always are. A reservation of 0
+ * bytes has only these. Errors: PMEM2_E_ADDRESS_UNALIGNED (not on a page),
+ * PMEM2_E_LENGTH_UNALIGNED, PMEM2_E_MAPPING_EXISTS (something is mapped in the range), -ENOMEM,
+ * -EAGAIN, -EPERM (below vm.mmap_min_addr). On failure *rsv_ptr is NULL.
  */
 int pmem2_vm_reservation_new(struct pmem2_vm_reservation **rsv_ptr, void *addr, size_t size);
 
 /*
- * Gives all of it back and sets *rsv_ptr to NULL, which it may be already.
- * Errors: PMEM2_E_VM_RESERVATION_NOT_EMPTY (something is mapped in it, also with
- * pmem2_map_from_existing, or is just being mapped or unmapped), those of munmap: -ENOMEM (at
- * vm.max_map_count). On failure nothing has changed.
+ * Frees a reservation and its addresses, and sets *rsv_ptr to NULL. Errors:
+ * PMEM2_E_VM_RESERVATION_NOT_EMPTY (something is mapped in it, also with pmem2_map_from_existing,
+ * or is just being mapped or unmapped), those of munmap: -ENOMEM (at vm.max_map_count). On failure
+ * nothing has changed.
  */
 int pmem2_vm_reservation_delete(struct pmem2_vm_reservation **rsv_ptr);
 
@@ -218,11 +218,12 @@ int pmem2_vm_reservation_extend(struct pmem2_vm_reservation *rsv, size_t size);
 int pmem2_vm_reservation_shrink(struct pmem2_vm_reservation *rsv, size_t offset, size_t size);
 
 /*
- * Finds mappings that were made in this reservation: the one at the lowest address that has any of
- * the `len` bytes at `reserv_offset` (0 is as 1); the first and the last one; those next to a
- * mapping towards higher and lower addresses, whether or not that one is in this reservation. By
- * the time they return, other threads may have unmapped what was found. Errors:
- * PMEM2_E_MAPPING_NOT_FOUND (there is none; or `map` was unmapped before, or is none): then the
+ * Find mappings that were made in this reservation. find: the one with the lowest address among
+ * those that contain any of the `len` bytes at `reserv_offset`; a `len` of 0 counts as 1, and if
+ * the range goes beyond the address space, the mapping must begin at the offset. find_first,
+ * find_last: the first and the last one. find_next, find_prev: the next one at higher or lower
+ * addresses than `map`, which may be in another reservation. Other threads may have unmapped what
+ * was found. Errors: PMEM2_E_MAPPING_NOT_FOUND (there is none, or `map` is not mapped): then the
  * out-parameter is NULL.
  */
 int pmem2_vm_reservation_map_find(struct pmem2_vm_reservation *rsv, size_t reserv_offset,

@@ -44,6 +44,14 @@ static int address_space_refused(const char *what, uintptr_t address, size_t len
 			 "cannot %s %zu bytes at 0x%zx: %s", what, length, address, reason);
 }
 
+static int out_of_range(const struct pmem2_vm_reservation *reservation, size_t offset,
+			size_t length)
+{
+	return error_set(PMEM2_E_LENGTH_OUT_OF_RANGE,
+			 "%zu bytes at offset %zu do not fit in a reservation of %zu", length,
+			 offset, reservation->size);
+}
+
 /* Reserves free address space. Errors: -EEXIST (a part is occupied), others of mmap. */
 static int reserve_at(uintptr_t address, size_t length)
 {
@@ -59,13 +67,36 @@ static int reserve_at(uintptr_t address, size_t length)
 	return 0;
 }
 
-/* As reserve_at, with *slack more bytes behind if they are free; otherwise *slack becomes 0. */
+/*
+ * As reserve_at, with *slack more bytes behind if they are free; otherwise *slack becomes 0. If the
+ * length is 0, it fails unless the slack is free.
+ */
 static int reserve_with_slack(uintptr_t address, size_t length, size_t *slack)
 {
-	if (!reserve_at(address, length + *slack))
-		return 0;
+	int ret = reserve_at(address, length + *slack);
+
+	if (!ret || !length)
+		return ret;
 	*slack = 0;
 	return reserve_at(address, length);
+}
+
+/*
+ * The error for a length of 0, or for a range that does not fit or wraps around. As in libpmem2,
+ * PMEM2_E_MAPPING_EXISTS comes first, for the range that the sums give, wrapped or not.
+ */
+static int refuse_place(const struct pmem2_vm_reservation *reservation, size_t offset,
+			size_t length, size_t rounded)
+{
+	uintptr_t begin = reservation->address + (rounded ? 0 : offset);
+	uintptr_t end = reservation->address + offset + (rounded ? rounded : 1);
+
+	if (address_order_occupied(begin, end))
+		return error_set(PMEM2_E_MAPPING_EXISTS, "offset %zu in the reservation is taken",
+				 offset);
+	if (rounded)
+		return out_of_range(reservation, offset, length);
+	return error_set(length ? -ENOMEM : -EINVAL, "%zu bytes cannot be mapped", length);
 }
 
 int reservation_occupy(struct pmem2_vm_reservation *reservation, size_t offset, size_t length,
@@ -73,25 +104,23 @@ int reservation_occupy(struct pmem2_vm_reservation *reservation, size_t offset, 
 {
 	size_t rounded = page_round_up(length);
 	uintptr_t place;
-	size_t size;
 	int ret;
 
 	library_lock();
 	place = reservation->address + offset;
-	size = reservation->size;
 	if (offset % page_size())
 		ret = error_set(PMEM2_E_OFFSET_UNALIGNED,
 				"offset %zu in the reservation is not a multiple of %zu", offset,
 				page_size());
-	else if (rounded < length || offset > size || rounded > size - offset)
-		ret = error_set(PMEM2_E_LENGTH_OUT_OF_RANGE,
-				"%zu bytes at offset %zu do not fit in a reservation of %zu",
-				length, offset, size);
+	else if (offset + rounded > reservation->size)
+		ret = out_of_range(reservation, offset, length);
 	else if (place % alignment)
 		ret = error_set(PMEM2_E_ADDRESS_UNALIGNED,
 				"offset %zu in the reservation is address 0x%zx, which is not a "
 				"multiple of the source's alignment %zu",
 				offset, place, alignment);
+	else if (offset + rounded <= offset)
+		ret = refuse_place(reservation, offset, length, rounded);
 	else
 		ret = registry_occupy(place, rounded, token);
 	library_unlock();
@@ -180,6 +209,16 @@ give_up:
 	return ret;
 }
 
+/* Returns the error of libpmem2, which adds a granule to the size before it looks for a place. */
+static int beyond_address_space(uintptr_t address, size_t size)
+{
+	bool wraps = size > SIZE_MAX - granule_of(size);
+	bool occupied = wraps && address && address <= SIZE_MAX / 2;
+
+	return error_set(occupied ? PMEM2_E_MAPPING_EXISTS : -ENOMEM,
+			 "%zu bytes at 0x%zx are beyond the address space", size, address);
+}
+
 int pmem2_vm_reservation_new(struct pmem2_vm_reservation **rsv_ptr, void *addr, size_t size)
 {
 	struct pmem2_vm_reservation *new;
@@ -196,11 +235,8 @@ int pmem2_vm_reservation_new(struct pmem2_vm_reservation **rsv_ptr, void *addr, 
 		return error_set(PMEM2_E_LENGTH_UNALIGNED,
 				 "a reservation's size %zu is not a multiple of %zu", size,
 				 page_size());
-	if (!size)
-		return error_set(-EINVAL, "a reservation of no bytes");
 	if (size > SIZE_MAX / 2 || (uintptr_t)addr > SIZE_MAX / 2)
-		return error_set(-ENOMEM, "%zu bytes at %p are beyond the address space", size,
-				 addr);
+		return beyond_address_space((uintptr_t)addr, size);
 
 	new = malloc(sizeof(*new));
 	if (!new)
@@ -230,7 +266,7 @@ int pmem2_vm_reservation_delete(struct pmem2_vm_reservation **rsv_ptr)
 	int ret = 0;
 
 	if (!rsv_ptr || !*rsv_ptr)
-		return 0;
+		return no_reservation();
 	rsv = *rsv_ptr;
 	library_lock();
 	was = *rsv;
@@ -283,12 +319,12 @@ int pmem2_vm_reservation_extend(struct pmem2_vm_reservation *rsv, size_t size)
 	size_t slack;
 	int ret = 0;
 
-	if (!rsv)
-		return no_reservation();
 	if (size % page_size())
 		return error_set(PMEM2_E_LENGTH_UNALIGNED,
 				 "%zu bytes to extend by are not a multiple of %zu", size,
 				 page_size());
+	if (!rsv)
+		return no_reservation();
 	library_lock();
 	end = rsv->address + rsv->size + rsv->slack;
 	missing = size > rsv->slack ? size - rsv->slack : 0;
@@ -314,7 +350,8 @@ static int check_shrink(const struct pmem2_vm_reservation *rsv, size_t offset, s
 		return error_set(PMEM2_E_OFFSET_OUT_OF_RANGE,
 				 "offset %zu is beyond the reservation's %zu bytes", offset,
 				 rsv->size);
-	if (!size || size > rsv->size - offset)
+	/* As in libpmem2, a sum that wraps around is not checked here: PMEM2_E_NOSUPP below. */
+	if (!size || offset + size > rsv->size)
 		return error_set(PMEM2_E_LENGTH_OUT_OF_RANGE,
 				 "%zu bytes to shrink by, at offset %zu of %zu", size, offset,
 				 rsv->size);
@@ -358,8 +395,6 @@ int pmem2_vm_reservation_shrink(struct pmem2_vm_reservation *rsv, size_t offset,
 	uintptr_t begin;
 	int ret;
 
-	if (!rsv)
-		return no_reservation();
 	if (offset % page_size())
 		return error_set(PMEM2_E_OFFSET_UNALIGNED,
 				 "offset %zu in the reservation is not a multiple of %zu", offset,
@@ -368,6 +403,8 @@ int pmem2_vm_reservation_shrink(struct pmem2_vm_reservation *rsv, size_t offset,
 		return error_set(PMEM2_E_LENGTH_UNALIGNED,
 				 "%zu bytes to shrink by are not a multiple of %zu", size,
 				 page_size());
+	if (!rsv)
+		return no_reservation();
 	library_lock();
 	ret = check_shrink(rsv, offset, size);
 	if (ret) {
@@ -407,7 +444,12 @@ int pmem2_vm_reservation_map_find(struct pmem2_vm_reservation *rsv, size_t reser
 		/* A length of 0 finds the mapping that contains the offset. */
 		if (!len)
 			len = 1;
-		lowest = address_order_lowest(rsv, from, from + (len < behind ? len : behind));
+		/* As in libpmem2, a range that wraps around finds only what begins at `from`. */
+		if (from + len < from)
+			lowest = address_order_lowest_start(rsv, from, from + 1);
+		else
+			lowest = address_order_lowest(rsv, from,
+						      from + (len < behind ? len : behind));
 	}
 	library_unlock();
 	return return_found(lowest, map);

@@ -157,4 +157,26 @@ static inline void free_clearing(struct clearing clearing)
 	assert_ok(munmap(clearing.start - FENCE, clearing.size + 2 * FENCE));
 }
 
+/* The flags of the area at an address, from smaps. */
+static inline void read_flags(const char *address, char *flags, size_t size)
+{
+	FILE *file = fopen("/proc/self/smaps", "re");
+	char line[512];
+	bool here = false;
+
+	flags[0] = '\0';
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		char *rest;
+		uintptr_t begin = strtoul(line, &rest, 16);
+
+		if (*rest == '-')
+			here = begin <= (uintptr_t)address &&
+			       (uintptr_t)address < strtoul(rest + 1, NULL, 16);
+		else if (here && strncmp(line, "VmFlags:", 8) == 0)
+			snprintf(flags, size, "%s", line);
+	}
+	fclose(file);
+}
+
 #endif

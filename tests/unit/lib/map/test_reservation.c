@@ -41,10 +41,9 @@ static void test_new_checks(void **state)
 		{0, 123, PMEM2_E_LENGTH_UNALIGNED},
 		{0, SIZE_MAX, PMEM2_E_LENGTH_UNALIGNED},
 		{16 * MIB, PAGE + 1, PMEM2_E_LENGTH_UNALIGNED},
-		{0, 0, -EINVAL},
-		{16 * MIB, 0, -EINVAL},
 		{0, -PAGE, -ENOMEM},
-		{16 * MIB, -PAGE, -ENOMEM},
+		{16 * MIB, -PAGE, PMEM2_E_MAPPING_EXISTS},
+		{16 * MIB, 1ul << 63, -ENOMEM},
 		{0, 1ul << 63, -ENOMEM},
 		{0, 1ul << 62, -ENOMEM},
 		{0, 1ul << 57, -ENOMEM},
@@ -73,12 +72,52 @@ static void test_null(void **state)
 	reservation *null = NULL;
 
 	(void)state;
-	assert_ok(pmem2_vm_reservation_delete(&null));
-	assert_ok(pmem2_vm_reservation_delete(NULL));
+	assert_int_equal(pmem2_vm_reservation_delete(&null), -EINVAL);
+	assert_int_equal(pmem2_vm_reservation_delete(NULL), -EINVAL);
 	assert_int_equal(pmem2_vm_reservation_extend(NULL, PAGE), -EINVAL);
+	assert_int_equal(pmem2_vm_reservation_extend(NULL, 1), PMEM2_E_LENGTH_UNALIGNED);
 	assert_int_equal(pmem2_vm_reservation_shrink(NULL, 0, PAGE), -EINVAL);
+	assert_int_equal(pmem2_vm_reservation_shrink(NULL, 1, PAGE), PMEM2_E_OFFSET_UNALIGNED);
+	assert_int_equal(pmem2_vm_reservation_shrink(NULL, 0, 1), PMEM2_E_LENGTH_UNALIGNED);
 	assert_null(pmem2_vm_reservation_get_address(NULL));
 	assert_int_equal(pmem2_vm_reservation_get_size(NULL), 0);
+}
+
+/* A reservation of 0 bytes takes no address from others, and can be used once it is extended. */
+static void test_empty(void **state)
+{
+	struct clearing clearing = make_clearing(4 * MIB);
+	struct pmem2_source *source = anon_source(PAGE);
+	reservation *rsv = reserve(0);
+	struct pmem2_map *map;
+
+	(void)state;
+	assert_int_equal((uintptr_t)start_of(rsv) % (2 * MIB), 0);
+	assert_int_equal(map_into(&map, rsv, 0, source, PMEM2_SHARED), PMEM2_E_LENGTH_OUT_OF_RANGE);
+	assert_int_equal(pmem2_vm_reservation_map_find(rsv, 0, 1, &map), PMEM2_E_MAPPING_NOT_FOUND);
+	assert_int_equal(pmem2_vm_reservation_map_find_first(rsv, &map), PMEM2_E_MAPPING_NOT_FOUND);
+	assert_int_equal(pmem2_vm_reservation_map_find_last(rsv, &map), PMEM2_E_MAPPING_NOT_FOUND);
+	assert_int_equal(pmem2_vm_reservation_shrink(rsv, 0, PAGE), PMEM2_E_OFFSET_OUT_OF_RANGE);
+	assert_ok(pmem2_vm_reservation_extend(rsv, 0));
+	assert_ok(pmem2_vm_reservation_extend(rsv, 2 * MIB));
+	assert_whole(rsv, 0);
+	map = anon_into(rsv, 2 * MIB - PAGE, PAGE);
+	assert_whole(rsv, PAGE);
+	assert_ok(pmem2_unmap(&map));
+	unreserve(rsv);
+
+	assert_ok(pmem2_vm_reservation_new(&rsv, clearing.start, 0));
+	assert_ptr_equal(start_of(rsv), clearing.start);
+	assert_ok(pmem2_vm_reservation_extend(rsv, 4 * MIB));
+	assert_whole(rsv, 0);
+	unreserve(rsv);
+	/* A reservation of 0 bytes leaves nothing behind when it is deleted. */
+	assert_ok(pmem2_vm_reservation_new(&rsv, clearing.start, 0));
+	unreserve(rsv);
+	assert_int_equal(pmem2_vm_reservation_new(&rsv, clearing.start + 4 * MIB, 0),
+			 PMEM2_E_MAPPING_EXISTS);
+	assert_null(rsv);
+	free_clearing(clearing);
 }
 
 static void test_alignment(void **state)
@@ -103,28 +142,6 @@ static void test_alignment(void **state)
 		for (int n = 0; n < 3; n++)
 			unreserve(rsv[n]);
 	}
-}
-
-/* The flags of the area at an address, from smaps. */
-static void read_flags(const char *address, char *flags, size_t size)
-{
-	FILE *file = fopen("/proc/self/smaps", "re");
-	char line[512];
-	bool here = false;
-
-	flags[0] = '\0';
-	assert_non_null(file);
-	while (fgets(line, sizeof(line), file)) {
-		char *rest;
-		uintptr_t begin = strtoul(line, &rest, 16);
-
-		if (*rest == '-')
-			here = begin <= (uintptr_t)address &&
-			       (uintptr_t)address < strtoul(rest + 1, NULL, 16);
-		else if (here && strncmp(line, "VmFlags:", 8) == 0)
-			snprintf(flags, size, "%s", line);
-	}
-	fclose(file);
 }
 
 static void test_takes_no_memory(void **state)
@@ -356,7 +373,8 @@ static void test_shrink_checks_in_order(void **state)
 		{PAGE, 0, PMEM2_E_LENGTH_OUT_OF_RANGE},
 		{0, 4 * MIB + PAGE, PMEM2_E_LENGTH_OUT_OF_RANGE},
 		{PAGE, 4 * MIB, PMEM2_E_LENGTH_OUT_OF_RANGE},
-		{PAGE, -PAGE, PMEM2_E_LENGTH_OUT_OF_RANGE},
+		{0, -PAGE, PMEM2_E_LENGTH_OUT_OF_RANGE},
+		{PAGE, -PAGE, PMEM2_E_NOSUPP}, /* wraps around: counts as neither end */
 		{PAGE, PAGE, PMEM2_E_NOSUPP},
 		{2 * MIB, PAGE, PMEM2_E_NOSUPP}, /* where a mapping is */
 		{0, 4 * MIB, PMEM2_E_NOSUPP},
@@ -508,6 +526,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_new_checks),
 		cmocka_unit_test(test_null),
+		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_alignment),
 		cmocka_unit_test(test_takes_no_memory),
 		cmocka_unit_test(test_nothing_is_leaked),

@@ -303,6 +303,31 @@ static void test_moving_bounds(void **state)
 		assert_ptr_equal(found_, expected_);                                               \
 	} while (0)
 
+/* PMEM2_E_MAPPING_EXISTS comes before the errors for a range that does not fit or is empty. */
+static void test_what_wraps_around_does_not_fit(void **state)
+{
+	reservation *rsv = reserve(8 * PAGE);
+	struct pmem2_map *stays = anon_into(rsv, 0, 2 * PAGE);
+	struct pmem2_map *map;
+
+	(void)state;
+	assert_int_equal(map_into(&map, rsv, -PAGE, anon_source(2 * PAGE), PMEM2_SHARED),
+			 PMEM2_E_MAPPING_EXISTS);
+	assert_int_equal(map_into(&map, rsv, -PAGE, anon_source(PAGE), PMEM2_SHARED),
+			 PMEM2_E_LENGTH_OUT_OF_RANGE);
+	assert_int_equal(map_into(&map, rsv, -2 * PAGE, anon_source(PAGE), PMEM2_SHARED),
+			 PMEM2_E_LENGTH_OUT_OF_RANGE);
+	assert_int_equal(map_into(&map, rsv, PAGE, anon_source(SIZE_MAX), PMEM2_SHARED),
+			 PMEM2_E_MAPPING_EXISTS);
+	assert_int_equal(map_into(&map, rsv, 2 * PAGE, anon_source(SIZE_MAX), PMEM2_SHARED),
+			 -ENOMEM);
+	assert_int_equal(map_into(&map, rsv, 9 * PAGE, anon_source(SIZE_MAX), PMEM2_SHARED),
+			 PMEM2_E_LENGTH_OUT_OF_RANGE);
+	assert_whole(rsv, 2 * PAGE);
+	assert_ok(pmem2_unmap(&stays));
+	unreserve(rsv);
+}
+
 static void test_find(void **state)
 {
 	reservation *rsv = reserve(16 * PAGE);
@@ -324,8 +349,11 @@ static void test_find(void **state)
 	FIND(b, find, rsv, 5 * PAGE, PAGE);
 	FIND(NULL, find, rsv, 6 * PAGE, 6 * PAGE);
 	FIND(c, find, rsv, 6 * PAGE, 6 * PAGE + 1);
-	FIND(c, find, rsv, 6 * PAGE, SIZE_MAX);
-	FIND(a, find, rsv, 0, SIZE_MAX);
+	FIND(NULL, find, rsv, 6 * PAGE, SIZE_MAX); /* wraps around */
+	FIND(NULL, find, rsv, 2 * PAGE, SIZE_MAX);
+	FIND(a, find, rsv, PAGE, SIZE_MAX);
+	FIND(NULL, find, rsv, 0, SIZE_MAX);
+	FIND(a, find, rsv, 0, 1ul << 40);
 	FIND(NULL, find, rsv, 15 * PAGE, SIZE_MAX);
 	FIND(NULL, find, rsv, 16 * PAGE, PAGE);
 	FIND(NULL, find, rsv, 1 << 30, 1 << 30);
@@ -491,6 +519,7 @@ int main(void)
 		cmocka_unit_test(test_unmap_range),
 		cmocka_unit_test(test_delete_not_empty),
 		cmocka_unit_test(test_moving_bounds),
+		cmocka_unit_test(test_what_wraps_around_does_not_fit),
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_find_in_gaps),
 		cmocka_unit_test(test_find_with_no_mapping),
