@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -44,14 +45,30 @@ static struct pmem2_source *new_source(enum pmem2fs_source_type type)
 	return source;
 }
 
-static bool is_fsdax(int fd)
+/* What is known of the DAX state of a file. It stays the same while the file is open. */
+enum dax_state { DAX_UNKNOWN, DAX_OFF, DAX_ON };
+
+/*
+ * As fstat, of the members that are used here, and the DAX state. A filter for system calls may
+ * forbid statx, and older kernels do not report the state.
+ */
+static int stat_with_dax(int fd, struct stat *st, enum dax_state *dax)
 {
 	struct statx stx;
 
-	/* Any field suffices: the attributes are always reported. */
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stx))
-		return false;
-	return stx.stx_attributes & STATX_ATTR_DAX;
+	*dax = DAX_UNKNOWN;
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx))
+		return fstat(fd, st);
+	st->st_mode = stx.stx_mode;
+	st->st_dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
+	st->st_rdev = makedev(stx.stx_rdev_major, stx.stx_rdev_minor);
+	st->st_ino = stx.stx_ino;
+	st->st_blksize = stx.stx_blksize;
+	if (stx.stx_attributes & STATX_ATTR_DAX)
+		*dax = DAX_ON;
+	else if (stx.stx_attributes_mask & STATX_ATTR_DAX)
+		*dax = DAX_OFF;
+	return 0;
 }
 
 /* Files on hugetlbfs are mapped and unmapped in whole huge pages. */
@@ -65,10 +82,11 @@ static size_t mapping_page_size(int fd, const struct stat *st)
 	return page_size();
 }
 
-static int source_type_of(int fd, const struct stat *st, enum pmem2fs_source_type *type)
+static int source_type_of(int fd, const struct stat *st, enum dax_state dax,
+			  enum pmem2fs_source_type *type)
 {
 	if (S_ISREG(st->st_mode)) {
-		*type = is_fsdax(fd) ? PMEM2FS_SOURCE_FSDAX : PMEM2FS_SOURCE_FILE;
+		*type = dax == DAX_ON ? PMEM2FS_SOURCE_FSDAX : PMEM2FS_SOURCE_FILE;
 		return 0;
 	}
 	if (S_ISCHR(st->st_mode) && devdax_is(st->st_rdev)) {
@@ -89,6 +107,7 @@ int pmem2_source_from_fd(struct pmem2_source **src, int fd)
 {
 	enum pmem2fs_source_type type = 0;
 	struct pmem2_source *source;
+	enum dax_state dax;
 	struct stat st;
 	int flags;
 	int ret;
@@ -97,13 +116,13 @@ int pmem2_source_from_fd(struct pmem2_source **src, int fd)
 		return error_set(-EINVAL, "no place for the source given");
 	*src = NULL;
 	flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || fstat(fd, &st))
+	if (flags < 0 || stat_with_dax(fd, &st, &dax))
 		return error_set(PMEM2_E_INVALID_FILE_HANDLE, "descriptor %d: %s", fd,
 				 strerror(errno));
 	if (!(flags & O_PATH) && (flags & O_ACCMODE) == O_WRONLY)
 		return error_set(PMEM2_E_INVALID_FILE_HANDLE,
 				 "descriptor %d is open for writing only", fd);
-	ret = source_type_of(fd, &st, &type);
+	ret = source_type_of(fd, &st, dax, &type);
 	if (ret)
 		return ret;
 
@@ -115,6 +134,9 @@ int pmem2_source_from_fd(struct pmem2_source **src, int fd)
 	source->rdev = type == PMEM2FS_SOURCE_DEVDAX ? st.st_rdev : 0;
 	source->inode = st.st_ino;
 	source->page = mapping_page_size(fd, &st);
+	/* The kernel grants MAP_SYNC for DAX only, and a refusal costs as much as a mapping. */
+	if (type == PMEM2FS_SOURCE_FILE && dax == DAX_OFF)
+		atomic_init(&source->sync_refused, true);
 	*src = source;
 	announce_again();
 	return 0;
@@ -167,7 +189,7 @@ int source_stat(const struct pmem2_source *src, struct stat *st)
 	/* The program has closed the descriptor and opened another file under its number. */
 	if (st->st_dev != src->dev || st->st_ino != src->inode)
 		return error_set(PMEM2_E_INVALID_FILE_HANDLE,
-				 "descriptor %d is not the file it was any more", src->fd);
+				 "descriptor %d is no longer the file it was", src->fd);
 	return 0;
 }
 

@@ -23,8 +23,11 @@ struct pmem2_source {
 	size_t page; /* bytes; the unit in which it is mapped */
 	uid_t uid;   /* effective ids at creation: reading them for each mapping costs too much */
 	gid_t gid;
-	/* Found out by mapping. Relaxed order suffices: every thread finds the same values. */
-	_Atomic bool sync_refused;                /* the kernel refused MAP_SYNC */
+	/*
+	 * Found out by mapping, the first also by statx. Relaxed order suffices: every thread finds
+	 * the same values.
+	 */
+	_Atomic bool sync_refused;                /* the kernel does not grant MAP_SYNC */
 	_Atomic signed char cpu_cache_persistent; /* -1 not looked up yet, else 0 or 1 (eADR) */
 };
 

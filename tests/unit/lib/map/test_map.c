@@ -8,6 +8,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#ifndef STATX_ATTR_DAX
+#define STATX_ATTR_DAX 0x00200000
+#endif
+
 static int mmaps;
 static int mremaps;
 static int munmaps;
@@ -313,6 +317,36 @@ static void test_common_case_is_one_mmap_and_one_munmap(void **state)
 	close(fd);
 }
 
+/* Where the kernel tells whether a file has DAX, it never refuses MAP_SYNC. */
+static void test_fresh_source_is_one_mmap(void **state)
+{
+	struct pmem2_config *config = page_config();
+	int fd = make_file(2 * MIB);
+	struct pmem2_source *source;
+	struct pmem2_map *map;
+	struct statx stx;
+
+	(void)state;
+	assert_ok(statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &stx));
+	if (on_valgrind() || !(stx.stx_attributes_mask & STATX_ATTR_DAX))
+		skip();
+	source = fd_source(fd);
+	assert_ok(pmem2_map_new(&map, config, source));
+	assert_ok(pmem2_unmap(&map));
+	assert_ok(pmem2_source_delete(&source));
+	mmaps = munmaps = 0;
+	for (int i = 0; i < 100; i++) {
+		source = fd_source(fd);
+		assert_ok(pmem2_map_new(&map, config, source));
+		assert_ok(pmem2_unmap(&map));
+		assert_ok(pmem2_source_delete(&source));
+	}
+	assert_int_equal(mmaps, 100);
+	assert_int_equal(munmaps, 100);
+	assert_ok(pmem2_config_delete(&config));
+	close(fd);
+}
+
 static void test_from_existing(void **state)
 {
 	struct pmem2_source *source = anon_source(PAGE);
@@ -435,6 +469,7 @@ int main(void)
 		cmocka_unit_test(test_sharing_and_protection),
 		cmocka_unit_test(test_anonymous_sharing),
 		cmocka_unit_test(test_common_case_is_one_mmap_and_one_munmap),
+		cmocka_unit_test(test_fresh_source_is_one_mmap),
 		cmocka_unit_test(test_from_existing),
 		cmocka_unit_test(test_refused_granularity_leaves_nothing),
 		cmocka_unit_test(test_from_existing_overlaps_a_new_one),

@@ -7,16 +7,26 @@
 #include <dirent.h>
 #include <sys/stat.h>
 
+#ifndef STATX_ATTR_DAX
+#define STATX_ATTR_DAX 0x00200000
+#endif
+
 /* The fake result of MAP_SYNC: granted, or refused with an errno, without the kernel. */
 static bool grant_sync;
 static int refuse_sync;
 static int sync_tried;
+
+/* What the fake statx reports of the DAX state of each file; by default nothing. */
+static bool dax_known;
+static bool dax_on;
 
 /* The fake /sys/bus/nd/devices; NULL: it does not exist. */
 static char *platform;
 
 void *__real_mmap64(void *address, size_t length, int prot, int flags, int fd, off_t offset);
 void *__wrap_mmap64(void *address, size_t length, int prot, int flags, int fd, off_t offset);
+int __real_statx(int dir, const char *path, int flags, unsigned mask, struct statx *stx);
+int __wrap_statx(int dir, const char *path, int flags, unsigned mask, struct statx *stx);
 DIR *__real_opendir(const char *path);
 DIR *__wrap_opendir(const char *path);
 
@@ -32,6 +42,19 @@ void *__wrap_mmap64(void *address, size_t length, int prot, int flags, int fd, o
 			flags = MAP_SHARED;
 	}
 	return __real_mmap64(address, length, prot, flags, fd, offset);
+}
+
+int __wrap_statx(int dir, const char *path, int flags, unsigned mask, struct statx *stx)
+{
+	int ret = __real_statx(dir, path, flags, mask, stx);
+
+	stx->stx_attributes_mask &= ~(uint64_t)STATX_ATTR_DAX;
+	stx->stx_attributes &= ~(uint64_t)STATX_ATTR_DAX;
+	if (dax_known)
+		stx->stx_attributes_mask |= STATX_ATTR_DAX;
+	if (dax_on)
+		stx->stx_attributes |= STATX_ATTR_DAX;
+	return ret;
 }
 
 DIR *__wrap_opendir(const char *path)
@@ -70,6 +93,8 @@ static int set_up(void **state)
 	grant_sync = false;
 	refuse_sync = 0;
 	sync_tried = 0;
+	dax_known = false;
+	dax_on = false;
 	unsetenv("PMEM2_FORCE_GRANULARITY");
 	return platform ? 0 : -1;
 }
@@ -150,6 +175,35 @@ static void test_refusal_is_remembered(void **state)
 		assert_ok(pmem2_unmap(&maps[i]));
 	assert_ok(pmem2_config_delete(&config));
 	assert_ok(pmem2_source_delete(&source));
+}
+
+/* The kernel would refuse MAP_SYNC: it is not asked. */
+static void test_file_known_to_be_without_dax(void **state)
+{
+	(void)state;
+	dax_known = true;
+	add_region("region0", "cpu_cache\n");
+	assert_int_equal(file_granularity(), PMEM2_GRANULARITY_PAGE);
+	assert_int_equal(mapped_granularity(fd_source(new_file()), PMEM2_SHARED,
+					    PMEM2_GRANULARITY_CACHE_LINE),
+			 PMEM2_E_GRANULARITY_NOT_SUPPORTED);
+	setenv("PMEM2_FORCE_GRANULARITY", "BYTE", 1);
+	assert_int_equal(file_granularity(), PMEM2_GRANULARITY_BYTE);
+	assert_int_equal(sync_tried, 0);
+}
+
+/* With DAX the kernel decides, since not every DAX device is synchronous (virtio-pmem). */
+static void test_file_known_to_have_dax(void **state)
+{
+	(void)state;
+	dax_known = true;
+	dax_on = true;
+	refuse_sync = EOPNOTSUPP;
+	assert_int_equal(file_granularity(), PMEM2_GRANULARITY_PAGE);
+	refuse_sync = 0;
+	grant_sync = true;
+	assert_int_equal(file_granularity(), PMEM2_GRANULARITY_CACHE_LINE);
+	assert_int_equal(sync_tried, 2);
 }
 
 static void test_sync_and_eadr(void **state)
@@ -258,6 +312,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_without_sync),
 		TEST(test_refusal_is_remembered),
+		TEST(test_file_known_to_be_without_dax),
+		TEST(test_file_known_to_have_dax),
 		TEST(test_sync_and_eadr),
 		TEST(test_eadr_unclear),
 		TEST(test_eadr_keeps_the_working_directory),

@@ -36,6 +36,19 @@ int __wrap_open64(const char *path, int flags, ...)
 	return fd;
 }
 
+static int statx_error; /* what statx is made to fail with, 0: nothing */
+
+int __real_statx(int dir, const char *path, int flags, unsigned mask, struct statx *stx);
+int __wrap_statx(int dir, const char *path, int flags, unsigned mask, struct statx *stx);
+
+int __wrap_statx(int dir, const char *path, int flags, unsigned mask, struct statx *stx)
+{
+	if (!statx_error)
+		return __real_statx(dir, path, flags, mask, stx);
+	errno = statx_error;
+	return -1;
+}
+
 static void test_types(void **state)
 {
 	static const struct {
@@ -71,6 +84,35 @@ static void test_types(void **state)
 			assert_null(source);
 			/* The descriptor was only borrowed, and is still open. */
 			assert_true(fcntl(fd, F_GETFD) >= 0);
+		}
+		close(fd);
+	}
+}
+
+/* What a source is does not depend on statx, which a filter may forbid. */
+static void test_without_statx(void **state)
+{
+	static const char *const paths[] = {"/proc/self/exe", "/dev/shm", "/dev/zero"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		int fd = open(paths[i], O_RDONLY);
+		struct pmem2_source *with, *without;
+		int ret;
+
+		assert_true(fd >= 0);
+		ret = pmem2_source_from_fd(&with, fd);
+		statx_error = EPERM;
+		assert_int_equal(pmem2_source_from_fd(&without, fd), ret);
+		statx_error = 0;
+		assert_int_equal(ret, i ? PMEM2_E_INVALID_FILE_TYPE : 0);
+		if (!ret) {
+			assert_int_equal(with->dev, without->dev);
+			assert_int_equal(with->inode, without->inode);
+			assert_int_equal(with->type, without->type);
+			assert_int_equal(with->page, without->page);
+			assert_ok(pmem2_source_delete(&with));
+			assert_ok(pmem2_source_delete(&without));
 		}
 		close(fd);
 	}
@@ -242,6 +284,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_types),
+		cmocka_unit_test(test_without_statx),
 		cmocka_unit_test(test_pipe_and_socket),
 		cmocka_unit_test(test_bad_descriptor),
 		cmocka_unit_test(test_size_is_live),
