@@ -15,11 +15,15 @@
  *
  * Threads: everything may be called from any thread. A mapping may be used by several at the
  * same time. A source may map for several threads at the same time; it and a configuration must
- * not be changed or deleted while another thread uses them. A child of a fork keeps the
- * mappings that it inherits as objects of its own; one that another thread of the parent was
- * making or unmapping at that moment is lost to it, and so is its place in a vm reservation. No
- * function but those that flush pages is a cancellation point. In signal handlers only the getters
- * of mappings and the functions for byte and cache-line granularity may be called.
+ * not be changed or deleted while another thread uses them. A child of a fork keeps the mappings
+ * that it inherits as objects of its own, except those that another thread of the parent was making
+ * or unmapping at that moment: the child can use neither them nor their places in a vm reservation.
+ * No function but those that flush pages is a cancellation point. In signal handlers only the
+ * getters of mappings and the functions for byte and cache-line granularity may be called.
+ *
+ * Besides what libpmem2's header declares, this one has two names of the draft, pmem2_map and
+ * pmem2_unmap. Programs that use these names for something else define PMEM2_NO_DRAFT_NAMES before
+ * they include it.
  *
  * Source of the contract: libpmem2 1.0 (libpmem2(7) and the manual pages of its functions, and
  * what it was measured to do), unless a function says otherwise.
@@ -324,12 +328,12 @@ int pmem2_config_set_vm_reservation(struct pmem2_config *cfg, struct pmem2_vm_re
  *   PMEM2_E_GRANULARITY_NOT_SUPPORTED  the granularity is coarser than required
  *   -ENOMEM                     for the object
  *
- * pmem2_map is the name of the same function in the draft that this project is founded on. It is
- * not there in C++, where it would hide the struct.
+ * pmem2_map is the name of the same function in the draft of libpmem2. C++ programs do not get it:
+ * there it would hide the struct.
  */
 int pmem2_map_new(struct pmem2_map **map_ptr, const struct pmem2_config *cfg,
 		  const struct pmem2_source *src);
-#ifndef __cplusplus
+#if !defined(__cplusplus) && !defined(PMEM2_NO_DRAFT_NAMES)
 int pmem2_map(struct pmem2_map **map_ptr, const struct pmem2_config *cfg,
 	      const struct pmem2_source *src);
 #endif
@@ -350,7 +354,9 @@ int pmem2_map(struct pmem2_map **map_ptr, const struct pmem2_config *cfg,
  * of its contract.
  */
 int pmem2_map_delete(struct pmem2_map **map_ptr);
+#ifndef PMEM2_NO_DRAFT_NAMES
 int pmem2_unmap(struct pmem2_map **map_ptr);
+#endif
 
 /*
  * Makes an object of `len` bytes at `addr` that the program has mapped itself. Nothing about the
