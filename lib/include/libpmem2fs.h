@@ -151,6 +151,14 @@ int pmem2fs_table_close(struct pmem2fs_table **table_ptr);
 uint32_t pmem2fs_table_slots(const struct pmem2fs_table *table);
 
 /*
+ * Sets *changes to a number that grows with each change of the table, and of what is mapped of the
+ * mappings in it: while it stays the same as it was before a sweep, another sweep finds the same. A
+ * call that maps or unmaps has changed it when it returns. 0: the owner's library is an older one,
+ * which does not count. Not verified, as the rest of the table. Errors: those of pread.
+ */
+int pmem2fs_table_changes(const struct pmem2fs_table *table, uint64_t *changes);
+
+/*
  * Copies the mapping in `slot`. A successful copy is never a mixture of two mappings. `generation`
  * (may be NULL) changes whenever the slot's contents do, and never comes back. Errors: -ENOENT
  * (nothing there), -EAGAIN (it kept changing), -EBADMSG (what is there cannot be a mapping),

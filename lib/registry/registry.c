@@ -338,6 +338,7 @@ void registry_finish_unmap(const struct pmem2_map *token)
 {
 	library_lock();
 	handle_free(handle_of(token));
+	table_count_change();
 	library_unlock();
 }
 
@@ -373,6 +374,7 @@ void registry_finish_unmap_part(const struct pmem2_map *token)
 	handle_of(token)->leaving = (struct interval){0};
 	handle_set_state(handle_of(token), HANDLE_LIVE);
 	handles_held--;
+	table_count_change();
 	library_wake();
 	library_unlock();
 }

@@ -189,6 +189,23 @@ uint32_t pmem2fs_table_slots(const struct pmem2fs_table *table)
 	return table ? table->slot_count : 0;
 }
 
+int pmem2fs_table_changes(const struct pmem2fs_table *table, uint64_t *changes)
+{
+	uint64_t found;
+	int ret;
+
+	if (!table || !changes)
+		return error_set(-EINVAL, "no %s given", table ? "place" : "table");
+	ret = read_exactly(table->fd, &found, sizeof(found),
+			   offsetof(struct table_header, changes));
+	if (ret)
+		return error_set(ret, "the header: %s", strerror(-ret));
+	/* The slots are read after it. */
+	atomic_thread_fence(memory_order_acquire);
+	*changes = found;
+	return 0;
+}
+
 static bool only_zeros(const uint8_t *bytes, size_t size)
 {
 	for (size_t i = 0; i < size; i++) {

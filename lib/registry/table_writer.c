@@ -231,6 +231,18 @@ static bool have_memory(size_t size)
 	return true;
 }
 
+/*
+ * Only this process writes, one thread at a time: no atomic addition is needed. A reader that sees
+ * the new number sees the change as well.
+ */
+static void count_change(char *base)
+{
+	struct table_header *header = (struct table_header *)base;
+	uint64_t changes = atomic_load_explicit(&header->changes, memory_order_relaxed);
+
+	atomic_store_explicit(&header->changes, changes + 1, memory_order_release);
+}
+
 static int create_table(int *fd_ptr)
 {
 	struct table_header *header;
@@ -272,6 +284,7 @@ static int create_table(int *fd_ptr)
 	header->slot_size = sizeof(struct table_slot);
 	header->slot_count = (uint32_t)slots;
 	header->pid = getpid();
+	count_change(base);
 	if (fcntl(fd, F_ADD_SEALS, TABLE_SEALS) || fstat(fd, &st)) {
 		ret = -errno;
 		goto unmap;
@@ -316,10 +329,20 @@ void table_give_up(void)
 		*table.mine = 1;
 }
 
+void table_count_change(void)
+{
+	/* In the child of a fork the parent's table is not mapped at table.base. */
+	if (table.base && *table.mine)
+		count_change(table.base);
+}
+
+/* A reader of the old table learns that there is another one. */
 void table_drop_old(void)
 {
-	if (table.old_base)
+	if (table.old_base) {
+		count_change(table.old_base);
 		munmap(table.old_base, table.old_size);
+	}
 	table.old_base = NULL;
 }
 
@@ -352,16 +375,19 @@ void table_end(uint32_t index)
 	struct table_slot *slot = table_slot_at(index);
 
 	atomic_store_explicit(&slot->generation, generation_of(slot) + 1, memory_order_release);
+	count_change(table.base);
 }
 
 void table_retire(uint32_t index)
 {
 	struct table_slot *slot;
 
-	if (!table.base || index >= table.slot_count)
+	/* In the child of a fork the parent's table is not mapped at table.base. */
+	if (!table.base || !*table.mine || index >= table.slot_count)
 		return;
 	slot = table_slot_at(index);
 	atomic_store_explicit(&slot->generation, generation_of(slot) | 1, memory_order_release);
+	count_change(table.base);
 }
 
 bool table_slot_generation(uint32_t slot, uint64_t *generation)

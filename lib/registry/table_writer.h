@@ -41,15 +41,25 @@ void table_give_up(void);
 void table_drop_old(void);
 
 /*
- * begin opens a slot for writing; no reader accepts the slot before end. The record still has the
+ * begin opens a slot for writing; no reader accepts the slot before end, which counts the change.
+ * The record still has the
  * label of its previous mapping, with its length, and zeros behind it. NULL: there is no table, no
  * such slot or no memory for it.
  */
 struct pmem2fs_record *table_begin(uint32_t index);
 void table_end(uint32_t index);
 
-/* Marks a slot as free that was filled, in this process or before a fork. */
+/*
+ * Marks a slot as free that was filled, and counts that. Nothing is done if that was before a fork,
+ * and the child has no table yet.
+ */
 void table_retire(uint32_t index);
+
+/*
+ * Counts a change of what is mapped that no slot shows, or of a slot that was retired before the
+ * change was complete. Nothing is done without a table of this process.
+ */
+void table_count_change(void);
 
 /* Reports the generation of a slot. False: it holds no mapping. */
 bool table_slot_generation(uint32_t slot, uint64_t *generation);

@@ -29,6 +29,12 @@ struct table_header {
 	 * make that call wait for ever.
 	 */
 	_Atomic uint32_t used;
+	/*
+	 * Grows with each change: of a slot, of what is mapped of a mapping, and when the process
+	 * replaces the table by another one. Stored, with release order, when the change is
+	 * complete and before the call that makes it returns. 0: this library does not count.
+	 */
+	_Atomic uint64_t changes;
 };
 
 struct table_slot {
@@ -36,6 +42,7 @@ struct table_slot {
 	struct pmem2fs_record record;
 };
 
+_Static_assert(sizeof(struct table_header) == 40, "the header's layout is fixed");
 _Static_assert(sizeof(struct pmem2fs_record) == 344, "the record's layout is fixed");
 _Static_assert(sizeof(struct table_slot) == 352, "the slot's layout is fixed");
 

@@ -2,6 +2,7 @@
 /*
  * test_table_writer.c - the contents of the process's own table
  */
+#include "registry/publication.h"
 #include "table_helper.h"
 #include <signal.h>
 #include <sys/resource.h>
@@ -211,6 +212,119 @@ static void fork_child_has_its_own(void)
 		must(pmem2_unmap(&maps[i]) == 0);
 }
 
+static uint64_t changes_of(const struct pmem2fs_table *table)
+{
+	uint64_t changes;
+
+	must(pmem2fs_table_changes(table, &changes) == 0);
+	return changes;
+}
+
+/* Whether the count has grown since the last call. */
+static bool has_changed(const struct pmem2fs_table *table, uint64_t *last)
+{
+	uint64_t changes = changes_of(table);
+	bool grown = changes > *last;
+
+	must(grown || changes == *last);
+	*last = changes;
+	return grown;
+}
+
+static const struct pmem2fs_table *watched;
+static uint64_t count_at_munmap; /* of the watched table */
+
+int __real_munmap(void *address, size_t length);
+int __wrap_munmap(void *address, size_t length);
+
+int __wrap_munmap(void *address, size_t length)
+{
+	int ret = __real_munmap(address, length);
+
+	if (watched)
+		count_at_munmap = changes_of(watched);
+	return ret;
+}
+
+static void each_change_is_counted(void)
+{
+	struct pmem2fs_table *table = export_table();
+	struct pmem2_map *map, *other;
+	uint64_t last = 0;
+	uint32_t slot;
+
+	must(has_changed(table, &last)); /* a library that counts never says 0 */
+	must(!has_changed(table, &last));
+	map = map_anon(2 * PAGE, PMEM2_SHARED);
+	must(has_changed(table, &last));
+	must(pmem2fs_map_get_slot(map, &slot) == 0 && pmem2_map_get_size(map) == 2 * PAGE);
+	must(!has_changed(table, &last));
+	must(pmem2fs_map_set_label(map, "a", 1) == 0);
+	must(has_changed(table, &last));
+	/* The count grows after munmap. */
+	watched = table;
+	must(pmem2_unmap_range(map, PAGE, PAGE, 0) == 0);
+	must(count_at_munmap && changes_of(table) > count_at_munmap);
+	must(has_changed(table, &last));
+	other = map;
+	must(pmem2_unmap(&map) == 0);
+	must(count_at_munmap >= last && changes_of(table) > count_at_munmap);
+	must(has_changed(table, &last));
+	watched = NULL;
+	must(pmem2_unmap(&other) == PMEM2_E_MAPPING_NOT_FOUND);
+	must(!has_changed(table, &last));
+	must(pmem2fs_table_changes(table, NULL) == -EINVAL);
+	must(pmem2fs_table_changes(NULL, &last) == -EINVAL);
+}
+
+/* A reader of a table that is replaced learns of it; what comes later is in the new one alone. */
+static void a_replaced_table_has_changed(void)
+{
+	struct pmem2fs_table *old = export_table(), *table;
+	struct pmem2_map *map = map_anon(PAGE, PMEM2_SHARED);
+	uint64_t last_old = changes_of(old), last;
+	uint64_t inode;
+	int fd;
+
+	must(publication_table(&inode, &fd) == 0);
+	must(has_changed(old, &last_old));
+	must(pmem2fs_table_open(&table, fd) == 0);
+	must(count_slots(table) == 1);
+	last = changes_of(table);
+	must(last);
+	must(pmem2_unmap(&map) == 0);
+	must(has_changed(table, &last));
+	must(!has_changed(old, &last_old));
+}
+
+static void child_counts_its_own_changes(void)
+{
+	struct pmem2fs_table *table = export_table();
+	struct pmem2_map *map = map_anon(2 * PAGE, PMEM2_SHARED);
+	struct pmem2_map *inherited = map;
+	uint64_t last = changes_of(table);
+	int status;
+	pid_t pid;
+
+	/* Without the C library's knowledge: nothing tells the library of the fork. */
+	pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+	if (pid == 0) {
+		struct pmem2fs_table *own;
+		uint64_t own_last = 0;
+
+		must(pmem2_unmap_range(map, PAGE, PAGE, 0) == 0); /* no table yet */
+		own = export_table();
+		must(has_changed(own, &own_last));
+		must(pmem2_unmap(&inherited) == 0);
+		must(has_changed(own, &own_last));
+		_exit(0);
+	}
+	must(waitpid(pid, &status, 0) == pid && status == 0);
+	must(!has_changed(table, &last));
+	must(pmem2_unmap(&map) == 0);
+	must(has_changed(table, &last));
+}
+
 static void works_without_table(int error)
 {
 	struct pmem2_map *map = map_anon(PAGE, PMEM2_SHARED);
@@ -311,6 +425,14 @@ static void test_fork_child_has_its_own(void **state)
 	in_child(fork_child_has_its_own);
 }
 
+static void test_each_change_is_counted(void **state)
+{
+	(void)state;
+	in_child(each_change_is_counted);
+	in_child(a_replaced_table_has_changed);
+	in_child(child_counts_its_own_changes);
+}
+
 static void test_programs_without_table(void **state)
 {
 	(void)state;
@@ -331,6 +453,7 @@ int main(void)
 		cmocka_unit_test(test_label_is_a_new_generation),
 		cmocka_unit_test(test_many_slots),
 		cmocka_unit_test(test_fork_child_has_its_own),
+		cmocka_unit_test(test_each_change_is_counted),
 		cmocka_unit_test(test_stays_off_the_standard_streams),
 		cmocka_unit_test(test_programs_without_table),
 	};
