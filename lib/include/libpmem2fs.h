@@ -172,7 +172,7 @@ int pmem2fs_table_read(const struct pmem2fs_table *table, uint32_t slot, uint64_
  * copies it. A sweep begins at slot 0 and goes on at *slot + 1; it sees each slot as it was at
  * some moment since the sweep began. Slots that cannot be read are passed over and counted in *bad
  * (may be NULL); those that keep changing are tried again, up to a thousand of them. Errors:
- * -ENOENT (no further mapping), those of pread.
+ * -ENOENT (no further mapping), -ENOMEM, those of pread.
  */
 int pmem2fs_table_next(const struct pmem2fs_table *table, uint32_t *slot, uint64_t *generation,
 		       struct pmem2fs_record *record, uint32_t *bad);

@@ -22,8 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* How many slots pmem2fs_table_next reads at a time: 64 KiB. */
-#define BATCH (65536 / sizeof(struct table_slot))
+/* How many slots pmem2fs_table_next reads at a time: 16 KiB. */
+#define BATCH (16384 / sizeof(struct table_slot))
 
 /* How often a changing slot is read again, and for how many slots of a sweep. */
 #define TRIES   16
@@ -37,14 +37,18 @@ struct raw_slot {
 
 _Static_assert(sizeof(struct raw_slot) == sizeof(struct table_slot), "one layout");
 
+struct readings {
+	struct raw_slot before[BATCH];
+	struct raw_slot after[BATCH];
+};
+
 /* Two reads of consecutive slots, kept while pmem2fs_table_next goes through them. */
 struct slot_batch {
 	uint32_t next; /* the next slot to be returned */
 	uint32_t left; /* slots not returned yet: the last ones of the arrays' `count` */
 	uint32_t count;
-	uint32_t retries; /* remaining in this sweep */
-	struct raw_slot before[BATCH];
-	struct raw_slot after[BATCH];
+	uint32_t retries;          /* remaining in this sweep */
+	struct readings *readings; /* NULL: no sweep is under way */
 };
 
 struct pmem2fs_table {
@@ -160,8 +164,7 @@ int pmem2fs_table_open(struct pmem2fs_table **table_ptr, int fd)
 	table->fd = fd;
 	table->header_size = header.header_size;
 	table->slot_count = header.slot_count;
-	table->batch->left = 0;
-	table->batch->retries = RETRIED;
+	*table->batch = (struct slot_batch){.retries = RETRIED};
 	*table_ptr = table;
 	return 0;
 
@@ -178,6 +181,7 @@ int pmem2fs_table_close(struct pmem2fs_table **table_ptr)
 	if (!table)
 		return 0;
 	close(table->fd);
+	free(table->batch->readings);
 	free(table->batch);
 	free(table);
 	*table_ptr = NULL;
@@ -361,12 +365,16 @@ static int fill_batch(const struct pmem2fs_table *table, uint32_t first)
 		return ret;
 	if (first >= used)
 		return -ENOENT;
+	if (!batch->readings)
+		batch->readings = malloc(sizeof(*batch->readings));
+	if (!batch->readings)
+		return -ENOMEM;
 	count = used - first < BATCH ? used - first : BATCH;
-	ret = read_exactly(table->fd, batch->before, count * sizeof(batch->before[0]),
+	ret = read_exactly(table->fd, batch->readings->before, count * sizeof(struct raw_slot),
 			   slot_offset(table, first));
 	if (!ret)
-		ret = read_exactly(table->fd, batch->after, count * sizeof(batch->after[0]),
-				   slot_offset(table, first));
+		ret = read_exactly(table->fd, batch->readings->after,
+				   count * sizeof(struct raw_slot), slot_offset(table, first));
 	if (ret)
 		return ret;
 	batch->next = first;
@@ -392,14 +400,23 @@ static int take_slot(const struct pmem2fs_table *table, struct raw_slot *found)
 	struct slot_batch *batch = table->batch;
 	uint32_t slot = batch->next++;
 	uint32_t i = batch->count - batch->left--;
-	int ret = compare_readings(&batch->before[i], &batch->after[i]);
+	const struct raw_slot *after = &batch->readings->after[i];
+	int ret = compare_readings(&batch->readings->before[i], after);
 
 	if (ret == -EAGAIN && batch->retries) {
 		batch->retries--;
 		return read_slot(table, slot, found);
 	}
-	*found = batch->after[i];
+	*found = *after;
 	return ret;
+}
+
+/* A program may have readers of many tables. */
+static void end_sweep(const struct pmem2fs_table *table)
+{
+	free(table->batch->readings);
+	table->batch->readings = NULL;
+	table->batch->left = 0;
 }
 
 int pmem2fs_table_next(const struct pmem2fs_table *table, uint32_t *slot, uint64_t *generation,
@@ -432,5 +449,6 @@ int pmem2fs_table_next(const struct pmem2fs_table *table, uint32_t *slot, uint64
 			return error_set(ret, "slot %u: %s", at, strerror(-ret));
 		}
 	}
+	end_sweep(table);
 	return error_set(-ENOENT, "no further mapping");
 }

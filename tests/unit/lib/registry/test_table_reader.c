@@ -3,6 +3,7 @@
  * test_table_reader.c - reading a table, whatever its owner has written there
  */
 #include "table_helper.h"
+#include <malloc.h>
 #include <pthread.h>
 
 #define FORGED_SLOTS 1000u
@@ -268,7 +269,7 @@ static void test_sweeps_are_fresh(void **state)
 		int n = 0;
 
 		/* The first slot, the last of a batch, those after it, and the very last. */
-		const uint32_t used[] = {round, 185, 186, 187, 700, FORGED_SLOTS - 1};
+		const uint32_t used[] = {round, 45, 46, 47, 700, FORGED_SLOTS - 1};
 
 		if (round)
 			forgery.slots[round - 1].generation++;
@@ -285,6 +286,42 @@ static void test_sweeps_are_fresh(void **state)
 		assert_ok(pmem2fs_table_next(table, &slot, NULL, &record, NULL));
 	}
 	assert_ok(pmem2fs_table_close(&table));
+	throw_away(&forgery);
+}
+
+static size_t allocated(void)
+{
+	const struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
+
+/* The daemon has a reader of each process. With a sanitizer nothing is counted. */
+static void test_idle_readers_are_small(void **state)
+{
+	enum { READERS = 100 };
+	struct forgery forgery = forge();
+	struct pmem2fs_table *tables[READERS];
+	size_t before;
+
+	(void)state;
+	assert_ok(fcntl(forgery.fd, F_ADD_SEALS, TABLE_SEALS));
+	forgery.slots[3].record = honest;
+	forgery.slots[3].generation = 2;
+	before = allocated();
+	for (int i = 0; i < READERS; i++) {
+		struct pmem2fs_record record;
+		uint32_t slot = 0;
+
+		assert_ok(pmem2fs_table_open(&tables[i], dup(forgery.fd)));
+		assert_ok(pmem2fs_table_next(tables[i], &slot, NULL, &record, NULL));
+		slot++;
+		assert_int_equal(pmem2fs_table_next(tables[i], &slot, NULL, &record, NULL),
+				 -ENOENT);
+	}
+	assert_true(allocated() - before < READERS * 512);
+	for (int i = 0; i < READERS; i++)
+		assert_ok(pmem2fs_table_close(&tables[i]));
 	throw_away(&forgery);
 }
 
@@ -370,6 +407,7 @@ int main(void)
 		cmocka_unit_test(test_lying_slots),
 		cmocka_unit_test(test_lying_use),
 		cmocka_unit_test(test_sweeps_are_fresh),
+		cmocka_unit_test(test_idle_readers_are_small),
 		cmocka_unit_test(test_torn_slots_are_not_accepted),
 	};
 
