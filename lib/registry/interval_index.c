@@ -64,7 +64,7 @@ const struct indexed_interval *interval_index_highest(uintptr_t from, uintptr_t 
 }
 
 int interval_index_insert(struct interval_set *set, struct handle *owner,
-			  const struct interval *range, struct handle **other)
+			  const struct interval *range)
 {
 	struct indexed_interval *const *found;
 
@@ -72,10 +72,8 @@ int interval_index_insert(struct interval_set *set, struct handle *owner,
 	found = tsearch(&set->first, &tree, compare_ranges);
 	if (!found)
 		return -ENOMEM;
-	if (*found != &set->first) {
-		*other = (*found)->owner;
+	if (*found != &set->first)
 		return -EEXIST;
-	}
 	set->list = &set->first;
 	return 0;
 }

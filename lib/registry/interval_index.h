@@ -31,11 +31,11 @@ struct interval_set {
 };
 
 /*
- * Adds a mapping that consists of one interval. Errors: -ENOMEM; -EEXIST: *other overlaps the
- * range.
+ * Adds a mapping that consists of one interval. Errors: -ENOMEM; -EEXIST: an interval of another
+ * mapping overlaps the range.
  */
 int interval_index_insert(struct interval_set *set, struct handle *owner,
-			  const struct interval *range, struct handle **other);
+			  const struct interval *range);
 
 /* Removes all intervals of a mapping. */
 void interval_index_clear(struct interval_set *set);

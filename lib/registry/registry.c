@@ -108,19 +108,14 @@ static int split_range(struct handle *handle, const struct interval *range)
 	return 0;
 }
 
-/* Takes a range out of a mapping, because another mapping has been made there. */
-static int displace_mapping(struct handle *handle, const struct interval *range)
+/* Takes a range, at both ends of which the mapping has been split, out of a mapping. */
+static void remove_range(struct handle *handle, const struct interval *range)
 {
-	int ret = split_range(handle, range);
-
-	if (ret)
-		return ret;
 	interval_index_remove(&handle->intervals, range);
 	if (!handle->intervals.list) {
 		handle->displaced = true;
 		publication_hide(handle);
 	}
-	return 0;
 }
 
 /* Which registered mappings have to give way to a new one that overlaps them. */
@@ -130,30 +125,61 @@ enum displace {
 	DISPLACE_ALL, /* all: the kernel has just mapped there, so the program had unmapped them */
 };
 
-/* Whether an overlapping mapping gives way to one that the program has made itself. */
-static bool is_leaving(const struct handle *handle, const struct interval *range)
+/* Whether a piece of a mapping gives way to memory that the program has mapped itself. */
+static bool is_leaving(const struct handle *handle, const struct interval *piece)
 {
 	return (handle_state(handle) == HANDLE_UNMAPPING || handle_state(handle) == HANDLE_HELD) &&
-	       range->begin >= handle->leaving.begin && range->end <= handle->leaving.end;
+	       piece->begin >= handle->leaving.begin && piece->end <= handle->leaving.end;
+}
+
+/* Finds the lowest piece, of any mapping, in [from, end). NULL: there is none. */
+static struct handle *lowest_piece(uintptr_t from, uintptr_t end, struct interval *piece)
+{
+	const struct indexed_interval *found = interval_index_lowest(from, end);
+
+	if (found)
+		interval_index_next_piece(&found->owner->intervals, from, end, piece);
+	return found ? found->owner : NULL;
+}
+
+/*
+ * Has the pieces of other mappings in a range give way to the handle. If one of them does not, or
+ * memory runs out, all of them stay: their mappings are still to be unmapped there.
+ */
+static int displace_pieces(const struct handle *handle, const struct interval *range,
+			   enum displace displaced)
+{
+	struct interval piece = {0};
+	struct handle *other;
+	int ret;
+
+	for (uintptr_t from = range->begin; (other = lowest_piece(from, range->end, &piece));
+	     from = piece.end) {
+		if (displaced == DISPLACE_NONE ||
+		    (displaced == DISPLACE_LEAVING && !is_leaving(other, &piece)))
+			return error_set(PMEM2_E_MAP_EXISTS,
+					 "%zu bytes at 0x%zx overlap the mapping at 0x%zx",
+					 handle_length(handle), handle_address(handle),
+					 handle_address(other));
+		ret = split_range(other, &piece);
+		if (ret)
+			return ret;
+	}
+	while ((other = lowest_piece(range->begin, range->end, &piece)))
+		remove_range(other, &piece);
+	return 0;
 }
 
 static int index_handle(struct handle *handle, enum displace displaced)
 {
 	const struct interval range = {handle_address(handle), handle_end(handle)};
-	struct handle *other;
-	int ret;
+	int ret = interval_index_insert(&handle->intervals, handle, &range);
 
-	while ((ret = interval_index_insert(&handle->intervals, handle, &range, &other)) ==
-	       -EEXIST) {
-		if (displaced == DISPLACE_NONE ||
-		    (displaced == DISPLACE_LEAVING && !is_leaving(other, &range)))
-			return error_set(PMEM2_E_MAP_EXISTS,
-					 "%zu bytes at 0x%zx overlap the mapping at 0x%zx",
-					 handle_length(handle), handle_address(handle),
-					 handle_address(other));
-		ret = displace_mapping(other, &range);
+	if (ret == -EEXIST) {
+		ret = displace_pieces(handle, &range, displaced);
 		if (ret)
 			return ret;
+		ret = interval_index_insert(&handle->intervals, handle, &range);
 	}
 	return ret ? error_set(ret, "out of memory for a mapping") : 0;
 }
