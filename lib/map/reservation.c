@@ -82,6 +82,20 @@ static int reserve_with_slack(uintptr_t address, size_t length, size_t *slack)
 }
 
 /*
+ * For a range that the kernel has just reserved: mappings that the index still has there are taken
+ * out of it. If that fails, the range is unmapped again.
+ */
+static int take_over(uintptr_t address, size_t length)
+{
+	const struct interval range = {address, address + length};
+	int ret = registry_displace(&range);
+
+	if (ret)
+		munmap((void *)address, length);
+	return ret;
+}
+
+/*
  * The error for a length of 0, or for a range that does not fit or wraps around. As in libpmem2,
  * PMEM2_E_MAPPING_EXISTS comes first, for the range that the sums give, wrapped or not.
  */
@@ -223,6 +237,7 @@ int pmem2_vm_reservation_new(struct pmem2_vm_reservation **rsv_ptr, void *addr, 
 {
 	struct pmem2_vm_reservation *new;
 	size_t granule = granule_of(size);
+	int displaced = 0;
 	int ret;
 
 	if (!rsv_ptr)
@@ -249,10 +264,13 @@ int pmem2_vm_reservation_new(struct pmem2_vm_reservation **rsv_ptr, void *addr, 
 		ret = reserve_with_slack(new->address, size, &new->slack);
 	else
 		ret = reserve_aligned(size + new->slack, granule, &new->address);
+	if (!ret)
+		displaced = take_over(new->address, size + new->slack);
 	library_unlock();
-	if (ret) {
+	if (ret || displaced) {
 		free(new);
-		return address_space_refused("reserve", (uintptr_t)addr, size, ret);
+		return displaced ? displaced
+				 : address_space_refused("reserve", (uintptr_t)addr, size, ret);
 	}
 	*rsv_ptr = new;
 	return 0;
@@ -317,6 +335,7 @@ int pmem2_vm_reservation_extend(struct pmem2_vm_reservation *rsv, size_t size)
 	uintptr_t end;
 	size_t missing;
 	size_t slack;
+	int displaced = 0;
 	int ret = 0;
 
 	if (size % page_size())
@@ -333,12 +352,14 @@ int pmem2_vm_reservation_extend(struct pmem2_vm_reservation *rsv, size_t size)
 		ret = -ENOMEM;
 	else if (missing)
 		ret = reserve_with_slack(end, missing, &slack);
-	if (!ret) {
+	if (!ret && missing)
+		displaced = take_over(end, missing + slack);
+	if (!ret && !displaced) {
 		rsv->size += size;
 		rsv->slack = slack;
 	}
 	library_unlock();
-	return ret ? address_space_refused("reserve", end, missing, ret) : 0;
+	return ret ? address_space_refused("reserve", end, missing, ret) : displaced;
 }
 
 /* With the lock held: checks whether [offset, offset + size) may be removed. */

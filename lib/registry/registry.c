@@ -118,6 +118,16 @@ static void remove_range(struct handle *handle, const struct interval *range)
 	}
 }
 
+/* Takes a range out of a mapping: the kernel has given these addresses to another owner. */
+static int displace_mapping(struct handle *handle, const struct interval *range)
+{
+	int ret = split_range(handle, range);
+
+	if (!ret)
+		remove_range(handle, range);
+	return ret;
+}
+
 /* Which registered mappings have to give way to a new one that overlaps them. */
 enum displace {
 	DISPLACE_NONE,
@@ -214,6 +224,20 @@ free_handle:
 	handle_free(handle);
 unlock:
 	library_unlock();
+	return ret;
+}
+
+int registry_displace(const struct interval *range)
+{
+	const struct indexed_interval *found;
+	uintptr_t from = range->begin;
+	int ret = 0;
+
+	while (!ret && (found = interval_index_lowest(from, range->end))) {
+		from = found->range.end;
+		if (handle_state(found->owner) != HANDLE_OCCUPIED)
+			ret = displace_mapping(found->owner, range);
+	}
 	return ret;
 }
 
@@ -356,9 +380,9 @@ int registry_begin_unmap(const struct pmem2_map *token, struct mapping_info *map
 }
 
 /*
- * The handle's intervals stay in the index while they are unmapped. A mapping that gets these
- * addresses before this call displaces them, and after a failed munmap there is nothing to put
- * back.
+ * The handle's intervals stay in the index while they are unmapped. A mapping or a reservation that
+ * gets these addresses before this call displaces them, and after a failed munmap there is nothing
+ * to put back.
  */
 void registry_finish_unmap(const struct pmem2_map *token)
 {

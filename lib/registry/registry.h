@@ -76,6 +76,14 @@ int registry_find_release(uint64_t table, uint32_t slot_number, uint64_t generat
 			  struct pmem2_map **token, pmem2fs_release_handler *handler, void **arg);
 
 /*
+ * For reservations: takes a range that the kernel has just reserved out of all mappings. None of
+ * them has memory there any longer: it is being unmapped, or the program has unmapped it by itself.
+ * The library's lock is held from before the range is reserved, so that no mapping gets there
+ * meanwhile. Places that are occupied for ever (see reservation_move_in) stay so. Errors: -ENOMEM.
+ */
+int registry_displace(const struct interval *range);
+
+/*
  * For reservations. occupy, with the library's lock held, takes a range for a mapping that is about
  * to be made there, and makes its token, which names nothing yet. Then, without the lock, either
  * establish shows the mapping or abandon gives the range back. Errors: PMEM2_E_MAPPING_EXISTS

@@ -2,6 +2,7 @@
 /*
  * test_reservation_failures.c - a failure to map into a vm reservation leaves no hole in it
  */
+#include "registry/interval_index.h"
 #include "reservation_helper.h"
 #include "unmapping.h"
 #include <sys/resource.h>
@@ -188,7 +189,8 @@ static void test_moving_fails(void **state)
 
 static void test_moving_fails_and_a_stranger_comes(void **state)
 {
-	static reservation *rsv; /* can no longer be deleted */
+	static reservation *rsv;   /* can no longer be deleted */
+	static reservation *other; /* likewise */
 	struct pmem2_map *map;
 
 	(void)state;
@@ -206,6 +208,40 @@ static void test_moving_fails_and_a_stranger_comes(void **state)
 	assert_ok(pmem2_unmap(&map));
 	assert_int_equal(pmem2_vm_reservation_map_find_first(rsv, &map), PMEM2_E_MAPPING_NOT_FOUND);
 	assert_ok(munmap(stranger, PAGE));
+	/* Not even by a reservation that the kernel puts there. */
+	assert_ok(pmem2_vm_reservation_new(&other, stranger, PAGE));
+	assert_int_equal(map_into(&map, rsv, PAGE, anon_source(4 * PAGE), PMEM2_PRIVATE),
+			 PMEM2_E_MAPPING_EXISTS);
+	assert_int_equal(map_into(&map, other, 0, anon_source(PAGE), PMEM2_PRIVATE),
+			 PMEM2_E_MAPPING_EXISTS);
+}
+
+/* The index cannot take the end of a mapping out, whose memory the program has unmapped itself. */
+static void test_out_of_memory_for_parts(void **state)
+{
+	struct pmem2_map *map = map_anon(8 * PAGE, PMEM2_SHARED);
+	char *hole = (char *)pmem2_map_get_address(map) + 2 * PAGE;
+	reservation *rsv;
+
+	(void)state;
+	assert_ok(munmap(hole, 3 * PAGE));
+	scarce = sizeof(struct indexed_interval);
+	assert_int_equal(pmem2_vm_reservation_new(&rsv, hole, 3 * PAGE), -ENOMEM);
+	assert_non_null(strstr(pmem2_errormsg(), "parts of the mapping"));
+	assert_null(rsv);
+	assert_int_equal(bytes_listed(hole, hole + 3 * PAGE, ""), 0);
+	scarce = 0;
+	assert_ok(pmem2_vm_reservation_new(&rsv, hole, PAGE));
+	scarce = sizeof(struct indexed_interval);
+	assert_int_equal(pmem2_vm_reservation_extend(rsv, 2 * PAGE), -ENOMEM);
+	assert_non_null(strstr(pmem2_errormsg(), "parts of the mapping"));
+	assert_int_equal(pmem2_vm_reservation_get_size(rsv), PAGE);
+	assert_int_equal(bytes_listed(hole, hole + 3 * PAGE, ""), PAGE);
+	scarce = 0;
+	assert_ok(pmem2_vm_reservation_extend(rsv, 2 * PAGE));
+	assert_ok(pmem2_unmap(&map));
+	assert_int_equal(bytes_listed(hole - 2 * PAGE, hole + 6 * PAGE, ""), 3 * PAGE);
+	unreserve(rsv);
 }
 
 static void test_giving_back_fails(void **state)
@@ -285,6 +321,7 @@ int main(void)
 		cmocka_unit_test(test_too_many_areas),
 		cmocka_unit_test(test_moving_fails),
 		cmocka_unit_test(test_moving_fails_and_a_stranger_comes),
+		cmocka_unit_test(test_out_of_memory_for_parts),
 		cmocka_unit_test(test_giving_back_fails),
 		cmocka_unit_test(test_giving_back_gets_half_way),
 		cmocka_unit_test(test_out_of_memory_for_the_label),

@@ -2,10 +2,12 @@
 /*
  * test_unmap_reuse.c - addresses that get another use before the unmap of their mapping has ended
  */
+#include "child.h"
 #include "map/placement.h"
 #include "registry/registry.h"
 #include "reservation_helper.h"
 #include <errno.h>
+#include <sys/wait.h>
 
 #define LENGTH (8 * PAGE)
 
@@ -42,6 +44,23 @@ int __wrap_munmap(void *address, size_t length)
 
 static struct pmem2_map *leaving;
 static char *place; /* of the mapping that leaves */
+static reservation *newcomer;
+
+static void reserve_at_place(size_t size)
+{
+	assert_ok(pmem2_vm_reservation_new(&newcomer, place, size));
+	assert_ptr_equal(start_of(newcomer), place);
+}
+
+static void use_reservation(size_t offset)
+{
+	struct pmem2_map *map = anon_into(newcomer, offset, 2 * PAGE);
+
+	memset(pmem2_map_get_address(map), 'm', 2 * PAGE);
+	assert_ok(pmem2_unmap_range(map, PAGE, PAGE, 0));
+	assert_ok(pmem2_unmap(&map));
+	assert_whole(newcomer, 0);
+}
 
 static void leave(void (*meanwhile)(void))
 {
@@ -51,6 +70,202 @@ static void leave(void (*meanwhile)(void))
 	after_munmap = meanwhile;
 	assert_ok(pmem2_unmap(&copy));
 	assert_null(after_munmap);
+}
+
+static void reserve_and_map(void)
+{
+	reserve_at_place(LENGTH);
+	use_reservation(PAGE);
+}
+
+static void test_mapped_in_new_reservation(void **state)
+{
+	(void)state;
+	leave(reserve_and_map);
+	use_reservation(PAGE);
+	unreserve(newcomer);
+}
+
+static void reserve_and_shrink(void)
+{
+	reserve_at_place(LENGTH);
+	assert_ok(pmem2_vm_reservation_shrink(newcomer, 6 * PAGE, 2 * PAGE));
+	assert_ok(pmem2_vm_reservation_shrink(newcomer, 0, 2 * PAGE));
+}
+
+static void test_new_reservation_shrunk(void **state)
+{
+	(void)state;
+	leave(reserve_and_shrink);
+	assert_whole(newcomer, 0);
+	unreserve(newcomer);
+}
+
+static void reserve_and_delete(void)
+{
+	reserve_at_place(LENGTH);
+	unreserve(newcomer);
+}
+
+static void test_new_reservation_deleted(void **state)
+{
+	(void)state;
+	leave(reserve_and_delete);
+	assert_false(is_mapped(place));
+}
+
+static void extend_and_shrink(void)
+{
+	assert_ok(pmem2_vm_reservation_extend(newcomer, 2 * MIB));
+	use_reservation(2 * MIB);
+	assert_ok(pmem2_vm_reservation_shrink(newcomer, 2 * MIB, 2 * MIB));
+	assert_ok(pmem2_vm_reservation_extend(newcomer, 2 * MIB));
+}
+
+static void test_reservation_extended(void **state)
+{
+	struct clearing clearing;
+	struct pmem2_map *map;
+
+	(void)state;
+	if (on_valgrind())
+		skip();
+	clearing = make_clearing(4 * MIB);
+	placement_released((uintptr_t)clearing.start + 2 * MIB, 2 * MIB);
+	map = map_anon(2 * MIB, PMEM2_SHARED);
+	assert_ptr_equal(pmem2_map_get_address(map), clearing.start + 2 * MIB);
+	assert_ok(pmem2_vm_reservation_new(&newcomer, clearing.start, 2 * MIB));
+	after_munmap = extend_and_shrink;
+	assert_ok(pmem2_unmap(&map));
+	assert_null(after_munmap);
+	assert_whole(newcomer, 0);
+	unreserve(newcomer);
+	free_clearing(clearing);
+}
+
+/* The slack of a reservation is reserved with it, and used later without asking the kernel. */
+static void reserve_below(void)
+{
+	assert_ok(pmem2_vm_reservation_new(&newcomer, place - PAGE, PAGE));
+	assert_ok(pmem2_vm_reservation_extend(newcomer, LENGTH));
+	use_reservation(PAGE);
+}
+
+static void test_place_becomes_slack(void **state)
+{
+	(void)state;
+	leave(reserve_below);
+	unreserve(newcomer);
+}
+
+static void reserve_hole(void)
+{
+	reserve_at_place(2 * PAGE);
+	use_reservation(0);
+}
+
+/* Only the pages that are gone are taken from the mapping. */
+static void test_reservation_in_place_of_a_part(void **state)
+{
+	struct pmem2_map *map = map_anon(LENGTH, PMEM2_SHARED);
+	char *address = pmem2_map_get_address(map);
+
+	(void)state;
+	place = address + 3 * PAGE;
+	after_munmap = reserve_hole;
+	assert_ok(pmem2_unmap_range(map, 3 * PAGE, 2 * PAGE, 0));
+	assert_null(after_munmap);
+	assert_whole(newcomer, 0);
+	assert_ok(pmem2_unmap_range(map, 2 * PAGE, 4 * PAGE, 0));
+	assert_whole(newcomer, 0);
+	assert_false(is_mapped(address + 2 * PAGE));
+	assert_true(is_mapped(address + PAGE));
+	assert_true(is_mapped(address + 6 * PAGE));
+	assert_ok(pmem2_unmap(&map));
+	assert_false(is_mapped(address));
+	assert_false(is_mapped(address + 7 * PAGE));
+	assert_whole(newcomer, 0);
+	unreserve(newcomer);
+}
+
+static pid_t child;
+
+/* In the child the unmapping never ends. */
+static void fork_and_reserve(void)
+{
+	struct pmem2_vm_reservation *rsv;
+
+	child = fork();
+	if (child)
+		return;
+	must(pmem2_vm_reservation_new(&rsv, place, LENGTH) == 0);
+	must(pmem2_vm_reservation_shrink(rsv, 0, PAGE) == 0);
+	must(pmem2_vm_reservation_delete(&rsv) == 0);
+	_exit(0);
+}
+
+static void test_reservation_in_a_child(void **state)
+{
+	int status;
+
+	(void)state;
+	leave(fork_and_reserve);
+	assert_true(waitpid(child, &status, 0) == child);
+	assert_int_equal(status, 0);
+}
+
+/* The child has no table any longer from which the mapping could be removed. */
+static void test_reservation_in_a_child_for_a_whole_range(void **state)
+{
+	struct pmem2_map *map = map_anon(LENGTH, PMEM2_SHARED);
+	uint32_t slot;
+	int status;
+
+	(void)state;
+	assert_ok(pmem2fs_map_get_slot(map, &slot));
+	place = pmem2_map_get_address(map);
+	after_munmap = fork_and_reserve;
+	assert_ok(pmem2_unmap_range(map, 0, LENGTH, 0));
+	assert_null(after_munmap);
+	assert_true(waitpid(child, &status, 0) == child);
+	assert_int_equal(status, 0);
+	assert_ok(pmem2_unmap(&map));
+}
+
+/* What the program has unmapped by itself is not unmapped again, where a reservation lies now. */
+static void test_P9_reservation_behind_our_back(void **state)
+{
+	struct pmem2_map *map = map_anon(LENGTH, PMEM2_SHARED);
+	struct pmem2_map *inside;
+	uint32_t slot;
+
+	(void)state;
+	place = pmem2_map_get_address(map);
+	assert_ok(__real_munmap(place, LENGTH));
+	reserve_at_place(LENGTH);
+	assert_int_equal(pmem2fs_map_get_slot(map, &slot), -ENOENT);
+	inside = anon_into(newcomer, PAGE, PAGE);
+	assert_ok(pmem2_unmap(&map));
+	assert_whole(newcomer, PAGE);
+	assert_ok(pmem2_unmap(&inside));
+	unreserve(newcomer);
+}
+
+static void test_reservation_in_place_of_adopted_memory(void **state)
+{
+	struct pmem2_source *source = anon_source(LENGTH);
+	struct pmem2_map *map;
+
+	(void)state;
+	place = mmap(NULL, LENGTH, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(place, MAP_FAILED);
+	assert_ok(pmem2_map_from_existing(&map, source, place, LENGTH, PMEM2_GRANULARITY_PAGE));
+	assert_ok(__real_munmap(place, LENGTH));
+	reserve_at_place(LENGTH);
+	use_reservation(0);
+	unreserve(newcomer);
+	assert_ok(pmem2_unmap(&map));
+	assert_ok(pmem2_source_delete(&source));
 }
 
 static struct pmem2_map *second;
@@ -222,6 +437,16 @@ static void test_adopted_in_place_of_two(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_mapped_in_new_reservation),
+		cmocka_unit_test(test_new_reservation_shrunk),
+		cmocka_unit_test(test_new_reservation_deleted),
+		cmocka_unit_test(test_reservation_extended),
+		cmocka_unit_test(test_place_becomes_slack),
+		cmocka_unit_test(test_reservation_in_place_of_a_part),
+		cmocka_unit_test(test_reservation_in_a_child),
+		cmocka_unit_test(test_reservation_in_a_child_for_a_whole_range),
+		cmocka_unit_test(test_P9_reservation_behind_our_back),
+		cmocka_unit_test(test_reservation_in_place_of_adopted_memory),
 		cmocka_unit_test(test_mapped_again),
 		cmocka_unit_test(test_adopted_with_more),
 		cmocka_unit_test(test_adopted_with_pages_that_stay),
