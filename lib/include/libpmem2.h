@@ -295,8 +295,8 @@ int pmem2_config_set_vm_reservation(struct pmem2_config *cfg, struct pmem2_vm_re
 
 /*
  * Maps, at an address of the library's choice that is a multiple of 2 MiB (of 1 GiB from 2 GiB
- * up), and shows the mapping in this process's table. *map_ptr becomes the new object: a token,
- * not an address, that no later object will be equal to. On failure *map_ptr is NULL.
+ * up), and shows the mapping in this process's table. *map_ptr becomes the new object: a token, not
+ * an address. No later object has the same value. On failure *map_ptr is NULL.
  *
  * With a vm reservation the address is its start plus the offset given there. Other threads see
  * the reservation or the mapping at every moment, and after a failure the reservation.

@@ -125,7 +125,7 @@ static int check_mapped(const struct pmem2_map *map, const struct interval *rang
 	if (!registry_next_piece(map, range->begin, range->end, &piece) ||
 	    piece.begin != range->begin || piece.end != range->end ||
 	    (msync((void *)range->begin, range->end - range->begin, MS_ASYNC) && errno == ENOMEM))
-		return error_set(-EINVAL, "not all of the %zu bytes at 0x%zx are mapped any more",
+		return error_set(-EINVAL, "some of the %zu bytes at 0x%zx are no longer mapped",
 				 range->end - range->begin, range->begin);
 	return 0;
 }

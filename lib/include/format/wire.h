@@ -15,7 +15,9 @@
  * WIRE_WITHDRAWN in place of WIRE_GO ends the request: it is never carried out later. A request
  * that is refused at once (no handler, no such mapping) is answered with WIRE_DONE in place of
  * WIRE_READY. What is really unmapped is what the kernel and the table show. Several requests may
- * be pending at once. Unknown types are ignored.
+ * be pending at once. Unknown types are ignored. The connection is that of the process that has
+ * made it, which sends all messages itself: it ends with the process, and by a message that another
+ * process sends, as a child can that has inherited the socket.
  */
 #ifndef PMEM2FS_LIB_FORMAT_WIRE_H
 #define PMEM2FS_LIB_FORMAT_WIRE_H
