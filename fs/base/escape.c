@@ -37,6 +37,26 @@ size_t escape_utf8_length(const char *bytes)
 	return length;
 }
 
+uint32_t escape_utf8_character(const char *bytes)
+{
+	size_t length = escape_utf8_length(bytes);
+	uint32_t character = (unsigned char)bytes[0];
+
+	if (length > 1)
+		character &= 0x7fu >> length;
+	for (size_t i = 1; i < length; i++)
+		character = character << 6 | ((unsigned char)bytes[i] & 0x3f);
+	return character;
+}
+
+bool escape_is_active(uint32_t character)
+{
+	return character < 0x20 || (character >= 0x7f && character <= 0x9f) ||
+	       character == 0x061c || character == 0x200e || character == 0x200f ||
+	       (character >= 0x202a && character <= 0x202e) ||
+	       (character >= 0x2066 && character <= 0x2069);
+}
+
 bool escape_needed(const char *bytes)
 {
 	size_t step;
@@ -49,9 +69,20 @@ bool escape_needed(const char *bytes)
 	return false;
 }
 
-char *escape_encode(const char *bytes)
+/* Writes \xNN; returns its end. */
+static char *put_byte(char *end, unsigned char byte)
 {
 	static const char digits[] = "0123456789abcdef";
+
+	*end++ = '\\';
+	*end++ = 'x';
+	*end++ = digits[byte >> 4];
+	*end++ = digits[byte & 0xf];
+	return end;
+}
+
+char *escape_encode(const char *bytes)
+{
 	char *text = malloc(4 * strlen(bytes) + 1);
 	char *end = text;
 
@@ -61,12 +92,7 @@ char *escape_encode(const char *bytes)
 		size_t step = escape_utf8_length(bytes);
 
 		if (step == 0 || *bytes == '\\') {
-			unsigned char byte = (unsigned char)*bytes++;
-
-			*end++ = '\\';
-			*end++ = 'x';
-			*end++ = digits[byte >> 4];
-			*end++ = digits[byte & 0xf];
+			end = put_byte(end, (unsigned char)*bytes++);
 			continue;
 		}
 		memcpy(end, bytes, step);
@@ -127,4 +153,25 @@ char *escape_decode(const char *text)
 	}
 	*end = '\0';
 	return bytes;
+}
+
+void escape_for_terminal(char *shown, size_t size, const char *text)
+{
+	char *end = shown;
+
+	while (*text != '\0') {
+		size_t length = escape_utf8_length(text);
+		bool plain = length > 0 && !escape_is_active(escape_utf8_character(text));
+		size_t bytes = length > 0 ? length : 1;
+
+		if ((size_t)(end - shown) + (plain ? bytes : 4 * bytes) >= size)
+			break;
+		if (plain)
+			end = (char *)memcpy(end, text, bytes) + bytes;
+		else
+			for (size_t i = 0; i < bytes; i++)
+				end = put_byte(end, (unsigned char)text[i]);
+		text += bytes;
+	}
+	*end = '\0';
 }

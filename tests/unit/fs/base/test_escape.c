@@ -50,6 +50,64 @@ static void encodes_and_decodes(void **state)
 	}
 }
 
+/* What terminals act on, with the characters beside it that they show. */
+static void knows_active_characters(void **state)
+{
+	static const struct {
+		uint32_t first, last;
+	} active[] = {{0, 0x1f},        {0x7f, 0x9f},     {0x61c, 0x61c},
+		      {0x200e, 0x200f}, {0x202a, 0x202e}, {0x2066, 0x2069}};
+	uint32_t character = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(active) / sizeof(*active); i++) {
+		for (; character < active[i].first; character++)
+			assert_false(escape_is_active(character));
+		for (; character <= active[i].last; character++)
+			assert_true(escape_is_active(character));
+	}
+	for (; character <= 0x10ffff; character++)
+		assert_false(escape_is_active(character));
+}
+
+static void decodes_characters(void **state)
+{
+	(void)state;
+	assert_int_equal(escape_utf8_character("A"), 'A');
+	assert_int_equal(escape_utf8_character("\xc2\x9bx"), 0x9b);
+	assert_int_equal(escape_utf8_character("\xe2\x80\xae"), 0x202e);
+	assert_int_equal(escape_utf8_character("\xf4\x8f\xbf\xbf"), 0x10ffff);
+}
+
+static void expect_shown(const char *text, size_t size, const char *expected)
+{
+	char shown[64];
+
+	memset(shown, 'x', sizeof(shown));
+	escape_for_terminal(shown, size, text);
+	assert_string_equal(shown, expected);
+	assert_true(strlen(shown) < size);
+	assert_int_equal(shown[size], 'x');
+}
+
+static void shows_no_active_character(void **state)
+{
+	(void)state;
+	expect_shown("plain \xc3\xa9\xe6\x97\xa5\\x41", 50, "plain \xc3\xa9\xe6\x97\xa5\\x41");
+	expect_shown("\x1b[31m\n\x7f", 50, "\\x1b[31m\\x0a\\x7f");
+	expect_shown("\xc2\x80\xc2\x9b\xc2\xa0", 50, "\\xc2\\x80\\xc2\\x9b\xc2\xa0");
+	expect_shown("\xd8\x9c\xe2\x80\x8f", 50, "\\xd8\\x9c\\xe2\\x80\\x8f");
+	expect_shown("a\xe2\x80\xae\xe2\x81\xa6", 50, "a\\xe2\\x80\\xae\\xe2\\x81\\xa6");
+	expect_shown("\x9b\xff\xe2\x80", 50, "\\x9b\\xff\\xe2\\x80");
+	/* Cut in front of what does not fit. */
+	expect_shown("abc", 4, "abc");
+	expect_shown("abc", 3, "ab");
+	expect_shown("a\xc3\xa9", 3, "a");
+	expect_shown("a\xe2\x80\xae", 13, "a");
+	expect_shown("a\xe2\x80\xae", 14, "a\\xe2\\x80\\xae");
+	expect_shown("a", 1, "");
+}
+
 /* Each pair of bytes is the same after escaping and unescaping. */
 static void loses_no_byte(void **state)
 {
@@ -93,6 +151,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(encodes_and_decodes),
 		cmocka_unit_test(loses_no_byte),
+		cmocka_unit_test(knows_active_characters),
+		cmocka_unit_test(decodes_characters),
+		cmocka_unit_test(shows_no_active_character),
 		cmocka_unit_test(refuses_broken_escapes),
 		cmocka_unit_test(decodes_capital_digits),
 	};
