@@ -3,11 +3,10 @@
  * json_fields.c - see json_fields.h
  */
 #include "base/json_fields.h"
-#include "base/clock.h"
 #include "base/escape.h"
+#include "base/json_writer.h"
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 int json_field_bytes(json_t *object, const char *key, const char *bytes)
 {
@@ -30,15 +29,8 @@ int json_field_bytes(json_t *object, const char *key, const char *bytes)
 
 int json_field_time(json_t *object, const char *key, uint64_t nanoseconds)
 {
-	time_t seconds = (time_t)(nanoseconds / CLOCK_SECOND);
-	char text[64];
-	struct tm tm;
-	size_t used;
+	char text[JSON_TIME_SIZE];
 
-	if (!gmtime_r(&seconds, &tm))
-		return json_object_set_new_nocheck(object, key, json_null());
-	used = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text + used, sizeof(text) - used, ".%09uZ",
-		 (unsigned)(nanoseconds % CLOCK_SECOND));
+	json_time_text(text, nanoseconds);
 	return json_object_set_new_nocheck(object, key, json_string_nocheck(text));
 }
