@@ -58,8 +58,8 @@ static void look_up(struct known_device *known, uint64_t identity)
 	}
 	free(device);
 	if (known->unclear)
-		log_warning("device %u:%u: %s", major(known->dev), minor(known->dev),
-			    pmem2_errormsg());
+		log_of_user(LOG_TOPIC_DAEMON, geteuid(), LOG_WARNING, "device %u:%u: %s",
+			    major(known->dev), minor(known->dev), pmem2_errormsg());
 }
 
 /*

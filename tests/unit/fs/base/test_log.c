@@ -5,6 +5,7 @@
  * The tests that need the log's own thread come last: once started, it runs until the end.
  */
 #include "base/log.h"
+#include "base/log_limit.h"
 #include "capture.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -39,6 +40,7 @@ static void spells_control_characters(void **state)
 	expect_line("pmem2fs: plain \xc3\xa9\n", "plain \xc3\xa9");
 	expect_line("pmem2fs: a\\x0apmem2fs: forged\n", "a\npmem2fs: forged");
 	expect_line("pmem2fs: \\x1b[31m\\x7f\\x01\\x09\n", "\x1b[31m\x7f\x01\t");
+	expect_line("pmem2fs: \\xc2\\x9b\\xe2\\x80\\xae\\xff\n", "\xc2\x9b\xe2\x80\xae\xff");
 	expect_line("pmem2fs: %s%n\n", "%s%n");
 	expect_line("pmem2fs: \n", "");
 }
@@ -90,6 +92,46 @@ static void debug_lines_only_when_wanted(void **state)
 	text = capture_text(&capture);
 	capture_end(&capture);
 	assert_string_equal(text, "pmem2fs: shown\npmem2fs: info\n");
+	free(text);
+}
+
+static size_t count(const char *text, const char *wanted)
+{
+	size_t found = 0;
+
+	while ((text = strstr(text, wanted))) {
+		found++;
+		text++;
+	}
+	return found;
+}
+
+static void a_user_cannot_flood_it(void **state)
+{
+	struct capture capture;
+	char *text;
+
+	(void)state;
+	capture_begin(&capture, STDERR_FILENO);
+	for (int i = 0; i < 1000; i++) {
+		errno = EXDEV;
+		log_of_user(LOG_TOPIC_REQUESTS, 7, LOG_WARNING, "flood %d\n", i);
+		assert_int_equal(errno, EXDEV);
+	}
+	log_of_user(LOG_TOPIC_REQUESTS, 8, LOG_WARNING, "other user");
+	log_of_user(LOG_TOPIC_PROCESSES, 7, LOG_WARNING, "other topic");
+	log_warning("the daemon's own");
+	log_close();
+	log_close();
+	text = capture_text(&capture);
+	capture_end(&capture);
+	/* One more each ten seconds, if the test is that slow. */
+	assert_in_range(count(text, "flood"), LOG_LIMIT_BURST, LOG_LIMIT_BURST + 60);
+	assert_int_equal(count(text, "pmem2fs: other user\npmem2fs: other topic\n"
+				     "pmem2fs: the daemon's own\npmem2fs: lines left out on failed "
+				     "requests of user 7: "),
+			 1);
+	assert_int_equal(count(text, "left out"), 1);
 	free(text);
 }
 
@@ -178,6 +220,7 @@ int main(void)
 		cmocka_unit_test(a_long_line_is_cut),
 		cmocka_unit_test(keeps_errno),
 		cmocka_unit_test(debug_lines_only_when_wanted),
+		cmocka_unit_test(a_user_cannot_flood_it),
 		cmocka_unit_test(threads_write_whole_lines),
 		cmocka_unit_test(drops_what_cannot_be_written),
 	};
