@@ -13,6 +13,7 @@ enum worker_fd {
 	WORKER_FD_COMMANDS,               /* its end of the socket of command.h */
 	WORKER_FD_LISTENER,               /* the listening socket of control.h */
 	WORKER_FD_TABLE,                  /* the library's table of the keeper */
+	WORKER_FD_LIFELINE,               /* its first thread holds it (base/lifeline.h) */
 	WORKER_FD_END,
 	WORKER_FDS = WORKER_FD_END - WORKER_FD_FIRST,
 };
