@@ -14,6 +14,7 @@
 #include "host/dax.h"
 #include "base/array.h"
 #include "base/hash.h"
+#include "base/share.h"
 #include "host/dax_node.h"
 #include "host/proc.h"
 #include "mount/mountinfo.h"
@@ -29,11 +30,15 @@
 #include <unistd.h>
 
 /*
- * File systems that are looked up in others' mount tables, for one process and for all: somebody
- * may have made thousands.
+ * How many file systems are looked up in other processes' mount tables, for one process and for
+ * all: a user may have made thousands. Each of 48 users is sure of as many as one process may have.
  */
-#define LOOKED_UP_MAX   32
-#define FILESYSTEMS_MAX 4096
+#define LOOKED_UP_MAX 32
+static const struct share others_share = {.what = "file systems that the daemon has not mounted",
+					  .total = 4096,
+					  .root = 1024,
+					  .user = 512,
+					  .sure = LOOKED_UP_MAX};
 
 /* What can be on a file system. */
 enum filesystem_kind {
@@ -47,6 +52,8 @@ struct dax_filesystem {
 	dev_t dev;
 	enum filesystem_kind kind;
 	pid_t task; /* in whose mount table alone it was looked for, and not found; 0: for all */
+	bool looked_up; /* in the mount table of a process of user `uid` */
+	uid_t uid;
 };
 
 struct file {
@@ -69,6 +76,7 @@ struct dax {
 	struct files files;
 	struct files kept;   /* those with DAX, from scans before */
 	pid_t looked_up_for; /* for whom file systems were looked up last, and how many */
+	uid_t looked_up_user;
 	unsigned looked_up;
 	bool own_known; /* the file systems of the daemon's own mount table are among them */
 	bool left_out;
@@ -278,11 +286,17 @@ static void look_up_own(struct dax *dax)
 
 static bool may_look_up(struct dax *dax, pid_t task)
 {
+	struct share_use use = {0};
+
 	if (dax->looked_up_for != task) {
 		dax->looked_up_for = task;
+		dax->looked_up_user = proc_user(task);
 		dax->looked_up = 0;
 	}
-	if (dax->looked_up++ < LOOKED_UP_MAX && dax->filesystem_count < FILESYSTEMS_MAX)
+	use.uid = dax->looked_up_user;
+	for (size_t i = 0; i < dax->filesystem_count; i++)
+		share_count(&use, dax->filesystems[i].uid, dax->filesystems[i].looked_up);
+	if (dax->looked_up++ < LOOKED_UP_MAX && share_room(&others_share, &use))
 		return true;
 	dax->left_out = true;
 	return false;
@@ -298,6 +312,8 @@ static enum filesystem_kind kind_of_others(struct dax *dax, pid_t task, dev_t de
 	if (!filesystem)
 		filesystem = remember_filesystem(dax, dev);
 	if (filesystem) {
+		filesystem->looked_up = true;
+		filesystem->uid = dax->looked_up_user;
 		filesystem->task = found ? 0 : task;
 		filesystem->kind = found ? kind_of_type(line->type) : FILESYSTEM_UNTOUCHABLE;
 	}

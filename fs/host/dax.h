@@ -43,13 +43,13 @@ void dax_forget(struct dax *dax);
 void dax_forget_kept(struct dax *dax);
 
 /*
- * What an area of `maps` is of, if that has DAX. NULL: it has not, or nobody can say. Valid until
- * the next call.
+ * The file or node with DAX that an area of `maps` is of. NULL: it has no DAX, or that cannot be
+ * found out. Valid until the next call.
  */
 const struct dax_file *dax_find(struct dax *dax, const struct maps *maps,
 				const struct maps_area *area);
 
-/* Whether that is possible, without asking the file. */
+/* Whether the area may be of a file with DAX, without asking the file. */
 bool dax_possible(struct dax *dax, const struct maps *maps, const struct maps_area *area);
 
 /*

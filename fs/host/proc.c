@@ -82,6 +82,14 @@ int proc_ids(pid_t pid, uid_t *uid_ptr, gid_t *gid_ptr)
 	return 0;
 }
 
+uid_t proc_user(pid_t pid)
+{
+	uid_t uid;
+	gid_t gid;
+
+	return proc_ids(pid, &uid, &gid) ? (uid_t)-1 : uid;
+}
+
 void proc_comm(pid_t pid, char comm[PROC_COMM_SIZE])
 {
 	ssize_t n;

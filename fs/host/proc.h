@@ -35,6 +35,9 @@ void proc_comm(pid_t pid, char comm[PROC_COMM_SIZE]);
 /* The effective ids of a process. Returns 0 or a negative errno. */
 int proc_ids(pid_t pid, uid_t *uid, gid_t *gid);
 
+/* The effective user of a process; (uid_t)-1, which nobody is, when it cannot be read. */
+uid_t proc_user(pid_t pid);
+
 /* The pids of the host in ascending order, to be freed. NULL: they cannot be read. */
 pid_t *proc_pids(size_t *count);
 

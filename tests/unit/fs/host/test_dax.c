@@ -63,7 +63,7 @@ static void a_file_is_known_by_its_numbers(void **state)
 	assert_null(dax_find(dax, &maps, area));
 	assert_true(dax_is_file(dax, &maps, area, st.st_dev, st.st_ino));
 	assert_false(dax_is_file(dax, &maps, area, st.st_dev, st.st_ino + 1));
-	assert_false(dax_is_file(dax, &maps, area, makedev(0, 99), st.st_ino));
+	assert_false(dax_is_file(dax, &maps, area, makedev(0, 1048000), st.st_ino));
 	take(0, 4);
 }
 
@@ -124,6 +124,28 @@ static void nodes_are_looked_at_wherever_they_are(void **state)
 	publisher_stop(&publisher);
 }
 
+/*
+ * However many file systems the processes of a user have, the file systems of root's processes are
+ * seen.
+ */
+static void many_file_systems_hide_no_other(void **state)
+{
+	struct maps many = {0};
+	struct maps_area area = {.inode = 1};
+	struct publisher publisher;
+
+	(void)state;
+	publisher_start(&publisher, in_a_mount_namespace);
+	for (unsigned i = 0; i < 5000; i++) { /* of processes that have ended, and so of no user */
+		many.task = 100000 + (pid_t)(i / 32);
+		area.dev = makedev(0, 1000000 + i);
+		assert_false(dax_possible(dax, &many, &area));
+	}
+	assert_true(dax_left_out(dax));
+	assert_true(dax_possible(dax, &maps, area_at(publisher.pid, 0)));
+	publisher_stop(&publisher);
+}
+
 /* A file is examined again when it may have changed. */
 static void what_was_found_is_forgotten(void **state)
 {
@@ -173,6 +195,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_file_is_known_by_its_numbers, begin, end),
 		cmocka_unit_test_setup_teardown(memory_is_no_file, begin, end),
 		cmocka_unit_test_setup_teardown(nodes_are_looked_at_wherever_they_are, begin, end),
+		cmocka_unit_test_setup_teardown(many_file_systems_hide_no_other, begin, end),
 		cmocka_unit_test_setup_teardown(what_was_found_is_forgotten, begin, end),
 		cmocka_unit_test_setup_teardown(many_files, begin, end),
 	};
