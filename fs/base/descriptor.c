@@ -8,8 +8,11 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define DESCRIPTORS 1048576
 
 /*
  * Keeps the first descriptor and closes all others that the kernel has put into the message. False:
@@ -89,4 +92,18 @@ int descriptor_send(int socket, const void *packet, size_t size, int flags, int 
 		memcpy(CMSG_DATA(header), &fd, sizeof(fd));
 	}
 	return sendmsg(socket, &message, flags | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+void descriptor_raise_limit(void)
+{
+	struct rlimit limit, more = {.rlim_cur = DESCRIPTORS, .rlim_max = DESCRIPTORS};
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= DESCRIPTORS)
+		return;
+	if (limit.rlim_max > DESCRIPTORS)
+		more.rlim_max = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &more)) { /* not root, or fs.nr_open is less */
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
 }

@@ -22,4 +22,7 @@ ssize_t descriptor_receive(int socket, void *buffer, size_t size, int flags, int
  * or a negative errno. */
 int descriptor_send(int socket, const void *packet, size_t size, int flags, int fd);
 
+/* Lets this process have a million descriptors, or without root as many as it may. */
+void descriptor_raise_limit(void);
+
 #endif
