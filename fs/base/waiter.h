@@ -9,10 +9,13 @@
 #define PMEM2FS_BASE_WAITER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* `wake` is called once, in the loop. It may free the waiter. */
 struct waiter {
-	struct waiter *next; /* of the module that is waited for */
+	/* Set by the module that is waited for: */
+	struct waiter *next;
+	uint64_t since; /* clock_now() when the wait began, if the module limits the wait */
 	void (*wake)(struct waiter *waiter);
 };
 
