@@ -27,19 +27,67 @@ static void unescape(char *s)
 	*to = '\0';
 }
 
+/*
+ * Cuts the next word out of a line, in place. When nothing is left (*rest is NULL), the word is
+ * empty and must not be written to.
+ */
+static char *next_word(char **rest)
+{
+	char *word = strsep(rest, " \n");
+
+	return word ? word : "";
+}
+
+/* Leaves the target empty if it is too long for a system call. */
+static void copy_target(char *word, struct mount_line *line)
+{
+	size_t length;
+
+	unescape(word);
+	length = strlen(word);
+	if (length >= sizeof(line->target))
+		length = 0;
+	memcpy(line->target, word, length);
+	line->target[length] = '\0';
+}
+
+/* Reads the owner from the options of a FUSE file system. */
+static void find_owner(char *options, struct mount_line *line)
+{
+	char *option;
+
+	line->owned = false;
+	line->uid = line->gid = 0;
+	while ((option = strsep(&options, ","))) {
+		if (sscanf(option, "user_id=%u", &line->uid) == 1)
+			line->owned = true;
+		else
+			sscanf(option, "group_id=%u", &line->gid);
+	}
+}
+
 static bool parse(char *text, struct mount_line *line)
 {
 	unsigned maj, min;
-	char *type;
+	char *rest = text;
+	int begin = 0;
 
-	if (sscanf(text, "%d %*d %u:%u %*s %4095s", &line->id, &maj, &min, line->target) != 4)
-		return false;
-	type = strstr(text, " - ");
-	if (!type || sscanf(type + 3, "%63s", line->type) != 1)
+	if (sscanf(text, "%d %d %u:%u %n", &line->id, &line->parent, &maj, &min, &begin) != 4 ||
+	    !begin)
 		return false;
 	line->dev = makedev(maj, min);
-	unescape(line->target);
-	return true;
+	rest += begin;
+	line->whole = !strcmp(next_word(&rest), "/"); /* the mounted folder of the file system */
+	if (!rest)
+		return false;
+	copy_target(next_word(&rest), line);
+	for (char *word = ""; strcmp(word, "-") != 0; word = next_word(&rest))
+		if (!rest)
+			return false;
+	snprintf(line->type, sizeof(line->type), "%s", next_word(&rest));
+	next_word(&rest); /* skips the source */
+	find_owner(next_word(&rest), line);
+	return line->type[0] != '\0';
 }
 
 typedef bool (*match_fn)(const struct mount_line *line, const void *wanted);

@@ -5,13 +5,18 @@
 #ifndef PMEM2FS_MOUNT_MOUNTINFO_H
 #define PMEM2FS_MOUNT_MOUNTINFO_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct mount_line {
-	int id;
+	int id, parent;
+	bool whole; /* the root of the file system is mounted, not a folder below it */
 	dev_t dev;
 	char type[64];     /* with its subtype: "ext4", "fuse.pmem2fs" */
-	char target[4096]; /* the mount point, escapes undone */
+	char target[4096]; /* the mount point, escapes undone; "" where no system call takes it */
+	bool owned; /* a FUSE mount of user `uid`, who alone may enter it without allow_other */
+	uid_t uid;
+	gid_t gid;
 };
 
 /*

@@ -139,6 +139,52 @@ static void undoes_escapes_and_sees_the_top(void **state)
 	}
 }
 
+/* In the list each blank takes four bytes: the escaped path is longer than any path can be. */
+static void a_long_target_is_whole(void **state)
+{
+	struct mount_line line;
+	char path[2048];
+
+	(void)state;
+	if (!private)
+		skip();
+	strcpy(path, folder);
+	for (int depth = 0; depth < 8; depth++) {
+		snprintf(path + strlen(path), sizeof(path) - strlen(path), "/%200s", "");
+		assert_int_equal(mkdir(path, 0700), 0);
+	}
+	assert_int_equal(mount("", path, "tmpfs", 0, "size=4k"), 0);
+	assert_int_equal(mountinfo_by_target(0, path, &line), 0);
+	assert_string_equal(line.target, path);
+	assert_string_equal(line.type, "tmpfs");
+	assert_false(line.owned);
+	assert_int_equal(umount(path), 0);
+	for (; strlen(path) > strlen(folder); *strrchr(path, '/') = '\0')
+		assert_int_equal(rmdir(path), 0);
+}
+
+/* The name of the source is not taken for an option. */
+static void fuse_has_an_owner(void **state)
+{
+	int fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	struct mount_line line;
+	char options[128];
+
+	(void)state;
+	if (!private || fuse < 0)
+		skip();
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=12,group_id=4294967294",
+		 fuse);
+	assert_int_equal(mount("x,user_id=7,group_id=7", folder, "fuse.some", 0, options), 0);
+	assert_int_equal(mountinfo_by_target(0, folder, &line), 0);
+	assert_string_equal(line.type, "fuse.some");
+	assert_true(line.owned);
+	assert_int_equal(line.uid, 12);
+	assert_int_equal(line.gid, 4294967294);
+	umount(folder);
+	close(fuse);
+}
+
 /* For another process, the mounts of its own mount namespace are read. */
 static void other_namespaces_are_others(void **state)
 {
@@ -174,6 +220,8 @@ int main(void)
 		cmocka_unit_test(no_such_process),
 		cmocka_unit_test(a_hidden_mount_is_not_found),
 		cmocka_unit_test(undoes_escapes_and_sees_the_top),
+		cmocka_unit_test(a_long_target_is_whole),
+		cmocka_unit_test(fuse_has_an_owner),
 		cmocka_unit_test(other_namespaces_are_others),
 	};
 
