@@ -5,6 +5,7 @@
  * As root in a mount namespace of its own, with mounts whose names need escapes.
  */
 #include "mount/mountinfo.h"
+#include "mount/where.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -185,6 +186,116 @@ static void fuse_has_an_owner(void **state)
 	close(fuse);
 }
 
+static dev_t mount_tmpfs(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(mount("none", path, "tmpfs", 0, "size=64k"), 0);
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_dev;
+}
+
+static void expect_where(dev_t dev, const char *usual, const char *expected)
+{
+	char *path;
+
+	assert_int_equal(mount_where(dev, usual, &path), 0);
+	if (expected)
+		assert_string_equal(path, expected);
+	else
+		assert_null(path);
+	free(path);
+}
+
+static void tells_where_it_can_be_found(void **state)
+{
+	char a[64], b[64], below[80];
+	dev_t dev;
+
+	(void)state;
+	if (!private)
+		skip();
+	snprintf(a, sizeof(a), "%s/a", folder);
+	snprintf(b, sizeof(b), "%s/b", folder);
+	snprintf(below, sizeof(below), "%s/below", a);
+	assert_int_equal(mkdir(a, 0700) | mkdir(b, 0700), 0);
+	dev = mount_tmpfs(a);
+	expect_where(dev, a, a);
+	expect_where(dev, b, a);
+	expect_where(dev + 1000, a, NULL);
+	mount_tmpfs(a); /* over it */
+	expect_where(dev, a, NULL);
+	umount(a);
+	mount_tmpfs(folder); /* over a folder on the way */
+	expect_where(dev, a, NULL);
+	umount(folder);
+	expect_where(dev, a, a);
+
+	assert_int_equal(mount(a, b, NULL, MS_BIND, NULL), 0);
+	expect_where(dev, a, a);
+	expect_where(dev, b, b);
+	mount_tmpfs(a);
+	expect_where(dev, a, b);
+	umount(a);
+	umount(b);
+	assert_int_equal(mount(a, b, NULL, MS_MOVE, NULL), 0);
+	expect_where(dev, a, b);
+	assert_int_equal(mount(b, a, NULL, MS_MOVE, NULL), 0);
+
+	assert_int_equal(mkdir(below, 0700), 0);
+	assert_int_equal(mount(below, b, NULL, MS_BIND, NULL),
+			 0); /* a bind mount of a folder of it does not count */
+	expect_where(dev, b, a);
+	mount_tmpfs(below); /* below it, not over it */
+	expect_where(dev, a, a);
+	umount(below);
+	umount(b);
+	dev = mount_tmpfs(below); /* on a mount that is then covered by another one */
+	expect_where(dev, a, below);
+	mount_tmpfs(a);
+	expect_where(dev, a, NULL);
+	umount(a);
+	umount(below);
+	umount(a);
+	expect_where(dev, a, NULL);
+	rmdir(a);
+	rmdir(b);
+}
+
+/* The folders above a mount point may be renamed until no system call takes its path. */
+static void no_path_is_too_long(void **state)
+{
+	char inner[64], outer[600] = "", deep[4000] = "", moved[608];
+	dev_t dev;
+
+	(void)state;
+	if (!private)
+		skip();
+	snprintf(inner, sizeof(inner), "%s/inner", folder);
+	strcpy(deep, inner);
+	assert_int_equal(mkdir(deep, 0700), 0);
+	while (strlen(deep) < 3600) {
+		snprintf(deep + strlen(deep), sizeof(deep) - strlen(deep), "/%0200d", 0);
+		assert_int_equal(mkdir(deep, 0700), 0);
+	}
+	strcpy(outer, folder);
+	for (int i = 0; i < 2; i++) {
+		snprintf(outer + strlen(outer), sizeof(outer) - strlen(outer), "/%0240d", 1);
+		assert_int_equal(mkdir(outer, 0700), 0);
+	}
+	snprintf(moved, sizeof(moved), "%s/inner", outer);
+	dev = mount_tmpfs(deep);
+	expect_where(dev, deep, deep);
+	assert_int_equal(rename(inner, moved), 0);
+	expect_where(dev, deep, NULL);
+	assert_int_equal(rename(moved, inner), 0);
+	assert_int_equal(umount(deep), 0);
+	for (; strlen(deep) > strlen(folder); *strrchr(deep, '/') = '\0')
+		assert_int_equal(rmdir(deep), 0);
+	for (; strlen(outer) > strlen(folder); *strrchr(outer, '/') = '\0')
+		assert_int_equal(rmdir(outer), 0);
+}
+
 /* For another process, the mounts of its own mount namespace are read. */
 static void other_namespaces_are_others(void **state)
 {
@@ -222,6 +333,8 @@ int main(void)
 		cmocka_unit_test(undoes_escapes_and_sees_the_top),
 		cmocka_unit_test(a_long_target_is_whole),
 		cmocka_unit_test(fuse_has_an_owner),
+		cmocka_unit_test(tells_where_it_can_be_found),
+		cmocka_unit_test(no_path_is_too_long),
 		cmocka_unit_test(other_namespaces_are_others),
 	};
 
