@@ -20,11 +20,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What lets a thread pass over the permissions of files. */
+/* The capabilities with which a thread can ignore permissions and quotas of files. */
 #define FILE_CAPABILITIES                                                                          \
 	(1ull << CAP_CHOWN | 1ull << CAP_DAC_OVERRIDE | 1ull << CAP_DAC_READ_SEARCH |              \
 	 1ull << CAP_FOWNER | 1ull << CAP_FSETID | 1ull << CAP_LINUX_IMMUTABLE |                   \
-	 1ull << CAP_MAC_OVERRIDE | 1ull << CAP_SYS_ADMIN | 1ull << CAP_SYS_RAWIO)
+	 1ull << CAP_MAC_OVERRIDE | 1ull << CAP_SYS_ADMIN | 1ull << CAP_SYS_RAWIO |                \
+	 1ull << CAP_SYS_RESOURCE)
 
 static const char unknown_caller[] = "the calling process cannot be looked at";
 static const char foreign_caller[] = "the calling process has another root directory or mount "

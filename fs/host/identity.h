@@ -3,7 +3,9 @@
  * identity.h - whose rights a path is opened with
  *
  * Taken once, while the caller waits for the answer to its CREATE, and put on by a thread for the
- * moment of an open. What a caller could not open itself it cannot open through us.
+ * moment of an open. What a caller cannot open by itself it cannot open through the daemon either.
+ * The thread id of a request is the caller's as long as the request is not answered: once the
+ * daemon has read it, the kernel does not let the caller go before, not even when it is killed.
  */
 #ifndef PMEM2FS_HOST_IDENTITY_H
 #define PMEM2FS_HOST_IDENTITY_H
@@ -22,9 +24,9 @@ struct identity {
 };
 
 /*
- * The identity of the thread `tid`, which is waiting in a request with these file system ids. Reads
- * /proc only. A caller with another root directory or mount namespace than ours, or whose files in
- * /proc cannot be read, gets an identity that is refused. NULL when memory runs out.
+ * The identity of the thread `tid`, which waits for the answer to a request with these file system
+ * ids. Reads /proc only. A caller with another root directory or mount namespace than ours, or
+ * whose files in /proc cannot be read, gets an identity that is refused. NULL when memory runs out.
  */
 struct identity *identity_of_caller(pid_t tid, uid_t uid, gid_t gid);
 

@@ -3,11 +3,13 @@
  * opener.c - see opener.h
  */
 #include "host/opener.h"
+#include "base/allocate.h"
 #include "host/dax_node.h"
 #include "mount/mountinfo.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,6 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* File systems that wait for somebody, or whose files do things when they are opened. */
@@ -168,4 +171,42 @@ close_place:
 drop:
 	identity_drop();
 	return fd;
+}
+
+/*
+ * Whether blocks of the file are memory: it would be charged to the control group of the process
+ * that allocates it, here the daemon's.
+ */
+static bool takes_memory(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) || fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC ||
+	       fs.f_type == HUGETLBFS_MAGIC;
+}
+
+int opener_allocate(const struct identity *identity, int fd, uint64_t offset, uint64_t length,
+		    char *why)
+{
+	struct stat st;
+	int error;
+
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+		snprintf(why, OPENER_WHY_LENGTH,
+			 "is a device: only blocks of files can be allocated");
+		return -EINVAL;
+	}
+	if (geteuid() == 0 && identity->uid != 0 && takes_memory(fd)) {
+		snprintf(why, OPENER_WHY_LENGTH,
+			 "is in memory, which its user allocates (pmem2ctl map --allocate)");
+		return -EPERM;
+	}
+	error = identity_assume(identity);
+	if (!error) {
+		error = allocate_blocks(fd, offset, length);
+		identity_drop();
+	}
+	if (error)
+		snprintf(why, OPENER_WHY_LENGTH, "cannot allocate: %s", strerror(-error));
+	return error;
 }

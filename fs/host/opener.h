@@ -22,6 +22,14 @@
 int opener_open(const struct identity *identity, const char *path, bool write, char *why);
 
 /*
+ * Allocates blocks (allocate.h) for these bytes of a file that opener_open has opened for writing,
+ * with the rights of `identity`: quotas, and the blocks that the file system reserves for root,
+ * hold. Returns 0 or a negative errno with the reason.
+ */
+int opener_allocate(const struct identity *identity, int fd, uint64_t offset, uint64_t length,
+		    char *why);
+
+/*
  * Checks a descriptor that process `peer` has opened and passed by the same rules. Returns 0 or a
  * negative errno with the reason.
  */

@@ -249,7 +249,7 @@ struct attempt {
 	const struct identity *identity;
 	const char *path;
 	int assumed, number, after;
-	uint64_t capabilities_after;
+	uint64_t capabilities, capabilities_after;
 };
 
 static uint64_t own_capabilities(void)
@@ -277,11 +277,14 @@ static void *attempt_main(void *arg)
 
 	attempt->assumed = identity_assume(attempt->identity);
 	attempt->number = open_errno(attempt->path);
+	attempt->capabilities = own_capabilities();
 	identity_drop();
 	attempt->after = open_errno(attempt->path);
 	attempt->capabilities_after = own_capabilities();
 	return NULL;
 }
+
+static uint64_t capabilities_meanwhile; /* result of the last try_as */
 
 static int try_as(uid_t uid, gid_t gid, uint64_t capabilities, gid_t group, const char *path)
 {
@@ -298,6 +301,7 @@ static int try_as(uid_t uid, gid_t gid, uint64_t capabilities, gid_t group, cons
 	pthread_join(thread, NULL);
 	free(identity);
 	assert_int_equal(attempt.assumed, 0);
+	capabilities_meanwhile = attempt.capabilities;
 	/* The thread has its own rights again, and the main thread never lost them. */
 	assert_int_equal(attempt.after, 0);
 	assert_true(attempt.capabilities_after == own_capabilities());
@@ -348,6 +352,28 @@ static void root_without_capabilities_is_nobody(void **state)
 	unlink(path);
 }
 
+/*
+ * With this capability the file system would ignore quotas and give out the blocks reserved for
+ * root.
+ */
+static void no_more_space_than_the_caller_has(void **state)
+{
+	const uint64_t resource = 1ull << CAP_SYS_RESOURCE;
+	const char *path;
+
+	(void)state;
+	if (geteuid() || !(own_capabilities() & resource))
+		skip();
+	path = new_file(0644);
+	assert_int_equal(try_as(USER, GROUP, NONE, 0, path), 0);
+	assert_false(capabilities_meanwhile & resource);
+	assert_int_equal(try_as(0, 0, ALL & ~resource, 0, path), 0);
+	assert_false(capabilities_meanwhile & resource);
+	assert_int_equal(try_as(0, 0, ALL, 0, path), 0);
+	assert_true(capabilities_meanwhile & resource);
+	unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -358,6 +384,7 @@ int main(void)
 		cmocka_unit_test(who_cannot_be_looked_at_is_refused),
 		cmocka_unit_test(opens_with_the_callers_rights),
 		cmocka_unit_test(root_without_capabilities_is_nobody),
+		cmocka_unit_test(no_more_space_than_the_caller_has),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

@@ -209,6 +209,56 @@ static void file_systems_of_the_kernel_are_refused(void **state)
 	}
 }
 
+static int allocated(const struct identity *identity, uint64_t offset, uint64_t length,
+		     blkcnt_t blocks)
+{
+	struct stat st;
+	int fd, result;
+
+	unlink(path);
+	new_file(0600, identity->uid);
+	assert_int_equal(truncate(path, 0) | truncate(path, 65536), 0);
+	fd = opener_open(identity, path, true, why);
+	assert_true(fd >= 0);
+	result = opener_allocate(identity, fd, offset, length, why);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, 65536);
+	assert_int_equal(st.st_blocks, blocks);
+	close(fd);
+	return result;
+}
+
+/* This folder is on a tmpfs, where a page is eight blocks. */
+static void allocates_what_is_to_be_mapped(void **state)
+{
+	const struct identity own = {.uid = geteuid(), .gid = getegid(), .capabilities = ~0ull};
+
+	(void)state;
+	assert_int_equal(allocated(&own, 0, 0, 128), 0);
+	assert_int_equal(allocated(&own, 8192, 4096, 8), 0);
+	assert_int_equal(allocated(&own, 32768, 0, 64), 0);
+	assert_int_equal(allocated(&own, 0, 65536, 128), 0);
+	/* A range beyond the file, which cannot be mapped either. */
+	assert_int_equal(allocated(&own, 0, 65537, 0), 0);
+	assert_int_equal(allocated(&own, 65536, 0, 0), 0);
+	assert_int_equal(allocated(&own, 4096, UINT64_MAX - 4095, 0), 0);
+}
+
+static void memory_and_devices_are_not_allocated(void **state)
+{
+	const struct identity own = {.uid = geteuid(), .gid = getegid(), .capabilities = ~0ull};
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	(void)state;
+	assert_int_equal(opener_allocate(&own, null, 0, 4096, why), -EINVAL);
+	assert_non_null(strstr(why, "is a device"));
+	close(null);
+	if (geteuid())
+		return;
+	assert_int_equal(allocated(&caller, 0, 0, 0), -EPERM);
+	assert_non_null(strstr(why, "is in memory"));
+}
+
 /* Failures leave nothing open. */
 static void leaves_nothing_open(void **state)
 {
@@ -332,6 +382,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_no_file_is_refused, begin, end),
 		cmocka_unit_test_setup_teardown(what_does_not_exist, begin, end),
 		cmocka_unit_test_setup_teardown(file_systems_of_the_kernel_are_refused, begin, end),
+		cmocka_unit_test_setup_teardown(allocates_what_is_to_be_mapped, begin, end),
+		cmocka_unit_test_setup_teardown(memory_and_devices_are_not_allocated, begin, end),
 		cmocka_unit_test_setup_teardown(leaves_nothing_open, begin, end),
 		cmocka_unit_test_setup_teardown(checks_descriptors, begin, end),
 		cmocka_unit_test(what_is_stacked_in_another_namespace_is_refused),
