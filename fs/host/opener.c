@@ -38,6 +38,16 @@ static bool is_stacked(const char *type)
 	return !strcmp(type, "overlay") || !strcmp(type, "ecryptfs") || !strcmp(type, "aufs");
 }
 
+static bool is_refused(const char *type)
+{
+	if (!strncmp(type, "fuse.", 5))
+		return true;
+	for (size_t i = 0; i < sizeof(refused_types) / sizeof(*refused_types); i++)
+		if (!strcmp(type, refused_types[i]))
+			return true;
+	return false;
+}
+
 /* `peer` has a file on the mount open. */
 static int check_mount(int id, pid_t peer, char *why)
 {
@@ -58,11 +68,8 @@ static int check_mount(int id, pid_t peer, char *why)
 		result = result == -ENOENT ? -EOPNOTSUPP : result;
 		goto free_line;
 	}
-	if (!strncmp(line->type, "fuse.", 5) || (foreign && is_stacked(line->type)))
+	if (is_refused(line->type) || (foreign && is_stacked(line->type)))
 		result = -EOPNOTSUPP;
-	for (size_t i = 0; !result && i < sizeof(refused_types) / sizeof(*refused_types); i++)
-		if (!strcmp(line->type, refused_types[i]))
-			result = -EOPNOTSUPP;
 	if (result)
 		snprintf(why, OPENER_WHY_LENGTH,
 			 "is on a file system of type %s, which cannot be mapped from", line->type);
@@ -76,6 +83,28 @@ bool opener_is_safe(int mount, pid_t peer)
 	char why[OPENER_WHY_LENGTH];
 
 	return !check_mount(mount, peer, why);
+}
+
+struct way {
+	const char *path;
+	bool safe;
+};
+
+static void check_way(void *arg, const struct mount_line *line)
+{
+	struct way *way = arg;
+	size_t length = strlen(line->target);
+
+	if (length > 1 && !strncmp(way->path, line->target, length) &&
+	    (way->path[length] == '/' || !way->path[length]) && is_refused(line->type))
+		way->safe = false;
+}
+
+bool opener_way_is_safe(const char *path)
+{
+	struct way way = {.path = path, .safe = true};
+
+	return !mountinfo_each(0, check_way, &way) && way.safe;
 }
 
 static int check_type(int fd, char *why)

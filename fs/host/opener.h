@@ -39,6 +39,12 @@ int opener_check(int fd, pid_t peer, char *why);
  */
 bool opener_is_safe(int mount, pid_t peer);
 
+/*
+ * Whether no file system that may hang is mounted on the way to `path`, which is absolute and
+ * without symbolic links. The root file system does not count: each path in /proc leads through it.
+ */
+bool opener_way_is_safe(const char *path);
+
 /* The name of what is behind a descriptor, to be freed, or NULL. Nothing is touched. */
 char *opener_path(int fd);
 

@@ -209,6 +209,16 @@ static void file_systems_of_the_kernel_are_refused(void **state)
 	}
 }
 
+static void ways_that_may_hang(void **state)
+{
+	(void)state;
+	assert_true(opener_way_is_safe(folder));
+	assert_true(opener_way_is_safe("/process/self"));
+	assert_true(opener_way_is_safe("/"));
+	assert_false(opener_way_is_safe("/proc"));
+	assert_false(opener_way_is_safe("/proc/self/root/tmp"));
+}
+
 static int allocated(const struct identity *identity, uint64_t offset, uint64_t length,
 		     blkcnt_t blocks)
 {
@@ -384,6 +394,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(file_systems_of_the_kernel_are_refused, begin, end),
 		cmocka_unit_test_setup_teardown(allocates_what_is_to_be_mapped, begin, end),
 		cmocka_unit_test_setup_teardown(memory_and_devices_are_not_allocated, begin, end),
+		cmocka_unit_test_setup_teardown(ways_that_may_hang, begin, end),
 		cmocka_unit_test_setup_teardown(leaves_nothing_open, begin, end),
 		cmocka_unit_test_setup_teardown(checks_descriptors, begin, end),
 		cmocka_unit_test(what_is_stacked_in_another_namespace_is_refused),
