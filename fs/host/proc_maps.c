@@ -17,8 +17,14 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* More than the longest line: a path of which each byte is spelled in four. */
+/* Of a longer line, which has a path longer than PATH_MAX, only so much is read. */
 #define BUFFER_SIZE 65536
+
+/* The areas while they are read. */
+struct reading {
+	struct maps maps;
+	size_t room;
+};
 
 /* Number of threads plus the two links that each folder has. */
 #define ONE_THREAD 3
@@ -60,8 +66,6 @@ static uint8_t name_of(const char *at)
 {
 	static const char table[] = "/memfd:pmem2fs", zero[] = "/dev/zero";
 
-	while (*at == ' ')
-		at++;
 	if (*at != '/')
 		return MAPS_OTHER;
 	if (!strncmp(at, table, sizeof(table) - 1))
@@ -99,20 +103,25 @@ static bool parse_area(const char *at, struct maps_area *area)
 		return false;
 	area->dev = makedev((unsigned)major, (unsigned)minor);
 	area->inode = decimal(&at);
+	while (*at == ' ')
+		at++;
 	area->name = area->inode ? name_of(at) : MAPS_OTHER;
 	return area->begin < area->end;
 }
 
-static struct maps_area *next_area(struct maps *maps, size_t *room)
+static struct maps_area *next_area(struct reading *reading)
 {
-	if (array_reserve(maps->list, room, maps->count + 1, 256))
+	struct maps *maps = &reading->maps;
+
+	if (array_reserve(maps->list, &reading->room, maps->count + 1, 256))
 		return NULL;
 	return &maps->list[maps->count];
 }
 
-static int add_line(struct maps *maps, size_t *room, const char *line)
+static int add_line(struct reading *reading, const char *line)
 {
-	struct maps_area *area = next_area(maps, room);
+	struct maps_area *area = next_area(reading);
+	struct maps *maps = &reading->maps;
 	uint64_t end;
 
 	if (!area)
@@ -132,10 +141,37 @@ static int add_line(struct maps *maps, size_t *room, const char *line)
 	return 0;
 }
 
-static int read_areas(struct maps *maps, int fd)
+/*
+ * Adds the areas of all lines that end in the text. A line that fills the buffer has its area added
+ * without its end. *within: the text begins in the middle of such a line, and is set if it ends in
+ * one. *filled becomes the length of the rest.
+ */
+static int add_lines(struct reading *reading, char *buffer, size_t *filled, bool *within)
 {
-	char *buffer = malloc(BUFFER_SIZE + 1), *line, *end;
-	size_t filled = 0, room = 0;
+	char *line = buffer, *end;
+	int error = 0;
+
+	while (!error && (end = memchr(line, '\n', *filled - (size_t)(line - buffer)))) {
+		error = *within ? 0 : add_line(reading, line);
+		*within = false;
+		line = end + 1;
+	}
+	*filled -= (size_t)(line - buffer);
+	if (!error && *filled == BUFFER_SIZE) {
+		error = *within ? 0 : add_line(reading, line);
+		*within = true;
+	}
+	if (*within)
+		*filled = 0;
+	memmove(buffer, line, *filled);
+	return error;
+}
+
+static int read_areas(struct reading *reading, int fd)
+{
+	char *buffer = malloc(BUFFER_SIZE + 1);
+	bool within = false; /* a long line */
+	size_t filled = 0;
 	int error = buffer ? 0 : -ENOMEM;
 	ssize_t n = 1;
 
@@ -147,18 +183,11 @@ static int read_areas(struct maps *maps, int fd)
 			continue;
 		}
 		filled += (size_t)n;
+		reading->maps.text_length += (size_t)n;
 		buffer[filled] = '\0';
-		line = buffer;
-		while (!error && (end = memchr(line, '\n', filled - (size_t)(line - buffer)))) {
-			error = add_line(maps, &room, line);
-			line = end + 1;
-		}
-		filled -= (size_t)(line - buffer);
-		memmove(buffer, line, filled);
-		if (filled == BUFFER_SIZE)
-			error = -EIO;
+		error = add_lines(reading, buffer, &filled, &within);
 	}
-	if (!error && filled) /* half a list would show what is there as gone */
+	if (!error && (filled || within)) /* half a list would show what is there as gone */
 		error = -EIO;
 	free(buffer);
 	return error;
@@ -166,17 +195,17 @@ static int read_areas(struct maps *maps, int fd)
 
 static int read_task(struct maps *maps, pid_t task)
 {
-	struct maps result = {.task = task};
+	struct reading reading = {.maps.task = task};
 	int fd = proc_open(task, "maps"), error;
 
 	if (fd < 0)
 		return fd;
-	error = read_areas(&result, fd);
+	error = read_areas(&reading, fd);
 	close(fd);
 	if (error)
-		maps_clear(&result);
+		maps_clear(&reading.maps);
 	else
-		*maps = result;
+		*maps = reading.maps;
 	return error;
 }
 

@@ -34,6 +34,7 @@ struct maps {
 	pid_t task; /* whose folder in /proc has them: a thread where the first one has ended */
 	size_t count;
 	struct maps_area *list; /* by address; no two overlap */
+	size_t text_length;     /* bytes of the kernel's list: what it costs to read it */
 };
 
 /*

@@ -268,7 +268,7 @@ static void file_systems_without_a_device(void **state)
 	record = record_of(fd, PMEM2_SHARED);
 	assert_int_equal(major(record.source_dev), 0);
 	assert_int_equal(left(&record, NULL), 0xfd);
-	record.source_dev = makedev(0, 12345);
+	record.source_dev = makedev(0, 1048000);
 	record.source_inode = 99;
 	assert_int_equal(left(&record, NULL), ~0u);
 	record.source_dev = makedev(259, 1);
@@ -370,6 +370,58 @@ static bool is_kernel_thread(pid_t pid)
  * A kernel thread has no memory, which is no error. Such threads are visible in the first pid
  * namespace only, as in the virtual machine.
  */
+/* Folders in each other, so that the path is longer than anybody may tell the kernel. */
+static void enter_deep_folder(void)
+{
+	char name[251];
+
+	memset(name, 'd', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	for (int i = 0; i < 600; i++) {
+		assert_int_equal(mkdir(name, 0700), 0);
+		assert_int_equal(chdir(name), 0);
+	}
+}
+
+/* A list that cannot be read would hide the process, and make each look incomplete. */
+static void a_path_of_any_length(void **state)
+{
+	char folder[] = "/tmp/pmem2fs-maps-XXXXXX", command[64];
+	const struct maps_area *area;
+	struct pmem2fs_record record;
+	struct extents *extents;
+	struct stat st;
+	struct maps maps;
+	int back = open(".", O_PATH | O_CLOEXEC), fd;
+
+	(void)state;
+	assert_true(back >= 0);
+	assert_non_null(mkdtemp(folder));
+	assert_int_equal(chdir(folder), 0);
+	enter_deep_folder();
+	fd = open("file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(fchdir(back), 0);
+	assert_int_equal(ftruncate(fd, 2 * PAGES * PAGE), 0);
+	put(0, 2, MAP_SHARED, fd, 1);
+	put(3, PAGES - 3, MAP_SHARED, fd, 4);
+	record = record_of(fd, PMEM2_SHARED);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(maps_read(&maps, getpid()), 0);
+	assert_true(maps.text_length > 2 * 150000);
+	assert_int_equal(maps_find(&maps, &record, &extents, &area), 0);
+	assert_non_null(area);
+	assert_int_equal(area->inode, st.st_ino);
+	assert_int_equal(extents->count, 2);
+	assert_int_equal(extents->list[1].length, (PAGES - 3) * PAGE);
+	free(extents);
+	maps_clear(&maps);
+	close(fd);
+	close(back);
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	assert_int_equal(system(command), 0);
+}
+
 static void of_a_kernel_thread(void **state)
 {
 	struct maps maps;
@@ -402,6 +454,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(others_do_not_count, begin, end),
 		cmocka_unit_test_setup_teardown(file_systems_without_a_device, begin, end),
 		cmocka_unit_test_setup_teardown(what_an_area_tells, begin, end),
+		cmocka_unit_test_setup_teardown(a_path_of_any_length, begin, end),
 		cmocka_unit_test(many_areas),
 		cmocka_unit_test(of_a_kernel_thread),
 		cmocka_unit_test(of_no_process),
