@@ -10,6 +10,7 @@
 #include "host/proc.h"
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,10 +21,15 @@
 /* Of a longer line, which has a path longer than PATH_MAX, only so much is read. */
 #define BUFFER_SIZE 65536
 
+/* Paths that are kept of one process, bytes: its user may have made them long. */
+#define PATHS_MAX ((size_t)16 << 20)
+
 /* The areas while they are read. */
 struct reading {
 	struct maps maps;
-	size_t room;
+	size_t room, paths_room;
+	bool with_paths;
+	uint32_t last_path; /* that was kept; 0: none */
 };
 
 /* Number of threads plus the two links that each folder has. */
@@ -77,7 +83,7 @@ static uint8_t name_of(const char *at)
  * "BEGIN-END rwxp OFFSET MAJOR:MINOR INODE    NAME\n", numbers in hex but for the inode's. Written
  * out, since a process may have more areas than there is time for a general parser.
  */
-static bool parse_area(const char *at, struct maps_area *area)
+static bool parse_area(const char *at, struct maps_area *area, const char **name)
 {
 	uint64_t major, minor;
 
@@ -105,7 +111,9 @@ static bool parse_area(const char *at, struct maps_area *area)
 	area->inode = decimal(&at);
 	while (*at == ' ')
 		at++;
+	*name = at;
 	area->name = area->inode ? name_of(at) : MAPS_OTHER;
+	area->path = 0;
 	return area->begin < area->end;
 }
 
@@ -118,16 +126,50 @@ static struct maps_area *next_area(struct reading *reading)
 	return &maps->list[maps->count];
 }
 
-static int add_line(struct reading *reading, const char *line)
+/*
+ * Keeps the path that is in front of `end`. The kernel writes a newline in it as \012, and a
+ * backslash as it is.
+ */
+static int keep_path(struct reading *reading, struct maps_area *area, const char *path,
+		     const char *end)
+{
+	struct maps *maps = &reading->maps;
+	const char *last = reading->last_path ? maps->paths + reading->last_path : NULL;
+	size_t length = (size_t)(end - path);
+
+	if (*path != '/' || length >= PATH_MAX || memmem(path, length, "\\012", 4))
+		return 0;
+	if (last && !strncmp(last, path, length) && !last[length]) {
+		area->path = reading->last_path;
+		return 0;
+	}
+	if (maps->paths_length + length + 2 > PATHS_MAX)
+		return 0;
+	/* Place 0 stands for no path. */
+	if (array_reserve(maps->paths, &reading->paths_room, maps->paths_length + length + 2, 4096))
+		return -ENOMEM;
+	if (!maps->paths_length)
+		maps->paths[maps->paths_length++] = '\0';
+	area->path = reading->last_path = (uint32_t)maps->paths_length;
+	memcpy(maps->paths + area->path, path, length);
+	maps->paths_length += length;
+	maps->paths[maps->paths_length++] = '\0';
+	return 0;
+}
+
+static int add_line(struct reading *reading, const char *line, const char *line_end)
 {
 	struct maps_area *area = next_area(reading);
 	struct maps *maps = &reading->maps;
+	const char *name;
 	uint64_t end;
 
 	if (!area)
 		return -ENOMEM;
-	if (!parse_area(line, area))
+	if (!parse_area(line, area, &name))
 		return -EIO;
+	if (reading->with_paths && area->inode && keep_path(reading, area, name, line_end))
+		return -ENOMEM;
 	/* The list is not of one moment: an area may have grown over the one read before it. */
 	end = maps->count ? area[-1].end : 0;
 	if (area->end <= end)
@@ -152,13 +194,13 @@ static int add_lines(struct reading *reading, char *buffer, size_t *filled, bool
 	int error = 0;
 
 	while (!error && (end = memchr(line, '\n', *filled - (size_t)(line - buffer)))) {
-		error = *within ? 0 : add_line(reading, line);
+		error = *within ? 0 : add_line(reading, line, end);
 		*within = false;
 		line = end + 1;
 	}
 	*filled -= (size_t)(line - buffer);
 	if (!error && *filled == BUFFER_SIZE) {
-		error = *within ? 0 : add_line(reading, line);
+		error = *within ? 0 : add_line(reading, line, line + *filled);
 		*within = true;
 	}
 	if (*within)
@@ -193,9 +235,9 @@ static int read_areas(struct reading *reading, int fd)
 	return error;
 }
 
-static int read_task(struct maps *maps, pid_t task)
+static int read_task(struct maps *maps, pid_t task, bool with_paths)
 {
-	struct reading reading = {.maps.task = task};
+	struct reading reading = {.maps.task = task, .with_paths = with_paths};
 	int fd = proc_open(task, "maps"), error;
 
 	if (fd < 0)
@@ -210,7 +252,7 @@ static int read_task(struct maps *maps, pid_t task)
 }
 
 /* The first thread of a process may end before the others: then the memory is only theirs. */
-static void read_other_threads(struct maps *maps, pid_t pid)
+static void read_other_threads(struct maps *maps, pid_t pid, bool with_paths)
 {
 	struct dirent *entry;
 	struct stat st;
@@ -225,7 +267,7 @@ static void read_other_threads(struct maps *maps, pid_t pid)
 		pid_t task = atoi(entry->d_name);
 		struct maps of_task;
 
-		if (task > 0 && task != pid && !read_task(&of_task, task)) {
+		if (task > 0 && task != pid && !read_task(&of_task, task, with_paths)) {
 			maps_clear(maps);
 			*maps = of_task;
 		}
@@ -234,23 +276,39 @@ static void read_other_threads(struct maps *maps, pid_t pid)
 		closedir(dir);
 }
 
-int maps_read(struct maps *maps, pid_t pid)
+static int read_maps(struct maps *maps, pid_t pid, bool with_paths)
 {
 	struct maps result = {.task = pid};
-	int error = read_task(&result, pid);
+	int error = read_task(&result, pid, with_paths);
 
 	/* Without memory, some kernels give this error and others an empty list. */
 	if (error && error != -ESRCH)
 		return error;
 	if (!result.count)
-		read_other_threads(&result, pid);
+		read_other_threads(&result, pid, with_paths);
 	*maps = result;
 	return 0;
+}
+
+int maps_read(struct maps *maps, pid_t pid)
+{
+	return read_maps(maps, pid, false);
+}
+
+int maps_read_with_paths(struct maps *maps, pid_t pid)
+{
+	return read_maps(maps, pid, true);
+}
+
+const char *maps_path(const struct maps *maps, const struct maps_area *area)
+{
+	return area->path ? maps->paths + area->path : NULL;
 }
 
 void maps_clear(struct maps *maps)
 {
 	free(maps->list);
+	free(maps->paths);
 	*maps = (struct maps){0};
 }
 

@@ -27,7 +27,8 @@ struct maps_area {
 	dev_t dev;           /* as the kernel shows it, see proc_maps.c */
 	uint8_t protection;  /* as a record's */
 	bool shared;
-	uint8_t name; /* enum maps_name */
+	uint8_t name;  /* enum maps_name */
+	uint32_t path; /* for maps_path */
 };
 
 struct maps {
@@ -35,6 +36,8 @@ struct maps {
 	size_t count;
 	struct maps_area *list; /* by address; no two overlap */
 	size_t text_length;     /* bytes of the kernel's list: what it costs to read it */
+	size_t paths_length;
+	char *paths; /* NULL: not kept */
 };
 
 /*
@@ -43,6 +46,18 @@ struct maps {
  */
 int maps_read(struct maps *maps, pid_t pid);
 void maps_clear(struct maps *maps);
+
+/*
+ * The same, and keeps the paths of the files as the kernel gives them (source_path.h). Areas that
+ * follow each other and have the same path share it.
+ */
+int maps_read_with_paths(struct maps *maps, pid_t pid);
+
+/*
+ * The path of an area's file, valid as long as the areas. NULL: it has none, it was not kept, it
+ * may have a newline, or there are too many or too long paths: then the link in map_files has it.
+ */
+const char *maps_path(const struct maps *maps, const struct maps_area *area);
 
 /*
  * What is still there of the mapping of a record: the parts of its addresses that are areas of its

@@ -352,6 +352,45 @@ static void what_an_area_tells(void **state)
 	close(fd);
 }
 
+/* As the link in map_files has it, which may have a newline; then there is none. */
+static void paths_of_files(void **state)
+{
+	static const char *const ends[] = {"", " (deleted)", "\\", "\\013", "\xff", "\n", "\\012"};
+	char folder[] = "/tmp/pmem2fs-maps-XXXXXX", path[64];
+	struct maps maps;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	for (unsigned i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+		bool newline = i > 4;
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/f  x%s", folder, ends[i]);
+		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		assert_int_equal(ftruncate(fd, 2 * PAGE), 0);
+		put(0, 1, MAP_SHARED, fd, 0);
+		put(2, 1, MAP_PRIVATE, fd, 0);
+		put(4, 1, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		assert_int_equal(maps_read_with_paths(&maps, getpid()), 0);
+		if (newline) {
+			assert_null(maps_path(&maps, area_of(&maps, 0)));
+		} else {
+			assert_string_equal(maps_path(&maps, area_of(&maps, 0)), path);
+			assert_ptr_equal(maps_path(&maps, area_of(&maps, 0)),
+					 maps_path(&maps, area_of(&maps, 2)));
+			assert_string_equal(maps_path(&maps, area_of(&maps, 4)),
+					    "/dev/zero (deleted)");
+		}
+		maps_clear(&maps);
+		assert_int_equal(maps_read(&maps, getpid()), 0);
+		assert_null(maps_path(&maps, area_of(&maps, 0)));
+		maps_clear(&maps);
+		unlink(path);
+		close(fd);
+	}
+	rmdir(folder);
+}
+
 static bool is_kernel_thread(pid_t pid)
 {
 	char path[32], name[16] = "";
@@ -407,15 +446,20 @@ static void a_path_of_any_length(void **state)
 	put(3, PAGES - 3, MAP_SHARED, fd, 4);
 	record = record_of(fd, PMEM2_SHARED);
 	assert_int_equal(fstat(fd, &st), 0);
-	assert_int_equal(maps_read(&maps, getpid()), 0);
-	assert_true(maps.text_length > 2 * 150000);
-	assert_int_equal(maps_find(&maps, &record, &extents, &area), 0);
-	assert_non_null(area);
-	assert_int_equal(area->inode, st.st_ino);
-	assert_int_equal(extents->count, 2);
-	assert_int_equal(extents->list[1].length, (PAGES - 3) * PAGE);
-	free(extents);
-	maps_clear(&maps);
+	for (int with_paths = 0; with_paths < 2; with_paths++) {
+		assert_int_equal(with_paths ? maps_read_with_paths(&maps, getpid())
+					    : maps_read(&maps, getpid()),
+				 0);
+		assert_true(maps.text_length > 2 * 150000);
+		assert_int_equal(maps_find(&maps, &record, &extents, &area), 0);
+		assert_non_null(area);
+		assert_int_equal(area->inode, st.st_ino);
+		assert_null(maps_path(&maps, area));
+		assert_int_equal(extents->count, 2);
+		assert_int_equal(extents->list[1].length, (PAGES - 3) * PAGE);
+		free(extents);
+		maps_clear(&maps);
+	}
 	close(fd);
 	close(back);
 	snprintf(command, sizeof(command), "rm -rf %s", folder);
@@ -454,6 +498,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(others_do_not_count, begin, end),
 		cmocka_unit_test_setup_teardown(file_systems_without_a_device, begin, end),
 		cmocka_unit_test_setup_teardown(what_an_area_tells, begin, end),
+		cmocka_unit_test_setup_teardown(paths_of_files, begin, end),
 		cmocka_unit_test_setup_teardown(a_path_of_any_length, begin, end),
 		cmocka_unit_test(many_areas),
 		cmocka_unit_test(of_a_kernel_thread),
