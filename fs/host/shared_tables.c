@@ -6,6 +6,7 @@
  * is. The file is then opened again, since others who have the descriptor can lock its position.
  */
 #include "host/shared_tables.h"
+#include "format/table.h"
 #include "host/proc.h"
 #include "mount/mountinfo.h"
 #include <errno.h>
@@ -16,7 +17,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool is_memfd(int fd)
+/* The last close of a memfd frees it, which takes the longer the larger it is. */
+#define SIZE_MAX_OF_TABLE ((off_t)(TABLE_SLOTS_MAX + 1024) * (off_t)sizeof(struct table_slot))
+
+bool tables_is_memfd(int fd)
 {
 	int own = memfd_create("pmem2fs-probe", MFD_CLOEXEC), id;
 
@@ -33,11 +37,11 @@ int tables_open(int fd, struct pmem2fs_table **table, uint64_t *inode)
 	char path[32];
 	int own, error;
 
-	if (!is_memfd(fd))
+	if (!tables_is_memfd(fd))
 		return -EINVAL;
 	if (fstat(fd, &st))
 		return -errno;
-	if (!S_ISREG(st.st_mode))
+	if (!S_ISREG(st.st_mode) || st.st_size > SIZE_MAX_OF_TABLE)
 		return -EINVAL;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	own = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);

@@ -10,7 +10,11 @@
 
 #include "host/proc_maps.h"
 #include "libpmem2fs.h"
+#include <stdbool.h>
 #include <stdint.h>
+
+/* Whether it is a memfd, as all tables are. Touches no file. */
+bool tables_is_memfd(int fd);
 
 /*
  * Opens a reader of the table behind a descriptor of any kind, which stays the caller's. *inode is
