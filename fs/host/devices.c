@@ -5,6 +5,7 @@
 #include "host/devices.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "host/dax_node.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +72,8 @@ static void check_device(struct known_device *known)
 	uint64_t identity = 0;
 	int error = pmem2fs_device_identity(known->dev, known->block, &identity);
 
+	known->size_known = !known->block && dax_node_number(known->dev, "size", &known->size);
+	known->unclear |= error && error != -ENODEV;
 	if (error && (error != -ENODEV || access("/sys/dev/block", F_OK)))
 		return;
 	if (identity != known->identity || known->unclear)

@@ -24,7 +24,8 @@ struct known_device {
 	uint64_t disk; /* the sysfs inode of the disk that a block device is, or is part of */
 	bool gone;     /* nothing can be read or written there */
 	bool unclear;  /* it could not be looked up, and that is to be tried again */
-	bool badblocks_known;
+	bool size_known, badblocks_known;
+	uint64_t size; /* of a device-DAX node, bytes */
 	size_t badblock_count;
 	struct device *device;
 };
