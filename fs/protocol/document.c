@@ -3,13 +3,11 @@
  * document.c - the metadata document of one mapping
  *
  * Decides which keys a document has and in which order; metadata.schema.json describes them. Calls
- * only jansson and json_fields.h. A value that cannot be built is NULL, which jansson's setters
- * report as an error: out of memory is checked only where an object is finished.
+ * json_writer.h only. Out of memory is checked once, where the text is finished.
  */
 #include "protocol/document.h"
-#include "base/json_fields.h"
+#include "base/json_writer.h"
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,253 +35,263 @@ static const char *const sharings[] = {
 };
 static const char *const protections[] = {"---", "r--", "-w-", "rw-", "--x", "r-x", "-wx", "rwx"};
 
-/* The setters return 0 or -1; `key` is always one of our own. */
-static int set_value(json_t *object, const char *key, json_t *value)
+const char *document_granularity(const struct document *document)
 {
-	return json_object_set_new_nocheck(object, key, value);
-}
+	const char *domain = document->device ? document->device->persistence_domain : "";
 
-static int set_string(json_t *object, const char *key, const char *string)
-{
-	return set_value(object, key, json_string_nocheck(string));
-}
-
-static int set_integer(json_t *object, const char *key, uint64_t value)
-{
-	return set_value(object, key, json_integer((json_int_t)value));
-}
-
-/* Facts of the device: an empty string or PMEM2FS_INAPPLICABLE does not apply. */
-static int set_device_string(json_t *object, const char *key, const char *string)
-{
-	return string[0] == '\0' ? 0 : set_string(object, key, string);
-}
-
-static int set_device_number(json_t *object, const char *key, int64_t number)
-{
-	if (number == PMEM2FS_INAPPLICABLE)
-		return 0;
-	return set_value(object, key,
-			 number == PMEM2FS_UNKNOWN ? json_null() : json_integer(number));
-}
-
-static json_t *finish(json_t *object, int error)
-{
-	if (!error)
-		return object;
-	json_decref(object);
+	if (document->origin != ORIGIN_OBSERVED)
+		return granularities[document->record->granularity];
+	if (document->record->source_type != PMEM2FS_SOURCE_DEVDAX)
+		return NULL;
+	if (!strcmp(domain, "cpu_cache"))
+		return granularities[PMEM2_GRANULARITY_BYTE];
+	if (!strcmp(domain, "memory_controller"))
+		return granularities[PMEM2_GRANULARITY_CACHE_LINE];
 	return NULL;
 }
 
-static json_t *render_owner(const struct document_process *owner,
-			    const struct pmem2fs_record *record)
+int document_map_sync(const struct document *document)
 {
-	json_t *object = json_object();
-	int error = 0;
-
-	error |= set_integer(object, "pid", (uint64_t)owner->pid);
-	error |= json_field_bytes(object, "comm", owner->comm);
-	error |= json_field_bytes(object, "exe", owner->exe);
-	error |= json_field_bytes(object, "cgroup", owner->cgroup);
-	if (owner->started != 0)
-		error |= json_field_time(object, "started", owner->started);
-	else
-		error |= set_value(object, "started", json_null());
-	error |= set_integer(object, "uid", record->uid);
-	error |= set_integer(object, "gid", record->gid);
-	return finish(object, error);
+	if (document->origin != ORIGIN_OBSERVED)
+		return (document->record->flags & PMEM2FS_RECORD_MAP_SYNC) != 0;
+	return document->record->source_type == PMEM2FS_SOURCE_DEVDAX ? 1 : -1;
 }
 
-static json_t *render_source(const struct document *document)
+dev_t document_dev(const struct document *document)
 {
 	const struct pmem2fs_record *record = document->record;
-	json_t *object = json_object();
+
+	return record->source_type == PMEM2FS_SOURCE_DEVDAX ? record->source_rdev
+							    : record->source_dev;
+}
+
+const char *document_source_type(const struct document *document)
+{
+	return source_types[document->record->source_type];
+}
+
+const char *document_origin(const struct document *document)
+{
+	return origins[document->origin];
+}
+
+/*
+ * Numbers that the kernel takes from file systems: some stacked file systems use the highest bit of
+ * inode numbers. Few readers of JSON can take such integers.
+ */
+static void write_any_number(struct json_writer *writer, const char *key, uint64_t value)
+{
 	char text[32];
-	dev_t dev;
-	int error = 0;
 
-	error |= set_string(object, "type", source_types[record->source_type]);
-	if (record->source_type == PMEM2FS_SOURCE_ANONYMOUS) {
-		error |= set_integer(object, "size", record->length);
-		return finish(object, error);
+	if (value <= INT64_MAX) {
+		json_write_number(writer, key, value);
+		return;
 	}
-	error |= json_field_bytes(object, "path", document->path);
-	if (document->deleted)
-		error |= set_value(object, "deleted", json_true());
-	error |= set_integer(object, "offset", record->offset);
-	if (document->size_known)
-		error |= set_integer(object, "size", document->size);
+	snprintf(text, sizeof(text), "0x%" PRIx64, value);
+	json_write_bytes(writer, key, text);
+}
+
+/* Facts of the device: an empty string or PMEM2FS_INAPPLICABLE does not apply. */
+static void write_device_string(struct json_writer *writer, const char *key, const char *string)
+{
+	if (string[0] != '\0')
+		json_write_bytes(writer, key, string);
+}
+
+static void write_device_number(struct json_writer *writer, const char *key, int64_t number)
+{
+	if (number == PMEM2FS_UNKNOWN)
+		json_write_null(writer, key);
+	else if (number != PMEM2FS_INAPPLICABLE)
+		json_write_integer(writer, key, number);
+}
+
+static void write_time(struct json_writer *writer, const char *key, uint64_t nanoseconds)
+{
+	char text[JSON_TIME_SIZE];
+
+	json_time_text(text, nanoseconds);
+	json_write_bytes(writer, key, text);
+}
+
+static void write_owner(struct json_writer *writer, const struct document *document)
+{
+	const struct document_process *owner = document->owner;
+
+	json_write_begin(writer, "owner", '{');
+	json_write_number(writer, "pid", (uint64_t)owner->pid);
+	json_write_bytes(writer, "comm", owner->comm);
+	json_write_bytes(writer, "exe", owner->exe);
+	json_write_bytes(writer, "cgroup", owner->cgroup);
+	if (owner->started != 0)
+		write_time(writer, "started", owner->started);
 	else
-		error |= set_value(object, "size", json_null());
-	error |= set_integer(object, "align", record->alignment);
-	dev = record->source_type == PMEM2FS_SOURCE_DEVDAX ? record->source_rdev
-							   : record->source_dev;
-	snprintf(text, sizeof(text), "%u:%u", major(dev), minor(dev));
-	error |= set_string(object, "dev", text);
-	/* Some stacked file systems use the highest bit, which few readers of JSON can take. */
-	if (record->source_inode <= INT64_MAX) {
-		error |= set_integer(object, "inode", record->source_inode);
-	} else {
-		snprintf(text, sizeof(text), "0x%" PRIx64, record->source_inode);
-		error |= set_string(object, "inode", text);
+		json_write_null(writer, "started");
+	json_write_number(writer, "uid", document->record->uid);
+	json_write_number(writer, "gid", document->record->gid);
+	json_write_end(writer, '}');
+}
+
+static void write_source(struct json_writer *writer, const struct document *document)
+{
+	const struct pmem2fs_record *record = document->record;
+	dev_t dev = document_dev(document);
+	char text[32];
+
+	json_write_begin(writer, "source", '{');
+	json_write_bytes(writer, "type", document_source_type(document));
+	if (record->source_type == PMEM2FS_SOURCE_ANONYMOUS) {
+		json_write_number(writer, "size", record->length);
+		json_write_end(writer, '}');
+		return;
 	}
-	return finish(object, error);
+	json_write_bytes(writer, "path", document->path);
+	if (document->deleted)
+		json_write_boolean(writer, "deleted", true);
+	json_write_number(writer, "offset", record->offset);
+	if (document->size_known)
+		json_write_number(writer, "size", document->size);
+	else
+		json_write_null(writer, "size");
+	json_write_number(writer, "align", record->alignment);
+	snprintf(text, sizeof(text), "%u:%u", major(dev), minor(dev));
+	json_write_bytes(writer, "dev", text);
+	write_any_number(writer, "inode", record->source_inode);
+	json_write_end(writer, '}');
 }
 
-static int append_range(json_t *array, uint64_t offset, uint64_t length)
+static void write_range(struct json_writer *writer, uint64_t offset, uint64_t length)
 {
-	json_t *object = json_object();
-	int error = 0;
-
-	error |= set_integer(object, "offset", offset);
-	error |= set_integer(object, "length", length);
-	return error | json_array_append_new(array, object);
+	json_write_begin(writer, NULL, '{');
+	json_write_number(writer, "offset", offset);
+	json_write_number(writer, "length", length);
+	json_write_end(writer, '}');
 }
 
-static json_t *render_extents(const struct extents *extents)
+static void write_extents(struct json_writer *writer, const struct extents *extents)
 {
-	json_t *array = json_array();
-	int error = 0;
-
+	json_write_begin(writer, "extents", '[');
 	for (size_t i = 0; i < extents->count; i++)
-		error |= append_range(array, extents->list[i].offset, extents->list[i].length);
-	return finish(array, error);
+		write_range(writer, extents->list[i].offset, extents->list[i].length);
+	json_write_end(writer, ']');
 }
 
-static json_t *render_badblocks(const struct document *document)
+static void write_badblocks(struct json_writer *writer, const struct document *document)
 {
-	json_t *array = json_array();
-	int error = 0;
-
+	if (!document->badblocks_known) {
+		json_write_null(writer, "badblock_count");
+		json_write_null(writer, "badblocks");
+		return;
+	}
+	json_write_number(writer, "badblock_count", document->device_badblock_count);
+	json_write_begin(writer, "badblocks", '[');
 	for (size_t i = 0; i < document->badblock_count; i++)
-		error |= append_range(array, document->badblocks[i].offset,
-				      document->badblocks[i].length);
-	return finish(array, error);
+		write_range(writer, document->badblocks[i].offset, document->badblocks[i].length);
+	json_write_end(writer, ']');
 }
 
-static json_t *render_device(const struct document *document)
+static void write_device(struct json_writer *writer, const struct document *document)
 {
 	const struct pmem2fs_device *device = document->device;
-	json_t *object = json_object();
-	int error = 0;
 
-	error |= set_device_string(object, "namespace", device->namespace_name);
-	error |= set_device_string(object, "uuid", device->uuid);
-	error |= set_device_string(object, "mode", device->mode);
-	error |= set_device_string(object, "blockdev", device->blockdev);
-	error |= set_device_string(object, "chardev", device->chardev);
-	error |= set_device_string(object, "region", device->region);
-	error |= set_device_number(object, "numa_node", device->numa_node);
-	error |= set_device_number(object, "target_node", device->target_node);
+	json_write_begin(writer, "device", '{');
+	write_device_string(writer, "namespace", device->namespace_name);
+	write_device_string(writer, "uuid", device->uuid);
+	write_device_string(writer, "mode", device->mode);
+	write_device_string(writer, "blockdev", device->blockdev);
+	write_device_string(writer, "chardev", device->chardev);
+	write_device_string(writer, "region", device->region);
+	write_device_number(writer, "numa_node", device->numa_node);
+	write_device_number(writer, "target_node", device->target_node);
 	/* Every NVDIMM region has a persistence domain; other DAX memory has none. */
 	if (device->region[0] != '\0' && device->persistence_domain[0] == '\0')
-		error |= set_value(object, "persistence_domain", json_null());
+		json_write_null(writer, "persistence_domain");
 	else
-		error |=
-			set_device_string(object, "persistence_domain", device->persistence_domain);
-	error |= set_device_number(object, "unsafe_shutdowns", device->unsafe_shutdowns);
-	if (document->badblocks_known) {
-		error |= set_integer(object, "badblock_count", document->device_badblock_count);
-		error |= set_value(object, "badblocks", render_badblocks(document));
-	} else {
-		error |= set_value(object, "badblock_count", json_null());
-		error |= set_value(object, "badblocks", json_null());
-	}
-	return finish(object, error);
+		write_device_string(writer, "persistence_domain", device->persistence_domain);
+	write_device_number(writer, "unsafe_shutdowns", device->unsafe_shutdowns);
+	write_badblocks(writer, document);
+	json_write_end(writer, '}');
 }
 
-/* What only the process that maps knows, as it reported it. */
-static int set_reported(json_t *object, const struct pmem2fs_record *record)
+/* What only the process that maps knows. */
+static void write_reported(struct json_writer *writer, const struct document *document)
 {
-	int error = 0;
+	int map_sync = document_map_sync(document);
 
-	error |= set_string(object, "granularity", granularities[record->granularity]);
-	error |= set_string(object, "required_granularity", granularities[record->required]);
-	error |= set_value(object, "map_sync",
-			   json_boolean(record->flags & PMEM2FS_RECORD_MAP_SYNC));
-	return error;
-}
-
-/* The same for a mapping that was only observed. On device DAX the platform decides it. */
-static int set_observed(json_t *object, const struct document *document)
-{
-	const char *domain = document->device ? document->device->persistence_domain : "";
-	bool devdax = document->record->source_type == PMEM2FS_SOURCE_DEVDAX;
-	int error = 0;
-
-	if (devdax && !strcmp(domain, "cpu_cache"))
-		error |= set_string(object, "granularity", granularities[PMEM2_GRANULARITY_BYTE]);
-	else if (devdax && !strcmp(domain, "memory_controller"))
-		error |= set_string(object, "granularity",
-				    granularities[PMEM2_GRANULARITY_CACHE_LINE]);
+	json_write_bytes(writer, "granularity", document_granularity(document));
+	if (document->origin != ORIGIN_OBSERVED)
+		json_write_bytes(writer, "required_granularity",
+				 granularities[document->record->required]);
+	if (map_sync < 0)
+		json_write_null(writer, "map_sync");
 	else
-		error |= set_value(object, "granularity", json_null());
-	return error | set_value(object, "map_sync", devdax ? json_true() : json_null());
+		json_write_boolean(writer, "map_sync", map_sync);
 }
 
-static json_t *render_claimed(const struct document *document)
+static void write_claimed(struct json_writer *writer, const struct document *document)
 {
-	json_t *array = json_pack("[s, s, s, s, s]", "granularity", "required_granularity",
-				  "map_sync", "created", "source.align");
+	static const char *const keys[] = {"granularity", "required_granularity", "map_sync",
+					   "created", "source.align"};
 
+	json_write_begin(writer, "claimed", '[');
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		json_write_bytes(writer, NULL, keys[i]);
 	/* How long it was before parts were unmapped only the process knows. */
 	if (document->extents)
-		json_array_append_new(array, json_string_nocheck("length"));
-	return array;
+		json_write_bytes(writer, NULL, "length");
+	json_write_end(writer, ']');
 }
 
-static json_t *render_root(const struct document *document)
+static void write_root(struct json_writer *writer, const struct document *document)
 {
 	const struct pmem2fs_record *record = document->record;
-	json_t *object = json_object();
 	char address[32];
-	int error = 0;
 
 	snprintf(address, sizeof(address), "0x%" PRIx64, record->address);
-	error |= set_integer(object, "version", 1);
-	error |= json_field_bytes(object, "name", document->name);
-	error |= set_string(object, "state", document->state);
-	if (document->extents != NULL)
-		error |= set_value(object, "extents", render_extents(document->extents));
-	error |= set_string(object, "origin", origins[document->origin]);
-	error |= set_string(object, "address", address);
-	error |= set_integer(object, "length", record->length);
-	error |= document->origin == ORIGIN_OBSERVED ? set_observed(object, document)
-						     : set_reported(object, record);
-	error |= set_string(object, "sharing", sharings[record->sharing]);
-	error |= set_string(object, "protection", protections[record->protection & 7]);
+	json_write_begin(writer, NULL, '{');
+	json_write_number(writer, "version", 1);
+	json_write_bytes(writer, "name", document->name);
+	json_write_bytes(writer, "state", document->state);
+	if (document->extents)
+		write_extents(writer, document->extents);
+	json_write_bytes(writer, "origin", document_origin(document));
+	json_write_bytes(writer, "address", address);
+	json_write_number(writer, "length", record->length);
+	write_reported(writer, document);
+	json_write_bytes(writer, "sharing", sharings[record->sharing]);
+	json_write_bytes(writer, "protection", protections[record->protection & 7]);
 	if (document->origin == ORIGIN_OBSERVED)
-		error |= set_value(object, "created", json_null());
+		json_write_null(writer, "created");
 	else
-		error |= json_field_time(object, "created", record->created);
+		write_time(writer, "created", record->created);
 	if (document->origin == ORIGIN_PUBLISHED)
-		error |= set_value(object, "claimed", render_claimed(document));
-	error |= set_value(object, "owner", render_owner(document->owner, record));
-	error |= set_value(object, "source", render_source(document));
-	if (document->device != NULL)
-		error |= set_value(object, "device", render_device(document));
-	return finish(object, error);
+		write_claimed(writer, document);
+	write_owner(writer, document);
+	write_source(writer, document);
+	if (document->device)
+		write_device(writer, document);
+	json_write_end(writer, '}');
 }
 
 char *document_render(const struct document *document, size_t *length)
 {
-	json_t *root = render_root(document);
-	char *text, *longer;
-	size_t used;
+	struct text_buffer out = {0};
+	struct json_writer writer = {.out = &out, .indented = true};
 
-	if (root == NULL)
-		return NULL;
-	text = json_dumps(root, JSON_INDENT(2));
-	json_decref(root);
-	if (text == NULL)
-		return NULL;
-	used = strlen(text);
-	longer = realloc(text, used + 2);
-	if (longer == NULL) {
-		free(text);
+	write_root(&writer, document);
+	text_buffer_put(&out, "\n", 2); /* with a NUL */
+	if (out.failed) {
+		free(out.bytes);
 		return NULL;
 	}
-	memcpy(longer + used, "\n", 2);
-	*length = used + 1;
-	return longer;
+	*length = out.length - 1;
+	return out.bytes;
+}
+
+void document_render_line(const struct document *document, struct text_buffer *out)
+{
+	struct json_writer writer = {.out = out};
+
+	write_root(&writer, document);
+	text_buffer_put_byte(out, '\n');
 }

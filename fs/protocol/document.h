@@ -9,10 +9,12 @@
 #define PMEM2FS_PROTOCOL_DOCUMENT_H
 
 #include "base/extents.h"
+#include "base/text_buffer.h"
 #include "libpmem2fs.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /*
  * How a mapping is known. An observed one lacks what only the process that maps can report: its
@@ -56,5 +58,19 @@ struct document {
  * caller frees it. NULL: out of memory.
  */
 char *document_render(const struct document *document, size_t *length);
+
+/* The same at the end of `out`, but the document is in one line, and without the NUL. */
+void document_render_line(const struct document *document, struct text_buffer *out);
+
+/* What the keys of these names hold; a granularity of NULL is null. */
+const char *document_granularity(const struct document *document);
+const char *document_origin(const struct document *document);
+const char *document_source_type(const struct document *document);
+
+/* 1, 0, or -1: null. */
+int document_map_sync(const struct document *document);
+
+/* The number under "dev": that of a device-DAX node is its own. */
+dev_t document_dev(const struct document *document);
 
 #endif

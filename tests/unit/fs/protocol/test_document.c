@@ -5,6 +5,7 @@
  * documents/NAME.json is what the case NAME must give, byte for byte; the test "schema" checks
  * those files against the schema. `test_document NAME` prints the rendered document.
  */
+#include "base/json_text.h"
 #include "protocol/document.h"
 #include "protocol/request.h"
 
@@ -36,6 +37,14 @@ static struct document_process odd_owner = {
 	.comm = "a\\b",
 	.exe = "/\xff",
 	.cgroup = "/system-serial\\x2dgetty.slice",
+	.started = UINT64_C(1000000000),
+};
+
+static const struct document_process active_owner = {
+	.pid = 1,
+	.comm = "\xc2\x85",
+	.exe = "/\xe2\x80\xaa",
+	.cgroup = "/\x07",
 	.started = UINT64_C(1000000000),
 };
 
@@ -223,6 +232,20 @@ static const struct test_case {
 	  .length = 67108864,
 	  .granularity = PMEM2_GRANULARITY_PAGE,
 	  .protection = PMEM2_PROT_READ | PMEM2_PROT_WRITE}},
+	/* What terminals act on. */
+	{"active",
+	 {.name = "\x1b[31m\x7f\xc2\x9b\xd8\x9c\xe2\x80\x8f\xe2\x80\xae\xe2\x81\xa6",
+	  .state = "active",
+	  .origin = ORIGIN_PMEM2FS,
+	  .record = &fsdax_record,
+	  .owner = &active_owner,
+	  .path = "/mnt/\n\xff\xc2\x80\xc3\xa9",
+	  .size_known = true},
+	 0,
+	 {.path = "/mnt/\n\xff\xc2\x80\xc3\xa9",
+	  .length = 67108864,
+	  .granularity = PMEM2_GRANULARITY_PAGE,
+	  .protection = PMEM2_PROT_READ | PMEM2_PROT_WRITE}},
 	{"partial",
 	 {.name = "part",
 	  .state = "partial",
@@ -268,8 +291,38 @@ static void renders_the_expected_bytes(void **state)
 	}
 }
 
-/* jansson, with which pmem2ctl reads and prints documents, spells each text the same way. */
-static void spells_like_jansson(void **state)
+/* pmem2ctl turns the line that it gets into the text of the file. */
+static void renders_the_same_in_one_line(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < CASES; i++) {
+		struct text_buffer line = {0};
+		size_t length;
+		char *text = document_render(&cases[i].document, &length);
+		char *again;
+		json_t *json;
+
+		document_render_line(&cases[i].document, &line);
+		assert_false(line.failed);
+		assert_ptr_equal(memchr(line.bytes, '\n', line.length),
+				 line.bytes + line.length - 1);
+		json = json_loadb(line.bytes, line.length, JSON_REJECT_DUPLICATES, NULL);
+		again = json_text(json, JSON_INDENT(2));
+		text[length - 1] = '\0';
+		assert_string_equal(text, again);
+		free(again);
+		again = json_text(json, JSON_COMPACT);
+		line.bytes[line.length - 1] = '\0';
+		assert_string_equal(line.bytes, again);
+		free(again);
+		json_decref(json);
+		free(line.bytes);
+		free(text);
+	}
+}
+
+/* pmem2ctl reads documents, and prints them, by json_text. */
+static void is_the_same_when_printed_again(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < CASES; i++) {
@@ -281,7 +334,7 @@ static void spells_like_jansson(void **state)
 		assert_non_null(text);
 		json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 		assert_non_null(json);
-		again = json_dumps(json, JSON_INDENT(2));
+		again = json_text(json, JSON_INDENT(2));
 		assert_non_null(again);
 		text[length - 1] = '\0';
 		assert_string_equal(text, again);
@@ -369,7 +422,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(renders_the_expected_bytes),
-		cmocka_unit_test(spells_like_jansson),
+		cmocka_unit_test(renders_the_same_in_one_line),
+		cmocka_unit_test(is_the_same_when_printed_again),
 		cmocka_unit_test(is_a_request_for_its_mapping),
 		cmocka_unit_test(grows),
 	};
