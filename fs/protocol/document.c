@@ -254,6 +254,8 @@ static void write_root(struct json_writer *writer, const struct document *docume
 	json_write_bytes(writer, "state", document->state);
 	if (document->extents)
 		write_extents(writer, document->extents);
+	if (document->pending)
+		json_write_boolean(writer, "pending", true);
 	json_write_bytes(writer, "origin", document_origin(document));
 	json_write_bytes(writer, "address", address);
 	json_write_number(writer, "length", record->length);

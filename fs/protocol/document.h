@@ -39,6 +39,7 @@ struct document {
 	const char *name;              /* terminated; any bytes but '/' */
 	const char *state;             /* "active", ... */
 	const struct extents *extents; /* what is still mapped; NULL: the whole */
+	bool pending;                  /* facts are still being found */
 	enum origin origin;
 	const struct pmem2fs_record *record;
 	const struct document_process *owner;

@@ -19,12 +19,25 @@
  * errors, so that a typo cannot silently change what gets mapped.
  */
 static const char *const root_keys[] = {
-	"source",   "length",        "required_granularity",
-	"sharing",  "protection",    "version",
-	"name",     "name_encoding", "state",
-	"origin",   "address",       "granularity",
-	"map_sync", "created",       "claimed",
-	"owner",    "device",        "extents",
+	"source",
+	"length",
+	"required_granularity",
+	"sharing",
+	"protection",
+	"version",
+	"name",
+	"name_encoding",
+	"state",
+	"origin",
+	"address",
+	"granularity",
+	"map_sync",
+	"created",
+	"claimed",
+	"owner",
+	"device",
+	"extents",
+	"pending",
 	NULL,
 };
 static const char *const source_keys[] = {

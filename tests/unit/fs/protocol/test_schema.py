@@ -44,6 +44,7 @@ WRONG = [
     ("devdax", "claimed", []), ("devdax", "claimed", ["address"]),
     ("fsdax", "extra", 1), ("fsdax", "owner.extra", 1), ("fsdax", "source.extra", 1),
     ("fsdax", "device.extra", 1), ("fsdax", "device.badblocks.0.extra", 1),
+    ("pending", "pending", False), ("pending", "pending", None), ("pending", "pending", "facts"),
     ("fsdax", "owner", GONE), ("fsdax", "owner", None), ("fsdax", "owner.pid", 0),
     ("fsdax", "owner.pid", GONE), ("fsdax", "owner.comm", GONE), ("fsdax", "owner.exe", 1),
     ("fsdax", "owner.exe", "a\\b"), ("fsdax", "owner.started", "yesterday"),
