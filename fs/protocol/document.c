@@ -76,8 +76,9 @@ const char *document_origin(const struct document *document)
 }
 
 /*
- * Numbers that the kernel takes from file systems: some stacked file systems use the highest bit of
- * inode numbers. Few readers of JSON can take such integers.
+ * Numbers that the kernel takes from other processes or file systems: some stacked file systems use
+ * the highest bit of inode numbers, and device DAX can be mapped at any offset. Few readers of JSON
+ * can take such integers.
  */
 static void write_any_number(struct json_writer *writer, const char *key, uint64_t value)
 {
@@ -148,7 +149,7 @@ static void write_source(struct json_writer *writer, const struct document *docu
 	json_write_bytes(writer, "path", document->path);
 	if (document->deleted)
 		json_write_boolean(writer, "deleted", true);
-	json_write_number(writer, "offset", record->offset);
+	write_any_number(writer, "offset", record->offset);
 	if (document->size_known)
 		json_write_number(writer, "size", document->size);
 	else

@@ -134,6 +134,20 @@ static const struct pmem2fs_record anonymous_record = {
 	.protection = 0,
 };
 
+/* Device DAX can be mapped beyond its end. */
+static const struct pmem2fs_record far_record = {
+	.address = 0x7f0000000000,
+	.length = 4194304,
+	.offset = UINT64_MAX - 4194303,
+	.source_rdev = DEV(252, 3),
+	.source_inode = 420,
+	.alignment = 2097152,
+	.source_type = PMEM2FS_SOURCE_DEVDAX,
+	.uid = 1000,
+	.gid = 4294967294,
+	.protection = 1,
+};
+
 static const struct test_case {
 	const char *name;
 	struct document document;
@@ -255,6 +269,14 @@ static const struct test_case {
 	  .owner = &keeper},
 	 0,
 	 {.anonymous = true, .length = 12288, .granularity = PMEM2_GRANULARITY_BYTE}},
+	{"far",
+	 {.name = "x",
+	  .state = "active",
+	  .origin = ORIGIN_OBSERVED,
+	  .record = &far_record,
+	  .owner = &stranger},
+	 -EINVAL,
+	 {0}},
 	{"pending",
 	 {.name = "x",
 	  .state = "partial",
@@ -354,6 +376,13 @@ static void is_the_same_when_printed_again(void **state)
 	}
 }
 
+static const char *refusal_of(const struct document *document)
+{
+	if (document->record->offset > INT64_MAX)
+		return "\"source.offset\" must be an integer";
+	return "\"source.path\" must be a string";
+}
+
 static void is_a_request_for_its_mapping(void **state)
 {
 	(void)state;
@@ -369,7 +398,7 @@ static void is_a_request_for_its_mapping(void **state)
 		assert_int_equal(request_parse(text, length, &request, why), cases[i].error);
 		free(text);
 		if (cases[i].error) {
-			assert_string_equal(why, "\"source.path\" must be a string");
+			assert_string_equal(why, refusal_of(&cases[i].document));
 			continue;
 		}
 		assert_int_equal(request.anonymous, expected->anonymous);
