@@ -384,6 +384,9 @@ static int get_source(const struct members *root, bool have_descriptor, struct r
 	error = get_integer(&source, "offset", &request->offset);
 	if (error)
 		return error;
+	if (!have_descriptor && json_is_true(json_object_get(object, "deleted")))
+		return fail(root->why, -ENOENT,
+			    "\"source.deleted\" says that the source is no longer at its path");
 	if (!have_descriptor)
 		return get_path(&source, &request->path);
 	error = refuse_key(&source, "path", reason);

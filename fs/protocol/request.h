@@ -46,9 +46,11 @@ struct request {
 };
 
 /*
- * Parses a complete document (`text`), or one that is JSON already. `have_descriptor`: the source
- * came as a descriptor, so the document must not name a path and needs no "source". Returns 0 or
- * -EINVAL, -ENAMETOOLONG, -ENOMEM with the reason in `why`, which names the key.
+ * request_parse parses the text of a complete document, request_from_json a document that was
+ * parsed as JSON. `have_descriptor`: the source came as a descriptor, so the document must not name
+ * a path and needs no "source". Return 0, or -EINVAL, -ENAMETOOLONG, -ENOMEM or -ENOENT with the
+ * reason in `why`, which names the key. -ENOENT: the document says that its source was deleted:
+ * another file may be at its path.
  */
 int request_parse(const char *text, size_t length, struct request *request, char *why);
 int request_from_json(const json_t *root, bool have_descriptor, struct request *request, char *why);

@@ -239,7 +239,6 @@ static const struct test_case {
 	  .record = &fsdax_record,
 	  .owner = &odd_owner,
 	  .path = "/mnt/\xed\xa0\x80\\x41",
-	  .deleted = true,
 	  .size_known = true},
 	 0,
 	 {.path = "/mnt/\xed\xa0\x80\\x41",
@@ -260,6 +259,18 @@ static const struct test_case {
 	  .length = 67108864,
 	  .granularity = PMEM2_GRANULARITY_PAGE,
 	  .protection = PMEM2_PROT_READ | PMEM2_PROT_WRITE}},
+	{"deleted",
+	 {.name = "deleted",
+	  .state = "active",
+	  .origin = ORIGIN_PMEM2FS,
+	  .record = &file_record,
+	  .owner = &keeper,
+	  .path = "/tmp/removed",
+	  .deleted = true,
+	  .size_known = true,
+	  .size = 5000},
+	 -ENOENT,
+	 {0}},
 	{"partial",
 	 {.name = "part",
 	  .state = "partial",
@@ -380,6 +391,8 @@ static const char *refusal_of(const struct document *document)
 {
 	if (document->record->offset > INT64_MAX)
 		return "\"source.offset\" must be an integer";
+	if (document->deleted)
+		return "\"source.deleted\" says that the source is no longer at its path";
 	return "\"source.path\" must be a string";
 }
 

@@ -121,7 +121,7 @@ static void understands(void **state)
 		{"{\"source\":{\"path\":\"/a\"}}",
 		 {.path = "/a", .granularity = PMEM2_GRANULARITY_PAGE, .protection = RW}},
 		{"{\"source\":{\"path\":\"/a\",\"type\":\"devdax\",\"offset\":4096,\"size\":null,"
-		 "\"align\":[],\"dev\":0,\"inode\":\"x\",\"deleted\":true},\"length\":8192,"
+		 "\"align\":[],\"dev\":0,\"inode\":\"x\",\"deleted\":false},\"length\":8192,"
 		 "\"required_granularity\":\"cache_line\",\"sharing\":\"private\","
 		 "\"protection\":\"r-x\",\"version\":1,\"name\":1,\"name_encoding\":1,\"state\":1,"
 		 "\"origin\":1,\"address\":1,\"granularity\":1,\"map_sync\":1,\"created\":1,"
@@ -297,6 +297,16 @@ static void refuses(void **state)
 		refuse_text(cases[i].text, strlen(cases[i].text), -EINVAL, cases[i].why);
 }
 
+/* The document has "deleted": another file may be at its path. */
+static void refuses_a_deleted_source(void **state)
+{
+	static const char text[] = SOURCE("\"path\":\"/a\",\"deleted\":true");
+
+	(void)state;
+	refuse_text(text, strlen(text), -ENOENT,
+		    "\"source.deleted\" says that the source is no longer at its path");
+}
+
 static void refuses_nul(void **state)
 {
 	static const char text[] = "{\"source\":{\"path\":\"/a\"},\"length\":409\0}";
@@ -437,6 +447,7 @@ int main(void)
 		cmocka_unit_test(scan_limits_size),
 		cmocka_unit_test(understands),
 		cmocka_unit_test(refuses),
+		cmocka_unit_test(refuses_a_deleted_source),
 		cmocka_unit_test(refuses_nul),
 		cmocka_unit_test(limits_the_path),
 		cmocka_unit_test(survives_nesting),

@@ -55,7 +55,7 @@ WRONG = [
     ("fsdax", "source.path", "relative"), ("fsdax", "source.path", GONE),
     ("fsdax", "source.path", "/a\\b"), ("fsdax", "source.path_encoding", "escaped"),
     ("escaped", "source.path_encoding", GONE), ("unknown", "source.path_encoding", "escaped"),
-    ("fsdax", "source.deleted", False),
+    ("fsdax", "source.deleted", False), ("unknown", "source.deleted", True),
     ("fsdax", "source.offset", GONE),
     ("fsdax", "source.offset", "0x1000"), ("fsdax", "source.offset", 2**64 - 4096),
     ("fsdax", "source.offset", -4096), ("fsdax", "source.size", GONE),
