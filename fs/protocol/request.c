@@ -41,7 +41,8 @@ static const char *const root_keys[] = {
 	NULL,
 };
 static const char *const source_keys[] = {
-	"type", "path", "path_encoding", "offset", "size", "align", "dev", "inode", "deleted", NULL,
+	"type", "path",  "path_encoding", "offset",   "size", "align",
+	"dev",  "inode", "deleted",       "allocate", NULL,
 };
 
 static const char *const source_types[] = {"fsdax", "devdax", "file", "anonymous", NULL};
@@ -214,6 +215,18 @@ static int get_integer(const struct members *in, const char *key, uint64_t *inte
 	return 0;
 }
 
+static int get_boolean(const struct members *in, const char *key, bool *boolean)
+{
+	const json_t *value = json_object_get(in->object, key);
+
+	if (value == NULL)
+		return 0;
+	if (!json_is_boolean(value))
+		return fail(in->why, -EINVAL, "\"%s%s\" must be true or false", in->prefix, key);
+	*boolean = json_is_true(value);
+	return 0;
+}
+
 static int get_string(const struct members *in, const char *key, const char **string)
 {
 	const json_t *value = json_object_get(in->object, key);
@@ -341,6 +354,8 @@ static int get_anonymous(const struct members *source, struct request *request)
 		error = refuse_key(source, "path_encoding", reason);
 	if (!error)
 		error = refuse_key(source, "offset", reason);
+	if (!error)
+		error = refuse_key(source, "allocate", reason);
 	if (!error && json_object_get(source->object, "size") == NULL)
 		error = fail(source->why, -EINVAL, "\"source.size\" is missing");
 	if (!error)
@@ -382,15 +397,24 @@ static int get_source(const struct members *root, bool have_descriptor, struct r
 		return get_anonymous(&source, request);
 	}
 	error = get_integer(&source, "offset", &request->offset);
+	if (!error)
+		error = get_boolean(&source, "allocate", &request->allocate);
 	if (error)
 		return error;
+	if (request->allocate &&
+	    (request->sharing != PMEM2_SHARED || !(request->protection & PMEM2_PROT_WRITE)))
+		return fail(root->why, -EINVAL,
+			    "\"source.allocate\" is for a mapping that is shared and writable");
 	if (!have_descriptor && json_is_true(json_object_get(object, "deleted")))
 		return fail(root->why, -ENOENT,
 			    "\"source.deleted\" says that the source is no longer at its path");
 	if (!have_descriptor)
 		return get_path(&source, &request->path);
 	error = refuse_key(&source, "path", reason);
-	return error ? error : refuse_key(&source, "path_encoding", reason);
+	if (!error)
+		error = refuse_key(&source, "path_encoding", reason);
+	/* The process that passes the descriptor allocates, with its own rights. */
+	return error ? error : refuse_key(&source, "allocate", reason);
 }
 
 int request_from_json(const json_t *json, bool have_descriptor, struct request *request, char *why)
@@ -414,12 +438,13 @@ int request_from_json(const json_t *json, bool have_descriptor, struct request *
 		error = get_choice(&root, "sharing", sharings, &sharing);
 	if (!error)
 		error = get_protection(&root, "protection", &result.protection);
-	if (!error)
-		error = get_source(&root, have_descriptor, &result);
 	if (error)
 		return error;
 	result.granularity = (enum pmem2_granularity)granularity;
 	result.sharing = (enum pmem2_sharing_type)sharing;
+	error = get_source(&root, have_descriptor, &result);
+	if (error)
+		return error;
 	*request = result;
 	return 0;
 }

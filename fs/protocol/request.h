@@ -43,6 +43,7 @@ struct request {
 	enum pmem2_granularity granularity;
 	enum pmem2_sharing_type sharing;
 	unsigned protection; /* PMEM2_PROT_ */
+	bool allocate;       /* the blocks before mapping; only if shared and writable */
 };
 
 /*

@@ -149,6 +149,16 @@ static void understands(void **state)
 		{"{\"source\":{\"path\":\"/\\\\x41\\\\xFf\\\\x5c\",\"path_encoding\":\"escaped\"},"
 		 "\"length\":0}",
 		 {.path = "/A\xff\\", .granularity = PMEM2_GRANULARITY_PAGE, .protection = RW}},
+		{"{\"source\":{\"path\":\"/a\",\"allocate\":true},\"protection\":\"-w-\"}",
+		 {.path = "/a",
+		  .granularity = PMEM2_GRANULARITY_PAGE,
+		  .protection = PMEM2_PROT_WRITE,
+		  .allocate = true}},
+		{"{\"source\":{\"path\":\"/a\",\"allocate\":false},\"sharing\":\"private\"}",
+		 {.path = "/a",
+		  .granularity = PMEM2_GRANULARITY_PAGE,
+		  .sharing = PMEM2_PRIVATE,
+		  .protection = RW}},
 	};
 
 	(void)state;
@@ -166,6 +176,7 @@ static void understands(void **state)
 		assert_int_equal(request.granularity, expected->granularity);
 		assert_int_equal(request.sharing, expected->sharing);
 		assert_int_equal(request.protection, expected->protection);
+		assert_int_equal(request.allocate, expected->allocate);
 		if (expected->path == NULL)
 			assert_null(request.path);
 		else
@@ -200,6 +211,7 @@ static void refuse_text(const char *text, size_t length, int expected, const cha
 #define SOURCE(members)      "{\"source\":{" members "}}"
 #define FILE_SOURCE(members) SOURCE("\"path\":\"/a\"," members)
 #define ANONYMOUS(members)   SOURCE("\"type\":\"anonymous\"," members)
+#define NOT_WRITABLE         "\"source.allocate\" is for a mapping that is shared and writable"
 #define INVALID              "the request is not valid JSON: line 1, column "
 
 static void refuses(void **state)
@@ -273,6 +285,15 @@ static void refuses(void **state)
 		 "\"source.path_encoding\" must not be given for anonymous memory"},
 		{ANONYMOUS("\"offset\":0,\"size\":1"),
 		 "\"source.offset\" must not be given for anonymous memory"},
+		{ANONYMOUS("\"allocate\":true,\"size\":1"),
+		 "\"source.allocate\" must not be given for anonymous memory"},
+		{FILE_SOURCE("\"allocate\":1"), "\"source.allocate\" must be true or false"},
+		{FILE_SOURCE("\"allocate\":null"), "\"source.allocate\" must be true or false"},
+		{AFTER("\"allocate\":true"), "unknown key \"allocate\""},
+		{"{\"source\":{\"path\":\"/a\",\"allocate\":true},\"protection\":\"r-x\"}",
+		 NOT_WRITABLE},
+		{"{\"source\":{\"path\":\"/a\",\"allocate\":true},\"sharing\":\"private\"}",
+		 NOT_WRITABLE},
 		{SOURCE("\"type\":\"anonymous\""), "\"source.size\" is missing"},
 		{ANONYMOUS("\"size\":0"), "\"source.size\" must not be 0"},
 		{ANONYMOUS("\"size\":-1"), "\"source.size\" must not be negative"},
@@ -411,6 +432,8 @@ static void takes_a_descriptor(void **state)
 		{"{\"source\":{\"path_encoding\":\"escaped\"}}",
 		 "\"source.path_encoding\" must not be given where the source came as a "
 		 "descriptor"},
+		{"{\"source\":{\"allocate\":true}}",
+		 "\"source.allocate\" must not be given where the source came as a descriptor"},
 		{"{\"source\":{\"type\":\"anonymous\",\"size\":4096}}",
 		 "\"source.type\" must not be anonymous where the source came as a descriptor"},
 		{"{\"lenght\":1}", "unknown key \"lenght\""},
