@@ -4,8 +4,10 @@
  *
  * One struct command is one SOCK_SEQPACKET message, answered by one struct command_reply with the
  * same id; answers may come in another order. COMMAND_MAP of a file carries the opened file as
- * SCM_RIGHTS. Everything has a fixed size: the keeper parses nothing. keeper/commands.c carries
- * commands out, change/keeper_link.c sends them.
+ * SCM_RIGHTS; the keeper keeps it as long as any of it is mapped. Before its answer to the command
+ * that unmaps the last of it, it gives the file back, by a struct command_reply with the same id,
+ * and closes it: then the last reference is the worker's. Everything has a fixed size: the keeper
+ * parses nothing. keeper/commands.c carries commands out, change/keeper_link.c sends them.
  */
 #ifndef PMEM2FS_PROTOCOL_COMMAND_H
 #define PMEM2FS_PROTOCOL_COMMAND_H
@@ -16,7 +18,7 @@
 enum command_op {
 	COMMAND_MAP = 1,     /* all fields but slot; answers the slot */
 	COMMAND_UNMAP,       /* slot */
-	COMMAND_UNMAP_RANGE, /* slot, offset, length */
+	COMMAND_UNMAP_RANGE, /* slot, offset, length, last */
 	COMMAND_LABEL,       /* slot, label */
 	COMMAND_PING,        /* nothing; answered by a keeper that has a thread to spare */
 	COMMAND_READY,       /* the worker serves the mount; not answered */
@@ -35,6 +37,7 @@ struct command {
 	uint8_t granularity; /* enum pmem2_granularity: the coarsest that will do */
 	uint8_t sharing;     /* enum pmem2_sharing_type */
 	uint8_t label_length;
+	uint8_t last; /* COMMAND_UNMAP_RANGE: nothing is mapped afterwards */
 	char label[PMEM2FS_LABEL_MAX + 1];
 };
 
@@ -42,7 +45,8 @@ struct command_reply {
 	uint64_t id;
 	int32_t error;     /* 0, or an error of the library; -ETIMEDOUT: the deadline had passed */
 	uint32_t slot;     /* in the keeper's table */
-	char message[304]; /* of the error, terminated */
+	uint32_t returns;  /* not 0: not the answer, but the file that comes before it */
+	char message[300]; /* of the error, terminated */
 };
 
 #endif
