@@ -10,11 +10,11 @@
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/time_quota.h"
 #include "host/dax.h"
 #include "host/proc.h"
 #include "scan/process_scan.h"
 #include "scan/scanned_process.h"
-#include "scan/time_quota.h"
 #include <errno.h>
 #include <linux/capability.h>
 #include <poll.h>

@@ -2,7 +2,7 @@
 /*
  * time_quota.c - see time_quota.h
  */
-#include "scan/time_quota.h"
+#include "base/time_quota.h"
 #include "base/clock.h"
 #include <search.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
 /*
  * test_time_quota.c - the scanning time of each user
  */
+#include "base/time_quota.h"
 #include "base/clock.h"
-#include "scan/time_quota.h"
 #include <setjmp.h>
 #include <stdarg.h>
 

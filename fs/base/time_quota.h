@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * time_quota.h - the share that each user has in what the scanner does: time, and room for mappings
+ * time_quota.h - the share that each user has in what a thread does: time, and room for mappings
  *
- * Time is a credit that grows as time passes and is spent by scanning the user's processes. Root
- * needs none. Owned by the scanner and used by its thread.
+ * Time is a credit that grows as time passes and is spent by what is done for the user. Root needs
+ * none. Owned and used by one thread.
  */
-#ifndef PMEM2FS_SCAN_TIME_QUOTA_H
-#define PMEM2FS_SCAN_TIME_QUOTA_H
+#ifndef PMEM2FS_BASE_TIME_QUOTA_H
+#define PMEM2FS_BASE_TIME_QUOTA_H
 
 #include <stdbool.h>
 #include <stddef.h>
