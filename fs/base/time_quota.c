@@ -4,11 +4,13 @@
  */
 #include "base/time_quota.h"
 #include "base/clock.h"
+#include "base/share.h"
 #include <search.h>
 #include <stdlib.h>
 
-#define SHARE      4 /* of the time that passes, a user gets one part in so many */
-#define CREDIT_MAX ((int64_t)CLOCK_SECOND / 4)
+#define CREDIT_MAX  ((int64_t)CLOCK_SECOND / 4)
+#define TIDY_PERIOD (CLOCK_SECOND / 10)
+#define LITTLE      100 /* less than one part in so many of the time is not counted as spending */
 
 static int by_uid(const void *a, const void *b)
 {
@@ -20,7 +22,9 @@ static int by_uid(const void *a, const void *b)
 void quota_clear(struct quota *quota)
 {
 	tdestroy(quota->tree, free);
-	*quota = (struct quota){0};
+	quota->tree = NULL;
+	quota->debts_until = 0;
+	quota->spenders = 0;
 }
 
 struct user_quota *quota_of(struct quota *quota, uid_t uid)
@@ -34,6 +38,7 @@ struct user_quota *quota_of(struct quota *quota, uid_t uid)
 	if (!user)
 		return NULL;
 	user->uid = uid;
+	user->free = !share_is_limited(uid);
 	user->credit = CREDIT_MAX;
 	if (tsearch(user, &quota->tree, by_uid))
 		return user;
@@ -41,34 +46,110 @@ struct user_quota *quota_of(struct quota *quota, uid_t uid)
 	return NULL;
 }
 
-static void earn_credit(struct user_quota *user, uint64_t now)
+/* So many users share the time of two. */
+static unsigned spenders(const struct quota *quota)
 {
-	uint64_t earned = (now - user->at) / SHARE;
-
-	if (earned > (uint64_t)(CREDIT_MAX - user->credit))
-		user->credit = CREDIT_MAX;
-	else
-		user->credit += (int64_t)earned;
-	user->at = now;
+	return quota->spenders > 2 ? quota->spenders : 2;
 }
 
-bool quota_has_credit(struct user_quota *user, uint64_t now)
+static int64_t credit_max(const struct quota *quota)
 {
-	earn_credit(user, now);
-	return user->uid == 0 || user->credit > 0;
+	return CREDIT_MAX * 2 / spenders(quota);
+}
+
+/* How long it takes to earn so much. */
+static uint64_t time_to_earn(const struct quota *quota, uint64_t credit)
+{
+	return credit * quota->share * spenders(quota) / 2;
+}
+
+static void earn_credit(const struct quota *quota, struct user_quota *user, uint64_t now)
+{
+	int64_t most = credit_max(quota);
+	uint64_t earned;
+
+	if (now > user->at) { /* or it was measured before the user was charged last */
+		earned = (now - user->at) * 2 / quota->share / spenders(quota);
+		user->credit = earned > (uint64_t)(most + CREDIT_MAX - user->credit)
+				       ? most
+				       : user->credit + (int64_t)earned;
+		user->at = now;
+	}
+	if (user->credit > most)
+		user->credit = most;
+}
+
+bool quota_has_credit(const struct quota *quota, struct user_quota *user, uint64_t now)
+{
+	earn_credit(quota, user, now);
+	return user->free || user->credit > 0;
 }
 
 void quota_charge(struct quota *quota, struct user_quota *user, uint64_t now, uint64_t spent)
 {
 	uint64_t until;
 
-	if (user->uid == 0)
+	if (user->free)
 		return;
-	earn_credit(user, now);
+	earn_credit(quota, user, now);
 	user->credit -= (int64_t)spent;
-	if (user->credit > 0)
-		return;
-	until = now + (uint64_t)-user->credit * SHARE + 1;
+	user->spent += spent;
+	until = quota_due(quota, user);
 	if (until > quota->debts_until)
 		quota->debts_until = until;
+}
+
+void quota_charge_now(struct quota *quota, struct user_quota *user, uint64_t now, uint64_t spent)
+{
+	if (quota_has_credit(quota, user, now))
+		quota_charge(quota, user, now, spent);
+}
+
+struct tidying {
+	struct quota *quota;
+	uint64_t now, little;
+	unsigned spenders;
+	struct user_quota *idle; /* those to be forgotten */
+};
+
+static void tidy_user(const void *node, VISIT visit, void *arg)
+{
+	struct user_quota *user = *(struct user_quota *const *)node;
+	struct tidying *tidying = arg;
+
+	if (visit != postorder && visit != leaf)
+		return;
+	earn_credit(tidying->quota, user, tidying->now);
+	tidying->spenders +=
+		user->spent > tidying->little || user->credit < credit_max(tidying->quota) / 2;
+	user->spent = 0;
+	if (user->credit < credit_max(tidying->quota) || user->mappings)
+		return;
+	user->next_idle = tidying->idle;
+	tidying->idle = user;
+}
+
+void quota_tidy(struct quota *quota, uint64_t now)
+{
+	uint64_t passed = now - quota->tidied;
+	struct tidying tidying = {.quota = quota, .now = now, .little = passed / LITTLE};
+	struct user_quota *user;
+
+	if (passed < TIDY_PERIOD)
+		return;
+	quota->tidied = now;
+	twalk_r(quota->tree, tidy_user, &tidying);
+	quota->spenders = tidying.spenders;
+	while ((user = tidying.idle)) {
+		tidying.idle = user->next_idle;
+		tdelete(user, &quota->tree, by_uid);
+		free(user);
+	}
+}
+
+uint64_t quota_due(const struct quota *quota, const struct user_quota *user)
+{
+	if (user->free || user->credit > 0)
+		return 0;
+	return user->at + time_to_earn(quota, (uint64_t)-user->credit + 1);
 }

@@ -33,6 +33,8 @@
 #define TOTAL_MAX   1000000
 #define ROOT_SHARE  250000 /* of that: left to root */
 
+#define SHARE 4 /* of the time that passes, a user's processes get one part in so many */
+
 /* Shorter times that an unknown process costs are not charged to its user: ns. */
 #define WORTH_CHARGING 200000
 
@@ -62,6 +64,7 @@ struct scanner *scanner_new(const struct scan_exclusions *skip)
 	if (!scanner)
 		return NULL;
 	scanner->skip = skip;
+	scanner->quota.share = SHARE;
 	scanner->dax = dax_new();
 	/* A secret: nobody can make two records that have one digest. */
 	if (scanner->dax &&
@@ -275,7 +278,7 @@ static bool is_out_of_credit(struct scanner *scanner, uid_t uid)
 {
 	struct user_quota *user = quota_of(&scanner->quota, uid);
 
-	return user && !quota_has_credit(user, clock_now());
+	return user && !quota_has_credit(&scanner->quota, user, clock_now());
 }
 
 static void charge_user(struct scanner *scanner, uid_t uid, uint64_t begun)
@@ -470,6 +473,7 @@ static void scan_all(struct scanner *scanner, struct scan *scan)
 void scanner_scan(struct scanner *scanner, struct scan *scan)
 {
 	scanner->scans++;
+	quota_tidy(&scanner->quota, clock_now());
 	dax_forget(scanner->dax);
 	scan->report = NULL;
 	scanner->end = &scan->report;
