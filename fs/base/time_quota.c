@@ -12,6 +12,19 @@
 #define TIDY_PERIOD (CLOCK_SECOND / 10)
 #define LITTLE      100 /* less than one part in so many of the time is not counted as spending */
 
+const struct share quota_shares[QUOTA_KINDS] = {
+	[QUOTA_PROCESSES] = {.what = "processes that map",
+			     .total = 131072,
+			     .root = 32768,
+			     .user = 32768,
+			     .sure = 256},
+	[QUOTA_MAPPINGS] = {.what = "mappings",
+			    .total = 1000000,
+			    .root = 250000,
+			    .user = 262144,
+			    .sure = 2000},
+};
+
 static int by_uid(const void *a, const void *b)
 {
 	const struct user_quota *x = a, *y = b;
@@ -116,6 +129,7 @@ static void tidy_user(const void *node, VISIT visit, void *arg)
 {
 	struct user_quota *user = *(struct user_quota *const *)node;
 	struct tidying *tidying = arg;
+	size_t taken = 0;
 
 	if (visit != postorder && visit != leaf)
 		return;
@@ -123,7 +137,11 @@ static void tidy_user(const void *node, VISIT visit, void *arg)
 	tidying->spenders +=
 		user->spent > tidying->little || user->credit < credit_max(tidying->quota) / 2;
 	user->spent = 0;
-	if (user->credit < credit_max(tidying->quota) || user->mappings)
+	if (user->credit < credit_max(tidying->quota))
+		return;
+	for (int kind = 0; kind < QUOTA_KINDS; kind++)
+		taken += user->taken[kind];
+	if (taken)
 		return;
 	user->next_idle = tidying->idle;
 	tidying->idle = user;
@@ -145,6 +163,45 @@ void quota_tidy(struct quota *quota, uint64_t now)
 		tdelete(user, &quota->tree, by_uid);
 		free(user);
 	}
+}
+
+void quota_add(struct quota *quota, struct user_quota *user, enum quota_kind kind, size_t count)
+{
+	quota->taken[kind] += count;
+	user->taken[kind] += count;
+}
+
+void quota_remove(struct quota *quota, struct user_quota *user, enum quota_kind kind, size_t count)
+{
+	quota->taken[kind] -= count;
+	user->taken[kind] -= count;
+}
+
+static struct share_use use_of(struct quota *quota, const struct user_quota *user,
+			       enum quota_kind kind)
+{
+	const struct user_quota *root = quota_of(quota, 0);
+	size_t roots = root ? root->taken[kind] : 0;
+
+	return (struct share_use){.uid = user->uid,
+				  .users = quota->taken[kind] - roots,
+				  .root = roots,
+				  .own = user->taken[kind]};
+}
+
+size_t quota_room(struct quota *quota, const struct user_quota *user, enum quota_kind kind)
+{
+	const struct share_use use = use_of(quota, user, kind);
+
+	return share_room(&quota_shares[kind], &use);
+}
+
+void quota_refusal(struct quota *quota, const struct user_quota *user, enum quota_kind kind,
+		   char *why, size_t size)
+{
+	const struct share_use use = use_of(quota, user, kind);
+
+	share_refusal(&quota_shares[kind], &use, why, size);
 }
 
 uint64_t quota_due(const struct quota *quota, const struct user_quota *user)

@@ -27,11 +27,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Mappings that are shown, at most. A table has a slot for each mapping that the kernel allows. */
-#define PROCESS_MAX 70000 /* what vm.max_map_count allows, and some */
-#define USER_MAX    262144
-#define TOTAL_MAX   1000000
-#define ROOT_SHARE  250000 /* of that: left to root */
+/* Mappings of a process that are shown, at most: what vm.max_map_count allows, and some. A table
+ * has a slot for each. */
+#define PROCESS_MAX 70000
 
 #define SHARE 4 /* of the time that passes, a user's processes get one part in so many */
 
@@ -50,7 +48,6 @@ struct scanner {
 	uint64_t processes, numbers; /* last ones given */
 	uint64_t scans;              /* begun */
 	struct quota quota;
-	size_t mappings;
 	size_t count, room;
 	struct scanned_process **list; /* by pid */
 	pid_t begin_at;                /* SCAN_ALL begins with the first process that had to wait */
@@ -120,16 +117,44 @@ static struct scanned_process *find_known(const struct scanner *scanner, pid_t p
 	return i < scanner->count && scanner->list[i]->pid == pid ? scanner->list[i] : NULL;
 }
 
+/* Says once for a user what there are too many of. */
+static void warn_of_full(struct scanner *scanner, struct user_quota *user, pid_t pid,
+			 enum quota_kind kind)
+{
+	char why[256] = "it has too many";
+
+	if (user->warned)
+		return;
+	user->warned = true;
+	if (!quota_room(&scanner->quota, user, kind))
+		quota_refusal(&scanner->quota, user, kind, why, sizeof(why));
+	log_of_user(LOG_TOPIC_PROCESSES, user->uid, LOG_WARNING,
+		    "process %d: not all of its mappings are shown: %s", (int)pid, why);
+}
+
+/* The user of a process that is new, if there is room for it; else NULL. */
+static struct user_quota *user_with_room(struct scanner *scanner, pid_t pid)
+{
+	struct user_quota *user = quota_of(&scanner->quota, proc_user(pid));
+
+	errno = ENOMEM;
+	if (!user || quota_room(&scanner->quota, user, QUOTA_PROCESSES))
+		return user;
+	warn_of_full(scanner, user, pid, QUOTA_PROCESSES);
+	return NULL;
+}
+
 /*
  * Takes ownership of `pidfd`; -1: it is opened here. NULL: there is no such process (errno is
- * ESRCH), or memory or descriptors run out.
+ * ESRCH), no room for it, or memory or descriptors run out.
  */
 static struct scanned_process *add_known(struct scanner *scanner, pid_t pid, int pidfd)
 {
+	struct user_quota *user = user_with_room(scanner, pid);
 	size_t i = process_place(scanner, pid);
 	struct scanned_process *process;
 
-	if (array_reserve(scanner->list, &scanner->room, scanner->count + 1, 64))
+	if (!user || array_reserve(scanner->list, &scanner->room, scanner->count + 1, 64))
 		goto close_pidfd;
 	if (pidfd < 0)
 		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -138,6 +163,8 @@ static struct scanned_process *add_known(struct scanner *scanner, pid_t pid, int
 	process = scanned_process_new(scanner->processes + 1, pid, pidfd);
 	if (!process)
 		goto close_pidfd;
+	process->uid = user->uid;
+	quota_add(&scanner->quota, user, QUOTA_PROCESSES, 1);
 	scanner->processes++;
 	memmove(scanner->list + i + 1, scanner->list + i,
 		(scanner->count - i) * sizeof(*scanner->list));
@@ -171,8 +198,8 @@ static bool forget_known(struct scanner *scanner, struct scanned_process *proces
 		return false;
 	if (report)
 		append_report(scanner, report);
-	user->mappings -= count;
-	scanner->mappings -= count;
+	quota_remove(&scanner->quota, user, QUOTA_MAPPINGS, count);
+	quota_remove(&scanner->quota, user, QUOTA_PROCESSES, 1);
 	scanner->count--;
 	memmove(scanner->list + i, scanner->list + i + 1,
 		(scanner->count - i) * sizeof(*scanner->list));
@@ -181,25 +208,6 @@ static bool forget_known(struct scanner *scanner, struct scanned_process *proces
 }
 
 /* --- one process --- */
-
-static size_t least(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-static size_t room_left(size_t max, size_t used)
-{
-	return used < max ? max - used : 0;
-}
-
-static void warn_of_full(struct user_quota *user, const struct scanned_process *process)
-{
-	if (user->warned)
-		return;
-	user->warned = true;
-	log_warning("process %d of user %u: not all of its mappings are shown, there are too many",
-		    (int)process->pid, (unsigned)user->uid);
-}
 
 /* Returns 0, or a negative errno after which the record is unchanged. */
 static int scan_record(struct scanner *scanner, struct scan *scan, struct scanned_process *process,
@@ -219,25 +227,24 @@ static int scan_record(struct scanner *scanner, struct scan *scan, struct scanne
 	user = quota_of(&scanner->quota, context.uid);
 	if (!user || !old_user)
 		return -ENOMEM;
-	old_user->mappings -= before;
-	scanner->mappings -= before;
-	context.room = least(PROCESS_MAX, room_left(TOTAL_MAX, scanner->mappings));
-	if (context.uid) {
-		context.room = least(context.room, room_left(USER_MAX, user->mappings));
-		context.room =
-			least(context.room, room_left(TOTAL_MAX - ROOT_SHARE, scanner->mappings));
-	}
+	quota_remove(&scanner->quota, old_user, QUOTA_MAPPINGS, before);
+	context.room = quota_room(&scanner->quota, user, QUOTA_MAPPINGS);
+	if (user == old_user && context.room < before)
+		context.room = before; /* what is shown stays, whatever others have taken since */
+	if (context.room > PROCESS_MAX)
+		context.room = PROCESS_MAX;
 	error = process_scan(process, &context, report);
 	if (error)
 		user = old_user;
 	after = scanned_process_count(process);
-	user->mappings += after;
-	scanner->mappings += after;
+	quota_add(&scanner->quota, user, QUOTA_MAPPINGS, after);
+	quota_remove(&scanner->quota, old_user, QUOTA_PROCESSES, 1);
+	quota_add(&scanner->quota, user, QUOTA_PROCESSES, 1);
 	scanner->numbers = context.numbers;
 	if (error)
 		return error;
 	if (context.left_out) {
-		warn_of_full(user, process);
+		warn_of_full(scanner, user, process->pid, QUOTA_MAPPINGS);
 		scan->complete = false;
 	}
 	return 0;
