@@ -1,35 +1,49 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * stuck_threads.h - the watch over threads that read of processes, and hang
+ * stuck_threads.h - watches threads that read what /proc says of processes and may hang
  *
- * Owns no memory. A process can make every thread that reads of it wait, forever with some kernels
- * (its memory map is locked while it waits for a file system of its own). A thread that hangs is
- * left behind with its lane of the pool, and another lane goes on without that process. Changed by
- * the request loop alone; the threads only call stuck_threads_has.
+ * Owns no memory. A process can make every thread that reads its files in /proc wait, with some
+ * kernels for ever (its memory map is locked while it waits for a file system of its own). A thread
+ * that hangs is left behind with its lane of the pool, and another lane goes on without that
+ * process, and without all processes of its user when this one may have no more threads hang.
+ * Changed by the request loop alone; the threads only ask who is left out.
  */
 #ifndef PMEM2FS_BASE_STUCK_THREADS_H
 #define PMEM2FS_BASE_STUCK_THREADS_H
 
+#include "base/share.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#define STUCK_THREADS_MAX 16 /* lanes; all but one of them may be stuck */
+#define STUCK_THREADS_MAX 64 /* lanes; all but one of them may be stuck */
+
+/* How many threads may be stuck in the processes of one user: each of 28 users is sure of one. */
+extern const struct share stuck_threads_share;
 
 struct stuck_threads {
 	unsigned now; /* the lane that is in use */
-	/* In which process the thread of each lane hangs, 0: in none. Read by threads: relaxed,
-	 * since nothing else is published with it. */
+	/*
+	 * In which process the thread of each lane hangs, 0: in none; and whose process that is.
+	 * Read by threads: relaxed. If the loop changes them between the two reads of a thread, the
+	 * thread leaves out the processes of a wrong user, once.
+	 */
 	_Atomic pid_t stuck[STUCK_THREADS_MAX];
+	_Atomic uid_t users[STUCK_THREADS_MAX];
 };
 
-bool stuck_threads_has(const struct stuck_threads *stuck_threads, pid_t pid);
+/* Whether any thread hangs: otherwise nobody is left out. */
+bool stuck_threads_any(const struct stuck_threads *stuck_threads);
+
+/* Whether that process of that user is left out. */
+bool stuck_threads_leave_out(const struct stuck_threads *stuck_threads, pid_t pid, uid_t uid);
 
 /*
- * The lane in use hangs in that process: another one is in use from now on, and the log says so,
- * with the `consequence`. False: there is no other lane, and nothing has changed.
+ * The lane in use hangs in that process of that user: another one is in use from now on, and the
+ * log says so, with the `consequence`. False: there is no other lane, and nothing has changed.
  */
-bool stuck_threads_leave(struct stuck_threads *stuck_threads, pid_t pid, const char *consequence);
+bool stuck_threads_leave(struct stuck_threads *stuck_threads, pid_t pid, uid_t uid,
+			 const char *consequence);
 
 /* The thread of that lane has come back. */
 void stuck_threads_return(struct stuck_threads *stuck_threads, unsigned lane);

@@ -243,13 +243,16 @@ static int add_process(struct batch *batch, const struct mapping *mapping)
 	return 0;
 }
 
-/* -ENOMEM, or -EBUSY: a thread hangs in its process. */
+/* -ENOMEM, or -EBUSY: its process is left out. */
 static int add_query(struct batch *batch, struct mapping *mapping)
 {
 	const struct process *process = mapping_process(mapping);
+	struct pmem2fs_record record;
 	struct facts_query *query;
 
-	if (process && stuck_threads_has(&batch->facts_cache->stuck_threads, process->pid))
+	version_record(mapping_version(mapping), &record);
+	if (process &&
+	    stuck_threads_leave_out(&batch->facts_cache->stuck_threads, process->pid, record.uid))
 		return -EBUSY;
 	if (array_reserve(batch->queries, &batch->query_room, batch->query_count + 1, 64) ||
 	    add_process(batch, mapping))
@@ -261,7 +264,7 @@ static int add_query(struct batch *batch, struct mapping *mapping)
 		.foreign = mapping_process(mapping),
 		.device = device_get(mapping_version(mapping)->device),
 	};
-	version_record(mapping_version(mapping), &query->record);
+	query->record = record;
 	mapping_set_queried(mapping, true);
 	return 0;
 }
@@ -304,10 +307,12 @@ static void leave_stuck_batch(struct facts_cache *facts_cache)
 {
 	struct facts_reader *facts_reader = facts_reader_new();
 	struct batch *batch = facts_cache->working;
+	pid_t stuck = batch->progress.at;
 	struct mapping *mapping;
 
-	if (!facts_reader || !stuck_threads_leave(&facts_cache->stuck_threads, batch->progress.at,
-						  "what is shown of it may be out of date")) {
+	if (!facts_reader ||
+	    !stuck_threads_leave(&facts_cache->stuck_threads, stuck, proc_user(stuck),
+				 "what is shown of it may be out of date")) {
 		facts_reader_free(facts_reader);
 		return;
 	}

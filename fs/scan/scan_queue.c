@@ -10,6 +10,7 @@
 #include "base/container_of.h"
 #include "base/log.h"
 #include "base/stuck_threads.h"
+#include "host/proc.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -289,9 +290,9 @@ static void abandon_stuck(struct scan_queue *scan_queue)
 	struct scanner *scanner = scanner_new(&scan_queue->exclusions);
 	struct scan_job *job = scan_queue->job;
 
-	if (!scanner ||
-	    !stuck_threads_leave(&scan_queue->exclusions.stuck_threads, job->progress.at,
-				 "it is left out as long as that is so")) {
+	if (!scanner || !stuck_threads_leave(&scan_queue->exclusions.stuck_threads,
+					     job->progress.at, proc_user(job->progress.at),
+					     "it is left out as long as that is so")) {
 		scanner_free(scanner);
 		return; /* what is shown stays as it is */
 	}

@@ -325,6 +325,15 @@ static bool scan_unknown(struct scanner *scanner, struct scan *scan, pid_t pid)
 	return false;
 }
 
+/* Whether a scan must not look at it: threads hang in it, or in other processes of its user. */
+static bool is_left_out(const struct scanner *scanner, pid_t pid)
+{
+	const struct stuck_threads *stuck_threads = &scanner->skip->stuck_threads;
+
+	return stuck_threads_any(stuck_threads) &&
+	       stuck_threads_leave_out(stuck_threads, pid, proc_user(pid));
+}
+
 /* False: it has to wait. */
 static bool scan_pid(struct scanner *scanner, struct scan *scan, pid_t pid)
 {
@@ -333,7 +342,7 @@ static bool scan_pid(struct scanner *scanner, struct scan *scan, pid_t pid)
 
 	if (is_own(scanner, pid))
 		return true;
-	if (stuck_threads_has(&scanner->skip->stuck_threads, pid)) {
+	if (is_left_out(scanner, pid)) {
 		scan->complete = false;
 		return true;
 	}
@@ -371,8 +380,7 @@ static void take_table(struct scanner *scanner, struct scan *scan, struct passed
 {
 	struct scanned_process *process = find_known(scanner, passed->pid);
 
-	if (passed->pid <= 0 || is_own(scanner, passed->pid) ||
-	    stuck_threads_has(&scanner->skip->stuck_threads, passed->pid))
+	if (passed->pid <= 0 || is_own(scanner, passed->pid) || is_left_out(scanner, passed->pid))
 		return;
 	if (passed->pidfd >= 0 && pidfd_has_ended(passed->pidfd))
 		return;

@@ -10,12 +10,18 @@
 
 #include <cmocka.h>
 
+static bool is_left_out(const struct stuck_threads *stuck_threads, pid_t pid)
+{
+	return stuck_threads_leave_out(stuck_threads, pid, 0);
+}
+
 static void nobody_is_stuck(void **state)
 {
 	struct stuck_threads stuck_threads = {0};
 
 	(void)state;
-	assert_false(stuck_threads_has(&stuck_threads, 5));
+	assert_false(stuck_threads_any(&stuck_threads));
+	assert_false(is_left_out(&stuck_threads, 5));
 }
 
 static void another_lane_goes_on(void **state)
@@ -25,13 +31,13 @@ static void another_lane_goes_on(void **state)
 
 	(void)state;
 	left = stuck_threads.now;
-	assert_true(stuck_threads_leave(&stuck_threads, 5, ""));
+	assert_true(stuck_threads_leave(&stuck_threads, 5, 0, ""));
 	assert_int_not_equal(stuck_threads.now, left);
 	assert_true(stuck_threads.now < STUCK_THREADS_MAX);
-	assert_true(stuck_threads_has(&stuck_threads, 5));
-	assert_false(stuck_threads_has(&stuck_threads, 6));
+	assert_true(is_left_out(&stuck_threads, 5));
+	assert_false(is_left_out(&stuck_threads, 6));
 	stuck_threads_return(&stuck_threads, left);
-	assert_false(stuck_threads_has(&stuck_threads, 5));
+	assert_false(is_left_out(&stuck_threads, 5));
 }
 
 /* A lane that was left is not used again before its thread is back. */
@@ -45,16 +51,15 @@ static void all_but_one_can_be_left(void **state)
 	for (pid_t pid = 1; pid < STUCK_THREADS_MAX; pid++) {
 		assert_false(used[stuck_threads.now]);
 		used[stuck_threads.now] = true;
-		assert_true(stuck_threads_leave(&stuck_threads, pid, ""));
+		assert_true(stuck_threads_leave(&stuck_threads, pid, 0, ""));
 	}
 	last = stuck_threads.now;
 	assert_false(used[last]);
-	assert_false(stuck_threads_leave(&stuck_threads, STUCK_THREADS_MAX, ""));
+	assert_false(stuck_threads_leave(&stuck_threads, STUCK_THREADS_MAX, 0, ""));
 	/* Everything is as it was. */
 	assert_int_equal(stuck_threads.now, last);
-	assert_false(stuck_threads_has(&stuck_threads, STUCK_THREADS_MAX));
 	for (pid_t pid = 1; pid < STUCK_THREADS_MAX; pid++)
-		assert_true(stuck_threads_has(&stuck_threads, pid));
+		assert_true(is_left_out(&stuck_threads, pid));
 }
 
 static void one_that_is_back_is_used_again(void **state)
@@ -65,18 +70,18 @@ static void one_that_is_back_is_used_again(void **state)
 	(void)state;
 	for (pid_t pid = 1; pid < STUCK_THREADS_MAX; pid++) {
 		lane_of[pid] = stuck_threads.now;
-		assert_true(stuck_threads_leave(&stuck_threads, pid, ""));
+		assert_true(stuck_threads_leave(&stuck_threads, pid, 0, ""));
 	}
 	lane_of[STUCK_THREADS_MAX] = stuck_threads.now;
 	stuck_threads_return(&stuck_threads, lane_of[3]);
 	assert_int_equal(stuck_threads.now,
 			 lane_of[STUCK_THREADS_MAX]); /* its thread is not stuck */
-	assert_false(stuck_threads_has(&stuck_threads, 3));
-	assert_true(stuck_threads_has(&stuck_threads, 4));
-	assert_true(stuck_threads_leave(&stuck_threads, STUCK_THREADS_MAX, ""));
+	assert_false(is_left_out(&stuck_threads, 3));
+	assert_true(is_left_out(&stuck_threads, 4));
+	assert_true(stuck_threads_leave(&stuck_threads, STUCK_THREADS_MAX, 0, ""));
 	assert_int_equal(stuck_threads.now, lane_of[3]);
-	assert_true(stuck_threads_has(&stuck_threads, STUCK_THREADS_MAX));
-	assert_false(stuck_threads_leave(&stuck_threads, 3, ""));
+	assert_true(is_left_out(&stuck_threads, STUCK_THREADS_MAX));
+	assert_false(stuck_threads_leave(&stuck_threads, 3, 0, ""));
 }
 
 /* Two threads may be stuck at one process, which counts as stuck until both are back. */
@@ -86,13 +91,42 @@ static void two_in_one_process(void **state)
 	unsigned first = stuck_threads.now, second;
 
 	(void)state;
-	assert_true(stuck_threads_leave(&stuck_threads, 5, ""));
+	assert_true(stuck_threads_leave(&stuck_threads, 5, 0, ""));
 	second = stuck_threads.now;
-	assert_true(stuck_threads_leave(&stuck_threads, 5, ""));
+	assert_true(stuck_threads_leave(&stuck_threads, 5, 0, ""));
 	stuck_threads_return(&stuck_threads, first);
-	assert_true(stuck_threads_has(&stuck_threads, 5));
+	assert_true(is_left_out(&stuck_threads, 5));
 	stuck_threads_return(&stuck_threads, second);
-	assert_false(stuck_threads_has(&stuck_threads, 5));
+	assert_false(is_left_out(&stuck_threads, 5));
+}
+
+/*
+ * A user may have some threads hang; then all processes of the user are left out, so that lanes
+ * remain for others.
+ */
+static void a_user_has_a_limit(void **state)
+{
+	struct stuck_threads stuck_threads = {0};
+	pid_t pid = 0;
+
+	(void)state;
+	for (size_t i = 0; i < stuck_threads_share.user; i++) {
+		assert_false(stuck_threads_leave_out(&stuck_threads, 1000, 5));
+		assert_true(stuck_threads_leave(&stuck_threads, ++pid, 5, ""));
+	}
+	assert_true(stuck_threads_any(&stuck_threads));
+	assert_true(stuck_threads_leave_out(&stuck_threads, 1000, 5));
+	for (uid_t uid = 6; !stuck_threads_leave_out(&stuck_threads, 1000, uid); uid++)
+		while (!stuck_threads_leave_out(&stuck_threads, 1000, uid))
+			assert_true(stuck_threads_leave(&stuck_threads, ++pid, uid, ""));
+	assert_int_equal(pid, stuck_threads_share.total - stuck_threads_share.root);
+	assert_int_equal(share_users(&stuck_threads_share), 28);
+	for (size_t i = 0; i < stuck_threads_share.root; i++) {
+		assert_false(is_left_out(&stuck_threads, 1000));
+		assert_true(stuck_threads_leave(&stuck_threads, ++pid, 0, ""));
+	}
+	stuck_threads_return(&stuck_threads, 0);
+	assert_false(stuck_threads_leave_out(&stuck_threads, 1000, 1000));
 }
 
 static void time_at_one_process(void **state)
@@ -158,6 +192,7 @@ int main(void)
 		cmocka_unit_test(time_at_one_process),
 		cmocka_unit_test(slow_and_then_stuck_at_one_process),
 		cmocka_unit_test(never_stuck_at_no_process),
+		cmocka_unit_test(a_user_has_a_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
