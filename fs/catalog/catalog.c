@@ -8,6 +8,7 @@
  */
 #include "catalog/catalog.h"
 #include "base/array.h"
+#include "base/shared_text.h"
 #include "catalog/mapping_fields.h"
 #include <errno.h>
 #include <search.h>
@@ -253,7 +254,7 @@ int catalog_show(struct catalog *catalog, struct mapping *mapping, uint32_t slot
 		.size_known = true,
 	};
 
-	facts.path = path ? strdup(path) : NULL;
+	facts.path = path ? shared_text_new(path) : NULL;
 	mapping->slot = slot;
 	return show_mapping(catalog, mapping, ORIGIN_PMEM2FS, record, &facts);
 }
@@ -365,13 +366,12 @@ static int limit_extents(const struct mapping *mapping, struct facts *facts)
 }
 
 /* Of a mapping with no page left, the kernel names no file: the last path stays in the document. */
-static int keep_path(const struct version *version, struct facts *facts)
+static void keep_path(const struct version *version, struct facts *facts)
 {
 	if (!facts->extents || facts->extents->count || facts->path || !version->path)
-		return 0;
-	facts->path = strdup(version->path);
+		return;
+	facts->path = shared_text_get(version->path);
 	facts->deleted = version->deleted;
-	return facts->path ? 0 : -ENOMEM;
 }
 
 bool catalog_learn(struct catalog *catalog, struct mapping *mapping, struct facts *facts,
@@ -379,10 +379,11 @@ bool catalog_learn(struct catalog *catalog, struct mapping *mapping, struct fact
 {
 	bool changed;
 
-	if (limit_extents(mapping, facts) || keep_path(mapping->version, facts)) {
+	if (limit_extents(mapping, facts)) {
 		facts_clear(facts);
 		return false; /* the old version stays, and stays out of date */
 	}
+	keep_path(mapping->version, facts);
 	changed = !version_is_as_healthy(mapping->version, facts);
 	if (set_facts(catalog, mapping, mapping->version->record, facts))
 		return false;

@@ -3,6 +3,7 @@
  * document_version.c - see document_version.h
  */
 #include "catalog/document_version.h"
+#include "base/shared_text.h"
 #include "base/text.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -12,8 +13,7 @@ struct version *version_new(const char *name, uint64_t number, enum origin origi
 			    const void *record, struct facts *facts)
 {
 	size_t name_size = strlen(name) + 1;
-	size_t path_size = facts->path ? strlen(facts->path) + 1 : 0;
-	struct version *version = malloc(sizeof(*version) + name_size + path_size);
+	struct version *version = malloc(sizeof(*version) + name_size);
 
 	if (version) {
 		*version = (struct version){
@@ -24,6 +24,7 @@ struct version *version_new(const char *name, uint64_t number, enum origin origi
 			.device = device_get(facts->device),
 			.badblocks = facts->badblocks,
 			.extents = facts->extents,
+			.path = shared_text_get(facts->path),
 			.badblock_count = facts->badblock_count,
 			.device_badblocks = facts->device_badblocks,
 			.origin = (uint8_t)origin,
@@ -36,8 +37,6 @@ struct version *version_new(const char *name, uint64_t number, enum origin origi
 		facts->extents = NULL;
 		memcpy(version->record, record, sizeof(version->record));
 		memcpy(version->text, name, name_size);
-		if (facts->path)
-			version->path = memcpy(version->text + name_size, facts->path, path_size);
 	}
 	facts_clear(facts);
 	return version;
@@ -47,6 +46,7 @@ void version_drop(struct version *version)
 {
 	process_info_put(version->owner);
 	device_put(version->device);
+	shared_text_put(version->path);
 	free(version->badblocks);
 	free(version->extents);
 	free(version);
@@ -69,23 +69,19 @@ int version_facts(const struct version *version, struct facts *facts)
 		.badblocks_known = version->badblocks_known,
 		.lost = version->lost,
 	};
-	if (version->path && !(facts->path = strdup(version->path)))
+	if (extents_intersect(version->extents, NULL, &facts->extents))
 		return -ENOMEM;
-	if (extents_intersect(version->extents, NULL, &facts->extents)) {
-		free(facts->path);
-		return -ENOMEM;
-	}
 	if (version->badblock_count) {
 		size_t size = version->badblock_count * sizeof(*facts->badblocks);
 
 		facts->badblocks = malloc(size);
 		if (!facts->badblocks) {
-			free(facts->path);
 			free(facts->extents);
 			return -ENOMEM;
 		}
 		memcpy(facts->badblocks, version->badblocks, size);
 	}
+	facts->path = shared_text_get(version->path);
 	facts->owner = process_info_get(version->owner);
 	facts->device = device_get(version->device);
 	return 0;

@@ -24,14 +24,14 @@ struct version {
 	struct device *device;
 	struct pmem2_badblock *badblocks;
 	struct extents *extents;
-	const char *path; /* in text, or NULL */
+	const char *path; /* shared_text.h, or NULL */
 	uint32_t badblock_count, device_badblocks;
 	uint32_t document_size; /* 0: not rendered yet */
 	uint8_t origin;         /* enum origin */
 	bool deleted, size_known, badblocks_known, lost;
 	/* The record up to its label, which is the name. */
 	unsigned char record[offsetof(struct pmem2fs_record, label_length)];
-	char text[]; /* name and path, each terminated */
+	char text[]; /* the name, terminated */
 };
 
 /*

@@ -8,6 +8,7 @@
 #include "facts/facts_reader.h"
 #include "base/array.h"
 #include "base/clock.h"
+#include "base/shared_text.h"
 #include "host/dax_node.h"
 #include "host/devices.h"
 #include "host/opener.h"
@@ -187,17 +188,20 @@ static bool read_file(struct facts_reader *facts_reader, struct facts_query *que
 	struct statx st;
 	bool marked, seen;
 	size_t length;
+	char *path;
 
-	free(facts->path);
-	facts->path = proc_link(link);
-	length = facts->path ? strlen(facts->path) : 0;
-	marked = length >= sizeof(mark) && !strcmp(facts->path + length - sizeof(mark) + 1, mark);
+	path = proc_link(link);
+	length = path ? strlen(path) : 0;
+	marked = length >= sizeof(mark) && !strcmp(path + length - sizeof(mark) + 1, mark);
 	seen = may_stat(facts_reader, query, link) &&
 	       !statx(AT_FDCWD, link, AT_STATX_DONT_SYNC, STATX_SIZE | STATX_NLINK | STATX_INO,
 		      &st);
 	facts->deleted = seen ? !st.stx_nlink : marked;
 	if (facts->deleted && marked)
-		facts->path[length - sizeof(mark) + 1] = '\0';
+		path[length - sizeof(mark) + 1] = '\0';
+	shared_text_put(facts->path);
+	facts->path = path ? shared_text_new(path) : NULL;
+	free(path);
 	if (!seen && facts->path && !facts->deleted && geteuid() != 0)
 		seen = !statx(AT_FDCWD, facts->path, AT_STATX_DONT_SYNC, STATX_SIZE | STATX_INO,
 			      &st);
@@ -223,7 +227,7 @@ static void check_mounted(struct facts_reader *facts_reader, struct facts_query 
 	}
 	if (facts_reader->mounted)
 		return;
-	free(query->facts.path);
+	shared_text_put(query->facts.path);
 	query->facts.path = NULL;
 }
 

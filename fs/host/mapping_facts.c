@@ -3,6 +3,7 @@
  * mapping_facts.c - see mapping_facts.h
  */
 #include "host/mapping_facts.h"
+#include "base/shared_text.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,7 +52,7 @@ void device_put(struct device *device)
 
 void facts_clear(struct facts *facts)
 {
-	free(facts->path);
+	shared_text_put(facts->path);
 	free(facts->badblocks);
 	free(facts->extents);
 	process_info_put(facts->owner);

@@ -40,8 +40,8 @@ void device_put(struct device *device);
 
 /* What the kernel says of one mapping and its source at one moment. */
 struct facts {
-	char *path;    /* owned; as the kernel names it now; NULL: not known */
-	uint64_t size; /* of the source, bytes */
+	const char *path; /* shared_text.h; the source's, see source_path.h; NULL: not known */
+	uint64_t size;    /* of the source, bytes */
 	struct process_info *owner;
 	struct device *device;            /* NULL: none below it */
 	struct pmem2_badblock *badblocks; /* within what is mapped, relative to the mapping */

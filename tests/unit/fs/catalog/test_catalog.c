@@ -3,6 +3,7 @@
  * test_catalog.c - names, numbers and versions
  */
 #include "catalog/catalog.h"
+#include "base/shared_text.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -229,7 +230,7 @@ static void renames_keep_number_and_facts(void **state)
 	struct catalog *catalog = *state;
 	struct mapping *mapping = add(catalog, "old", 3, &record), *reserved;
 	struct facts facts = {
-		.path = strdup("/x"),
+		.path = shared_text_new("/x"),
 		.size = 1,
 		.size_known = true,
 		.badblocks = calloc(1, sizeof(*facts.badblocks)),
@@ -262,14 +263,14 @@ static void same_facts_make_no_new_version(void **state)
 	struct catalog *catalog = *state;
 	struct mapping *mapping = add(catalog, "a", 0, &record);
 	struct version *version;
-	struct facts facts = {.path = strdup("/x"), .size = 10000, .size_known = true};
+	struct facts facts = {.path = shared_text_new("/x"), .size = 10000, .size_known = true};
 
 	version = mapping_version(mapping);
 	catalog_learn(catalog, mapping, &facts, 10);
 	assert_null(facts.path); /* owned by the catalog now */
 	assert_ptr_not_equal(mapping_version(mapping), version);
 	version = mapping_version(mapping);
-	facts = (struct facts){.path = strdup("/x"), .size = 10000, .size_known = true};
+	facts = (struct facts){.path = shared_text_new("/x"), .size = 10000, .size_known = true};
 	catalog_learn(catalog, mapping, &facts, 20);
 	assert_ptr_equal(mapping_version(mapping), version);
 	assert_int_equal(mapping_checked(mapping), 20);
@@ -284,7 +285,7 @@ static void each_fact_makes_a_new_version(void **state)
 	struct device device = {.references = 1};
 
 	for (int i = 0; i < 13; i++) {
-		struct facts facts = {.path = i > 0 ? strdup(i > 1 ? "/y" : "/x") : NULL};
+		struct facts facts = {.path = i > 0 ? shared_text_new(i > 1 ? "/y" : "/x") : NULL};
 		uint64_t node_number = mapping_number(mapping);
 		char *before, *after;
 		size_t length;
@@ -340,7 +341,7 @@ static void says_when_state_or_bad_blocks_change(void **state)
 {
 	struct catalog *catalog = *state;
 	struct mapping *mapping = add(catalog, "a", 0, &record);
-	struct facts facts = {.path = strdup("/x"), .size = 1, .size_known = true};
+	struct facts facts = {.path = shared_text_new("/x"), .size = 1, .size_known = true};
 	size_t length;
 
 	assert_false(catalog_learn(catalog, mapping, &facts, 1));
@@ -369,7 +370,7 @@ static void a_version_stays_while_the_kernel_knows_it(void **state)
 	struct nodes *nodes = catalog_nodes(catalog);
 	struct mapping *mapping = add(catalog, "a", 0, &record);
 	struct version *old = mapping_version(mapping);
-	struct facts facts = {.path = strdup("/x"), .owner = process_info_get(&owner)};
+	struct facts facts = {.path = shared_text_new("/x"), .owner = process_info_get(&owner)};
 	char *before;
 	size_t length;
 
@@ -489,7 +490,7 @@ static void the_last_path_is_kept(void **state)
 {
 	struct catalog *catalog = *state;
 	struct mapping *mapping = add(catalog, "a", 0, &record);
-	struct facts facts = {.path = strdup("/x"), .deleted = true};
+	struct facts facts = {.path = shared_text_new("/x"), .deleted = true};
 
 	catalog_learn(catalog, mapping, &facts, 1);
 	learn_part(catalog, mapping, part(0, 0));

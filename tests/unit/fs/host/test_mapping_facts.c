@@ -4,6 +4,7 @@
  *
  * The sanitizers check that they are freed then, and not before.
  */
+#include "base/shared_text.h"
 #include "host/mapping_facts.h"
 #include <pthread.h>
 #include <setjmp.h>
@@ -51,7 +52,7 @@ static void facts_hold_references(void **state)
 	struct process_info *owner = new_owner();
 	struct device *device = new_device();
 	struct facts facts = {
-		.path = strdup("/path"),
+		.path = shared_text_new("/path"),
 		.size = 7,
 		.size_known = true,
 		.owner = process_info_get(owner),
