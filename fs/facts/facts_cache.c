@@ -89,7 +89,7 @@ static void read_batch(struct task *task)
 	struct batch *batch = container_of(task, struct batch, task);
 
 	batch->begun = clock_now();
-	facts_reader_begin(batch->facts_reader, batch->newest);
+	facts_reader_begin(batch->facts_reader, batch->newest, batch->begun);
 	for (size_t i = 0; i < batch->process_count; i++)
 		read_process(batch, i);
 }

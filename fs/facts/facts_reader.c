@@ -2,19 +2,19 @@
 /*
  * facts_reader.c - see facts_reader.h
  *
- * A reader keeps what serves several queries of a row: the areas of one process, the mount of the
- * last file, and what is known of devices.
+ * A reader keeps what serves several queries of a row: the areas of one process, and what is known
+ * of files and devices. All areas of a process are read only where an area is not found by its link
+ * in map_files.
  */
 #include "facts/facts_reader.h"
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/shared_text.h"
-#include "host/dax_node.h"
 #include "host/devices.h"
-#include "host/opener.h"
+#include "host/mapped_files.h"
 #include "host/proc.h"
 #include "host/proc_maps.h"
-#include "mount/mountinfo.h"
+#include "host/source_badblocks.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -23,23 +23,22 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define MAPS_FRESH (CLOCK_SECOND / 10) /* for how long the areas that were read serve */
-
 struct facts_reader {
 	struct devices *devices;
-	uint64_t begun, newest; /* of the row */
-	/* Whether a file system with that device number is mounted for that process. */
-	dev_t looked_for;
-	pid_t looked_for_pid;
-	bool mounted;
-	struct mount_line line;
-	/* Whether files on that mount can be read of without hanging. */
-	uint64_t mount;
-	pid_t mount_pid;
-	bool mount_safe;
-	struct maps maps; /* of that process */
+	struct mapped_files *files;
+	struct source_badblocks *badblocks;
+	uint64_t begun, newest, oldest;        /* of the row */
+	uint64_t files_since, badblocks_since; /* clock_now() of the oldest answers about files */
+	struct maps maps;                      /* of that process */
 	pid_t maps_pid;
 	uint64_t maps_read, maps_newest;
+};
+
+/* Where the file of a mapping is asked for. */
+struct found_area {
+	char link[PROC_MAP_FILE_SIZE]; /* of the area; empty: there is none */
+	const char *path;              /* as in struct mapped_area */
+	bool certain;
 };
 
 /* Opens the mapped file, for its extents on the device; -1 where that is not possible. */
@@ -90,27 +89,44 @@ static int add_badblock_within(struct facts_query *query, const struct pmem2_bad
 }
 
 /* The bad ranges of the source that are within what is mapped, relative to the mapping. */
-static int read_badblocks_of_mapping(struct facts_query *query, int fd)
+static int add_badblocks(struct facts_query *query, const struct badblock_list *bad)
 {
 	const struct extent whole = {.length = query->record.length};
 	const struct extents *extents = query->facts.extents;
-	struct pmem2_badblock_context *context = NULL;
-	struct pmem2_source *source = NULL;
-	struct pmem2_badblock bad;
-	int error;
+	int error = 0;
 
-	error = pmem2_source_from_fd(&source, fd);
-	if (!error)
-		error = pmem2_badblock_context_new(&context, source);
-	while (!error) {
-		error = pmem2_badblock_next(context, &bad);
-		for (size_t i = 0; !error && i < (extents ? extents->count : 1); i++)
-			error = add_badblock_within(query, &bad,
-						    extents ? &extents->list[i] : &whole);
+	for (size_t i = 0; !error && i < bad->count; i++)
+		for (size_t j = 0; !error && j < (extents ? extents->count : 1); j++)
+			error = add_badblock_within(query, &bad->list[i],
+						    extents ? &extents->list[j] : &whole);
+	return error;
+}
+
+/* Those of the mapped file. NULL: they cannot be read. */
+static const struct badblock_list *find_badblocks(struct facts_reader *facts_reader,
+						  const struct facts_query *query, const char *link)
+{
+	dev_t dev = query->record.source_dev;
+	uint64_t inode = query->record.source_inode;
+	struct source_badblocks *sources = facts_reader->badblocks;
+	const struct badblock_list *bad = source_badblocks_find(sources, dev, inode);
+	int fd = bad ? -1 : open_source(query, link);
+
+	if (fd >= 0) {
+		bad = source_badblocks_read(sources, dev, inode, fd);
+		close(fd);
 	}
-	pmem2_badblock_context_delete(&context);
-	pmem2_source_delete(&source);
-	return error == PMEM2_E_NO_BAD_BLOCK_FOUND ? 0 : error;
+	return bad && bad->known ? bad : NULL;
+}
+
+static void read_badblocks(struct facts_reader *facts_reader, struct facts_query *query,
+			   const char *link)
+{
+	const struct badblock_list *bad = find_badblocks(facts_reader, query, link);
+
+	query->facts.badblocks_known = bad && !add_badblocks(query, bad);
+	if (query->read_at > facts_reader->badblocks_since)
+		query->read_at = facts_reader->badblocks_since;
 }
 
 /* Whether nothing of the mapping is left. */
@@ -126,11 +142,14 @@ static void read_device(struct facts_reader *facts_reader, struct facts_query *q
 	dev_t dev = block ? query->record.source_dev : query->record.source_rdev;
 	struct facts *facts = &query->facts;
 	const struct known_device *known;
-	int fd;
 
 	if (!major(dev))
 		return; /* there is no device below this file system */
 	known = devices_find(facts_reader->devices, dev, block, facts_reader->begun);
+	if (!block && !is_gone(facts)) {
+		facts->size_known = known && known->size_known;
+		facts->size = facts->size_known ? known->size : 0;
+	}
 	if (!known)
 		return;
 	facts->lost = known_device_is_lost(known, query->device);
@@ -144,91 +163,37 @@ static void read_device(struct facts_reader *facts_reader, struct facts_query *q
 	facts->device = device_get(known->device);
 	facts->badblocks_known = known->badblocks_known;
 	facts->device_badblocks = (uint32_t)known->badblock_count;
-	if (!known->badblocks_known || !known->badblock_count || is_gone(facts))
-		return;
-	fd = open_source(query, link);
-	facts->badblocks_known = fd >= 0 && !read_badblocks_of_mapping(query, fd);
-	if (fd >= 0)
-		close(fd);
+	if (known->badblocks_known && known->badblock_count && !is_gone(facts))
+		read_badblocks(facts_reader, query, link);
 }
 
 /*
- * Whether a stat of an area's file is sure not to hang. With the keeper's mappings it is: files
- * that could hang were refused when the mappings were made.
- */
-static bool may_stat(struct facts_reader *facts_reader, const struct facts_query *query,
-		     const char *link)
-{
-	struct statx st;
-
-	if (!query->foreign)
-		return true;
-	if (statx(AT_FDCWD, link, AT_STATX_DONT_SYNC, STATX_MNT_ID, &st) ||
-	    !(st.stx_mask & STATX_MNT_ID))
-		return false;
-	if (facts_reader->mount != st.stx_mnt_id || facts_reader->mount_pid != query->pid) {
-		facts_reader->mount_safe = opener_is_safe((int)st.stx_mnt_id, query->pid);
-		facts_reader->mount = st.stx_mnt_id;
-		facts_reader->mount_pid = query->pid;
-	}
-	return facts_reader->mount_safe;
-}
-
-/*
- * As root, the file itself is read of through the area's link in /proc; otherwise the file at its
- * path, if it is the same one. Root never follows the path: its owner may have put a file system
- * there that hangs. True: there is such an area, and it is of the mapping's file.
+ * Reads path and size of a file. Returns whether the area is still there and is of the mapping's
+ * file.
  */
 static bool read_file(struct facts_reader *facts_reader, struct facts_query *query,
-		      const char *link)
+		      const struct found_area *found)
 {
-	static const char mark[] = " (deleted)";
-	const struct pmem2fs_record *record = &query->record;
+	const struct mapped_area area = {
+		.pid = query->pid,
+		.foreign = query->foreign,
+		.certain = found->certain,
+		.link = found->link,
+		.path = found->path,
+		.dev = query->record.source_dev,
+		.inode = query->record.source_inode,
+	};
+	const struct mapped_file file = mapped_files_find(facts_reader->files, &area);
 	struct facts *facts = &query->facts;
-	struct statx st;
-	bool marked, seen;
-	size_t length;
-	char *path;
 
-	path = proc_link(link);
-	length = path ? strlen(path) : 0;
-	marked = length >= sizeof(mark) && !strcmp(path + length - sizeof(mark) + 1, mark);
-	seen = may_stat(facts_reader, query, link) &&
-	       !statx(AT_FDCWD, link, AT_STATX_DONT_SYNC, STATX_SIZE | STATX_NLINK | STATX_INO,
-		      &st);
-	facts->deleted = seen ? !st.stx_nlink : marked;
-	if (facts->deleted && marked)
-		path[length - sizeof(mark) + 1] = '\0';
 	shared_text_put(facts->path);
-	facts->path = path ? shared_text_new(path) : NULL;
-	free(path);
-	if (!seen && facts->path && !facts->deleted && geteuid() != 0)
-		seen = !statx(AT_FDCWD, facts->path, AT_STATX_DONT_SYNC, STATX_SIZE | STATX_INO,
-			      &st);
-	facts->size_known = seen && st.stx_ino == record->source_inode;
-	facts->size = facts->size_known ? st.stx_size : 0;
-	return facts->size_known;
-}
-
-/* On a file system that is no longer mounted, the path leads nowhere or to something else. */
-static void check_mounted(struct facts_reader *facts_reader, struct facts_query *query)
-{
-	dev_t dev = query->record.source_dev;
-
-	if (!major(dev) || !query->facts.path)
-		return; /* without a device, files may have another device number */
-	if (facts_reader->looked_for != dev || facts_reader->looked_for_pid != query->pid) {
-		facts_reader->mounted =
-			mountinfo_by_device(0, dev, &facts_reader->line) != -ENOENT ||
-			(query->foreign &&
-			 !mountinfo_by_device(query->pid, dev, &facts_reader->line));
-		facts_reader->looked_for = dev;
-		facts_reader->looked_for_pid = query->pid;
-	}
-	if (facts_reader->mounted)
-		return;
-	shared_text_put(query->facts.path);
-	query->facts.path = NULL;
+	facts->path = shared_text_get(file.path);
+	facts->deleted = file.deleted;
+	facts->size_known = file.seen;
+	facts->size = file.size;
+	if (query->read_at > facts_reader->files_since)
+		query->read_at = facts_reader->files_since;
+	return file.seen;
 }
 
 /* The areas of the process, not older than the query's mapping. NULL: they cannot be read. */
@@ -237,12 +202,13 @@ static const struct maps *current_maps(struct facts_reader *facts_reader,
 {
 	uint64_t now = clock_now();
 
-	if (facts_reader->maps_pid == query->pid && now - facts_reader->maps_read < MAPS_FRESH &&
+	if (facts_reader->maps_pid == query->pid &&
+	    facts_reader->maps_read >= facts_reader->oldest &&
 	    query->number <= facts_reader->maps_newest)
 		return &facts_reader->maps;
 	maps_clear(&facts_reader->maps);
 	facts_reader->maps_read = 0;
-	if (maps_read(&facts_reader->maps, query->pid))
+	if (maps_read_with_paths(&facts_reader->maps, query->pid))
 		return NULL;
 	facts_reader->maps_pid = query->pid;
 	facts_reader->maps_read = now;
@@ -251,11 +217,11 @@ static const struct maps *current_maps(struct facts_reader *facts_reader,
 }
 
 /*
- * For a mapping that is not one area of its own: what is left of it. Its neighbour may have been
- * joined with it, too. Where the areas cannot be had it counts as whole.
+ * What is left of the mapping, by the areas of its process. Its neighbour may have been joined with
+ * it. Where the areas cannot be had it counts as whole.
  */
 static void read_parts(struct facts_reader *facts_reader, struct facts_query *query,
-		       char link[PROC_MAP_FILE_SIZE])
+		       struct found_area *found)
 {
 	const struct maps *maps = current_maps(facts_reader, query);
 	struct facts *facts = &query->facts;
@@ -266,56 +232,78 @@ static void read_parts(struct facts_reader *facts_reader, struct facts_query *qu
 	if (!maps || maps_find(maps, &query->record, &facts->extents, &first))
 		return;
 	query->read_at = facts_reader->maps_read;
-	if (first)
-		proc_map_file(link, maps->task, first->begin, first->end);
-	else
-		link[0] = '\0'; /* whatever is there is another mapping's */
-}
-
-static void read_file_in_parts(struct facts_reader *facts_reader, struct facts_query *query,
-			       char link[PROC_MAP_FILE_SIZE])
-{
-	const struct facts *facts = &query->facts;
-
-	read_parts(facts_reader, query, link);
-	if (read_file(facts_reader, query, link) || facts->path || is_gone(facts) ||
-	    facts_reader->maps_read >= facts_reader->begun)
+	*found = (struct found_area){0}; /* whatever is at the addresses is another mapping's */
+	if (!first)
 		return;
-	facts_reader->maps_read = 0; /* the areas have changed since */
-	read_parts(facts_reader, query, link);
-	read_file(facts_reader, query, link);
+	proc_map_file(found->link, maps->task, first->begin, first->end);
+	found->path = maps_path(maps, first);
+	found->certain = first->dev == query->record.source_dev &&
+			 first->inode == query->record.source_inode;
 }
 
-/* The kernel has such a link for each area that is of a file or shared. */
-static bool is_one_area(const struct facts_query *query, const char *link)
+/* Whether the area exists: the kernel has a link for each area that is of a file or shared. */
+static bool has_area(const char *link)
 {
 	struct stat st;
 
-	return query->record.sharing == PMEM2_SHARED && !lstat(link, &st);
+	return !lstat(link, &st);
+}
+
+static void read_file_in_parts(struct facts_reader *facts_reader, struct facts_query *query,
+			       struct found_area *found)
+{
+	const struct facts *facts = &query->facts;
+
+	read_parts(facts_reader, query, found);
+	if (read_file(facts_reader, query, found) || has_area(found->link) || is_gone(facts) ||
+	    facts_reader->maps_read >= facts_reader->begun)
+		return;
+	facts_reader->maps_read = 0; /* the areas have changed since */
+	read_parts(facts_reader, query, found);
+	read_file(facts_reader, query, found);
+}
+
+/* Reads the file by the link of an area that is the whole mapping, if there is one. */
+static bool read_file_of_area(struct facts_reader *facts_reader, struct facts_query *query,
+			      struct found_area *found)
+{
+	const struct pmem2fs_record *record = &query->record;
+	struct facts *facts = &query->facts;
+
+	free(facts->extents);
+	facts->extents = NULL;
+	query->read_at = facts_reader->begun;
+	*found = (struct found_area){0};
+	proc_map_file(found->link, query->pid, record->address,
+		      record->address + extents_whole(record->length));
+	return read_file(facts_reader, query, found);
+}
+
+static void read_anonymous(struct facts_reader *facts_reader, struct facts_query *query)
+{
+	const struct pmem2fs_record *record = &query->record;
+	struct found_area found = {0};
+
+	query->facts.size = record->source_size;
+	query->facts.size_known = true;
+	proc_map_file(found.link, query->pid, record->address,
+		      record->address + extents_whole(record->length));
+	if (record->sharing != PMEM2_SHARED || !has_area(found.link))
+		read_parts(facts_reader, query, &found);
 }
 
 void facts_reader_read(struct facts_reader *facts_reader, struct facts_query *query)
 {
-	const struct pmem2fs_record *record = &query->record;
-	struct facts *facts = &query->facts;
-	char link[PROC_MAP_FILE_SIZE];
+	struct found_area found = {0};
 
 	query->read_at = facts_reader->begun;
-	proc_map_file(link, query->pid, record->address,
-		      record->address + extents_whole(record->length));
-	if (record->source_type == PMEM2FS_SOURCE_ANONYMOUS) {
-		facts->size = record->source_size;
-		facts->size_known = true;
-		if (!is_one_area(query, link))
-			read_parts(facts_reader, query, link);
+	if (query->record.source_type == PMEM2FS_SOURCE_ANONYMOUS) {
+		read_anonymous(facts_reader, query);
 		return;
 	}
-	if (!read_file(facts_reader, query, link))
-		read_file_in_parts(facts_reader, query, link);
-	check_mounted(facts_reader, query);
-	if (record->source_type == PMEM2FS_SOURCE_DEVDAX && !is_gone(facts))
-		facts->size_known = dax_node_number(record->source_rdev, "size", &facts->size);
-	read_device(facts_reader, query, link);
+	if (!read_file_of_area(facts_reader, query, &found))
+		read_file_in_parts(facts_reader, query, &found);
+	read_device(facts_reader, query, found.link);
 }
 
 struct facts_reader *facts_reader_new(void)
@@ -325,8 +313,10 @@ struct facts_reader *facts_reader_new(void)
 	if (!facts_reader)
 		return NULL;
 	facts_reader->devices = devices_new();
-	if (!facts_reader->devices) {
-		free(facts_reader);
+	facts_reader->files = mapped_files_new();
+	facts_reader->badblocks = source_badblocks_new();
+	if (!facts_reader->devices || !facts_reader->files || !facts_reader->badblocks) {
+		facts_reader_free(facts_reader);
 		return NULL;
 	}
 	return facts_reader;
@@ -337,16 +327,17 @@ void facts_reader_free(struct facts_reader *facts_reader)
 	if (!facts_reader)
 		return;
 	devices_free(facts_reader->devices);
+	mapped_files_free(facts_reader->files);
+	source_badblocks_free(facts_reader->badblocks);
 	maps_clear(&facts_reader->maps);
 	free(facts_reader);
 }
 
-/* File systems may have been mounted and unmounted since. */
-void facts_reader_begin(struct facts_reader *facts_reader, uint64_t newest)
+void facts_reader_begin(struct facts_reader *facts_reader, uint64_t newest, uint64_t oldest)
 {
 	facts_reader->begun = clock_now();
 	facts_reader->newest = newest;
-	facts_reader->looked_for = 0;
-	facts_reader->mount = 0;
-	facts_reader->mount_pid = 0;
+	facts_reader->oldest = oldest;
+	facts_reader->files_since = mapped_files_begin(facts_reader->files, oldest);
+	facts_reader->badblocks_since = source_badblocks_begin(facts_reader->badblocks, oldest);
 }

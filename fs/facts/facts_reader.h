@@ -33,9 +33,9 @@ void facts_reader_free(struct facts_reader *facts_reader);
 
 /*
  * Begins a row of queries about mappings that are all mapped by now: those up to the number
- * `newest`.
+ * `newest`. What was read of areas and files since `oldest` (clock_now()) serves for them.
  */
-void facts_reader_begin(struct facts_reader *facts_reader, uint64_t newest);
+void facts_reader_begin(struct facts_reader *facts_reader, uint64_t newest, uint64_t oldest);
 
 void facts_reader_read(struct facts_reader *facts_reader, struct facts_query *query);
 

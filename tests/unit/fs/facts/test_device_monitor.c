@@ -76,6 +76,23 @@ int __wrap_pmem2fs_device_get(dev_t dev, bool block, struct pmem2fs_device *devi
 	return 0;
 }
 
+static _Atomic uint64_t disk_files[DISKS]; /* the inode number of the file on each disk */
+
+int __real_statx(int fd, const char *path, int flags, unsigned mask, struct statx *answer);
+int __wrap_statx(int fd, const char *path, int flags, unsigned mask, struct statx *answer);
+int __wrap_statx(int fd, const char *path, int flags, unsigned mask, struct statx *answer)
+{
+	int result = __real_statx(fd, path, flags, mask, answer);
+
+	for (unsigned i = 0; !result && i < DISKS; i++) {
+		if (answer->stx_ino != disk_files[i])
+			continue;
+		answer->stx_dev_major = major(DISK);
+		answer->stx_dev_minor = i;
+	}
+	return result;
+}
+
 static _Atomic bool list_gone;
 
 ssize_t __real_pread64(int fd, void *buffer, size_t size, off_t offset);
@@ -94,7 +111,7 @@ struct scene {
 	struct mapping *mappings[DISKS];
 	uint64_t now;
 	int near, far;
-	char *path;
+	char *files[DISKS]; /* paths of the files that are mapped */
 };
 
 static struct capture capture;
@@ -114,12 +131,12 @@ static json_t *next(struct scene *scene)
 	return n < 0 ? NULL : json_loadb(text, (size_t)n, 0, NULL);
 }
 
-/* Makes a mapping of a file that is on that device, according to the record. */
+/* Makes a mapping of a file that is on that device, according to the record and to statx. */
 static struct mapping *map(struct scene *scene, const char *name, dev_t dev, bool block)
 {
 	struct modules *modules = &scene->rig->modules;
 	struct request request = {
-		.path = strdup(scene->path),
+		.path = strdup(scene->files[minor(dev)]),
 		.granularity = PMEM2_GRANULARITY_PAGE,
 		.protection = PMEM2_PROT_READ,
 	};
@@ -140,6 +157,7 @@ static struct mapping *map(struct scene *scene, const char *name, dev_t dev, boo
 	version_record(mapping_version(mapping), &record);
 	catalog_remove(modules->catalog, mapping);
 	if (block) {
+		disk_files[minor(dev)] = record.source_inode;
 		record.source_dev = dev;
 	} else {
 		record.source_rdev = dev;
@@ -178,7 +196,8 @@ static int begin(void **state)
 		.lane = LANE_DEVICE_MONITOR,
 		.epoll = scene->rig->epoll,
 	});
-	scene->path = rig_new_file();
+	for (unsigned i = 0; i < DISKS; i++)
+		scene->files[i] = rig_new_file();
 	scene->now = clock_now();
 	strcpy(list_path, "/tmp/pmem2fs-list-XXXXXX");
 	fd = mkstemp(list_path);
@@ -207,8 +226,11 @@ static int end(void **state)
 
 	unlink(list_path);
 	rmdir(disk_path);
-	unlink(scene->path);
-	free(scene->path);
+	for (unsigned i = 0; i < DISKS; i++) {
+		unlink(scene->files[i]);
+		free(scene->files[i]);
+		disk_files[i] = 0;
+	}
 	device_monitor_free(scene->device_monitor);
 	process_table_free(scene->rig->modules.process_table);
 	rig_free(scene->rig);

@@ -168,9 +168,12 @@ static void sees_what_happens_to_the_file(void **state)
 	assert_false(version->deleted);
 	unlink(other);
 	version = scan(rig, mapping, 0);
-	assert_string_equal(version->path, other);
-	assert_true(version->deleted);
-	assert_true(version->size_known || geteuid());
+	if (geteuid()) {
+		assert_null(version->path); /* whether the name was removed cannot be found out */
+	} else {
+		assert_string_equal(version->path, other);
+		assert_true(version->deleted && version->size_known);
+	}
 	free(path);
 }
 
@@ -477,7 +480,7 @@ static void a_woken_waiter_may_ask_again(void **state)
 	assert_int_equal(then.times, 1);
 }
 
-/* A mapping that is removed while its facts are read, and one that is renamed. */
+/* One mapping is removed while its facts are read, another one is renamed. */
 static void what_changes_meanwhile(void **state)
 {
 	struct rig *rig = *state;
