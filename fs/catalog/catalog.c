@@ -22,6 +22,7 @@ struct catalog {
 	uint64_t *numbers;      /* of order, holes included */
 	size_t used, room;
 	uint64_t last_number;
+	uint64_t removed; /* how many shown mappings have been removed */
 	struct timespec changed;
 	struct totals totals;
 	/* The document that was rendered last: its size and its content are asked for in turn. */
@@ -68,10 +69,19 @@ void version_free(struct catalog *catalog, struct version *version)
 	version_drop(version);
 }
 
-/* A version that is no longer current stays only as long as the kernel knows its node. */
-static void release_version(struct catalog *catalog, struct version *version)
+struct version *version_hold(struct version *version)
 {
-	version->node.held = false;
+	version->node.held++;
+	return version;
+}
+
+/*
+ * A version that neither its mapping nor anybody else holds stays while the kernel knows its node.
+ */
+void version_release(struct catalog *catalog, struct version *version)
+{
+	if (--version->node.held)
+		return;
 	if (!version->node.lookups)
 		version_free(catalog, version);
 }
@@ -296,7 +306,7 @@ int catalog_rename(struct catalog *catalog, struct mapping *mapping, struct mapp
 	*place = mapping;
 	mapping->version = version;
 	names_changed(catalog);
-	release_version(catalog, old);
+	version_release(catalog, old);
 	catalog->totals.all.reserved--;
 	totals_remove_name(&catalog->totals, reserved->uid);
 	free(reserved->reserved);
@@ -311,7 +321,8 @@ void catalog_remove(struct catalog *catalog, struct mapping *mapping)
 		totals_remove_version(&catalog->totals, mapping->version, user_of(mapping));
 		order_remove(catalog, mapping);
 		names_changed(catalog);
-		release_version(catalog, mapping->version);
+		catalog->removed++;
+		version_release(catalog, mapping->version);
 	} else {
 		catalog->totals.all.reserved--;
 	}
@@ -342,7 +353,7 @@ static int set_facts(struct catalog *catalog, struct mapping *mapping, const voi
 	totals_add_version(&catalog->totals, version, user_of(mapping));
 	/* The tree compares names in versions, and the name in the new one is the same. */
 	mapping->version = version;
-	release_version(catalog, old);
+	version_release(catalog, old);
 	return 0;
 }
 
@@ -441,6 +452,46 @@ struct timespec catalog_changed(const struct catalog *catalog)
 uint64_t catalog_newest(const struct catalog *catalog)
 {
 	return catalog->last_number;
+}
+
+uint64_t catalog_removed(const struct catalog *catalog)
+{
+	return catalog->removed;
+}
+
+struct version_array {
+	version_wanted *wanted;
+	void *context;
+	struct version **list;
+	size_t count;
+};
+
+static void append_version(const void *node, VISIT visit, void *arg)
+{
+	const struct mapping *mapping = *(struct mapping *const *)node;
+	struct version_array *array = arg;
+
+	if ((visit == postorder || visit == leaf) && mapping->version &&
+	    (!array->wanted || array->wanted(array->context, mapping->version)))
+		array->list[array->count++] = version_hold(mapping->version);
+}
+
+int catalog_versions(const struct catalog *catalog, version_wanted *wanted, void *context,
+		     struct version ***versions, size_t *count)
+{
+	size_t most = catalog->totals.all.entries + catalog->totals.all.foreign;
+	struct version_array array = {
+		.wanted = wanted,
+		.context = context,
+		.list = calloc(most + 1, sizeof(struct version *)),
+	};
+
+	if (!array.list)
+		return -ENOMEM;
+	twalk_r(catalog->by_name, append_version, &array);
+	*versions = array.list;
+	*count = array.count;
+	return 0;
 }
 
 const char *version_document(struct catalog *catalog, struct version *version, size_t *length)

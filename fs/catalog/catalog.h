@@ -5,10 +5,10 @@
  * Knows nothing of FUSE, sockets or the keeper, and decides nothing about rights. Used by the
  * request loop alone.
  *
- * Owns the mappings (mapping.h). At every moment one has one current version, which holds all that
- * its document says and never changes; facts that differ make a new version. A version goes when it
- * is no longer current and the kernel has forgotten it (nodes.h), so that who has it open can go on
- * reading.
+ * Owns the mappings (mapping.h). Each mapping has one current version, which holds all that its
+ * document says and never changes; facts that differ make a new version. A version is freed when it
+ * is no longer current, nobody holds it and the kernel has forgotten it (nodes.h): a reader that
+ * has it open can go on reading.
  */
 #ifndef PMEM2FS_CATALOG_CATALOG_H
 #define PMEM2FS_CATALOG_CATALOG_H
@@ -39,14 +39,14 @@ struct mapping *catalog_find(const struct catalog *catalog, const char *name);
 struct mapping *catalog_find_number(const struct catalog *catalog, uint64_t number);
 
 /*
- * Takes a name for a mapping of that user that is being made: nobody sees it, nobody else gets it.
- * Returns 0, -EEXIST (shown or taken) or -ENOMEM.
+ * Reserves a name for a mapping of that user that is being made. It is not shown, and no other
+ * mapping can take it. Returns 0, -EEXIST (shown or taken) or -ENOMEM.
  */
 int catalog_reserve(struct catalog *catalog, const char *name, uid_t uid, struct mapping **mapping);
 
 /*
- * Shows a reserved mapping, as the mapping in that slot. `path` (may be NULL) is the expected path
- * of its source, until its facts are read. Returns 0 or -ENOMEM, then nothing changed.
+ * Shows a reserved mapping, as the mapping in that slot. `path` (may be NULL) is the path that its
+ * source was opened by, until its facts are read. Returns 0 or -ENOMEM, then nothing changed.
  */
 int catalog_show(struct catalog *catalog, struct mapping *mapping, uint32_t slot,
 		 const struct pmem2fs_record *record, const char *path, struct process_info *owner);
@@ -103,6 +103,23 @@ uint64_t catalog_newest(const struct catalog *catalog);
  */
 struct mapping *catalog_after(const struct catalog *catalog, uint64_t number, size_t *place);
 struct mapping *catalog_next(const struct catalog *catalog, size_t *place);
+
+/* Whether a version is to be among those of catalog_versions. */
+typedef bool version_wanted(void *context, const struct version *version);
+
+/*
+ * The current versions of all shown mappings that are wanted (NULL: all), sorted by the bytes of
+ * their names. The caller frees the array and releases each of them. Returns 0 or -ENOMEM.
+ */
+int catalog_versions(const struct catalog *catalog, version_wanted *wanted, void *context,
+		     struct version ***versions, size_t *count);
+
+/* How many shown mappings have been removed since the catalog was made. */
+uint64_t catalog_removed(const struct catalog *catalog);
+
+/* Keeps a version in memory until version_release, also when it is no longer current. */
+struct version *version_hold(struct version *version);
+void version_release(struct catalog *catalog, struct version *version);
 
 /* Frees a version that nobody needs, as nodes_forget has said. */
 void version_free(struct catalog *catalog, struct version *version);

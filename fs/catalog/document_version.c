@@ -17,7 +17,7 @@ struct version *version_new(const char *name, uint64_t number, enum origin origi
 
 	if (version) {
 		*version = (struct version){
-			.node = {.kind = NODE_VERSION, .held = true},
+			.node = {.kind = NODE_VERSION, .held = 1},
 			.number = number,
 			.size = facts->size,
 			.owner = process_info_get(facts->owner),

@@ -2,8 +2,8 @@
 /*
  * nodes.h - the node ids that the kernel knows
  *
- * A node is part of a version or a draft, and is needed while these use it (`held`) or the kernel
- * still counts look-ups of it. Used by the request loop alone.
+ * A node is part of a version or a draft, and is needed while somebody holds it or the kernel still
+ * counts look-ups of it. Used by the request loop alone.
  */
 #ifndef PMEM2FS_CATALOG_NODES_H
 #define PMEM2FS_CATALOG_NODES_H
@@ -18,9 +18,9 @@ enum node_kind {
 
 struct node {
 	uint64_t lookups;
-	uint32_t id;  /* 0: the kernel does not know it */
-	uint8_t kind; /* enum node_kind */
-	bool held;
+	uint32_t id;   /* 0: the kernel does not know it */
+	uint8_t kind;  /* enum node_kind */
+	uint16_t held; /* how many references there are besides the kernel's */
 };
 
 struct nodes;

@@ -143,6 +143,50 @@ static void walks_in_order_of_numbers(void **state)
 	assert_null(catalog_next(catalog, &place));
 }
 
+/* Versions that are held do not change when their mappings change or go. */
+static void gives_the_versions_of_one_moment(void **state)
+{
+	static const char *const names[] = {"a", "a\xff", "b", "c"};
+	struct catalog *catalog = *state;
+	struct mapping *b = add(catalog, "b", 0, &record), *reserved;
+	struct facts facts = {.path = shared_text_new("/new")};
+	struct version **versions;
+	size_t count;
+
+	add(catalog, "a\xff", 1, &record);
+	add(catalog, "c", 2, &record);
+	add(catalog, "a", 3, &record);
+	assert_int_equal(catalog_reserve(catalog, "aa", 0, &reserved), 0);
+	assert_int_equal(catalog_versions(catalog, NULL, NULL, &versions, &count), 0);
+	assert_int_equal(count, 4);
+	assert_int_equal(catalog_removed(catalog), 0);
+	catalog_learn(catalog, b, &facts, 1);
+	assert_string_equal(mapping_version(b)->path, "/new");
+	catalog_remove(catalog, b);
+	catalog_remove(catalog, reserved);
+	catalog_remove(catalog, catalog_find(catalog, "c"));
+	assert_int_equal(catalog_removed(catalog), 2);
+	for (size_t i = 0; i < count; i++) {
+		assert_string_equal(versions[i]->text, names[i]);
+		assert_null(versions[i]->path);
+		version_release(catalog, versions[i]);
+	}
+	free(versions);
+	assert_int_equal(catalog_versions(catalog, NULL, NULL, &versions, &count), 0);
+	assert_int_equal(count, 2);
+	/* The kernel looks a version up and forgets it before it is released. */
+	assert_int_equal(nodes_lookup(catalog_nodes(catalog), &versions[0]->node), 0);
+	catalog_remove(catalog, catalog_find(catalog, "a"));
+	assert_false(nodes_forget(catalog_nodes(catalog), &versions[0]->node, 1));
+	version_release(catalog, versions[0]);
+	assert_int_equal(nodes_lookup(catalog_nodes(catalog), &versions[1]->node), 0);
+	catalog_remove(catalog, catalog_find(catalog, "a\xff"));
+	version_release(catalog, versions[1]);
+	assert_true(nodes_forget(catalog_nodes(catalog), &versions[1]->node, 1));
+	version_free(catalog, versions[1]);
+	free(versions);
+}
+
 static void counts_entries_bytes_and_users(void **state)
 {
 	struct catalog *catalog = *state;
@@ -470,6 +514,7 @@ int main(void)
 		cmocka_unit_test(numbers_begin_above_the_base),
 		cmocka_unit_test_setup_teardown(numbers_only_grow, begin, end),
 		cmocka_unit_test_setup_teardown(walks_in_order_of_numbers, begin, end),
+		cmocka_unit_test_setup_teardown(gives_the_versions_of_one_moment, begin, end),
 		cmocka_unit_test_setup_teardown(counts_entries_bytes_and_users, begin, end),
 		cmocka_unit_test_setup_teardown(renames_keep_number_and_facts, begin, end),
 		cmocka_unit_test_setup_teardown(same_facts_make_no_new_version, begin, end),

@@ -34,7 +34,7 @@ static void nothing_is_known(void **state)
 
 static void one_id_for_many_lookups(void **state)
 {
-	struct node node = {.held = true};
+	struct node node = {.held = 1};
 	uint64_t id;
 
 	assert_int_equal(nodes_lookup(*state, &node), 0);
@@ -53,17 +53,17 @@ static void one_id_for_many_lookups(void **state)
 
 static void goes_with_the_last_of_both_sides(void **state)
 {
-	struct node node = {.held = true};
+	struct node node = {.held = 1};
 
 	assert_int_equal(nodes_lookup(*state, &node), 0);
-	node.held = false;
+	node.held = 0;
 	assert_true(nodes_forget(*state, &node, 1));
 }
 
 /* A kernel that forgets more references than it was given must not make the count wrap. */
 static void forgets_no_more_than_was_told(void **state)
 {
-	struct node node = {.held = true};
+	struct node node = {.held = 1};
 	uint64_t id;
 
 	assert_int_equal(nodes_lookup(*state, &node), 0);
