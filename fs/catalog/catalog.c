@@ -8,8 +8,10 @@
  */
 #include "catalog/catalog.h"
 #include "base/array.h"
+#include "base/clock.h"
 #include "base/shared_text.h"
 #include "catalog/mapping_fields.h"
+#include "catalog/shown_times.h"
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>
@@ -23,7 +25,7 @@ struct catalog {
 	size_t used, room;
 	uint64_t last_number;
 	uint64_t removed; /* how many shown mappings have been removed */
-	struct timespec changed;
+	struct shown_times times;
 	struct totals totals;
 	/* The document that was rendered last: its size and its content are asked for in turn. */
 	char *document;
@@ -36,11 +38,6 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(mapping_name(a), mapping_name(b));
 }
 
-static void names_changed(struct catalog *catalog)
-{
-	clock_gettime(CLOCK_REALTIME, &catalog->changed);
-}
-
 struct catalog *catalog_new(uint64_t base)
 {
 	struct catalog *catalog = calloc(1, sizeof(*catalog));
@@ -48,7 +45,7 @@ struct catalog *catalog_new(uint64_t base)
 	if (!catalog)
 		return NULL;
 	catalog->last_number = base + CATALOG_FIRST - 1;
-	names_changed(catalog);
+	shown_times_begin(&catalog->times);
 	catalog->nodes = nodes_new();
 	if (!catalog->nodes) {
 		free(catalog);
@@ -233,12 +230,18 @@ static const uid_t *user_of(const struct mapping *mapping)
 	return mapping->scan_state.process ? NULL : &mapping->uid;
 }
 
-/* Shows a mapping that has only a name. Takes ownership of the facts. Returns 0 or -ENOMEM. */
-static int show_mapping(struct catalog *catalog, struct mapping *mapping, enum origin origin,
-			const struct pmem2fs_record *record, struct facts *facts)
+/*
+ * Shows a mapping that has only a name. `time` is when it was made or found. Takes ownership of the
+ * facts. Returns 0 or -ENOMEM.
+ */
+static int show_mapping(struct catalog *catalog, struct mapping *mapping, uint64_t time,
+			enum origin origin, const struct pmem2fs_record *record,
+			struct facts *facts)
 {
-	struct version *version =
-		version_new(mapping->reserved, catalog->last_number + 1, origin, record, facts);
+	struct version *version = version_new(
+		mapping->reserved, catalog->last_number + 1,
+		shown_time_after(shown_times_of_name(&catalog->times, mapping->reserved), time),
+		origin, record, facts);
 
 	if (!version)
 		return -ENOMEM;
@@ -250,7 +253,7 @@ static int show_mapping(struct catalog *catalog, struct mapping *mapping, enum o
 	free(mapping->reserved);
 	mapping->reserved = NULL;
 	catalog->totals.all.reserved--;
-	names_changed(catalog);
+	shown_times_change(&catalog->times);
 	totals_add_version(&catalog->totals, version, user_of(mapping));
 	return 0;
 }
@@ -266,7 +269,9 @@ int catalog_show(struct catalog *catalog, struct mapping *mapping, uint32_t slot
 
 	facts.path = path ? shared_text_new(path) : NULL;
 	mapping->slot = slot;
-	return show_mapping(catalog, mapping, ORIGIN_PMEM2FS, record, &facts);
+	return show_mapping(catalog, mapping,
+			    shown_times_of_mapping(&catalog->times, record->created),
+			    ORIGIN_PMEM2FS, record, &facts);
 }
 
 int catalog_show_scanned(struct catalog *catalog, const char *name, enum origin origin,
@@ -282,7 +287,8 @@ int catalog_show_scanned(struct catalog *catalog, const char *name, enum origin 
 	process_info_get(owner);
 	facts.extents = *extents;
 	*extents = NULL;
-	error = show_mapping(catalog, *mapping, origin, record, &facts);
+	/* Now: when it was mapped is not known, or only its process says so. */
+	error = show_mapping(catalog, *mapping, clock_time_of_day(), origin, record, &facts);
 	if (error)
 		catalog_remove(catalog, *mapping);
 	return error;
@@ -293,10 +299,12 @@ int catalog_rename(struct catalog *catalog, struct mapping *mapping, struct mapp
 	struct version *version, *old = mapping->version;
 	struct facts facts;
 	struct mapping **place;
+	uint64_t last = shown_times_of_name(&catalog->times, mapping_name(reserved)), since;
 
 	if (version_facts(old, &facts))
 		return -ENOMEM;
-	version = version_new(reserved->reserved, mapping->number, (enum origin)old->origin,
+	since = shown_time_after(last > old->since ? last : old->since, clock_time_of_day());
+	version = version_new(reserved->reserved, mapping->number, since, (enum origin)old->origin,
 			      old->record, &facts);
 	if (!version)
 		return -ENOMEM;
@@ -305,7 +313,8 @@ int catalog_rename(struct catalog *catalog, struct mapping *mapping, struct mapp
 	place = tfind(reserved, &catalog->by_name, compare_names);
 	*place = mapping;
 	mapping->version = version;
-	names_changed(catalog);
+	shown_times_change(&catalog->times);
+	shown_times_free_name(&catalog->times, old->text, old->since);
 	version_release(catalog, old);
 	catalog->totals.all.reserved--;
 	totals_remove_name(&catalog->totals, reserved->uid);
@@ -320,8 +329,10 @@ void catalog_remove(struct catalog *catalog, struct mapping *mapping)
 	if (mapping->version) {
 		totals_remove_version(&catalog->totals, mapping->version, user_of(mapping));
 		order_remove(catalog, mapping);
-		names_changed(catalog);
+		shown_times_change(&catalog->times);
 		catalog->removed++;
+		shown_times_free_name(&catalog->times, mapping->version->text,
+				      mapping->version->since);
 		version_release(catalog, mapping->version);
 	} else {
 		catalog->totals.all.reserved--;
@@ -346,7 +357,9 @@ static int set_facts(struct catalog *catalog, struct mapping *mapping, const voi
 		facts_clear(facts);
 		return 0;
 	}
-	version = version_new(old->text, mapping->number, (enum origin)old->origin, record, facts);
+	version = version_new(old->text, mapping->number,
+			      shown_time_after(old->since, clock_time_of_day()),
+			      (enum origin)old->origin, record, facts);
 	if (!version)
 		return -ENOMEM;
 	totals_remove_version(&catalog->totals, old, user_of(mapping));
@@ -446,7 +459,7 @@ free_left:
 
 struct timespec catalog_changed(const struct catalog *catalog)
 {
-	return catalog->changed;
+	return clock_timespec(catalog->times.changed);
 }
 
 uint64_t catalog_newest(const struct catalog *catalog)

@@ -91,7 +91,9 @@ bool catalog_learn(struct catalog *catalog, struct mapping *mapping, struct fact
  */
 int catalog_cut(struct catalog *catalog, struct mapping *mapping, uint64_t begin, uint64_t end);
 
-/* CLOCK_REALTIME of the last time that a name was shown, changed or removed. */
+/*
+ * CLOCK_REALTIME of when a name was last shown, changed or removed; each change has a later time.
+ */
 struct timespec catalog_changed(const struct catalog *catalog);
 
 /* The number that was given last. */

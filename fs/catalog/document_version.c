@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct version *version_new(const char *name, uint64_t number, enum origin origin,
+struct version *version_new(const char *name, uint64_t number, uint64_t since, enum origin origin,
 			    const void *record, struct facts *facts)
 {
 	size_t name_size = strlen(name) + 1;
@@ -20,6 +20,7 @@ struct version *version_new(const char *name, uint64_t number, enum origin origi
 			.node = {.kind = NODE_VERSION, .held = 1},
 			.number = number,
 			.size = facts->size,
+			.since = since,
 			.owner = process_info_get(facts->owner),
 			.device = device_get(facts->device),
 			.badblocks = facts->badblocks,

@@ -20,6 +20,7 @@ struct version {
 	struct node node; /* by which the kernel knows it */
 	uint64_t number;  /* of its mapping */
 	uint64_t size;    /* of the source, bytes */
+	uint64_t since;   /* CLOCK_REALTIME, ns: when the document began to say this */
 	struct process_info *owner;
 	struct device *device;
 	struct pmem2_badblock *badblocks;
@@ -38,7 +39,7 @@ struct version {
  * `record` begins as a struct pmem2fs_record. Takes ownership of what is in the facts. NULL when
  * memory runs out.
  */
-struct version *version_new(const char *name, uint64_t number, enum origin origin,
+struct version *version_new(const char *name, uint64_t number, uint64_t since, enum origin origin,
 			    const void *record, struct facts *facts);
 /* Only the memory and the references: a version in a catalog is freed by version_free. */
 void version_drop(struct version *version);
