@@ -19,6 +19,7 @@
 
 struct catalog {
 	struct nodes *nodes;
+	struct leftovers leftovers;
 	void *by_name;
 	struct mapping **order; /* by number; NULL: removed */
 	uint64_t *numbers;      /* of order, holes included */
@@ -59,8 +60,14 @@ struct nodes *catalog_nodes(struct catalog *catalog)
 	return catalog->nodes;
 }
 
+struct leftovers *catalog_leftovers(struct catalog *catalog)
+{
+	return &catalog->leftovers;
+}
+
 void version_free(struct catalog *catalog, struct version *version)
 {
+	leftovers_remove(&catalog->leftovers, version);
 	if (catalog->document_of == version)
 		catalog->document_of = NULL;
 	version_drop(version);
@@ -79,7 +86,9 @@ void version_release(struct catalog *catalog, struct version *version)
 {
 	if (--version->node.held)
 		return;
-	if (!version->node.lookups)
+	if (version->node.lookups)
+		leftovers_add(&catalog->leftovers, version, clock_now());
+	else
 		version_free(catalog, version);
 }
 

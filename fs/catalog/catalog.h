@@ -14,6 +14,7 @@
 #define PMEM2FS_CATALOG_CATALOG_H
 
 #include "catalog/document_version.h"
+#include "catalog/leftovers.h"
 #include "catalog/mapping.h"
 #include "catalog/totals.h"
 #include "libpmem2fs.h"
@@ -33,6 +34,7 @@ struct catalog;
 struct catalog *catalog_new(uint64_t base);
 void catalog_free(struct catalog *catalog);
 struct nodes *catalog_nodes(struct catalog *catalog);
+struct leftovers *catalog_leftovers(struct catalog *catalog);
 
 /* The mapping that is shown under this name, or NULL. */
 struct mapping *catalog_find(const struct catalog *catalog, const char *name);

@@ -2,7 +2,8 @@
 /*
  * document_version.h - all that one version of a mapping's document says
  *
- * Does not change after it is made, but for its node and the size of its document.
+ * Does not change after it is made, but for its node, the size of its document, whether it is
+ * cached, and its place among the leftovers.
  */
 #ifndef PMEM2FS_CATALOG_DOCUMENT_VERSION_H
 #define PMEM2FS_CATALOG_DOCUMENT_VERSION_H
@@ -21,6 +22,9 @@ struct version {
 	uint64_t number;  /* of its mapping */
 	uint64_t size;    /* of the source, bytes */
 	uint64_t since;   /* CLOCK_REALTIME, ns: when the document began to say this */
+	/* Of leftovers.c. */
+	uint64_t left_at; /* clock_now() when it was added; 0: it is not among them */
+	struct version *left_before, *left_after;
 	struct process_info *owner;
 	struct device *device;
 	struct pmem2_badblock *badblocks;
@@ -30,6 +34,8 @@ struct version {
 	uint32_t document_size; /* 0: not rendered yet */
 	uint8_t origin;         /* enum origin */
 	bool deleted, size_known, badblocks_known, lost;
+	/* Of another process's mapping, and the kernel may use its entry without asking. */
+	bool cached;
 	/* The record up to its label, which is the name. */
 	unsigned char record[offsetof(struct pmem2fs_record, label_length)];
 	char text[]; /* the name, terminated */
