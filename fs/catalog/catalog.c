@@ -274,6 +274,7 @@ int catalog_show(struct catalog *catalog, struct mapping *mapping, uint32_t slot
 		.owner = process_info_get(owner),
 		.size = record->source_size,
 		.size_known = true,
+		.pending = true,
 	};
 
 	facts.path = path ? shared_text_new(path) : NULL;
@@ -288,7 +289,7 @@ int catalog_show_scanned(struct catalog *catalog, const char *name, enum origin 
 			 const struct scan_state *scan_state, struct process_info *owner,
 			 struct mapping **mapping)
 {
-	struct facts facts = {.owner = owner};
+	struct facts facts = {.owner = owner, .pending = true};
 	int error = take_name(catalog, name, record->uid, scan_state, mapping);
 
 	if (error)
@@ -354,7 +355,7 @@ void catalog_remove(struct catalog *catalog, struct mapping *mapping)
 }
 
 /*
- * Makes a new version if record or facts differ. `record` begins as a struct pmem2fs_record. Takes
+ * Makes a new version if the document differs. `record` begins as a struct pmem2fs_record. Takes
  * ownership of the facts. On -ENOMEM the old version stays.
  */
 static int set_facts(struct catalog *catalog, struct mapping *mapping, const void *record,
@@ -424,6 +425,16 @@ bool catalog_learn(struct catalog *catalog, struct mapping *mapping, struct fact
 	return changed;
 }
 
+void catalog_set_pending(struct catalog *catalog, struct mapping *mapping)
+{
+	struct facts facts;
+
+	if (mapping->version->pending || version_facts(mapping->version, &facts))
+		return;
+	facts.pending = true;
+	set_facts(catalog, mapping, mapping->version->record, &facts);
+}
+
 int catalog_update_scanned(struct catalog *catalog, struct mapping *mapping,
 			   const struct pmem2fs_record *record, struct extents **extents)
 {
@@ -434,7 +445,9 @@ int catalog_update_scanned(struct catalog *catalog, struct mapping *mapping,
 	free(facts.extents);
 	facts.extents = *extents;
 	*extents = NULL;
-	mapping->checked = 0; /* which bad blocks are in it is not known */
+	/* The bad blocks within the changed extents are not known. */
+	facts.pending |= !version_says(mapping->version, record, &facts);
+	mapping->checked = 0;
 	return set_facts(catalog, mapping, record, &facts);
 }
 
@@ -455,11 +468,13 @@ int catalog_cut(struct catalog *catalog, struct mapping *mapping, uint64_t begin
 		facts_clear(&facts);
 		goto free_left;
 	}
+	/* The bad blocks within what is left are not known. */
+	facts.pending |= !version_says(mapping->version, mapping->version->record, &facts);
 	if (set_facts(catalog, mapping, mapping->version->record, &facts))
 		goto free_left;
 	free(mapping->left);
 	mapping->left = left;
-	mapping->checked = 0; /* which bad blocks are left is not known */
+	mapping->checked = 0;
 	return 0;
 free_left:
 	free(left);

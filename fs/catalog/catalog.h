@@ -86,6 +86,9 @@ void catalog_remove(struct catalog *catalog, struct mapping *mapping);
 bool catalog_learn(struct catalog *catalog, struct mapping *mapping, struct facts *facts,
 		   uint64_t checked);
 
+/* Marks the document as possibly out of date, until its facts have been read. */
+void catalog_set_pending(struct catalog *catalog, struct mapping *mapping);
+
 /*
  * The keeper has unmapped the pages of [begin, end), in bytes from the start: they no longer belong
  * to the mapping, whatever the kernel has there later. Returns 0 or -ENOMEM, then nothing has

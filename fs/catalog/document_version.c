@@ -33,6 +33,7 @@ struct version *version_new(const char *name, uint64_t number, uint64_t since, e
 			.size_known = facts->size_known,
 			.badblocks_known = facts->badblocks_known,
 			.lost = facts->lost,
+			.pending = facts->pending,
 		};
 		facts->badblocks = NULL;
 		facts->extents = NULL;
@@ -69,6 +70,7 @@ int version_facts(const struct version *version, struct facts *facts)
 		.size_known = version->size_known,
 		.badblocks_known = version->badblocks_known,
 		.lost = version->lost,
+		.pending = version->pending,
 	};
 	if (extents_intersect(version->extents, NULL, &facts->extents))
 		return -ENOMEM;
@@ -96,13 +98,40 @@ static bool same_badblocks(const struct version *version, const struct facts *fa
 			version->badblock_count * sizeof(*facts->badblocks)));
 }
 
+/*
+ * Compares everything but the size that the source had when it was mapped: no document shows that.
+ */
+static bool same_record(const struct version *version, const void *record)
+{
+	struct pmem2fs_record a, b = {0};
+
+	version_record(version, &a);
+	memcpy(&b, record, sizeof(version->record));
+	b.source_size = a.source_size;
+	return !memcmp(&a, &b, sizeof(a));
+}
+
+/* Compares the contents: facts that were read again are at another address. */
+static bool same_process(const struct process_info *a, const struct process_info *b)
+{
+	return a == b || (a && b && a->is.pid == b->is.pid && a->is.started == b->is.started &&
+			  text_same(a->is.comm, b->is.comm) && text_same(a->is.exe, b->is.exe) &&
+			  text_same(a->is.cgroup, b->is.cgroup));
+}
+
+static bool same_device(const struct device *a, const struct device *b)
+{
+	return a == b || (a && b && !memcmp(&a->is, &b->is, sizeof(a->is)));
+}
+
 bool version_says(const struct version *version, const void *record, const struct facts *facts)
 {
-	return !memcmp(version->record, record, sizeof(version->record)) &&
-	       text_same(version->path, facts->path) && version->owner == facts->owner &&
-	       version->device == facts->device && version->size == facts->size &&
+	return same_record(version, record) && text_same(version->path, facts->path) &&
+	       same_process(version->owner, facts->owner) &&
+	       same_device(version->device, facts->device) && version->size == facts->size &&
 	       version->deleted == facts->deleted && version->size_known == facts->size_known &&
 	       version->badblocks_known == facts->badblocks_known && version->lost == facts->lost &&
+	       version->pending == facts->pending &&
 	       extents_equal(version->extents, facts->extents) &&
 	       version->device_badblocks == facts->device_badblocks &&
 	       same_badblocks(version, facts);
@@ -133,15 +162,17 @@ uint64_t version_mapped(const struct version *version)
 	return extents_bytes(version->extents, record.length);
 }
 
-char *version_render(const struct version *version, size_t *length)
+void version_get_document(const struct version *version, struct pmem2fs_record *record,
+			  struct document *document)
 {
-	struct pmem2fs_record record;
-	const struct document document = {
+	version_record(version, record);
+	*document = (struct document){
 		.name = version->text,
 		.state = version_state(version),
 		.extents = version->extents,
+		.pending = version->pending,
 		.origin = (enum origin)version->origin,
-		.record = &record,
+		.record = record,
 		.owner = version->owner ? &version->owner->is : NULL,
 		.path = version->path,
 		.deleted = version->deleted,
@@ -153,7 +184,13 @@ char *version_render(const struct version *version, size_t *length)
 		.badblocks = version->badblocks,
 		.badblock_count = version->badblock_count,
 	};
+}
 
-	version_record(version, &record);
+char *version_render(const struct version *version, size_t *length)
+{
+	struct pmem2fs_record record;
+	struct document document;
+
+	version_get_document(version, &record, &document);
 	return document_render(&document, length);
 }

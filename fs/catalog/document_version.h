@@ -33,7 +33,7 @@ struct version {
 	uint32_t badblock_count, device_badblocks;
 	uint32_t document_size; /* 0: not rendered yet */
 	uint8_t origin;         /* enum origin */
-	bool deleted, size_known, badblocks_known, lost;
+	bool deleted, size_known, badblocks_known, lost, pending;
 	/* Of another process's mapping, and the kernel may use its entry without asking. */
 	bool cached;
 	/* The record up to its label, which is the name. */
@@ -56,7 +56,7 @@ void version_record(const struct version *version, struct pmem2fs_record *record
 /* A copy of its facts, for another version. Returns 0 or -ENOMEM. */
 int version_facts(const struct version *version, struct facts *facts);
 
-/* Whether a version of that record and those facts would say the same. */
+/* Whether a document of that record and those facts would be the same as that of the version. */
 bool version_says(const struct version *version, const void *record, const struct facts *facts);
 
 /* "active", "partial" or "lost". */
@@ -68,7 +68,14 @@ bool version_is_as_healthy(const struct version *version, const struct facts *fa
 /* How many bytes are still mapped. */
 uint64_t version_mapped(const struct version *version);
 
-/* Its document, to be freed, as document_render. */
+/*
+ * What the document says. It points into the version, and to `record`, which gets the record
+ * without its label.
+ */
+void version_get_document(const struct version *version, struct pmem2fs_record *record,
+			  struct document *document);
+
+/* The document, made by document_render, for the caller to free. */
 char *version_render(const struct version *version, size_t *length);
 
 #endif

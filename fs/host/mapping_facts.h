@@ -48,8 +48,10 @@ struct facts {
 	struct extents *extents;          /* NULL: the whole is still mapped */
 	uint32_t badblock_count;
 	uint32_t device_badblocks; /* bad ranges of the whole device */
-	bool deleted, size_known, badblocks_known;
-	bool lost; /* the device that it was made on is gone; `device` is as it was before */
+	bool deleted;              /* the name at `path` was removed */
+	bool size_known, badblocks_known;
+	bool lost;    /* the device is gone; `device` has what was read before that */
+	bool pending; /* not all facts were read in time: they may be out of date */
 };
 
 /* Frees and drops what the facts hold. */

@@ -247,6 +247,54 @@ static void renames_keep_number_and_facts(void **state)
 	assert_non_null(catalog_find(catalog, "old"));
 }
 
+/* Whether the document of the mapping says that facts are still being found. */
+static bool is_pending(struct catalog *catalog, const struct mapping *mapping)
+{
+	size_t length;
+
+	return strstr(version_document(catalog, mapping_version(mapping), &length),
+		      "\n  \"pending\": true,\n");
+}
+
+static void says_that_facts_are_pending(void **state)
+{
+	struct catalog *catalog = *state;
+	struct mapping *mapping = add(catalog, "x", 0, &record), *foreign, *reserved;
+	const struct scan_state scan_state = {.process = (struct process *)state};
+	struct facts facts = {.path = shared_text_new("/x"), .owner = process_info_get(&owner)};
+	struct facts known = {.owner = process_info_get(&owner)};
+	struct extents *extents = NULL;
+	const struct version *version;
+
+	assert_true(is_pending(catalog, mapping));
+	catalog_learn(catalog, mapping, &facts, 5);
+	assert_false(is_pending(catalog, mapping));
+	catalog_set_pending(catalog, mapping);
+	assert_true(is_pending(catalog, mapping));
+	version = mapping_version(mapping);
+	assert_string_equal(version->path, "/x");
+	catalog_set_pending(catalog, mapping);
+	assert_ptr_equal(mapping_version(mapping), version);
+	assert_int_equal(catalog_reserve(catalog, "y", record.uid, &reserved), 0);
+	assert_int_equal(catalog_rename(catalog, mapping, reserved), 0);
+	assert_true(is_pending(catalog, mapping));
+	facts = (struct facts){.path = shared_text_new("/x"), .owner = process_info_get(&owner)};
+	catalog_learn(catalog, mapping, &facts, 6);
+	assert_false(is_pending(catalog, mapping));
+	assert_int_equal(catalog_cut(catalog, mapping, 0, 4096), 0);
+	assert_true(is_pending(catalog, mapping));
+
+	assert_int_equal(catalog_show_scanned(catalog, "f", ORIGIN_OBSERVED, &record, &extents,
+					      &scan_state, &owner, &foreign),
+			 0);
+	assert_true(is_pending(catalog, foreign));
+	catalog_learn(catalog, foreign, &known, 5);
+	assert_false(is_pending(catalog, foreign));
+	extents = part(0, 4096);
+	assert_int_equal(catalog_update_scanned(catalog, foreign, &record, &extents), 0);
+	assert_true(is_pending(catalog, foreign));
+}
+
 static void same_facts_make_no_new_version(void **state)
 {
 	struct catalog *catalog = *state;
@@ -517,6 +565,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(gives_the_versions_of_one_moment, begin, end),
 		cmocka_unit_test_setup_teardown(counts_entries_bytes_and_users, begin, end),
 		cmocka_unit_test_setup_teardown(renames_keep_number_and_facts, begin, end),
+		cmocka_unit_test_setup_teardown(says_that_facts_are_pending, begin, end),
 		cmocka_unit_test_setup_teardown(same_facts_make_no_new_version, begin, end),
 		cmocka_unit_test_setup_teardown(each_fact_makes_a_new_version, begin, end),
 		cmocka_unit_test_setup_teardown(says_when_state_or_bad_blocks_change, begin, end),
