@@ -399,27 +399,45 @@ static int limit_extents(const struct mapping *mapping, struct facts *facts)
 	return 0;
 }
 
-/* Of a mapping with no page left, the kernel names no file: the last path stays in the document. */
-static void keep_path(const struct version *version, struct facts *facts)
+static bool is_nothing(const struct extents *extents)
 {
-	if (!facts->extents || facts->extents->count || facts->path || !version->path)
-		return;
-	facts->path = shared_text_get(version->path);
-	facts->deleted = version->deleted;
+	return extents && !extents->count;
+}
+
+/*
+ * Nothing keeps the file of a mapping with no page left: the facts may be those of another file
+ * with its inode number, or of a newer mapping at its address.
+ */
+static void forget_source(struct facts *facts)
+{
+	shared_text_put(facts->path);
+	facts->path = NULL;
+	facts->deleted = false;
+	facts->size_known = false;
+	facts->size = 0;
 }
 
 bool catalog_learn(struct catalog *catalog, struct mapping *mapping, struct facts *facts,
 		   uint64_t checked)
 {
-	bool changed;
+	const struct version *version = mapping->version;
+	bool gone = is_nothing(facts->extents), changed;
 
 	if (limit_extents(mapping, facts)) {
 		facts_clear(facts);
 		return false; /* the old version stays, and stays out of date */
 	}
-	keep_path(mapping->version, facts);
-	changed = !version_is_as_healthy(mapping->version, facts);
-	if (set_facts(catalog, mapping, mapping->version->record, facts))
+	/* The mapping has gone, and the catalog does not know that yet: nothing could be read. */
+	if (gone && !is_nothing(facts->extents)) {
+		facts_clear(facts);
+		catalog_set_pending(catalog, mapping);
+		mapping->checked = checked;
+		return false;
+	}
+	if (is_nothing(facts->extents))
+		forget_source(facts);
+	changed = !version_is_as_healthy(version, facts);
+	if (set_facts(catalog, mapping, version->record, facts))
 		return false;
 	mapping->checked = checked;
 	return changed;

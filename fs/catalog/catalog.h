@@ -81,7 +81,9 @@ void catalog_remove(struct catalog *catalog, struct mapping *mapping);
 /*
  * Takes in facts that were read at the time `checked`, making a new version if they differ. Takes
  * ownership of what is in the facts. While a change of the mapping is under way, what is mapped of
- * it stays as it was. Returns whether its state or its bad blocks have changed.
+ * it stays as it was. Facts that say that everything has gone, which the catalog does not know yet,
+ * are dropped: the document becomes pending. Returns whether its state or its bad blocks have
+ * changed.
  */
 bool catalog_learn(struct catalog *catalog, struct mapping *mapping, struct facts *facts,
 		   uint64_t checked);

@@ -8,36 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void learn_part(struct catalog *catalog, struct mapping *mapping, struct extents *extents)
-{
-	struct facts facts = {.owner = process_info_get(&owner), .extents = extents};
-
-	catalog_learn(catalog, mapping, &facts, 1);
-}
-
-/* Checks which of the two pages are mapped according to the document; count 2 is the whole. */
-static void expect_parts(struct catalog *catalog, const struct mapping *mapping, size_t count,
-			 uint64_t begin, uint64_t end)
-{
-	const struct extents *extents = mapping_version(mapping)->extents;
-	size_t length;
-	const char *text = version_document(catalog, mapping_version(mapping), &length);
-
-	if (count == 2) {
-		assert_null(extents);
-		assert_non_null(strstr(text, "\"state\": \"active\""));
-		assert_null(strstr(text, "extents"));
-		return;
-	}
-	assert_non_null(extents);
-	assert_int_equal(extents->count, count);
-	assert_non_null(strstr(text, "\"state\": \"partial\",\n  \"extents\": ["));
-	if (count) {
-		assert_int_equal(extents->list[0].offset, begin);
-		assert_int_equal(extents->list[0].length, end - begin);
-	}
-}
-
 static void a_reserved_name_is_taken_and_not_seen(void **state)
 {
 	struct catalog *catalog = *state;
@@ -426,120 +396,6 @@ static void a_version_stays_while_the_kernel_knows_it(void **state)
 	free(before);
 }
 
-static void what_is_left_counts(void **state)
-{
-	struct catalog *catalog = *state;
-	struct mapping *mapping = add(catalog, "a", 0, &record), *reserved;
-
-	add(catalog, "b", 1, &record);
-	expect_parts(catalog, mapping, 2, 0, 0);
-	learn_part(catalog, mapping, part(4096, 8192));
-	expect_parts(catalog, mapping, 1, 4096, 8192);
-	assert_int_equal(version_mapped(mapping_version(mapping)), 4096);
-	assert_int_equal(catalog_totals(catalog).bytes, 8192 + 4096);
-	assert_int_equal(catalog_totals(catalog).pmem_bytes, 8192 + 4096);
-	assert_int_equal(catalog_totals(catalog).entries, 2);
-	assert_int_equal(catalog_reserve(catalog, "c", record.uid, &reserved), 0);
-	assert_int_equal(catalog_rename(catalog, mapping, reserved), 0);
-	expect_parts(catalog, mapping, 1, 4096, 8192);
-	assert_int_equal(catalog_totals(catalog).bytes, 8192 + 4096);
-	learn_part(catalog, mapping, part(0, 0));
-	expect_parts(catalog, mapping, 0, 0, 0);
-	assert_int_equal(catalog_totals(catalog).bytes, 8192);
-	catalog_remove(catalog, mapping);
-	assert_int_equal(catalog_totals(catalog).bytes, 8192);
-	assert_int_equal(catalog_totals(catalog).entries, 1);
-}
-
-/* The last page of a mapping of an odd length counts with the bytes that are in it. */
-static void the_last_page_counts_up_to_the_length(void **state)
-{
-	struct catalog *catalog = *state;
-	struct pmem2fs_record odd = record;
-	struct mapping *mapping;
-
-	odd.length = 5000;
-	mapping = add(catalog, "a", 0, &odd);
-	learn_part(catalog, mapping, part(4096, 8192));
-	assert_int_equal(version_mapped(mapping_version(mapping)), 904);
-	assert_int_equal(catalog_cut(catalog, mapping, 4096, 8192), 0);
-	expect_parts(catalog, mapping, 0, 0, 0);
-	assert_int_equal(catalog_totals(catalog).bytes, 0);
-}
-
-/*
- * A part that the daemon has unmapped stays unmapped, whatever is at its addresses: here another
- * mapping of the source.
- */
-static void a_cut_part_never_comes_back(void **state)
-{
-	struct catalog *catalog = *state;
-	struct mapping *mapping = add(catalog, "a", 0, &record);
-
-	learn_part(catalog, mapping, NULL);
-	assert_int_equal(mapping_checked(mapping), 1);
-	assert_int_equal(catalog_cut(catalog, mapping, 0, 4096), 0);
-	assert_int_equal(mapping_checked(mapping), 0); /* to be checked again */
-	expect_parts(catalog, mapping, 1, 4096, 8192);
-	assert_int_equal(catalog_totals(catalog).bytes, 4096);
-	learn_part(catalog, mapping, NULL);
-	expect_parts(catalog, mapping, 1, 4096, 8192);
-	assert_int_equal(catalog_cut(catalog, mapping, 0, 4096), 0);
-	expect_parts(catalog, mapping, 1, 4096, 8192);
-	assert_int_equal(catalog_cut(catalog, mapping, 0, 8192), 0);
-	learn_part(catalog, mapping, part(0, 4096));
-	expect_parts(catalog, mapping, 0, 0, 0);
-	assert_int_equal(catalog_totals(catalog).bytes, 0);
-}
-
-/* A part that a check found unmapped is not cut: the next check may find it mapped. */
-static void a_look_is_no_cut(void **state)
-{
-	struct catalog *catalog = *state;
-	struct mapping *mapping = add(catalog, "a", 0, &record);
-
-	learn_part(catalog, mapping, part(0, 4096));
-	expect_parts(catalog, mapping, 1, 0, 4096);
-	learn_part(catalog, mapping, NULL);
-	expect_parts(catalog, mapping, 2, 0, 0);
-}
-
-/* While a part is being unmapped, the document stays as it was. */
-static void a_change_under_way_does_not_show(void **state)
-{
-	struct catalog *catalog = *state;
-	struct mapping *mapping = add(catalog, "a", 0, &record);
-
-	mapping_set_changing(mapping, true);
-	learn_part(catalog, mapping, part(0, 0));
-	expect_parts(catalog, mapping, 2, 0, 0);
-	mapping_set_changing(mapping, false);
-	learn_part(catalog, mapping, part(0, 4096));
-	mapping_set_changing(mapping, true);
-	learn_part(catalog, mapping, part(0, 0));
-	expect_parts(catalog, mapping, 1, 0, 4096);
-	learn_part(catalog, mapping, NULL);
-	expect_parts(catalog, mapping, 1, 0, 4096);
-}
-
-/* When nothing of the file is mapped, the kernel has no path of it. */
-static void the_last_path_is_kept(void **state)
-{
-	struct catalog *catalog = *state;
-	struct mapping *mapping = add(catalog, "a", 0, &record);
-	struct facts facts = {.path = shared_text_new("/x"), .deleted = true};
-
-	catalog_learn(catalog, mapping, &facts, 1);
-	learn_part(catalog, mapping, part(0, 0));
-	assert_string_equal(mapping_version(mapping)->path, "/x");
-	assert_true(mapping_version(mapping)->deleted);
-	assert_false(mapping_version(mapping)->size_known);
-	learn_part(catalog, mapping, part(0, 4096));
-	assert_null(mapping_version(mapping)->path);
-	learn_part(catalog, mapping, NULL);
-	assert_null(mapping_version(mapping)->path);
-}
-
 static void any_bytes_are_a_name(void **state)
 {
 	struct catalog *catalog = *state;
@@ -571,12 +427,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(says_when_state_or_bad_blocks_change, begin, end),
 		cmocka_unit_test_setup_teardown(a_version_stays_while_the_kernel_knows_it, begin,
 						end),
-		cmocka_unit_test_setup_teardown(what_is_left_counts, begin, end),
-		cmocka_unit_test_setup_teardown(the_last_page_counts_up_to_the_length, begin, end),
-		cmocka_unit_test_setup_teardown(a_cut_part_never_comes_back, begin, end),
-		cmocka_unit_test_setup_teardown(a_look_is_no_cut, begin, end),
-		cmocka_unit_test_setup_teardown(a_change_under_way_does_not_show, begin, end),
-		cmocka_unit_test_setup_teardown(the_last_path_is_kept, begin, end),
 		cmocka_unit_test_setup_teardown(any_bytes_are_a_name, begin, end),
 	};
 
