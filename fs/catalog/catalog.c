@@ -76,6 +76,7 @@ void version_free(struct catalog *catalog, struct version *version)
 struct version *version_hold(struct version *version)
 {
 	version->node.held++;
+	version->seen = true;
 	return version;
 }
 
@@ -355,11 +356,12 @@ void catalog_remove(struct catalog *catalog, struct mapping *mapping)
 }
 
 /*
- * Makes a new version if the document differs. `record` begins as a struct pmem2fs_record. Takes
- * ownership of the facts. On -ENOMEM the old version stays.
+ * Makes a new version if the document differs. Its time is now, or with `now` false that of the old
+ * version. `record` begins as a struct pmem2fs_record. Takes ownership of the facts. On -ENOMEM the
+ * old version stays.
  */
 static int set_facts(struct catalog *catalog, struct mapping *mapping, const void *record,
-		     struct facts *facts)
+		     struct facts *facts, bool now)
 {
 	struct version *version, *old = mapping->version;
 
@@ -368,7 +370,7 @@ static int set_facts(struct catalog *catalog, struct mapping *mapping, const voi
 		return 0;
 	}
 	version = version_new(old->text, mapping->number,
-			      shown_time_after(old->since, clock_time_of_day()),
+			      now ? shown_time_after(old->since, clock_time_of_day()) : old->since,
 			      (enum origin)old->origin, record, facts);
 	if (!version)
 		return -ENOMEM;
@@ -421,7 +423,7 @@ bool catalog_learn(struct catalog *catalog, struct mapping *mapping, struct fact
 		   uint64_t checked)
 {
 	const struct version *version = mapping->version;
-	bool gone = is_nothing(facts->extents), changed;
+	bool gone = is_nothing(facts->extents), changed, begun;
 
 	if (limit_extents(mapping, facts)) {
 		facts_clear(facts);
@@ -437,8 +439,11 @@ bool catalog_learn(struct catalog *catalog, struct mapping *mapping, struct fact
 	if (is_nothing(facts->extents))
 		forget_source(facts);
 	changed = !version_is_as_healthy(version, facts);
-	if (set_facts(catalog, mapping, version->record, facts))
+	/* The first facts are no change if the document without them was never read. */
+	begun = !mapping->learnt && !version->seen && version_is_completed_by(version, facts);
+	if (set_facts(catalog, mapping, version->record, facts, !begun))
 		return false;
+	mapping->learnt = true;
 	mapping->checked = checked;
 	return changed;
 }
@@ -450,7 +455,7 @@ void catalog_set_pending(struct catalog *catalog, struct mapping *mapping)
 	if (mapping->version->pending || version_facts(mapping->version, &facts))
 		return;
 	facts.pending = true;
-	set_facts(catalog, mapping, mapping->version->record, &facts);
+	set_facts(catalog, mapping, mapping->version->record, &facts, true);
 }
 
 int catalog_update_scanned(struct catalog *catalog, struct mapping *mapping,
@@ -466,7 +471,7 @@ int catalog_update_scanned(struct catalog *catalog, struct mapping *mapping,
 	/* The bad blocks within the changed extents are not known. */
 	facts.pending |= !version_says(mapping->version, record, &facts);
 	mapping->checked = 0;
-	return set_facts(catalog, mapping, record, &facts);
+	return set_facts(catalog, mapping, record, &facts, true);
 }
 
 int catalog_cut(struct catalog *catalog, struct mapping *mapping, uint64_t begin, uint64_t end)
@@ -488,7 +493,7 @@ int catalog_cut(struct catalog *catalog, struct mapping *mapping, uint64_t begin
 	}
 	/* The bad blocks within what is left are not known. */
 	facts.pending |= !version_says(mapping->version, mapping->version->record, &facts);
-	if (set_facts(catalog, mapping, mapping->version->record, &facts))
+	if (set_facts(catalog, mapping, mapping->version->record, &facts, true))
 		goto free_left;
 	free(mapping->left);
 	mapping->left = left;
@@ -559,6 +564,7 @@ const char *version_document(struct catalog *catalog, struct version *version, s
 			return NULL;
 		catalog->document_of = version;
 		version->document_size = (uint32_t)catalog->document_length;
+		version->seen = true;
 	}
 	*length = catalog->document_length;
 	return catalog->document;

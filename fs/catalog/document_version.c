@@ -154,6 +154,16 @@ bool version_is_as_healthy(const struct version *version, const struct facts *fa
 	       same_badblocks(version, facts);
 }
 
+bool version_is_completed_by(const struct version *version, const struct facts *facts)
+{
+	if (version->path &&
+	    (!text_same(version->path, facts->path) || version->deleted != facts->deleted))
+		return false;
+	if (version->size_known && (!facts->size_known || version->size != facts->size))
+		return false;
+	return version_is_as_healthy(version, facts);
+}
+
 uint64_t version_mapped(const struct version *version)
 {
 	struct pmem2fs_record record;

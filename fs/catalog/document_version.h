@@ -2,8 +2,8 @@
 /*
  * document_version.h - all that one version of a mapping's document says
  *
- * Does not change after it is made, but for its node, the size of its document, whether it is
- * cached, and its place among the leftovers.
+ * Does not change after it is made, but for its node, the size of its document, whether it was seen
+ * or is cached, and its place among the leftovers.
  */
 #ifndef PMEM2FS_CATALOG_DOCUMENT_VERSION_H
 #define PMEM2FS_CATALOG_DOCUMENT_VERSION_H
@@ -34,6 +34,7 @@ struct version {
 	uint32_t document_size; /* 0: not rendered yet */
 	uint8_t origin;         /* enum origin */
 	bool deleted, size_known, badblocks_known, lost, pending;
+	bool seen; /* the document was read, or this version is held to be read */
 	/* Of another process's mapping, and the kernel may use its entry without asking. */
 	bool cached;
 	/* The record up to its label, which is the name. */
@@ -58,6 +59,12 @@ int version_facts(const struct version *version, struct facts *facts);
 
 /* Whether a document of that record and those facts would be the same as that of the version. */
 bool version_says(const struct version *version, const void *record, const struct facts *facts);
+
+/*
+ * Whether the version was made before any facts were read and the facts only add to it. If so,
+ * nothing of the mapping has changed.
+ */
+bool version_is_completed_by(const struct version *version, const struct facts *facts);
 
 /* "active", "partial" or "lost". */
 const char *version_state(const struct version *version);

@@ -42,6 +42,11 @@ void mapping_set_unchecked(struct mapping *mapping)
 	mapping->checked = 0;
 }
 
+bool mapping_has_changed(const struct mapping *mapping)
+{
+	return mapping->learnt && !mapping->checked;
+}
+
 bool mapping_is_queried(const struct mapping *mapping)
 {
 	return mapping->queried;

@@ -30,6 +30,8 @@ struct process *mapping_process(const struct mapping *mapping);
 uint64_t mapping_checked(const struct mapping *mapping);
 /* Something has happened to it that its facts do not say yet. For everybody. */
 void mapping_set_unchecked(struct mapping *mapping);
+/* Whether that is so, and facts of it have been read before. */
+bool mapping_has_changed(const struct mapping *mapping);
 
 /* facts/: its facts are being read, or are in the queue for that. */
 bool mapping_is_queried(const struct mapping *mapping);

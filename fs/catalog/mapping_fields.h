@@ -26,7 +26,8 @@ struct mapping {
 	struct scan_state scan_state;
 	struct mapping_observer *observer;
 	uint32_t slot;
-	uid_t uid; /* of the user who made it, and whose quota it counts for */
+	uid_t uid;   /* the user who made it, and in whose quota it counts */
+	bool learnt; /* its facts have been read at least once */
 	bool queried;
 	bool changing;
 };
