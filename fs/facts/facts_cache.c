@@ -19,6 +19,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+/* For how long what was read of areas and files serves for mappings that are read along. */
+#define SERVES (CLOCK_SECOND / 10)
+
 /* A process, with those of the queries that are about its mappings. */
 struct batch_process {
 	pid_t pid;
@@ -37,6 +40,7 @@ struct batch {
 	_Atomic pid_t at; /* the process that the thread reads of; relaxed: only its value counts */
 	unsigned lane;
 	bool abandoned;
+	bool exact; /* nothing that was read before this was begun serves */
 	uint64_t begun;
 	uint64_t newest; /* number of a mapping; all up to it were there when this was begun */
 	size_t query_count, query_room;
@@ -57,6 +61,7 @@ struct facts_cache {
 	struct process_info *info;
 	uint64_t info_checked;
 	struct facts_reader *facts_reader;
+	uint64_t rests_at; /* when what the reader keeps is to be freed; 0: it was */
 };
 
 /* Where the queries of a process end. */
@@ -77,9 +82,12 @@ static void read_process(struct batch *batch, size_t i)
 		process_info_put(entry->info);
 		entry->info = info;
 	}
+	facts_reader_begin_process(batch->facts_reader, entry->pid,
+				   queries_end(batch, i) - entry->first);
 	for (size_t q = entry->first; q < queries_end(batch, i); q++) {
 		facts_reader_read(batch->facts_reader, &batch->queries[q]);
 		batch->queries[q].facts.owner = process_info_get(entry->info);
+		batch->queries[q].facts.pending |= entry->stale && !info;
 	}
 	entry->changed = entry->foreign && !proc_is(entry->pid, entry->info);
 }
@@ -89,7 +97,8 @@ static void read_batch(struct task *task)
 	struct batch *batch = container_of(task, struct batch, task);
 
 	batch->begun = clock_now();
-	facts_reader_begin(batch->facts_reader, batch->newest, batch->begun);
+	facts_reader_begin(batch->facts_reader, batch->newest,
+			   batch->exact ? batch->begun : batch->begun - SERVES);
 	for (size_t i = 0; i < batch->process_count; i++)
 		read_process(batch, i);
 }
@@ -177,6 +186,7 @@ static void batch_done(struct task *task)
 		*facts_cache->collecting->waiters_end = waiters;
 		waiters = take_waiters(facts_cache->collecting);
 	}
+	facts_cache->rests_at = clock_now() + SERVES;
 	waiters_wake(&waiters);
 }
 
@@ -265,6 +275,7 @@ static int add_query(struct batch *batch, struct mapping *mapping)
 		.device = device_get(mapping_version(mapping)->device),
 	};
 	query->record = record;
+	batch->exact |= mapping_has_changed(mapping);
 	mapping_set_queried(mapping, true);
 	return 0;
 }
@@ -287,6 +298,7 @@ int facts_cache_request(struct facts_cache *facts_cache, struct mapping *mapping
 		error = add_query(batch, mapping);
 	if (error)
 		return error;
+	batch->exact |= !more;
 	catalog_after(facts_cache->catalog, mapping_number(mapping) - 1,
 		      &place); /* the mapping itself */
 	while (more-- && (mapping = catalog_next(facts_cache->catalog, &place)))
@@ -327,6 +339,18 @@ static void leave_stuck_batch(struct facts_cache *facts_cache)
 	start_batch(facts_cache);
 }
 
+/* Has the reader free what it keeps when that serves no more. No thread uses the reader. */
+static uint64_t rest(struct facts_cache *facts_cache, uint64_t now)
+{
+	if (!facts_cache->rests_at)
+		return UINT64_MAX;
+	if (now < facts_cache->rests_at)
+		return facts_cache->rests_at;
+	facts_reader_rest(facts_cache->facts_reader);
+	facts_cache->rests_at = 0;
+	return UINT64_MAX;
+}
+
 uint64_t facts_cache_expire(struct facts_cache *facts_cache, uint64_t now)
 {
 	struct batch *batch = facts_cache->working;
@@ -335,7 +359,7 @@ uint64_t facts_cache_expire(struct facts_cache *facts_cache, uint64_t now)
 	uint64_t next;
 
 	if (!batch)
-		return UINT64_MAX;
+		return rest(facts_cache, now);
 	if (now < progress_due(&batch->progress))
 		return progress_due(&batch->progress);
 	state = progress_check(&batch->progress,

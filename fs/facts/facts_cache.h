@@ -42,7 +42,8 @@ static inline bool facts_cache_is_fresh(const struct mapping *mapping, uint64_t 
 
 /*
  * Has the facts of `mapping` read, and those of up to `more` mappings that follow it unless they
- * are fresh. Wakes the waiter (NULL: nobody waits) when that is done or takes too long. Returns 0,
+ * are fresh. With `more` not 0, they may be a tenth of a second older than the call, unless one of
+ * the mappings has changed (mapping_has_changed). Wakes the waiter (NULL: nobody waits) when that is done or takes too long. Returns 0,
  * or a negative errno; then the waiter is not woken.
  */
 int facts_cache_request(struct facts_cache *facts_cache, struct mapping *mapping, unsigned more,

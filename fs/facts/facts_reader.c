@@ -3,13 +3,14 @@
  * facts_reader.c - see facts_reader.h
  *
  * A reader keeps what serves several queries of a row: the areas of one process, and what is known
- * of files and devices. All areas of a process are read only where an area is not found by its link
- * in map_files.
+ * of files and devices. Where a row has many queries about a process, all its areas are read at
+ * once; otherwise each area is looked up by its link in map_files.
  */
 #include "facts/facts_reader.h"
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/shared_text.h"
+#include "base/spare_memory.h"
 #include "host/devices.h"
 #include "host/mapped_files.h"
 #include "host/proc.h"
@@ -23,15 +24,29 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+/*
+ * A look-up of a link takes as long as reading so many bytes of the list of areas: 64 areas, or
+ * fewer with long paths.
+ */
+#define TEXT_FOR_A_LINK 6400
+
+/* How many processes it is kept of how long their lists were; places are chosen by the pid. */
+#define SIZES 1024
+
 struct facts_reader {
 	struct devices *devices;
 	struct mapped_files *files;
 	struct source_badblocks *badblocks;
 	uint64_t begun, newest, oldest;        /* of the row */
 	uint64_t files_since, badblocks_since; /* clock_now() of the oldest answers about files */
+	bool by_areas;                         /* all areas of the process are read */
 	struct maps maps;                      /* of that process */
 	pid_t maps_pid;
 	uint64_t maps_read, maps_newest;
+	struct {
+		pid_t pid;
+		size_t text_length;
+	} sizes[SIZES];
 };
 
 /* Where the file of a mapping is asked for. */
@@ -146,6 +161,7 @@ static void read_device(struct facts_reader *facts_reader, struct facts_query *q
 	if (!major(dev))
 		return; /* there is no device below this file system */
 	known = devices_find(facts_reader->devices, dev, block, facts_reader->begun);
+	facts->pending |= !known || known->unclear;
 	if (!block && !is_gone(facts)) {
 		facts->size_known = known && known->size_known;
 		facts->size = facts->size_known ? known->size : 0;
@@ -196,6 +212,28 @@ static bool read_file(struct facts_reader *facts_reader, struct facts_query *que
 	return file.seen;
 }
 
+/* Whether the area has gone since the areas were read. */
+static bool has_moved(const struct facts *facts, const char *link)
+{
+	struct stat st;
+
+	return !facts->path && !is_gone(facts) && lstat(link, &st) && errno == ENOENT;
+}
+
+static void note_size(struct facts_reader *facts_reader, pid_t pid, size_t text_length)
+{
+	facts_reader->sizes[(size_t)pid % SIZES].pid = pid;
+	facts_reader->sizes[(size_t)pid % SIZES].text_length = text_length;
+}
+
+/* How long the list of areas was when it was last read, as far as that is known; else 0. */
+static size_t size_of(const struct facts_reader *facts_reader, pid_t pid)
+{
+	size_t place = (size_t)pid % SIZES;
+
+	return facts_reader->sizes[place].pid == pid ? facts_reader->sizes[place].text_length : 0;
+}
+
 /* The areas of the process, not older than the query's mapping. NULL: they cannot be read. */
 static const struct maps *current_maps(struct facts_reader *facts_reader,
 				       const struct facts_query *query)
@@ -213,6 +251,7 @@ static const struct maps *current_maps(struct facts_reader *facts_reader,
 	facts_reader->maps_pid = query->pid;
 	facts_reader->maps_read = now;
 	facts_reader->maps_newest = facts_reader->newest;
+	note_size(facts_reader, query->pid, facts_reader->maps.text_length);
 	return &facts_reader->maps;
 }
 
@@ -279,6 +318,16 @@ static bool read_file_of_area(struct facts_reader *facts_reader, struct facts_qu
 	return read_file(facts_reader, query, found);
 }
 
+/* The same where all areas are read anyway. */
+static bool read_file_by_areas(struct facts_reader *facts_reader, struct facts_query *query,
+			       struct found_area *found)
+{
+	if (!facts_reader->by_areas)
+		return false;
+	read_parts(facts_reader, query, found);
+	return found->link[0] && read_file(facts_reader, query, found);
+}
+
 static void read_anonymous(struct facts_reader *facts_reader, struct facts_query *query)
 {
 	const struct pmem2fs_record *record = &query->record;
@@ -288,12 +337,13 @@ static void read_anonymous(struct facts_reader *facts_reader, struct facts_query
 	query->facts.size_known = true;
 	proc_map_file(found.link, query->pid, record->address,
 		      record->address + extents_whole(record->length));
-	if (record->sharing != PMEM2_SHARED || !has_area(found.link))
+	if (facts_reader->by_areas || record->sharing != PMEM2_SHARED || !has_area(found.link))
 		read_parts(facts_reader, query, &found);
 }
 
 void facts_reader_read(struct facts_reader *facts_reader, struct facts_query *query)
 {
+	struct facts *facts = &query->facts;
 	struct found_area found = {0};
 
 	query->read_at = facts_reader->begun;
@@ -301,8 +351,10 @@ void facts_reader_read(struct facts_reader *facts_reader, struct facts_query *qu
 		read_anonymous(facts_reader, query);
 		return;
 	}
-	if (!read_file_of_area(facts_reader, query, &found))
+	if (!read_file_by_areas(facts_reader, query, &found) &&
+	    !read_file_of_area(facts_reader, query, &found))
 		read_file_in_parts(facts_reader, query, &found);
+	facts->pending = has_moved(facts, found.link);
 	read_device(facts_reader, query, found.link);
 }
 
@@ -338,6 +390,23 @@ void facts_reader_begin(struct facts_reader *facts_reader, uint64_t newest, uint
 	facts_reader->begun = clock_now();
 	facts_reader->newest = newest;
 	facts_reader->oldest = oldest;
+	facts_reader->by_areas = false;
 	facts_reader->files_since = mapped_files_begin(facts_reader->files, oldest);
 	facts_reader->badblocks_since = source_badblocks_begin(facts_reader->badblocks, oldest);
+}
+
+void facts_reader_begin_process(struct facts_reader *facts_reader, pid_t pid, size_t queries)
+{
+	facts_reader->by_areas =
+		queries > 1 && size_of(facts_reader, pid) <= queries * TEXT_FOR_A_LINK;
+}
+
+void facts_reader_rest(struct facts_reader *facts_reader)
+{
+	spare_memory_note(facts_reader->maps.count * sizeof(*facts_reader->maps.list) +
+			  facts_reader->maps.paths_length);
+	maps_clear(&facts_reader->maps);
+	facts_reader->maps_pid = 0;
+	mapped_files_begin(facts_reader->files, UINT64_MAX);
+	source_badblocks_begin(facts_reader->badblocks, UINT64_MAX);
 }

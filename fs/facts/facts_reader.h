@@ -37,6 +37,12 @@ void facts_reader_free(struct facts_reader *facts_reader);
  */
 void facts_reader_begin(struct facts_reader *facts_reader, uint64_t newest, uint64_t oldest);
 
+/* The next queries, that many, are about mappings of that process. */
+void facts_reader_begin_process(struct facts_reader *facts_reader, pid_t pid, size_t queries);
+
 void facts_reader_read(struct facts_reader *facts_reader, struct facts_query *query);
+
+/* Frees what was read of areas and files. */
+void facts_reader_rest(struct facts_reader *facts_reader);
 
 #endif
