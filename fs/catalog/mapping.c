@@ -57,6 +57,16 @@ void mapping_set_queried(struct mapping *mapping, bool queried)
 	mapping->queried = queried;
 }
 
+bool mapping_is_awaited(const struct mapping *mapping)
+{
+	return mapping->awaited;
+}
+
+void mapping_set_awaited(struct mapping *mapping, bool awaited)
+{
+	mapping->awaited = awaited;
+}
+
 bool mapping_is_changing(const struct mapping *mapping)
 {
 	return mapping->changing;

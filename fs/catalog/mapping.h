@@ -36,6 +36,9 @@ bool mapping_has_changed(const struct mapping *mapping);
 /* facts/: its facts are being read, or are in the queue for that. */
 bool mapping_is_queried(const struct mapping *mapping);
 void mapping_set_queried(struct mapping *mapping, bool queried);
+/* facts/: they were asked for, and not only read along with those of other mappings. */
+bool mapping_is_awaited(const struct mapping *mapping);
+void mapping_set_awaited(struct mapping *mapping, bool awaited);
 
 /*
  * change/: the keeper unmaps it, or a part of it, or renames it. Until it is done, the catalog

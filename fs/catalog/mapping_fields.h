@@ -28,7 +28,7 @@ struct mapping {
 	uint32_t slot;
 	uid_t uid;   /* the user who made it, and in whose quota it counts */
 	bool learnt; /* its facts have been read at least once */
-	bool queried;
+	bool queried, awaited;
 	bool changing;
 };
 

@@ -6,6 +6,10 @@
  * and the one that collects. The thread uses its batch and its facts reader; the catalog, the
  * process table and what is known of the processes are the loop's. A batch that hangs in a process
  * is left behind with its facts reader.
+ *
+ * When a wait ends before the facts have been read, the documents that were asked for say that
+ * facts are pending (facts_cache_give_up); those of mappings that are only read ahead stay as they
+ * are.
  */
 #include "facts/facts_cache.h"
 #include "base/array.h"
@@ -18,6 +22,8 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 /* For how long what was read of areas and files serves for mappings that are read along. */
 #define SERVES (CLOCK_SECOND / 10)
@@ -126,6 +132,46 @@ static struct process_info **info_of(struct facts_cache *facts_cache, const stru
 	return process ? &process->info : &facts_cache->info;
 }
 
+void facts_cache_give_up(struct facts_cache *facts_cache, struct mapping *mapping)
+{
+	if (!facts_cache_is_fresh(mapping, clock_now()))
+		catalog_set_pending(facts_cache->catalog, mapping);
+}
+
+static void note_unread(struct facts_cache *facts_cache, struct mapping *mapping)
+{
+	if (mapping_is_awaited(mapping))
+		facts_cache_give_up(facts_cache, mapping);
+}
+
+static void note_batch_unread(const struct batch *batch)
+{
+	struct mapping *mapping;
+
+	for (size_t i = 0; batch && i < batch->query_count; i++) {
+		mapping =
+			catalog_find_number(batch->facts_cache->catalog, batch->queries[i].number);
+		if (mapping)
+			note_unread(batch->facts_cache, mapping);
+	}
+}
+
+/* The facts have been read, or are not going to be. */
+static void end_query(struct mapping *mapping)
+{
+	mapping_set_queried(mapping, false);
+	mapping_set_awaited(mapping, false);
+}
+
+/* Whether no scan has found the mapping at another place meanwhile. */
+static bool is_as_queried(const struct mapping *mapping, const struct facts_query *query)
+{
+	struct pmem2fs_record now;
+
+	version_record(mapping_version(mapping), &now);
+	return !memcmp(&now, &query->record, sizeof(now));
+}
+
 /* Takes in the answers about the mappings of a process. */
 static void learn_facts(struct batch *batch, size_t i)
 {
@@ -141,9 +187,12 @@ static void learn_facts(struct batch *batch, size_t i)
 		mapping = catalog_find_number(facts_cache->catalog, query->number);
 		if (!mapping)
 			continue;
-		mapping_set_queried(mapping, false);
-		if (entry->changed)
+		if (entry->changed || !is_as_queried(mapping, query)) {
+			note_unread(facts_cache, mapping);
+			end_query(mapping);
 			continue;
+		}
+		end_query(mapping);
 		if (catalog_learn(facts_cache->catalog, mapping, &query->facts, query->read_at))
 			events_changed(facts_cache->events, mapping);
 		info = info_of(facts_cache, mapping, &checked);
@@ -183,6 +232,7 @@ static void batch_done(struct task *task)
 		learn_facts(batch, i);
 	batch_free(batch);
 	if (start_batch(facts_cache)) { /* old facts are better than none */
+		note_batch_unread(facts_cache->collecting);
 		*facts_cache->collecting->waiters_end = waiters;
 		waiters = take_waiters(facts_cache->collecting);
 	}
@@ -205,7 +255,8 @@ static int start_batch(struct facts_cache *facts_cache)
 	progress_begin(&batch->progress, clock_now());
 	error = pool_submit(facts_cache->pool, &batch->task);
 	if (error) {
-		log_error("no thread to look at the mappings with");
+		log_of_user(LOG_TOPIC_DAEMON, geteuid(), LOG_ERR,
+			    "no thread to look at the mappings with");
 		return error;
 	}
 	facts_cache->working = batch;
@@ -288,16 +339,21 @@ int facts_cache_request(struct facts_cache *facts_cache, struct mapping *mapping
 	size_t place;
 	int error = 0;
 
-	if (!batch)
+	if (!batch) {
+		facts_cache_give_up(facts_cache, mapping);
 		return -ENOMEM;
+	}
 	/*
 	 * A mapping that is queried already is in this batch or in the one that is being worked on;
 	 * to wait for this one is right in both cases.
 	 */
 	if (!mapping_is_queried(mapping))
 		error = add_query(batch, mapping);
-	if (error)
+	if (error) {
+		facts_cache_give_up(facts_cache, mapping);
 		return error;
+	}
+	mapping_set_awaited(mapping, true);
 	batch->exact |= !more;
 	catalog_after(facts_cache->catalog, mapping_number(mapping) - 1,
 		      &place); /* the mapping itself */
@@ -306,23 +362,29 @@ int facts_cache_request(struct facts_cache *facts_cache, struct mapping *mapping
 		    add_query(batch, mapping) == -ENOMEM)
 			break;
 	error = start_batch(facts_cache);
+	if (error)
+		note_batch_unread(batch);
 	if (error || !waiter)
 		return error;
+	waiter->since = now;
 	waiter->next = NULL; /* the thread does not use the waiters */
 	*batch->waiters_end = waiter;
 	batch->waiters_end = &waiter->next;
 	return 0;
 }
 
-/* Its mappings can be queried again. */
+/*
+ * Leaves the batch that hangs behind, with its thread. Its queries about other processes and its
+ * waiters move to the next batch.
+ */
 static void leave_stuck_batch(struct facts_cache *facts_cache)
 {
 	struct facts_reader *facts_reader = facts_reader_new();
-	struct batch *batch = facts_cache->working;
+	struct batch *next = collecting_batch(facts_cache), *batch = facts_cache->working;
 	pid_t stuck = batch->progress.at;
-	struct mapping *mapping;
+	struct waiter *waiters;
 
-	if (!facts_reader ||
+	if (!facts_reader || !next ||
 	    !stuck_threads_leave(&facts_cache->stuck_threads, stuck, proc_user(stuck),
 				 "what is shown of it may be out of date")) {
 		facts_reader_free(facts_reader);
@@ -330,13 +392,61 @@ static void leave_stuck_batch(struct facts_cache *facts_cache)
 	}
 	facts_cache->facts_reader = facts_reader;
 	batch->abandoned = true;
+	next->exact |= batch->exact;
 	facts_cache->working = NULL;
 	for (size_t i = 0; i < batch->query_count; i++) {
-		mapping = catalog_find_number(facts_cache->catalog, batch->queries[i].number);
-		if (mapping)
-			mapping_set_queried(mapping, false);
+		struct mapping *mapping =
+			catalog_find_number(facts_cache->catalog, batch->queries[i].number);
+
+		if (!mapping)
+			continue;
+		mapping_set_queried(mapping, false);
+		if (add_query(next,
+			      mapping)) { /* fails for the process in which the thread hangs */
+			note_unread(facts_cache, mapping);
+			end_query(mapping);
+		}
 	}
-	start_batch(facts_cache);
+	if (batch->waiters) { /* its waiters came first */
+		*batch->waiters_end = next->waiters;
+		if (!next->waiters)
+			next->waiters_end = batch->waiters_end;
+		next->waiters = take_waiters(batch);
+	}
+	if (start_batch(facts_cache)) {
+		note_batch_unread(next);
+		waiters = take_waiters(next);
+		waiters_wake(&waiters);
+	}
+}
+
+/* Moves the waiters that have waited too long to the end of a list. */
+static void take_overdue(struct batch *batch, uint64_t now, struct waiter ***end)
+{
+	struct waiter *waiter;
+
+	while (batch && (waiter = batch->waiters) && waiter->since + FACTS_CACHE_PATIENCE <= now) {
+		batch->waiters = waiter->next;
+		if (!batch->waiters)
+			batch->waiters_end = &batch->waiters;
+		waiter->next = NULL;
+		**end = waiter;
+		*end = &waiter->next;
+	}
+}
+
+/* Wakes the waiters that have waited too long. Facts that were not read count as pending. */
+static void wake_overdue(struct facts_cache *facts_cache, uint64_t now)
+{
+	struct waiter *overdue = NULL, **end = &overdue;
+
+	take_overdue(facts_cache->working, now, &end);
+	take_overdue(facts_cache->collecting, now, &end);
+	if (!overdue)
+		return;
+	note_batch_unread(facts_cache->working);
+	note_batch_unread(facts_cache->collecting);
+	waiters_wake(&overdue);
 }
 
 /* Has the reader free what it keeps when that serves no more. No thread uses the reader. */
@@ -354,29 +464,18 @@ static uint64_t rest(struct facts_cache *facts_cache, uint64_t now)
 uint64_t facts_cache_expire(struct facts_cache *facts_cache, uint64_t now)
 {
 	struct batch *batch = facts_cache->working;
-	enum progress_state state;
-	struct waiter *waiters;
-	uint64_t next;
 
 	if (!batch)
 		return rest(facts_cache, now);
 	if (now < progress_due(&batch->progress))
 		return progress_due(&batch->progress);
-	state = progress_check(&batch->progress,
-			       atomic_load_explicit(&batch->at, memory_order_relaxed), now);
-	next = progress_due(&batch->progress);
-	if (state == PROGRESS_NORMAL)
-		return next;
-	/* Old facts are better than none. */
-	waiters = take_waiters(batch);
-	if (state == PROGRESS_STUCK && batch->progress.at != facts_cache->keeper)
+	if (progress_check(&batch->progress, atomic_load_explicit(&batch->at, memory_order_relaxed),
+			   now) == PROGRESS_STUCK &&
+	    batch->progress.at != facts_cache->keeper)
 		leave_stuck_batch(facts_cache);
-	waiters_wake(&waiters);
-	if (facts_cache->collecting) {
-		waiters = take_waiters(facts_cache->collecting);
-		waiters_wake(&waiters);
-	}
-	return next;
+	wake_overdue(facts_cache, now);
+	batch = facts_cache->working;
+	return batch ? progress_due(&batch->progress) : rest(facts_cache, now);
 }
 
 struct process_info *facts_cache_keeper(const struct facts_cache *facts_cache)

@@ -19,7 +19,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define FACTS_CACHE_FRESH CLOCK_SECOND /* older facts are read again */
+#define FACTS_CACHE_FRESH    CLOCK_SECOND       /* facts that are older are read again */
+#define FACTS_CACHE_PATIENCE (5 * CLOCK_SECOND) /* the longest wait for facts */
 
 struct facts_cache;
 
@@ -43,15 +44,23 @@ static inline bool facts_cache_is_fresh(const struct mapping *mapping, uint64_t 
 /*
  * Has the facts of `mapping` read, and those of up to `more` mappings that follow it unless they
  * are fresh. With `more` not 0, they may be a tenth of a second older than the call, unless one of
- * the mappings has changed (mapping_has_changed). Wakes the waiter (NULL: nobody waits) when that is done or takes too long. Returns 0,
- * or a negative errno; then the waiter is not woken.
+ * the mappings has changed (mapping_has_changed). Wakes the
+ * waiter (NULL: nobody waits) when that is done or takes too long. Returns 0, or a negative errno;
+ * then the waiter is not woken. A mapping that was asked for and whose facts could not be read says
+ * from then on that they are pending (catalog_set_pending).
  */
 int facts_cache_request(struct facts_cache *facts_cache, struct mapping *mapping, unsigned more,
 			struct waiter *waiter);
 
 /*
- * Wakes those who have waited too long, and leaves a thread behind that hangs. Returns when
- * something is due next, UINT64_MAX for never.
+ * To be called before the document is shown without waiting: it says that facts are pending, unless
+ * they are fresh.
+ */
+void facts_cache_give_up(struct facts_cache *facts_cache, struct mapping *mapping);
+
+/*
+ * Wakes waiters that have waited too long, leaves a thread behind that hangs, and frees what was
+ * kept for a moment. Returns when to call it again, UINT64_MAX for never.
  */
 uint64_t facts_cache_expire(struct facts_cache *facts_cache, uint64_t now);
 
