@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * main.c - starts the keeper or, for the keeper, its worker
+ * main.c - starts the keeper or, for the keeper, its worker or, for the worker, a receiver
  */
 #include "base/log.h"
 #include "keeper/keeper.h"
 #include "options.h"
+#include "receive/receiver.h"
 #include "worker.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -63,6 +64,8 @@ int main(int argc, char **argv)
 	while (null >= 0 && null <= STDERR_FILENO);
 	if (null >= 0)
 		close(null);
+	if (argc >= 2 && !strcmp(argv[1], "--receiver"))
+		return receiver_run(argv[2]);
 	switch (options_parse(&options, argc, argv)) {
 	case OPTIONS_DONE:
 		options_free(&options);
