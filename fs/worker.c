@@ -12,8 +12,10 @@
 #include "base/container_of.h"
 #include "base/fd_watch.h"
 #include "base/log.h"
+#include "base/spawn.h"
 #include "base/stuck_threads.h"
 #include "base/thread_pool.h"
+#include "base/time_quota.h"
 #include "catalog/catalog.h"
 #include "catalog/events.h"
 #include "change/changes.h"
@@ -35,6 +37,7 @@
 #include "libpmem2fs.h"
 #include "mount/mount.h"
 #include "protocol/worker_fds.h"
+#include "receive/receivers.h"
 #include "scan/process_table.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -57,6 +60,7 @@
 #define OPENS           64
 #define OPENS_WAITING   1024 /* per user */
 #define HELPERS_WAITING 1024 /* of a lane; a name that is not invalidated does no harm */
+#define LOOP_SHARE      4    /* of the time of the loop, see time_quota.h */
 #define NUMBERS_BITS    40   /* of the inode numbers of one worker; the next one has others */
 
 /* Lanes of the helpers: one thread each. */
@@ -81,6 +85,8 @@ struct worker {
 	struct events *events;
 	struct catalog *catalog;
 	struct facts_cache *facts_cache;
+	struct quota loop_time; /* what the loop does for each user */
+	struct receivers *receivers;
 	struct limits limits;
 	struct mapper mapper;
 	struct fuse_session *session;
@@ -218,6 +224,10 @@ static void name_changed(void *arg, const char *name)
 /* What finds, watches and asks other processes, and what changes mappings with their help. */
 static int begin_processes(struct worker *worker)
 {
+	worker->receivers =
+		receivers_new(worker->epoll, worker->epoll, SPAWN_SELF, &worker->loop_time);
+	if (!worker->receivers)
+		return -ENOMEM;
 	worker->process_table = process_table_new(&(struct process_table_config){
 		.catalog = worker->catalog,
 		.events = worker->events,
@@ -355,6 +365,9 @@ static int do_timers(struct worker *worker)
 	other = facts_cache_expire(worker->facts_cache, now);
 	if (other < next)
 		next = other;
+	other = receivers_expire(worker->receivers, now);
+	if (other < next)
+		next = other;
 	other = releases_expire(worker->releases, now);
 	if (other < next)
 		next = other;
@@ -431,6 +444,7 @@ int worker_run(const struct options *options)
 	for (int fd = WORKER_FD_FIRST; fd < WORKER_FD_END; fd++)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	worker.options = options;
+	worker.loop_time.share = LOOP_SHARE;
 	sscanf(options->worker, "%llu,%u", &dev, &number);
 	raise_limit();
 	error = worker_begin(&worker, number);

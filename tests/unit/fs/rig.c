@@ -3,12 +3,14 @@
  * rig.c - see rig.h
  */
 #include "rig.h"
+#include "base/clock.h"
 #include "base/thread_pool.h"
 #include "catalog/catalog.h"
 #include "catalog/events.h"
 #include "change/keeper_link.h"
 #include "facts/facts_cache.h"
 #include "libpmem2fs.h"
+#include "receive/receivers.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +27,8 @@
 #include <cmocka.h>
 
 #define SLOTS_MAX 4096
+
+const char rig_daemon[] = DAEMON;
 
 static struct pmem2_map *maps[SLOTS_MAX];
 
@@ -92,6 +96,9 @@ struct rig *rig_new(void)
 	modules->keeper = keeper_link_new(ends[0]);
 	modules->facts_cache = facts_cache_new(modules->catalog, modules->events, modules->helpers,
 					       LANE_FACTS, getpid());
+	modules->loop_time.share = 4;
+	modules->receivers = receivers_new(rig->epoll, rig->epoll, rig_daemon, &modules->loop_time);
+	assert_non_null(modules->receivers);
 	modules->mapper = (struct mapper){
 		.catalog = modules->catalog,
 		.events = modules->events,
@@ -146,6 +153,8 @@ void rig_free(struct rig *rig)
 	pool_close(modules->helpers);
 	facts_cache_free(modules->facts_cache);
 	keeper_link_free(modules->keeper);
+	receivers_free(modules->receivers);
+	quota_clear(&modules->loop_time);
 	events_free(modules->events);
 	catalog_free(modules->catalog);
 	pmem2fs_table_close(&modules->table);
@@ -167,6 +176,7 @@ static bool serve(struct rig *rig, int timeout)
 
 		watch->ready(watch, events[i].events);
 	}
+	receivers_expire(rig->modules.receivers, clock_now());
 	if (rig->swept)
 		rig->swept(rig->arg);
 	while (!rig->keeper_off && rig_take(rig, &taken)) {

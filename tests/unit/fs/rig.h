@@ -10,6 +10,7 @@
 
 #include "base/fd_watch.h"
 #include "base/stuck_threads.h"
+#include "base/time_quota.h"
 #include "change/changes.h"
 #include "change/mapper.h"
 #include "change/mapping_limits.h"
@@ -28,6 +29,8 @@ struct modules {
 	struct pmem2fs_table *table; /* of this process */
 	struct pool *openers;
 	struct pool *helpers;                /* a lane is an enum rig_lane */
+	struct quota loop_time;
+	struct receivers *receivers;
 	struct process_table *process_table; /* NULL, or owned by the test */
 	struct invalidate invalidate;        /* without a session */
 	struct limits limits;
@@ -52,6 +55,9 @@ struct rig {
 	void (*swept)(void *arg);
 	void *arg;
 };
+
+/* The program of the daemon. */
+extern const char rig_daemon[];
 
 /* A received command. `fd` is -1 or its descriptor. */
 struct taken {
