@@ -49,13 +49,13 @@ const struct dax_file *dax_find(struct dax *dax, const struct maps *maps,
 	return &file;
 }
 
-/* As on a stacked file system: `other` also has the device number 0:99. */
+/* As on a stacked file system: `other` also has another device number. */
 bool dax_is_file(struct dax *dax, const struct maps *maps, const struct maps_area *area, dev_t dev,
 		 uint64_t inode)
 {
 	(void)dax;
 	(void)maps;
-	return is_file(area, other) && dev == makedev(0, 99) && inode == 7;
+	return is_file(area, other) && dev == OTHER_DEV && inode == 7;
 }
 
 dev_t dax_shmem(const struct dax *dax)

@@ -7,11 +7,16 @@
 #define TESTS_DAX_FAKE_H
 
 #include "host/dax.h"
+#include <sys/sysmacros.h>
 
 #define FILE_PAGES 64
 
+/* Numbers of file systems that no machine has: it gives out the lowest free ones. */
+#define OTHER_DEV makedev(0, 1048001)
+#define NO_DEV    makedev(0, 1048002)
+
 extern int dax_file;                /* the file that has DAX */
-extern int other;                   /* a file on a stacked file system: also 0:99, inode 7 */
+extern int other;                   /* a file on a stacked file system: also OTHER_DEV, inode 7 */
 extern void (*while_looking)(void); /* called at the first area of a file with DAX */
 
 #endif
