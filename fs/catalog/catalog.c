@@ -10,6 +10,7 @@
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/shared_text.h"
+#include "base/spare_memory.h"
 #include "catalog/mapping_fields.h"
 #include "catalog/shown_times.h"
 #include <errno.h>
@@ -350,6 +351,7 @@ void catalog_remove(struct catalog *catalog, struct mapping *mapping)
 	}
 	if (!mapping->scan_state.process)
 		totals_remove_name(&catalog->totals, mapping->uid);
+	spare_memory_note(sizeof(*mapping) + sizeof(*mapping->version));
 	free(mapping->left);
 	free(mapping->reserved);
 	free(mapping);

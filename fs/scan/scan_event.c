@@ -3,6 +3,7 @@
  * scan_event.c - see scan_event.h
  */
 #include "scan/scan_event.h"
+#include "base/spare_memory.h"
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@ void scan_report_free(struct scan_report *report)
 	for (size_t i = 0; i < report->count; i++)
 		free(report->list[i].extents);
 	free(report->list);
+	spare_memory_note(report->count * sizeof(*report->list));
 	if (report->pidfd >= 0)
 		close(report->pidfd);
 	free(report);
