@@ -7,10 +7,10 @@
  */
 #include "scan/scanned_process.h"
 #include "base/log.h"
+#include "base/pidfd.h"
 #include "host/proc_maps.h"
 #include "host/shared_tables.h"
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -44,9 +44,7 @@ void scanned_process_free(struct scanned_process *process)
 
 bool scanned_process_is_alive(const struct scanned_process *process)
 {
-	struct pollfd pollfd = {.fd = process->pidfd, .events = POLLIN};
-
-	return poll(&pollfd, 1, 0) == 0;
+	return pidfd_is_alive(process->pidfd);
 }
 
 size_t scanned_process_count(const struct scanned_process *process)
@@ -79,7 +77,8 @@ static void warn_of_version(struct scanned_process *process, int error)
 	if (error != -EPROTONOSUPPORT || process->warned_version)
 		return;
 	process->warned_version = true;
-	log_warning("process %d: its table is of a version that is not known here",
+	log_of_user(LOG_TOPIC_PROCESSES, process->uid, LOG_WARNING,
+		    "process %d: its table is of a version that is not known here",
 		    (int)process->pid);
 }
 

@@ -10,6 +10,7 @@
 #include "base/array.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/pidfd.h"
 #include "base/time_quota.h"
 #include "host/dax.h"
 #include "host/proc.h"
@@ -17,7 +18,6 @@
 #include "scan/scanned_process.h"
 #include <errno.h>
 #include <linux/capability.h>
-#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,9 +157,11 @@ static struct scanned_process *add_known(struct scanner *scanner, pid_t pid, int
 	if (!user || array_reserve(scanner->list, &scanner->room, scanner->count + 1, 64))
 		goto close_pidfd;
 	if (pidfd < 0)
-		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (pidfd < 0)
+		pidfd = pidfd_open_pid(pid);
+	if (pidfd < 0) {
+		errno = -pidfd;
 		return NULL;
+	}
 	process = scanned_process_new(scanner->processes + 1, pid, pidfd);
 	if (!process)
 		goto close_pidfd;
@@ -369,22 +371,15 @@ static bool scan_pid(struct scanner *scanner, struct scan *scan, pid_t pid)
 
 /* --- passed tables --- */
 
-static bool pidfd_has_ended(int pidfd)
-{
-	struct pollfd pollfd = {.fd = pidfd, .events = POLLIN};
-
-	return poll(&pollfd, 1, 0) != 0;
-}
-
 static void take_table(struct scanner *scanner, struct scan *scan, struct passed_table *passed)
 {
 	struct scanned_process *process = find_known(scanner, passed->pid);
 
 	if (passed->pid <= 0 || is_own(scanner, passed->pid) || is_left_out(scanner, passed->pid))
 		return;
-	if (passed->pidfd >= 0 && pidfd_has_ended(passed->pidfd))
+	if (!pidfd_is_alive(passed->pidfd))
 		return;
-	/* Only one of two live processes can have the pid. */
+	/* Of two that are alive, pidfd.h says that they are one. */
 	if (process && !scanned_process_is_alive(process) && forget_known(scanner, process))
 		process = NULL;
 	if (!process) {

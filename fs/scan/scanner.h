@@ -22,7 +22,7 @@ enum scan_kind {
 struct passed_table {
 	struct passed_table *next;
 	pid_t pid;
-	int pidfd; /* of the process, owned; -1: the kernel is too old to have it */
+	int pidfd; /* of the process, owned; if the process has ended, the table is dropped */
 	int fd;    /* owned; -1: the process has a table, which only root can find */
 };
 

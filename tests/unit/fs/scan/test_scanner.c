@@ -2,59 +2,10 @@
 /*
  * test_scanner.c - which of the processes of this host are scanned, and when
  */
-#include "publisher.h"
-#include "scan/scanner.h"
+#include "scanner_helper.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#define RW (PROT_READ | PROT_WRITE)
-
-static struct scanner *scanner;
-static struct scan_exclusions skip;
-static int file, sockets[2];
-
-static int begin(void **state)
-{
-	(void)state;
-	skip = (struct scan_exclusions){.own = {getpid()}};
-	scanner = scanner_new(&skip);
-	file = publisher_file(16 * PAGE);
-	return scanner ? socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) : -1;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	scanner_free(scanner);
-	close(file);
-	close(sockets[0]);
-	close(sockets[1]);
-	return 0;
-}
-
-static struct scan_report *look_with(enum scan_kind kind, pid_t pid, struct passed_table *tables)
-{
-	struct scan scan = {.kind = kind, .pid = pid, .tables = tables};
-
-	scanner_scan(scanner, &scan);
-	assert_null(scan.tables);
-	assert_int_equal(scanner_current_process(scanner), 0);
-	return scan.report;
-}
 
 /* The report of one process; those of others are freed. */
 static struct scan_report *of(struct scan_report *report, pid_t pid)
@@ -74,55 +25,6 @@ static struct scan_report *of(struct scan_report *report, pid_t pid)
 		report = next;
 	}
 	return found;
-}
-
-/* Checks that the report is that of one process's end. */
-static void assert_gone(struct scan_report *report, uint64_t process)
-{
-	bool found = false;
-
-	while (report) {
-		struct scan_report *next = report->next;
-
-		if (report->gone && report->process == process) {
-			assert_false(found);
-			found = true;
-			assert_int_equal(report->count, 0);
-		}
-		scan_report_free(report);
-		report = next;
-	}
-	assert_true(found);
-}
-
-static int pidfd_of(pid_t pid)
-{
-	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-
-	assert_true(fd >= 0);
-	return fd;
-}
-
-static struct table_header *table;
-
-static void publishing(unsigned number)
-{
-	struct pmem2fs_record record;
-
-	switch (number) {
-	case 0:
-		table = forge_table("pmem2fs", TABLE_VERSION, 10, TABLE_SEALS);
-		put(0, 4, RW, MAP_SHARED, file, 2);
-		record = truth(0, 4, file, 2);
-		publish(table, 0, &record);
-		break;
-	case 1:
-		retire(table, 0);
-		break;
-	case 2:
-		must(!munmap(table, 2 * PAGE));
-		break;
-	}
 }
 
 static void finds_who_publishes(void **state)
@@ -199,8 +101,9 @@ static void those_to_be_skipped_are_skipped(void **state)
 	assert_null(look_with(SCAN_ONE, publisher.pid, NULL));
 	given = calloc(1, sizeof(*given));
 	assert_non_null(given);
-	*given = (struct passed_table){
-		.pid = publisher.pid, .pidfd = -1, .fd = open("/dev/null", O_RDONLY | O_CLOEXEC)};
+	*given = (struct passed_table){.pid = publisher.pid,
+				       .pidfd = pidfd_of(publisher.pid),
+				       .fd = open("/dev/null", O_RDONLY | O_CLOEXEC)};
 	assert_null(of(look_with(SCAN_KNOWN, 0, given), publisher.pid));
 	publisher_stop(&publisher);
 }
@@ -239,111 +142,6 @@ static void without_one_in_which_others_are_stuck_nothing_is_complete(void **sta
 	assert_null(scan.report);
 	skip.stuck_threads = (struct stuck_threads){0};
 	publisher_stop(&publisher);
-}
-
-/* --- passed tables --- */
-
-/* A table that the scanner does not find, because of its name. */
-static void handing_over(unsigned number)
-{
-	char control[CMSG_SPACE(sizeof(int))] = {0}, byte = 0;
-	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-	struct msghdr message = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-	struct pmem2fs_record record;
-	int fd;
-
-	if (number)
-		return;
-	table = forge_table_fd("another name", TABLE_VERSION, 10, TABLE_SEALS, &fd);
-	put(0, 4, RW, MAP_SHARED, file, 2);
-	record = truth(0, 4, file, 2);
-	publish(table, 0, &record);
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-	must(sendmsg(sockets[1], &message, 0) == 1);
-}
-
-static int take_over(void)
-{
-	char control[CMSG_SPACE(sizeof(int))], byte;
-	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-	struct msghdr message = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	int fd;
-
-	assert_int_equal(recvmsg(sockets[0], &message, MSG_CMSG_CLOEXEC), 1);
-	assert_non_null(CMSG_FIRSTHDR(&message));
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
-	return fd;
-}
-
-static struct passed_table *given(pid_t pid, int pidfd, int fd, struct passed_table *next)
-{
-	struct passed_table *table_given = calloc(1, sizeof(*table_given));
-
-	assert_non_null(table_given);
-	*table_given = (struct passed_table){.next = next, .pid = pid, .pidfd = pidfd, .fd = fd};
-	return table_given;
-}
-
-static void a_table_may_be_handed_over(void **state)
-{
-	struct publisher publisher;
-	struct scan_report *report;
-	uint64_t process;
-	int fd;
-
-	(void)state;
-	for (int with_pidfd = 0; with_pidfd < 2; with_pidfd++) {
-		publisher_start(&publisher, handing_over);
-		fd = take_over();
-		assert_null(look_with(SCAN_ONE, publisher.pid, NULL));
-		/* A process that has passed a table is part of every scan. */
-		report = look_with(SCAN_ONE, getpid(),
-				   given(publisher.pid, with_pidfd ? pidfd_of(publisher.pid) : -1,
-					 fd, given(publisher.pid, -1, dup(fd), NULL)));
-		assert_non_null(report);
-		assert_int_equal(report->pid, publisher.pid);
-		assert_int_equal(report->count, 1);
-		process = report->process;
-		scan_report_free(report);
-		assert_null(look_with(SCAN_KNOWN, 0, NULL));
-		publisher_stop(&publisher);
-		assert_gone(look_with(SCAN_KNOWN, 0, NULL), process);
-	}
-}
-
-static void a_table_of_another_is_refused(void **state)
-{
-	struct publisher owner, other;
-	int fd, gone;
-
-	(void)state;
-	publisher_start(&owner, handing_over);
-	fd = take_over();
-	publisher_start(&other, handing_over);
-	close(take_over());
-	gone = pidfd_of(other.pid);
-	assert_null(look_with(SCAN_KNOWN, 0, given(other.pid, -1, dup(fd), NULL)));
-	publisher_stop(&other);
-	/* A pidfd of a process that has ended does not match a living process's pid. */
-	assert_null(look_with(SCAN_KNOWN, 0, given(owner.pid, gone, dup(fd), NULL)));
-	assert_null(look_with(SCAN_KNOWN, 0, given(other.pid, -1, dup(fd), NULL)));
-	assert_null(look_with(SCAN_KNOWN, 0, given(0, -1, dup(fd), NULL)));
-	close(fd);
-	publisher_stop(&owner);
 }
 
 /*
@@ -457,8 +255,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(those_to_be_skipped_are_skipped, begin, end),
 		cmocka_unit_test_setup_teardown(
 			without_one_in_which_others_are_stuck_nothing_is_complete, begin, end),
-		cmocka_unit_test_setup_teardown(a_table_may_be_handed_over, begin, end),
-		cmocka_unit_test_setup_teardown(a_table_of_another_is_refused, begin, end),
 		cmocka_unit_test_setup_teardown(who_takes_too_long_waits, begin, end),
 		cmocka_unit_test_setup_teardown(the_effective_user_is_the_owner, begin, end),
 		cmocka_unit_test_setup_teardown(without_rights_it_is_not_complete, begin, end),
