@@ -4,8 +4,17 @@
  *
  * A scan first takes a snapshot of all that is there, and then compares it with what was reported.
  * When something fails in between, no report is made and the record of the process stays the same.
+ *
+ * Tables that change without end would cost as much at each scan as all that is in them. So their
+ * process, if it is a user's, gets pauses, each twice as long as the one before, in which they are
+ * not read. What they said is still true in a pause as long as the areas are the same. Once these
+ * change, it may be false, and stays shown until the tables are read; persistent memory at other
+ * addresses is shown as observed.
  */
 #include "scan/process_scan.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/share.h"
 #include "host/proc.h"
 #include "host/proc_maps.h"
 #include "scan/observed_ranges.h"
@@ -19,9 +28,18 @@
  */
 #define RECORDS_MAX 262144
 
+/*
+ * So many mappings that have changed or gone since the last scan lead to a pause. A program has
+ * fewer, unless it changes its tables on purpose.
+ */
+#define OUTDATED_MANY 1024
+#define PAUSE_FIRST   (CLOCK_SECOND / 1000)
+#define PAUSE_MAX     (5 * CLOCK_SECOND)
+
 /* All that a process has at one moment. */
 struct snapshot {
 	struct maps maps;
+	uint64_t areas;                    /* hash_of_areas */
 	struct published_ranges published; /* of its tables, one after the other */
 	struct observed_ranges observed;
 };
@@ -64,6 +82,34 @@ static int read_table(struct scanned_process *process, struct scan_context *cont
 	}
 }
 
+/* Adds what was reported of a table. */
+static int recall_table(const struct scanned_process *process, struct published_ranges *published,
+			uint32_t number)
+{
+	const struct reported_mappings *reported = &process->tables[number].reported;
+
+	for (size_t i = 0; i < reported->count; i++) {
+		const struct reported_mapping *old = &reported->list[i];
+		struct published_range range = {
+			.begin = old->begin,
+			.end = old->end,
+			.generation = old->identity,
+			.slot = (uint32_t)old->place,
+			.table = number,
+			.digest = old->digest,
+		};
+		int error = 0;
+
+		if (old->extents)
+			error = extents_intersect(old->extents, NULL, &range.extents);
+		if (!error)
+			error = published_ranges_recall(published, &range);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
 /* --- snapshots --- */
 
 static void snapshot_clear(struct snapshot *snapshot)
@@ -73,9 +119,42 @@ static void snapshot_clear(struct snapshot *snapshot)
 	maps_clear(&snapshot->maps);
 }
 
+/* A hash of what a scan compares tables with. */
+static uint64_t hash_of_areas(const struct maps *maps, const struct scan_context *context)
+{
+	const uint64_t ids[] = {context->uid, context->gid, maps->count};
+	uint64_t hash = hash_words(ids, 3, context->seed);
+
+	for (size_t i = 0; i < maps->count; i++) {
+		const struct maps_area *area = &maps->list[i];
+		const uint64_t words[] = {
+			area->begin,
+			area->end,
+			area->offset,
+			area->inode,
+			area->dev,
+			area->protection | (uint64_t)area->shared << 8 | (uint64_t)area->name << 16,
+		};
+
+		hash = hash_words(words, sizeof(words) / sizeof(*words), hash);
+	}
+	return hash;
+}
+
+/*
+ * Not for another user: the tables are read, since the mappings are that user's. Another group has
+ * to wait, since a process may change its group before each scan.
+ */
+static bool has_pause(const struct scanned_process *process, const struct scan_context *context)
+{
+	return context->now < process->paused_until && share_is_limited(context->uid) &&
+	       context->uid == process->uid;
+}
+
 static int take_snapshot(struct scanned_process *process, struct scan_context *context,
 			 struct snapshot *snapshot)
 {
+	bool pause = has_pause(process, context);
 	struct published_ranges *published = &snapshot->published;
 	int error;
 
@@ -83,6 +162,9 @@ static int take_snapshot(struct scanned_process *process, struct scan_context *c
 	error = maps_read(&snapshot->maps, process->pid);
 	if (error)
 		return error;
+	snapshot->areas = hash_of_areas(&snapshot->maps, context);
+	if (pause && snapshot->areas == process->areas)
+		return 0;
 	*published = (struct published_ranges){
 		.maps = &snapshot->maps,
 		.dax = context->dax,
@@ -93,7 +175,8 @@ static int take_snapshot(struct scanned_process *process, struct scan_context *c
 	scanned_process_find_tables(process, &snapshot->maps, dax_shmem(context->dax));
 	for (uint32_t i = 0; !error && i < process->table_count; i++)
 		if (process->tables[i].mapped)
-			error = read_table(process, context, published, i);
+			error = pause ? recall_table(process, published, i)
+				      : read_table(process, context, published, i);
 	if (!error)
 		error = published_ranges_settle(published);
 	if (!error)
@@ -139,7 +222,7 @@ static int confirm_observed(struct scanned_process *process, struct scan_context
 	bool unknown = false, publishes = false;
 	int error;
 
-	for (size_t i = 0; i < process->table_count; i++)
+	for (size_t i = 0; !has_pause(process, context) && i < process->table_count; i++)
 		publishes |= process->tables[i].mapped;
 	for (size_t i = 0; publishes && !unknown && i < snapshot->observed.count; i++)
 		unknown = !was_reported(process, &snapshot->observed.list[i]);
@@ -194,7 +277,6 @@ static void remember_reported(struct scan_diff *diff, struct scan_report *report
 	size_t kept = 0;
 
 	process->uid = diff->context->uid;
-	process->gid = diff->context->gid;
 	for (size_t i = 0; i < process->table_count; i++) {
 		struct scanned_table *table = &process->tables[i];
 
@@ -221,6 +303,21 @@ static void remember_reported(struct scan_diff *diff, struct scan_report *report
 	diff->count = 0;
 }
 
+static void set_pause(struct scanned_process *process, const struct scan_context *context,
+		      const struct scan_diff *diff)
+{
+	bool pause = has_pause(process, context);
+
+	if (diff->outdated > OUTDATED_MANY)
+		process->pause = process->pause ? process->pause * 2 : PAUSE_FIRST;
+	else if (!pause && diff->of_tables <= OUTDATED_MANY)
+		process->pause = 0;
+	if (process->pause > PAUSE_MAX)
+		process->pause = PAUSE_MAX;
+	if (!pause)
+		process->paused_until = context->now + process->pause;
+}
+
 int process_scan(struct scanned_process *process, struct scan_context *context,
 		 struct scan_report **report)
 {
@@ -234,6 +331,13 @@ int process_scan(struct scanned_process *process, struct scan_context *context,
 	*report = NULL;
 	if (error)
 		goto end;
+	context->looked = !has_pause(process, context);
+	if (!context->looked && snapshot.areas == process->areas) {
+		context->left_out = process->left_out;
+		context->unsure = process->unsure;
+		snapshot_clear(&snapshot);
+		goto end;
+	}
 	error = confirm_observed(process, context, &snapshot);
 	snapshot.published.maps = &snapshot.maps; /* it may have moved */
 	if (!error && snapshot.published.count + snapshot.observed.count > context->room) {
@@ -246,8 +350,13 @@ int process_scan(struct scanned_process *process, struct scan_context *context,
 		error = scan_diff_compute(&diff);
 	if (!error)
 		error = make_report(&diff, report);
-	if (!error)
+	if (!error) {
+		process->areas = snapshot.areas;
+		process->left_out = context->left_out;
+		process->unsure = context->unsure = !context->looked;
+		set_pause(process, context, &diff);
 		remember_reported(&diff, *report);
+	}
 	scan_diff_clear(&diff);
 	snapshot_clear(&snapshot);
 end:

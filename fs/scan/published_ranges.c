@@ -121,6 +121,19 @@ int published_ranges_add(struct published_ranges *published, struct pmem2fs_reco
 	return 0;
 }
 
+int published_ranges_recall(struct published_ranges *published, const struct published_range *range)
+{
+	struct published_range *next = next_range(published);
+
+	if (!next) {
+		free(range->extents);
+		return -ENOMEM;
+	}
+	*next = *range;
+	published->count++;
+	return 0;
+}
+
 int published_ranges_keep_record(struct published_ranges *published, struct published_range *range,
 				 const struct pmem2fs_record *record)
 {

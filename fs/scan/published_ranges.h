@@ -43,10 +43,11 @@ struct published_ranges {
 	size_t record_count, record_room;
 	struct pmem2fs_record *records;
 	size_t part_count;
-	struct published_part *parts; /* what the ranges that hold cover, by address */
+	struct published_part
+		*parts; /* the addresses of the ranges that were not refused, in order */
 };
 
-/* Addresses that a range holds. */
+/* Addresses that belong to a range. */
 struct published_part {
 	uint64_t begin, end;
 	size_t range; /* place in `list` */
@@ -63,6 +64,13 @@ void published_ranges_clear(struct published_ranges *published);
  */
 int published_ranges_add(struct published_ranges *published, struct pmem2fs_record *record,
 			 struct published_range **range);
+
+/*
+ * Adds a range that was confirmed before, without comparing it with the areas. Takes ownership of
+ * its extents. Returns 0 or -ENOMEM.
+ */
+int published_ranges_recall(struct published_ranges *published,
+			    const struct published_range *range);
 
 /* Keeps the record of a range. Returns 0 or -ENOMEM. */
 int published_ranges_keep_record(struct published_ranges *published, struct published_range *range,

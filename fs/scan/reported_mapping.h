@@ -16,6 +16,7 @@ struct reported_mapping {
 	uint64_t place;          /* published: slot; observed: address */
 	uint64_t identity;       /* published: generation; observed: hash of file and offset */
 	uint64_t digest;         /* of the record */
+	uint64_t begin, end;     /* published: the addresses of its pages */
 	struct extents *extents; /* owned */
 };
 

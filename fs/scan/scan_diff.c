@@ -97,6 +97,8 @@ static int compare_published(struct scan_diff *diff, struct published_range *ran
 		.place = range->slot,
 		.identity = range->generation,
 		.digest = range->digest,
+		.begin = range->begin,
+		.end = range->end,
 	};
 	if (is_at(*old, old_end, range->slot)) {
 		mapping->number = (*old)->number;
@@ -188,6 +190,9 @@ int scan_diff_compute(struct scan_diff *diff)
 
 	for (uint32_t i = 0; !error && i < diff->process->table_count; i++)
 		error = compare_table(diff, i, &next);
+	diff->of_tables = diff->count;
+	for (size_t i = 0; i < diff->of_tables; i++)
+		diff->outdated += diff->list[i].kind != SCAN_EVENT_NEW;
 	return error ? error : compare_observed(diff);
 }
 

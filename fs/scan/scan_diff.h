@@ -20,6 +20,8 @@ struct scan_diff {
 	struct reported_mappings tables_now[SCANNED_TABLES_MAX], observed_now;
 	/* The report. */
 	size_t count, room;
+	size_t of_tables; /* how many events are of published mappings */
+	size_t outdated;  /* how many events are of mappings that were known before */
 	struct scan_event *list;
 };
 

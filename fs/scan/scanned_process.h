@@ -31,11 +31,16 @@ struct scanned_process {
 	pid_t pid;
 	int pidfd;
 	uid_t uid;
-	gid_t gid;
-	bool reported; /* at least one of its mappings was, at some time */
+	bool reported; /* at least one mapping has been reported since the process is known */
 	bool warned_version;
 	bool has_new_table; /* the scanner's: it has passed a table since it was scanned */
 	uint64_t scan;      /* the scanner's: number of the last scan that came to it */
+	/* Of process_scan.c: */
+	bool left_out;         /* not all of its mappings are shown */
+	bool unsure;           /* the areas have changed since the tables were read */
+	uint64_t areas;        /* hash of the areas, and whose they were, at the last scan */
+	uint64_t pause;        /* ns; 0: the tables are read at each scan */
+	uint64_t paused_until; /* as scan_context.now */
 	size_t table_count;
 	struct scanned_table tables[SCANNED_TABLES_MAX];
 	struct reported_mappings observed;
@@ -44,12 +49,15 @@ struct scanned_process {
 /* What the scan of a process works with. */
 struct scan_context {
 	struct dax *dax;
-	uid_t uid; /* effective ones of the process, by now */
+	uint64_t now; /* clock_now() */
+	uid_t uid;    /* effective ones of the process, by now */
 	gid_t gid;
 	uint64_t seed;    /* of digests */
 	uint64_t numbers; /* last one given to a mapping */
 	size_t room;      /* mappings of this process that may be shown */
 	bool left_out;    /* set: there are more */
+	bool looked;      /* set: the tables were read, too */
+	bool unsure;      /* set: they were not, and the areas are others than when they were */
 };
 
 /* Whether a scan could find anything. 0 or 1, or why its areas cannot be read. */

@@ -219,6 +219,7 @@ static int scan_record(struct scanner *scanner, struct scan *scan, struct scanne
 	struct user_quota *old_user = quota_of(&scanner->quota, process->uid), *user;
 	struct scan_context context = {
 		.dax = scanner->dax,
+		.now = clock_now(),
 		.seed = scanner->seed,
 		.numbers = scanner->numbers,
 	};
@@ -249,6 +250,8 @@ static int scan_record(struct scanner *scanner, struct scan *scan, struct scanne
 		warn_of_full(scanner, user, process->pid, QUOTA_MAPPINGS);
 		scan->complete = false;
 	}
+	if (context.unsure)
+		scan->complete = false;
 	return 0;
 }
 

@@ -3,6 +3,7 @@
  * test_scanned_process.c - the reports of one process: what it publishes, what it has mapped of
  * files with DAX, and its end
  */
+#include "base/clock.h"
 #include "process_helper.h"
 #include <signal.h>
 #include <sys/prctl.h>
@@ -385,6 +386,187 @@ static void what_ended_is_gone(void **state)
 	stop();
 }
 
+/* --- tables that change without end --- */
+
+#define CLAIMS 2000u
+
+static void claim_all(void)
+{
+	for (uint32_t i = 0; i < CLAIMS; i++)
+		claim(i, i, 1, -1, 0);
+}
+
+static void restless(unsigned number)
+{
+	if (number == 0) {
+		make_table(CLAIMS + 1);
+		put(0, CLAIMS, RW, MAP_PRIVATE, -1, 0);
+		put(CLAIMS, 4, RW, MAP_SHARED, dax_file, 0);
+		put(CLAIMS + 16, 2, RW, MAP_SHARED, dax_file, 0);
+		claim(CLAIMS, CLAIMS + 16, 2, dax_file, 0);
+	}
+	if (number == 20) { /* the areas change */
+		put(CLAIMS + 8, 2, RW, MAP_SHARED, dax_file, 0);
+		take(0, 1);
+	}
+	claim_all();
+}
+
+static void scan_any(void)
+{
+	struct scan_report *report;
+
+	assert_int_equal(process_scan(process, &context, &report), 0);
+	scan_report_free(report);
+}
+
+/* Scans that process until its tables get a pause of five seconds. */
+static void start_restless(void)
+{
+	uint64_t pause = 0;
+
+	context.now = 1000 * CLOCK_SECOND;
+	start(restless);
+	scan_report_free(scan(CLAIMS + 2));
+	assert_int_equal(process->pause, 0); /* nothing was outdated */
+	for (int i = 0; i < 14; i++) {
+		step();
+		context.now = process->paused_until;
+		scan_report_free(scan(2 * CLAIMS));
+		assert_true(process->pause > pause || process->pause == 5 * CLOCK_SECOND);
+		pause = process->pause;
+	}
+	assert_int_equal(pause, 5 * CLOCK_SECOND);
+	assert_int_equal(process->paused_until, context.now + pause);
+}
+
+/* What was confirmed is still true while the areas are the same. */
+static void tables_that_always_change_get_pauses(void **state)
+{
+	(void)state;
+	start_restless();
+	context.now = process->paused_until - 1;
+	step();
+	scan(0);
+	assert_int_equal(scanned_process_count(process), CLAIMS + 2);
+	assert_true(!context.looked && !context.unsure);
+	context.now++;
+	scan_report_free(scan(2 * CLAIMS));
+	assert_true(context.looked);
+	/* The first quiet scan ends that. */
+	context.now = process->paused_until;
+	scan(0);
+	assert_int_equal(process->pause, 0);
+	step();
+	scan_report_free(scan(2 * CLAIMS));
+	assert_true(process->pause > 0 && process->pause < CLOCK_SECOND);
+	stop();
+}
+
+/* What root's processes publish is always known. */
+static void tables_of_root_get_no_pauses(void **state)
+{
+	(void)state;
+	context.now = 1000 * CLOCK_SECOND;
+	context.uid = 0;
+	start(restless);
+	for (int i = 0; i < 5; i++) {
+		scan_any();
+		assert_true(context.looked);
+		step();
+	}
+	context.uid = 12; /* the process becomes a user's */
+	scan_any();
+	assert_true(context.looked);
+	step();
+	scan_any();
+	assert_false(context.looked);
+	stop();
+}
+
+/*
+ * What was published stays shown until the tables are read, for it may still be there. Other memory
+ * of files with DAX is shown at once.
+ */
+static void areas_that_change_in_a_pause(void **state)
+{
+	struct scan_report *report;
+
+	(void)state;
+	start_restless();
+	for (int i = 15; i < 20; i++)
+		step();
+	context.now++;
+	scan(0);
+	assert_false(context.unsure);
+	step();
+	report = scan(1);
+	assert_told(report, 0, SCAN_EVENT_NEW, ORIGIN_OBSERVED, CLAIMS + 8, 2);
+	scan_report_free(report);
+	assert_int_equal(scanned_process_count(process), CLAIMS + 3);
+	assert_true(!context.looked && context.unsure);
+	context.unsure = false;
+	scan(0);
+	assert_true(!context.looked && context.unsure);
+	context.now = process->paused_until;
+	report = scan(2 * CLAIMS - 1); /* a page has been unmapped */
+	GONE(report, 0);
+	GONE(report, 1);
+	NEW(report, 2, 1, 1);
+	scan_report_free(report);
+	assert_int_equal(scanned_process_count(process), CLAIMS + 2);
+	assert_true(context.looked && !context.unsure);
+	stop();
+}
+
+/*
+ * The mappings of another user are looked at at once. Another group alone, which a process may
+ * change again and again, ends no pause.
+ */
+static void another_user_in_a_pause(void **state)
+{
+	(void)state;
+	start_restless();
+	step();
+	context.uid = 13;
+	scan_any();
+	assert_true(context.looked);
+	assert_int_equal(scanned_process_count(process), CLAIMS + 2);
+	scan_any();
+	assert_false(context.looked);
+	context.gid = 35;
+	scan_any();
+	assert_true(!context.looked && context.unsure);
+	assert_int_equal(scanned_process_count(process), CLAIMS + 2);
+	context.now = process->paused_until;
+	scan_any();
+	assert_true(context.looked && !context.unsure);
+	stop();
+}
+
+static void growing(unsigned number)
+{
+	if (number == 0)
+		make_table(4 * CLAIMS);
+	put(number * CLAIMS, CLAIMS, RW, MAP_PRIVATE, -1, 0);
+	for (uint32_t i = 0; i < CLAIMS; i++)
+		claim(number * CLAIMS + i, number * CLAIMS + i, 1, -1, 0);
+}
+
+/* A program that begins to use thousands of mappings is seen at once. */
+static void many_new_mappings_make_no_pause(void **state)
+{
+	(void)state;
+	start(growing);
+	scan_report_free(scan(CLAIMS));
+	for (int i = 0; i < 3; i++) {
+		step();
+		scan_report_free(scan(CLAIMS));
+		assert_int_equal(process->pause, 0);
+	}
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -398,6 +580,11 @@ int main(void)
 						end),
 		cmocka_unit_test_setup_teardown(the_first_thread_may_end, begin, end),
 		cmocka_unit_test_setup_teardown(what_ended_is_gone, begin, end),
+		cmocka_unit_test_setup_teardown(tables_that_always_change_get_pauses, begin, end),
+		cmocka_unit_test_setup_teardown(tables_of_root_get_no_pauses, begin, end),
+		cmocka_unit_test_setup_teardown(areas_that_change_in_a_pause, begin, end),
+		cmocka_unit_test_setup_teardown(another_user_in_a_pause, begin, end),
+		cmocka_unit_test_setup_teardown(many_new_mappings_make_no_pause, begin, end),
 	};
 
 	if (geteuid())

@@ -6,6 +6,20 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
+
+static bool stands_still; /* the clock */
+
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
+{
+	if (!stands_still)
+		return __real_clock_gettime(clock, now);
+	*now = (struct timespec){.tv_sec = 1000};
+	return 0;
+}
 
 /* The report of one process; those of others are freed. */
 static struct scan_report *of(struct scan_report *report, pid_t pid)
@@ -144,6 +158,48 @@ static void without_one_in_which_others_are_stuck_nothing_is_complete(void **sta
 	publisher_stop(&publisher);
 }
 
+#define CLAIMS 2000u
+
+static void restless(unsigned number)
+{
+	struct pmem2fs_record record;
+
+	if (number == 0) {
+		table = forge_table("pmem2fs", TABLE_VERSION, CLAIMS, TABLE_SEALS);
+		put(0, CLAIMS, RW, MAP_PRIVATE, -1, 0);
+		must(!setresuid(4711, 4711, 4711)); /* root's processes get no pauses */
+	} else if (number == 2) {
+		take(0, 1);
+		return;
+	}
+	for (uint32_t i = 0; i < CLAIMS; i++) {
+		record = truth(i, 1, -1, 0);
+		publish(table, i, &record);
+	}
+}
+
+/* The areas change while the tables, which always change, are not read. */
+static void a_pause_is_not_complete(void **state)
+{
+	struct publisher publisher;
+
+	(void)state;
+	stands_still = true;
+	publisher_start(&publisher, restless);
+	scan_report_free(look_with(SCAN_ONE, publisher.pid, NULL));
+	for (int i = 0; i < 3; i++) {
+		struct scan scan = {.kind = SCAN_KNOWN};
+
+		publisher_step(&publisher);
+		scanner_scan(scanner, &scan);
+		assert_int_equal(scan.complete, i == 0);
+		assert_int_equal(!scan.report, i > 0);
+		scan_report_free(scan.report);
+	}
+	publisher_stop(&publisher);
+	stands_still = false;
+}
+
 /*
  * A user's process that takes more than the user's time is left out for a while, but its mappings
  * stay known.
@@ -255,6 +311,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(those_to_be_skipped_are_skipped, begin, end),
 		cmocka_unit_test_setup_teardown(
 			without_one_in_which_others_are_stuck_nothing_is_complete, begin, end),
+		cmocka_unit_test_setup_teardown(a_pause_is_not_complete, begin, end),
 		cmocka_unit_test_setup_teardown(who_takes_too_long_waits, begin, end),
 		cmocka_unit_test_setup_teardown(the_effective_user_is_the_owner, begin, end),
 		cmocka_unit_test_setup_teardown(without_rights_it_is_not_complete, begin, end),
