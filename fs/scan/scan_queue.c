@@ -97,6 +97,12 @@ static void drop_report(struct scan_job *job)
 	scan_report_free(report);
 }
 
+static void free_job(struct scan_job *job)
+{
+	free(job->scan.passed_over);
+	free(job);
+}
+
 /* In portions: a scan may report more than the loop can take in while others wait. */
 static void pass_reports_on(struct scan_queue *scan_queue)
 {
@@ -112,7 +118,7 @@ static void pass_reports_on(struct scan_queue *scan_queue)
 		return;
 	note_times(scan_queue, job);
 	scan_queue->job = NULL;
-	free(job);
+	free_job(job);
 	start_next(scan_queue);
 	waiters_wake(&waiters);
 }
@@ -132,7 +138,7 @@ static void scan_done(struct task *task)
 	while (job->scan.report)
 		drop_report(job);
 	scanner_free(job->scanner);
-	free(job);
+	free_job(job);
 }
 
 /* Begins the scan that waits first, unless one is under way. */
@@ -162,7 +168,8 @@ static void start_next(struct scan_queue *scan_queue)
 	}
 	if (error) {
 		log_error("out of memory: other processes cannot be looked at");
-		free(job);
+		if (job)
+			free_job(job);
 		waiters_wake(&request->waiters);
 	} else {
 		scan_queue->job = job;
@@ -367,7 +374,7 @@ void scan_queue_free(struct scan_queue *scan_queue)
 	if (scan_queue->job && scan_queue->job->done) {
 		while (scan_queue->job->scan.report)
 			drop_report(scan_queue->job);
-		free(scan_queue->job);
+		free_job(scan_queue->job);
 	}
 	while ((request = scan_queue->requests)) {
 		scan_queue->requests = request->next;

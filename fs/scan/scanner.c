@@ -252,12 +252,28 @@ static int scan_record(struct scanner *scanner, struct scan *scan, struct scanne
 	}
 	if (context.unsure)
 		scan->complete = false;
+	if (process->pid == scan->pid && !context.looked)
+		scan->looked = false;
 	return 0;
 }
 
 static bool no_rights(int error)
 {
 	return error == -EACCES || error == -EPERM;
+}
+
+/* The process was not scanned. */
+static void pass_over(struct scan *scan, pid_t pid)
+{
+	scan->complete = false;
+	if (pid == scan->pid)
+		scan->looked = false;
+	if (scan->kind != SCAN_ALL)
+		return;
+	if (array_reserve(scan->passed_over, &scan->passed_room, scan->passed_count + 1, 16))
+		scan->came_through = false;
+	else
+		scan->passed_over[scan->passed_count++] = pid;
 }
 
 /* Whether the error of a scan means that nothing of the process can be seen. */
@@ -275,8 +291,12 @@ static void scan_known(struct scanner *scanner, struct scan *scan, struct scanne
 	process->scan = scanner->scans;
 	process->has_new_table = false;
 	error = scan_record(scanner, scan, process, &report);
+	if (error == -ENOENT && !scanned_process_is_alive(process))
+		error = -ESRCH; /* it has ended meanwhile, and its folder in /proc is gone */
 	if (error && error != -ESRCH)
 		scan->complete = false;
+	if (error && !is_gone_or_hidden(error))
+		pass_over(scan, process->pid);
 	done = error ? is_gone_or_hidden(error)
 		     : !process->table_count && !scanned_process_count(process);
 	if (done && forget_known(scanner, process))
@@ -316,14 +336,16 @@ static bool scan_unknown(struct scanner *scanner, struct scan *scan, pid_t pid)
 	    !proc_ids(pid, &uid, &gid) && is_out_of_credit(scanner, uid))
 		return true;
 	interest = scanned_process_is_of_interest(pid, scanner->dax);
-	if (no_rights(interest) || interest == -ENOMEM || interest == -EMFILE)
+	if (interest < 0 && interest != -ESRCH && interest != -ENOENT)
 		scan->complete = false;
+	if (interest < 0 && !is_gone_or_hidden(interest))
+		pass_over(scan, pid);
 	if (interest > 0) {
 		process = add_known(scanner, pid, -1);
 		if (process)
 			scan_known(scanner, scan, process);
 		else if (errno != ESRCH)
-			scan->complete = false;
+			pass_over(scan, pid);
 	}
 	if (clock_now() - begun > WORTH_CHARGING && !proc_ids(pid, &uid, &gid))
 		charge_user(scanner, uid, begun);
@@ -339,6 +361,13 @@ static bool is_left_out(const struct scanner *scanner, pid_t pid)
 	       stuck_threads_leave_out(stuck_threads, pid, proc_user(pid));
 }
 
+/* Whether reports of its user are still to be taken in. */
+static bool is_behind(const struct scan *scan, const struct scanned_process *process, pid_t pid)
+{
+	return scan->behind.count &&
+	       user_set_has(&scan->behind, process ? process->uid : proc_user(pid));
+}
+
 /* False: it has to wait. */
 static bool scan_pid(struct scanner *scanner, struct scan *scan, pid_t pid)
 {
@@ -348,13 +377,17 @@ static bool scan_pid(struct scanner *scanner, struct scan *scan, pid_t pid)
 	if (is_own(scanner, pid))
 		return true;
 	if (is_left_out(scanner, pid)) {
-		scan->complete = false;
+		pass_over(scan, pid);
 		return true;
 	}
 	atomic_store_explicit(&scanner->at, pid, memory_order_relaxed);
 	if (process && !scanned_process_is_alive(process) && forget_known(scanner, process))
 		process = NULL; /* another process may have the pid now */
-	if (!process) {
+	if (is_behind(scan, process, pid)) {
+		if (process)
+			process->scan = scanner->scans;
+		pass_over(scan, pid);
+	} else if (!process) {
 		waits = scan_unknown(scanner, scan, pid);
 	} else if (scan->kind != SCAN_ONE && is_out_of_credit(scanner, process->uid)) {
 		process->scan = scanner->scans;
@@ -368,7 +401,7 @@ static bool scan_pid(struct scanner *scanner, struct scan *scan, pid_t pid)
 	}
 	atomic_store_explicit(&scanner->at, 0, memory_order_relaxed);
 	if (waits)
-		scan->complete = false;
+		pass_over(scan, pid);
 	return !waits;
 }
 
@@ -468,7 +501,9 @@ static void scan_all(struct scanner *scanner, struct scan *scan)
 	size_t count, first = 0;
 	pid_t *pids = proc_pids(&count), waiting = 0;
 
-	scan->complete = pids && scanner_sees_all();
+	if (!pids || !scanner_sees_all())
+		scan->complete = false;
+	scan->came_through = pids;
 	while (pids && first < count && pids[first] < scanner->begin_at)
 		first++;
 	for (size_t i = 0; pids && i < count; i++) {
@@ -491,6 +526,7 @@ void scanner_scan(struct scanner *scanner, struct scan *scan)
 	scan->report = NULL;
 	scanner->end = &scan->report;
 	scan->complete = true;
+	scan->looked = scan->kind == SCAN_ONE;
 	take_tables(scanner, scan);
 	switch (scan->kind) {
 	case SCAN_ONE:

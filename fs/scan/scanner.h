@@ -11,6 +11,7 @@
 
 #include "base/stuck_threads.h"
 #include "scan/scan_event.h"
+#include "scan/user_set.h"
 
 enum scan_kind {
 	SCAN_ONE,   /* the process `pid`, known or not */
@@ -30,10 +31,24 @@ struct scan {
 	enum scan_kind kind;
 	pid_t pid;
 	struct passed_table *tables; /* since the scan before; the scanner takes ownership */
+	/*
+	 * Users of whose processes reports are still to be taken in, the caller's. Their processes
+	 * are not scanned, so that reports do not pile up, however many processes begin and end.
+	 */
+	struct user_set behind;
 
 	/* The result. */
 	struct scan_report *report; /* a list, owned by the caller */
 	bool complete; /* SCAN_ALL: nothing was left out for lack of rights, time or room */
+	bool looked;   /* SCAN_ONE: its tables were read, and every change is in the report */
+	/*
+	 * SCAN_ALL: every change of all processes is in the reports, except of those in
+	 * `passed_over`, which were not scanned: their users have no time or their reports wait,
+	 * threads are stuck in them, or memory has run out. The caller frees the list.
+	 */
+	bool came_through;
+	pid_t *passed_over;
+	size_t passed_count, passed_room;
 };
 
 struct scanner;

@@ -51,6 +51,7 @@ static inline struct scan_report *look_with(enum scan_kind kind, pid_t pid,
 	scanner_scan(scanner, &scan);
 	assert_null(scan.tables);
 	assert_int_equal(scanner_current_process(scanner), 0);
+	free(scan.passed_over);
 	return scan.report;
 }
 

@@ -2,11 +2,22 @@
 /*
  * test_scanner.c - which of the processes of this host are scanned, and when
  */
+#include "host/proc_maps.h"
 #include "scanner_helper.h"
 #include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
+
+static pid_t unreadable; /* for want of files: the whole system has too many */
+
+int __real_maps_read(struct maps *maps, pid_t pid);
+int __wrap_maps_read(struct maps *maps, pid_t pid);
+
+int __wrap_maps_read(struct maps *maps, pid_t pid)
+{
+	return pid == unreadable ? -ENFILE : __real_maps_read(maps, pid);
+}
 
 static bool stands_still; /* the clock */
 
@@ -19,6 +30,27 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
 		return __real_clock_gettime(clock, now);
 	*now = (struct timespec){.tv_sec = 1000};
 	return 0;
+}
+
+/* The process that ends when its status is about to be read; NULL: none. */
+static struct publisher *ending;
+static bool stays_zombie;
+
+int __real_proc_ids(pid_t pid, uid_t *uid, gid_t *gid);
+int __wrap_proc_ids(pid_t pid, uid_t *uid, gid_t *gid);
+
+int __wrap_proc_ids(pid_t pid, uid_t *uid, gid_t *gid)
+{
+	struct publisher *publisher = ending;
+
+	if (publisher && pid == publisher->pid) {
+		ending = NULL;
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		assert_int_equal(waitid(P_PID, (id_t)pid, NULL, WEXITED | WNOWAIT), 0);
+		if (!stays_zombie)
+			publisher_stop(publisher);
+	}
+	return __real_proc_ids(pid, uid, gid);
 }
 
 /* The report of one process; those of others are freed. */
@@ -158,6 +190,26 @@ static void without_one_in_which_others_are_stuck_nothing_is_complete(void **sta
 	publisher_stop(&publisher);
 }
 
+static void what_cannot_be_read_is_not_complete(void **state)
+{
+	struct publisher publisher;
+	struct scan scan = {.kind = SCAN_ONE};
+
+	(void)state;
+	publisher_start(&publisher, publishing);
+	scan.pid = unreadable = publisher.pid;
+	scanner_scan(scanner, &scan);
+	assert_false(scan.complete);
+	assert_null(scan.report);
+	unreadable = 0;
+	scan = (struct scan){.kind = SCAN_ONE, .pid = publisher.pid};
+	scanner_scan(scanner, &scan);
+	assert_true(scan.complete);
+	assert_non_null(scan.report);
+	scan_report_free(scan.report);
+	publisher_stop(&publisher);
+}
+
 #define CLAIMS 2000u
 
 static void restless(unsigned number)
@@ -198,6 +250,44 @@ static void a_pause_is_not_complete(void **state)
 	}
 	publisher_stop(&publisher);
 	stands_still = false;
+}
+
+static struct scan_report *scan_ending(struct publisher *publisher)
+{
+	struct scan scan = {.kind = SCAN_ONE, .pid = publisher->pid};
+
+	ending = publisher;
+	scanner_scan(scanner, &scan);
+	assert_null(ending);
+	assert_true(scan.complete);
+	return scan.report;
+}
+
+/* Its end is found between the look whether it lives and the reading of its status. */
+static void one_that_ends_while_it_is_scanned(void **state)
+{
+	struct publisher publisher;
+	struct scan_report *report;
+	uint64_t process;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		bool known = i / 2;
+
+		stays_zombie = i % 2;
+		publisher_start(&publisher, publishing);
+		report = known ? look_with(SCAN_ONE, publisher.pid, NULL) : NULL;
+		process = known ? report->process : 0;
+		scan_report_free(report);
+		report = scan_ending(&publisher);
+		if (known)
+			assert_gone(report, process);
+		else
+			assert_null(report);
+		assert_null(look_with(SCAN_KNOWN, 0, NULL));
+		if (stays_zombie)
+			publisher_stop(&publisher);
+	}
 }
 
 /*
@@ -246,6 +336,78 @@ static void who_takes_too_long_waits(void **state)
 	report = look_with(SCAN_ONE, publisher.pid, NULL);
 	assert_int_equal(report->count, 10000);
 	scan_report_free(report);
+	publisher_stop(&publisher);
+}
+
+static bool is_passed_over(const struct scan *scan, pid_t pid)
+{
+	for (size_t i = 0; i < scan->passed_count; i++)
+		if (scan->passed_over[i] == pid)
+			return true;
+	return false;
+}
+
+/* Neither known processes nor new ones add to the reports, and nobody takes that for all. */
+static void a_user_whose_reports_wait(void **state)
+{
+	static const enum scan_kind kinds[] = {SCAN_ONE, SCAN_KNOWN, SCAN_ALL};
+	struct publisher known, newer;
+	struct user_set behind = {0};
+
+	(void)state;
+	publisher_start(&known, publishing);
+	scan_report_free(look_with(SCAN_ONE, known.pid, NULL));
+	publisher_step(&known);
+	publisher_start(&newer, publishing);
+	assert_int_equal(user_set_add(&behind, geteuid()), 0);
+	user_set_sort(&behind);
+	for (size_t i = 0; i < 3; i++) {
+		struct scan scan = {.kind = kinds[i], .pid = newer.pid, .behind = behind};
+
+		scanner_scan(scanner, &scan);
+		assert_int_equal(scan.came_through, kinds[i] == SCAN_ALL);
+		assert_int_equal(is_passed_over(&scan, known.pid), kinds[i] == SCAN_ALL);
+		assert_int_equal(is_passed_over(&scan, newer.pid), kinds[i] == SCAN_ALL);
+		free(scan.passed_over);
+		assert_null(of(scan.report, i == 1 ? known.pid : newer.pid));
+		assert_false(scan.complete);
+		assert_false(scan.looked);
+	}
+	user_set_clear(&behind);
+	for (size_t i = 0; i < 2; i++) {
+		struct scan scan = {.kind = SCAN_ONE, .pid = i ? newer.pid : known.pid};
+
+		scanner_scan(scanner, &scan);
+		assert_true(scan.looked);
+		assert_non_null(scan.report);
+		assert_int_equal(scan.report->count, 1);
+		scan_report_free(scan.report);
+	}
+	publisher_stop(&known);
+	publisher_stop(&newer);
+}
+
+static void do_nothing(unsigned number)
+{
+	(void)number;
+}
+
+/* `looked` is set for a process without mappings, and not if its areas cannot be read. */
+static void a_process_with_nothing(void **state)
+{
+	struct publisher publisher;
+
+	(void)state;
+	publisher_start(&publisher, do_nothing);
+	for (int i = 0; i < 2; i++) {
+		struct scan scan = {.kind = SCAN_ONE, .pid = publisher.pid};
+
+		unreadable = i ? publisher.pid : 0;
+		scanner_scan(scanner, &scan);
+		assert_null(scan.report);
+		assert_int_equal(scan.looked, !i);
+	}
+	unreadable = 0;
 	publisher_stop(&publisher);
 }
 
@@ -311,8 +473,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(those_to_be_skipped_are_skipped, begin, end),
 		cmocka_unit_test_setup_teardown(
 			without_one_in_which_others_are_stuck_nothing_is_complete, begin, end),
+		cmocka_unit_test_setup_teardown(what_cannot_be_read_is_not_complete, begin, end),
 		cmocka_unit_test_setup_teardown(a_pause_is_not_complete, begin, end),
+		cmocka_unit_test_setup_teardown(one_that_ends_while_it_is_scanned, begin, end),
 		cmocka_unit_test_setup_teardown(who_takes_too_long_waits, begin, end),
+		cmocka_unit_test_setup_teardown(a_process_with_nothing, begin, end),
+		cmocka_unit_test_setup_teardown(a_user_whose_reports_wait, begin, end),
 		cmocka_unit_test_setup_teardown(the_effective_user_is_the_owner, begin, end),
 		cmocka_unit_test_setup_teardown(without_rights_it_is_not_complete, begin, end),
 	};
