@@ -1,226 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * test_process_table.c - when the scanner is started, and how its reports change the catalog
- *
- * The scanner is played by the test: it reports what the test has prepared, and waits where the
- * test wants it to.
  */
-#include "base/clock.h"
-#include "catalog/catalog.h"
 #include "catalog/mapping_fields.h"
-#include "rig.h"
-#include "scan/process_table.h"
-#include "scan/scanner.h"
-#include <fcntl.h>
-#include <semaphore.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-struct scanner {
-	const struct scan_exclusions *skip;
-	_Atomic bool stops; /* in the next scan */
-	sem_t go;
-	_Atomic pid_t at;
-};
-
-/* Read by the test while no scan is under way. */
-static struct {
-	struct scanner *newest;
-	unsigned alive, scan_queue[3];
-	pid_t last_pid;
-	size_t tables;
-	struct scan_report *next;
-	bool incomplete;
-} told;
-
-struct scanner *scanner_new(const struct scan_exclusions *skip)
-{
-	struct scanner *scanner = calloc(1, sizeof(*scanner));
-
-	scanner->skip = skip;
-	sem_init(&scanner->go, 0, 0);
-	told.newest = scanner;
-	told.alive++;
-	return scanner;
-}
-
-void scanner_free(struct scanner *scanner)
-{
-	told.alive--;
-	sem_destroy(&scanner->go);
-	free(scanner);
-}
-
-pid_t scanner_current_process(struct scanner *scanner)
-{
-	return scanner->at;
-}
-
-void scanner_scan(struct scanner *scanner, struct scan *scan)
-{
-	struct passed_table *table, *next;
-
-	if (scanner->stops)
-		while (sem_wait(&scanner->go))
-			;
-	told.scan_queue[scan->kind]++;
-	told.last_pid = scan->pid;
-	for (table = scan->tables; table; table = next) {
-		next = table->next;
-		close(table->fd);
-		free(table);
-		told.tables++;
-	}
-	scan->report = told.next;
-	told.next = NULL;
-	scan->complete = !told.incomplete;
-}
-
-struct fixture {
-	struct rig *rig;
-	struct process_table *process_table;
-	pid_t child;
-	uint64_t numbers;
-};
-
-/* A waiter. */
-struct wait {
-	struct waiter waiter; /* first */
-	bool woken;
-};
-
-static void wake(struct waiter *waiter)
-{
-	((struct wait *)waiter)->woken = true;
-}
-
-static struct process_table *new_process_table(const struct fixture *fixture, bool observe)
-{
-	const struct modules *modules = &fixture->rig->modules;
-
-	return process_table_new(&(struct process_table_config){
-		.catalog = modules->catalog,
-		.events = modules->events,
-		.pool = modules->helpers,
-		.first_lane = LANE_SCAN,
-		.epoll = fixture->rig->epoll,
-		.keeper = getppid(),
-		.observe = observe,
-	});
-}
-
-static int begin(void **state)
-{
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
-
-	memset(&told, 0, sizeof(told));
-	*state = fixture;
-	fixture->rig = rig_new();
-	fixture->process_table = new_process_table(fixture, true);
-	fixture->child = fork();
-	if (!fixture->child)
-		for (;;)
-			pause();
-	return !fixture->process_table || fixture->child < 0;
-}
-
-static void end_child(struct fixture *fixture)
-{
-	if (!fixture->child)
-		return;
-	kill(fixture->child, SIGKILL);
-	waitpid(fixture->child, NULL, 0);
-	fixture->child = 0;
-}
-
-static int end(void **state)
-{
-	struct fixture *fixture = *state;
-
-	end_child(fixture);
-	process_table_free(fixture->process_table);
-	assert_int_equal(told.alive, 0);
-	rig_free(fixture->rig);
-	free(fixture);
-	return 0;
-}
-
-/* Makes a report of the child. */
-static struct scan_report *news_new(struct fixture *fixture, uint64_t process, size_t count)
-{
-	struct scan_report *report = calloc(1, sizeof(*report));
-
-	report->process = process;
-	report->pid = fixture->child;
-	report->born = true;
-	report->pidfd = (int)syscall(SYS_pidfd_open, fixture->child, 0);
-	assert_true(report->pidfd >= 0);
-	strcpy(report->comm, "a.out");
-	report->count = count;
-	report->list = calloc(count ? count : 1, sizeof(*report->list));
-	for (size_t i = 0; i < count; i++)
-		report->list[i] = (struct scan_event){
-			.kind = SCAN_EVENT_NEW,
-			.origin = ORIGIN_PUBLISHED,
-			.number = ++fixture->numbers,
-			.record = {.address = 0x10000 * fixture->numbers,
-				   .length = 4096,
-				   .alignment = 4096,
-				   .uid = 7,
-				   .source_type = PMEM2FS_SOURCE_ANONYMOUS},
-		};
-	return report;
-}
+#include "process_table_helper.h"
 
 static void label(struct scan_event *event, const char *text)
 {
 	event->record.label_length = (uint8_t)strlen(text);
 	memcpy(event->record.label, text, strlen(text));
-}
-
-/* Makes a report of a process that was reported before. */
-static struct scan_report *more_news(struct fixture *fixture, uint64_t process, size_t count)
-{
-	struct scan_report *report = news_new(fixture, process, count);
-
-	report->born = false;
-	close(report->pidfd);
-	report->pidfd = -1;
-	return report;
-}
-
-/* Makes a scan of all processes, now. */
-static void scan(struct fixture *fixture, struct scan_report *report)
-{
-	struct wait wait = {.waiter.wake = wake};
-
-	told.next = report;
-	assert_int_equal(process_table_scan(fixture->process_table, true, &wait.waiter), 0);
-	rig_run(fixture->rig, &wait.woken);
-}
-
-static struct mapping *find(struct fixture *fixture, const char *format)
-{
-	char name[300];
-
-	snprintf(name, sizeof(name), format, (int)fixture->child);
-	return catalog_find(fixture->rig->modules.catalog, name);
-}
-
-static uint64_t shown(struct fixture *fixture)
-{
-	return catalog_totals(fixture->rig->modules.catalog).foreign;
 }
 
 static void scans_only_when_asked(void **state)
@@ -229,18 +17,18 @@ static void scans_only_when_asked(void **state)
 	struct wait wait = {.waiter.wake = wake};
 
 	rig_poll(fixture->rig);
-	assert_int_equal(told.scan_queue[SCAN_ALL], 0);
+	assert_int_equal(fake.scan_queue[SCAN_ALL], 0);
 	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
-	assert_int_equal(told.scan_queue[SCAN_ALL], 1);
+	assert_int_equal(fake.scan_queue[SCAN_ALL], 1);
 	assert_true(process_table_complete(fixture->process_table));
 	/* No process is known, so within a second there is nothing to scan again. */
 	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 1);
-	assert_int_equal(told.scan_queue[SCAN_ALL], 1);
-	assert_int_equal(told.scan_queue[SCAN_KNOWN], 0);
-	told.incomplete = true;
+	assert_int_equal(fake.scan_queue[SCAN_ALL], 1);
+	assert_int_equal(fake.scan_queue[SCAN_KNOWN], 0);
+	fake.incomplete = true;
 	scan(fixture, NULL);
-	assert_int_equal(told.scan_queue[SCAN_ALL], 2);
+	assert_int_equal(fake.scan_queue[SCAN_ALL], 2);
 	assert_false(process_table_complete(fixture->process_table));
 }
 
@@ -252,8 +40,8 @@ static void scans_known_processes_again(void **state)
 	scan(fixture, news_new(fixture, 1, 1));
 	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
-	assert_int_equal(told.scan_queue[SCAN_KNOWN], 1);
-	assert_int_equal(told.scan_queue[SCAN_ALL], 1);
+	assert_int_equal(fake.scan_queue[SCAN_KNOWN], 1);
+	assert_int_equal(fake.scan_queue[SCAN_ALL], 1);
 }
 
 static void scans_the_process_of_a_name(void **state)
@@ -265,8 +53,8 @@ static void scans_the_process_of_a_name(void **state)
 	assert_int_equal(process_table_scan_name(fixture->process_table, "x.4711.y", &wait.waiter),
 			 0);
 	rig_run(fixture->rig, &wait.woken);
-	assert_int_equal(told.scan_queue[SCAN_ONE], 1);
-	assert_int_equal(told.last_pid, 4711);
+	assert_int_equal(fake.scan_queue[SCAN_ONE], 1);
+	assert_int_equal(fake.last_pid, 4711);
 	/* All processes were scanned shortly before: that process has no mappings. */
 	scan(fixture, NULL);
 	assert_int_equal(process_table_scan_name(fixture->process_table, "x.4711.y", &wait.waiter),
@@ -274,7 +62,7 @@ static void scans_the_process_of_a_name(void **state)
 	wait.woken = false;
 	assert_int_equal(process_table_scan_pid(fixture->process_table, 4712, &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
-	assert_int_equal(told.last_pid, 4712);
+	assert_int_equal(fake.last_pid, 4712);
 }
 
 static void many_who_wait_share_a_look(void **state)
@@ -283,15 +71,15 @@ static void many_who_wait_share_a_look(void **state)
 	struct wait waits[3] = {
 		{.waiter.wake = wake}, {.waiter.wake = wake}, {.waiter.wake = wake}};
 
-	told.newest->stops = true;
+	fake.newest->stops = true;
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(process_table_scan(fixture->process_table, true, &waits[i].waiter),
 				 0);
-	told.newest->stops = false; /* the first scan waits already, or does not wait */
-	sem_post(&told.newest->go);
+	fake.newest->stops = false; /* the first scan waits already, or does not wait */
+	sem_post(&fake.newest->go);
 	for (size_t i = 0; i < 3; i++)
 		rig_run(fixture->rig, &waits[i].woken);
-	assert_int_equal(told.scan_queue[SCAN_ALL], 2);
+	assert_int_equal(fake.scan_queue[SCAN_ALL], 2);
 }
 
 static void enters_what_is_new(void **state)
@@ -393,7 +181,7 @@ static void notices_the_end_of_a_process(void **state)
 	end_child(fixture);
 	rig_poll(fixture->rig);
 	assert_int_equal(shown(fixture), 0);
-	assert_int_equal(told.scan_queue[SCAN_ALL], 1);
+	assert_int_equal(fake.scan_queue[SCAN_ALL], 1);
 	process_table_expire(fixture->process_table, clock_now());
 	assert_int_equal(rig_descriptors(), descriptors);
 }
@@ -415,24 +203,24 @@ static void hands_tables_over(void **state)
 	struct wait wait = {.waiter.wake = wake};
 
 	process_table_pass_table(fixture->process_table, 4711, -1, open("/dev/null", O_RDONLY));
-	assert_int_equal(told.tables, 0);
+	assert_int_equal(fake.tables, 0);
 	scan(fixture, NULL);
-	assert_int_equal(told.tables, 1);
+	assert_int_equal(fake.tables, 1);
 	/* A passed table causes a scan, however shortly after the last one. */
 	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 1);
 	process_table_pass_table(fixture->process_table, 4711, -1, open("/dev/null", O_RDONLY));
 	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
-	assert_int_equal(told.tables, 2);
-	assert_int_equal(told.scan_queue[SCAN_KNOWN], 1);
+	assert_int_equal(fake.tables, 2);
+	assert_int_equal(fake.scan_queue[SCAN_KNOWN], 1);
 	/* Without scans, passed tables do not pile up. */
 	for (int i = 0; i < 64; i++)
 		process_table_pass_table(fixture->process_table, 5000 + i, -1,
 					 open("/dev/null", O_RDONLY));
 	process_table_scan_pid(fixture->process_table, 1, (wait.woken = false, &wait.waiter));
 	rig_run(fixture->rig, &wait.woken);
-	assert_int_equal(told.tables, 66);
-	assert_int_equal(told.scan_queue[SCAN_KNOWN], 2);
+	assert_int_equal(fake.tables, 66);
+	assert_int_equal(fake.scan_queue[SCAN_KNOWN], 2);
 	/* Of one process, no more tables are kept than it can have. */
 	assert_true(process_table_complete(fixture->process_table));
 	for (int i = 0; i < 6; i++)
@@ -441,7 +229,7 @@ static void hands_tables_over(void **state)
 	assert_false(process_table_complete(fixture->process_table));
 	process_table_scan_pid(fixture->process_table, 1, (wait.woken = false, &wait.waiter));
 	rig_run(fixture->rig, &wait.woken);
-	assert_int_equal(told.tables, 70);
+	assert_int_equal(fake.tables, 70);
 }
 
 static void observe_off_shows_what_is_published(void **state)
@@ -455,12 +243,12 @@ static void observe_off_shows_what_is_published(void **state)
 	assert_int_equal(process_table_scan(fixture->process_table, true, &wait.waiter), 1);
 	assert_int_equal(process_table_scan_name(fixture->process_table, "x.1.y", &wait.waiter), 1);
 	report->list[1].origin = ORIGIN_OBSERVED;
-	told.next = report;
+	fake.next = report;
 	process_table_pass_table(fixture->process_table, fixture->child, -1,
 				 open("/dev/null", O_RDONLY));
 	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
-	assert_int_equal(told.scan_queue[SCAN_ALL], 0);
+	assert_int_equal(fake.scan_queue[SCAN_ALL], 0);
 	assert_int_equal(shown(fixture), 1);
 	assert_false(process_table_complete(fixture->process_table));
 }
@@ -473,7 +261,7 @@ static void hears_much_in_portions(void **state)
 	unsigned rounds = 0;
 	uint64_t before = 0;
 
-	told.next = news_new(fixture, 1, 5000);
+	fake.next = news_new(fixture, 1, 5000);
 	assert_int_equal(process_table_scan(fixture->process_table, true, &wait.waiter), 0);
 	while (!wait.woken) {
 		rig_poll(fixture->rig);
@@ -487,7 +275,7 @@ static void hears_much_in_portions(void **state)
 
 	/* The process ends in the middle of its report. */
 	wait.woken = false;
-	told.next = more_news(fixture, 1, 5000);
+	fake.next = more_news(fixture, 1, 5000);
 	assert_int_equal(process_table_scan(fixture->process_table, true, &wait.waiter), 0);
 	while (shown(fixture) == 5000) {
 		rig_poll(fixture->rig);
@@ -509,7 +297,7 @@ static void hears_much_in_portions(void **state)
 static void what_was_missed_is_told_again(void **state)
 {
 	struct fixture *fixture = *state;
-	struct scanner *first = told.newest;
+	struct scanner *first = fake.newest;
 	struct scan_report *report = news_new(fixture, 1, 1);
 
 	/* Its end cannot be watched. */
@@ -519,8 +307,8 @@ static void what_was_missed_is_told_again(void **state)
 	assert_int_equal(shown(fixture), 0);
 	assert_false(process_table_complete(fixture->process_table));
 	scan(fixture, news_new(fixture, 1, 1));
-	assert_ptr_not_equal(told.newest, first);
-	assert_int_equal(told.alive, 1);
+	assert_ptr_not_equal(fake.newest, first);
+	assert_int_equal(fake.alive, 1);
 	assert_int_equal(shown(fixture), 1);
 	assert_true(process_table_complete(fixture->process_table));
 }
@@ -529,7 +317,7 @@ static void what_was_missed_is_told_again(void **state)
 static void survives_a_scanner_that_is_stuck(void **state)
 {
 	struct fixture *fixture = *state;
-	struct scanner *stuck = told.newest;
+	struct scanner *stuck = fake.newest;
 	struct wait first = {.waiter.wake = wake}, second = {.waiter.wake = wake};
 	uint64_t now;
 
@@ -548,11 +336,11 @@ static void survives_a_scanner_that_is_stuck(void **state)
 	for (int i = 8; i <= 14; i += 2)
 		process_table_expire(fixture->process_table, now + (uint64_t)i * CLOCK_SECOND);
 	/* Another thread has begun, with the scan that waited. */
-	assert_ptr_not_equal(told.newest, stuck);
-	assert_int_equal(told.newest->skip->own[0], getppid());
-	assert_int_equal(told.newest->skip->own[1], getpid());
-	assert_int_equal(told.newest->skip->stuck_threads.stuck[0], 4711);
-	assert_int_equal(told.newest->skip->stuck_threads.stuck[1], 0);
+	assert_ptr_not_equal(fake.newest, stuck);
+	assert_int_equal(fake.newest->skip->own[0], getppid());
+	assert_int_equal(fake.newest->skip->own[1], getpid());
+	assert_int_equal(fake.newest->skip->stuck_threads.stuck[0], 4711);
+	assert_int_equal(fake.newest->skip->stuck_threads.stuck[1], 0);
 	assert_int_equal(shown(fixture), 0);
 	second.woken = false; /* the scan that waited has ended when the next one has */
 	assert_int_equal(process_table_scan_pid(fixture->process_table, 1, &second.waiter), 0);
@@ -560,13 +348,13 @@ static void survives_a_scanner_that_is_stuck(void **state)
 	scan(fixture, news_new(fixture, 1, 1));
 	assert_int_equal(shown(fixture), 1);
 	/* The report of the scan that was left behind is dropped. */
-	told.next = news_new(fixture, 9, 1);
-	told.next->pid = 1;
+	fake.next = news_new(fixture, 9, 1);
+	fake.next->pid = 1;
 	sem_post(&stuck->go);
-	while (told.alive > 1)
+	while (fake.alive > 1)
 		rig_poll(fixture->rig);
 	assert_int_equal(shown(fixture), 1);
-	assert_int_equal(told.newest->skip->stuck_threads.stuck[0], 0);
+	assert_int_equal(fake.newest->skip->stuck_threads.stuck[0], 0);
 }
 
 int main(void)

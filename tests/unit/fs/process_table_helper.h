@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * process_table_helper.h - a process table with a scanner that is played by the test
+ *
+ * The scanner reports what the test has prepared, and waits where the test wants it to.
+ */
+#ifndef PMEM2FS_TEST_PROCESS_TABLE_HELPER_H
+#define PMEM2FS_TEST_PROCESS_TABLE_HELPER_H
+
+#include "base/clock.h"
+#include "catalog/catalog.h"
+#include "rig.h"
+#include "scan/process_table.h"
+#include "scan/scanner.h"
+#include <fcntl.h>
+#include <semaphore.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct scanner {
+	const struct scan_exclusions *skip;
+	_Atomic bool stops; /* in the next scan */
+	sem_t go;
+	_Atomic pid_t at;
+};
+
+/* Read by the test while no scan is under way. */
+static struct {
+	struct scanner *newest;
+	unsigned alive, scan_queue[3];
+	pid_t last_pid;
+	size_t tables;
+	struct scan_report *next;
+	bool incomplete;
+} fake;
+
+struct scanner *scanner_new(const struct scan_exclusions *skip)
+{
+	struct scanner *scanner = calloc(1, sizeof(*scanner));
+
+	scanner->skip = skip;
+	sem_init(&scanner->go, 0, 0);
+	fake.newest = scanner;
+	fake.alive++;
+	return scanner;
+}
+
+void scanner_free(struct scanner *scanner)
+{
+	fake.alive--;
+	sem_destroy(&scanner->go);
+	free(scanner);
+}
+
+pid_t scanner_current_process(struct scanner *scanner)
+{
+	return scanner->at;
+}
+
+void scanner_scan(struct scanner *scanner, struct scan *scan)
+{
+	struct passed_table *table, *next;
+
+	if (scanner->stops)
+		while (sem_wait(&scanner->go))
+			;
+	fake.scan_queue[scan->kind]++;
+	fake.last_pid = scan->pid;
+	for (table = scan->tables; table; table = next) {
+		next = table->next;
+		close(table->fd);
+		free(table);
+		fake.tables++;
+	}
+	scan->report = fake.next;
+	fake.next = NULL;
+	scan->complete = !fake.incomplete;
+}
+
+struct fixture {
+	struct rig *rig;
+	struct process_table *process_table;
+	pid_t child;
+	uint64_t numbers;
+};
+
+/* A waiter. */
+struct wait {
+	struct waiter waiter; /* first */
+	bool woken;
+};
+
+static inline void wake(struct waiter *waiter)
+{
+	((struct wait *)waiter)->woken = true;
+}
+
+static inline struct process_table *new_process_table(const struct fixture *fixture, bool observe)
+{
+	const struct modules *modules = &fixture->rig->modules;
+
+	return process_table_new(&(struct process_table_config){
+		.catalog = modules->catalog,
+		.events = modules->events,
+		.pool = modules->helpers,
+		.first_lane = LANE_SCAN,
+		.epoll = fixture->rig->epoll,
+		.keeper = getppid(),
+		.observe = observe,
+	});
+}
+
+static inline int begin(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+	memset(&fake, 0, sizeof(fake));
+	*state = fixture;
+	fixture->rig = rig_new();
+	fixture->process_table = new_process_table(fixture, true);
+	fixture->child = fork();
+	if (!fixture->child)
+		for (;;)
+			pause();
+	return !fixture->process_table || fixture->child < 0;
+}
+
+static inline void end_child(struct fixture *fixture)
+{
+	if (!fixture->child)
+		return;
+	kill(fixture->child, SIGKILL);
+	waitpid(fixture->child, NULL, 0);
+	fixture->child = 0;
+}
+
+static inline int end(void **state)
+{
+	struct fixture *fixture = *state;
+
+	end_child(fixture);
+	process_table_free(fixture->process_table);
+	assert_int_equal(fake.alive, 0);
+	rig_free(fixture->rig);
+	free(fixture);
+	return 0;
+}
+
+/* Makes a report of the child. */
+static inline struct scan_report *news_new(struct fixture *fixture, uint64_t process, size_t count)
+{
+	struct scan_report *report = calloc(1, sizeof(*report));
+
+	report->process = process;
+	report->pid = fixture->child;
+	report->born = true;
+	report->pidfd = (int)syscall(SYS_pidfd_open, fixture->child, 0);
+	assert_true(report->pidfd >= 0);
+	strcpy(report->comm, "a.out");
+	report->count = count;
+	report->list = calloc(count ? count : 1, sizeof(*report->list));
+	for (size_t i = 0; i < count; i++)
+		report->list[i] = (struct scan_event){
+			.kind = SCAN_EVENT_NEW,
+			.origin = ORIGIN_PUBLISHED,
+			.number = ++fixture->numbers,
+			.record = {.address = 0x10000 * fixture->numbers,
+				   .length = 4096,
+				   .alignment = 4096,
+				   .uid = 7,
+				   .source_type = PMEM2FS_SOURCE_ANONYMOUS},
+		};
+	return report;
+}
+
+/* Makes a report of a process that was reported before. */
+static inline struct scan_report *more_news(struct fixture *fixture, uint64_t process, size_t count)
+{
+	struct scan_report *report = news_new(fixture, process, count);
+
+	report->born = false;
+	close(report->pidfd);
+	report->pidfd = -1;
+	return report;
+}
+
+/* Makes a scan of all processes, now. */
+static inline void scan(struct fixture *fixture, struct scan_report *report)
+{
+	struct wait wait = {.waiter.wake = wake};
+
+	fake.next = report;
+	assert_int_equal(process_table_scan(fixture->process_table, true, &wait.waiter), 0);
+	rig_run(fixture->rig, &wait.woken);
+}
+
+static inline struct mapping *find(struct fixture *fixture, const char *format)
+{
+	char name[300];
+
+	snprintf(name, sizeof(name), format, (int)fixture->child);
+	return catalog_find(fixture->rig->modules.catalog, name);
+}
+
+static inline uint64_t shown(struct fixture *fixture)
+{
+	return catalog_totals(fixture->rig->modules.catalog).foreign;
+}
+
+#endif
