@@ -123,6 +123,33 @@ static void pass_reports_on(struct scan_queue *scan_queue)
 	waiters_wake(&waiters);
 }
 
+static void free_scanner(struct task *task)
+{
+	scanner_free(container_of(task, struct scan_job, task)->scanner);
+}
+
+static void scanner_retired(struct task *task)
+{
+	struct scan_job *job = container_of(task, struct scan_job, task);
+
+	/* The thread is no longer stuck in that process, nor will the next one be that gets the
+	 * pid. */
+	if (job->abandoned)
+		stuck_threads_return(&job->scan_queue->exclusions.stuck_threads, job->lane);
+	free_job(job);
+}
+
+/*
+ * Has the scanner of a job freed in a thread, and the job afterwards: it closes tables, and the
+ * last close of one takes time. False: it cannot be had.
+ */
+static bool retire_scanner(struct scan_job *job)
+{
+	job->task.run = free_scanner;
+	job->task.done = scanner_retired;
+	return !pool_submit(job->scan_queue->pool, &job->task);
+}
+
 static void scan_done(struct task *task)
 {
 	struct scan_job *job = container_of(task, struct scan_job, task);
@@ -132,34 +159,36 @@ static void scan_done(struct task *task)
 		pass_reports_on(job->scan_queue);
 		return;
 	}
-	/* The thread is no longer stuck in that process, nor will the next one be that gets the
-	 * pid. */
-	stuck_threads_return(&job->scan_queue->exclusions.stuck_threads, job->lane);
 	while (job->scan.report)
 		drop_report(job);
-	scanner_free(job->scanner);
-	free_job(job);
+	if (!retire_scanner(job))
+		scanner_retired(&job->task); /* it stays: there is no memory */
 }
 
-/* Begins the scan that waits first, unless one is under way. */
-static void start_next(struct scan_queue *scan_queue)
+/* A task in the lane of the present scanner. NULL: out of memory. */
+static struct scan_job *new_job(struct scan_queue *scan_queue)
 {
-	struct scan_request *request = scan_queue->requests;
+	struct scan_job *job = calloc(1, sizeof(*job));
+
+	if (!job)
+		return NULL;
+	job->scan_queue = scan_queue;
+	job->scanner = scan_queue->scanner;
+	job->lane = scan_queue->exclusions.stuck_threads.now;
+	job->task.lane = scan_queue->first_lane + job->lane;
+	return job;
+}
+
+/* Takes ownership of the request. */
+static void start_scan(struct scan_queue *scan_queue, struct scan_request *request)
+{
 	int error = -ENOMEM;
 	struct scan_job *job;
 
-	if (scan_queue->job || !request)
-		return;
-	scan_queue->requests = request->next;
-	job = calloc(1, sizeof(*job));
+	job = new_job(scan_queue);
 	if (job) {
-		job->task = (struct task){.lane = scan_queue->first_lane +
-						  scan_queue->exclusions.stuck_threads.now,
-					  .run = run_scan,
-					  .done = scan_done};
-		job->scan_queue = scan_queue;
-		job->lane = scan_queue->exclusions.stuck_threads.now;
-		job->scanner = scan_queue->scanner;
+		job->task.run = run_scan;
+		job->task.done = scan_done;
 		progress_begin(&job->progress, clock_now());
 		job->scan = (struct scan){
 			.kind = request->kind, .pid = request->pid, .tables = scan_queue->passed};
@@ -167,9 +196,11 @@ static void start_next(struct scan_queue *scan_queue)
 		error = pool_submit(scan_queue->pool, &job->task);
 	}
 	if (error) {
-		log_error("out of memory: other processes cannot be looked at");
+		log_of_user(LOG_TOPIC_DAEMON, geteuid(), LOG_ERR,
+			    "out of memory: other processes cannot be looked at");
 		if (job)
 			free_job(job);
+		scan_queue->complete = false;
 		waiters_wake(&request->waiters);
 	} else {
 		scan_queue->job = job;
@@ -179,8 +210,21 @@ static void start_next(struct scan_queue *scan_queue)
 	free(request);
 }
 
-/* Whether a request serves for another scan as well. One of the known processes takes tables in,
- * too. */
+/* Begins the scan that waits first, unless one is under way. A scan that cannot begin is over. */
+static void start_next(struct scan_queue *scan_queue)
+{
+	struct scan_request *request;
+
+	while (!scan_queue->job && (request = scan_queue->requests)) {
+		scan_queue->requests = request->next;
+		start_scan(scan_queue, request);
+	}
+}
+
+/*
+ * Whether a request in the queue also scans what is asked for. Scans of known processes may not
+ * come to the process of a SCAN_ONE, which may not be known.
+ */
 static bool request_covers(const struct scan_request *request, enum scan_kind kind, pid_t pid)
 {
 	if (kind == SCAN_ONE && request->kind != SCAN_ALL)
@@ -281,10 +325,16 @@ bool scan_queue_complete(const struct scan_queue *scan_queue)
 bool scan_queue_restart(struct scan_queue *scan_queue)
 {
 	struct scanner *scanner = scan_queue->job ? NULL : scanner_new(&scan_queue->exclusions);
+	struct scan_job *job;
 
 	if (!scanner)
 		return false;
-	scanner_free(scan_queue->scanner);
+	job = new_job(scan_queue);
+	if (!job || !retire_scanner(job)) {
+		free(job);
+		scanner_free(scanner);
+		return false;
+	}
 	scan_queue->scanner = scanner;
 	scan_queue->times = (struct scan_times){0};
 	scan_queue->listener.restarted(scan_queue->listener.arg);

@@ -38,7 +38,8 @@ struct scanner {
 /* Read by the test while no scan is under way. */
 static struct {
 	struct scanner *newest;
-	unsigned alive, scan_queue[3];
+	_Atomic unsigned alive;
+	unsigned scan_queue[3];
 	pid_t last_pid;
 	size_t tables;
 	struct scan_report *next;
@@ -145,11 +146,36 @@ static inline void end_child(struct fixture *fixture)
 	fixture->child = 0;
 }
 
+struct last_task {
+	struct task task; /* first */
+	bool done;
+};
+
+static inline void run_last(struct task *task)
+{
+	(void)task;
+}
+
+static inline void last_done(struct task *task)
+{
+	((struct last_task *)task)->done = true;
+}
+
+/* Waits for the end of a scan that is under way: its waiters may have been woken before its end. */
+static inline void end_scans(struct fixture *fixture)
+{
+	struct last_task last = {.task = {.lane = LANE_SCAN, .run = run_last, .done = last_done}};
+
+	assert_int_equal(pool_submit(fixture->rig->modules.helpers, &last.task), 0);
+	rig_run(fixture->rig, &last.done);
+}
+
 static inline int end(void **state)
 {
 	struct fixture *fixture = *state;
 
 	end_child(fixture);
+	end_scans(fixture);
 	process_table_free(fixture->process_table);
 	assert_int_equal(fake.alive, 0);
 	rig_free(fixture->rig);

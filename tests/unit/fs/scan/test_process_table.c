@@ -308,7 +308,7 @@ static void what_was_missed_is_told_again(void **state)
 	assert_false(process_table_complete(fixture->process_table));
 	scan(fixture, news_new(fixture, 1, 1));
 	assert_ptr_not_equal(fake.newest, first);
-	assert_int_equal(fake.alive, 1);
+	assert_int_equal(fake.alive, 1); /* the scan came after the freeing of the first */
 	assert_int_equal(shown(fixture), 1);
 	assert_true(process_table_complete(fixture->process_table));
 }
@@ -353,8 +353,72 @@ static void survives_a_scanner_that_is_stuck(void **state)
 	sem_post(&stuck->go);
 	while (fake.alive > 1)
 		rig_poll(fixture->rig);
+	while (fake.newest->skip->stuck_threads.stuck[0])
+		rig_poll(fixture->rig);
 	assert_int_equal(shown(fixture), 1);
-	assert_int_equal(fake.newest->skip->stuck_threads.stuck[0], 0);
+}
+
+static sem_t begun, may_end;
+static bool drained; /* the lane */
+
+static void stop_lane(struct task *task)
+{
+	(void)task;
+	sem_post(&begun);
+	while (sem_wait(&may_end))
+		;
+}
+
+static void do_nothing(struct task *task)
+{
+	(void)task;
+}
+
+static void last_is_done(struct task *task)
+{
+	(void)task;
+	drained = true;
+}
+
+/* Nobody waits for scans that cannot be begun, nor takes them for scans that have found nothing. */
+static void scans_that_cannot_begin(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pool *pool = fixture->rig->modules.helpers;
+	struct scanner *scanner = fake.newest;
+	struct wait waits[3] = {[0 ... 2] = {.waiter.wake = wake}};
+	static struct task tasks[1001]; /* 1000 fill the lane's queue, and 1 runs */
+	size_t count = 0;
+
+	scan(fixture, NULL);
+	assert_true(process_table_complete(fixture->process_table));
+	sem_init(&begun, 0, 0);
+	sem_init(&may_end, 0, 0);
+	scanner->stops = true;
+	for (pid_t pid = 1; pid <= 3; pid++)
+		process_table_scan_pid(fixture->process_table, pid, &waits[pid - 1].waiter);
+	tasks[0] = (struct task){.lane = LANE_SCAN, .run = stop_lane, .done = do_nothing};
+	assert_int_equal(pool_submit(pool, &tasks[count++]), 0);
+	sem_post(&scanner->go);
+	while (sem_wait(&begun))
+		;
+	for (; count < 1001; count++) {
+		tasks[count] = (struct task){
+			.lane = LANE_SCAN,
+			.run = do_nothing,
+			.done = count == 1000 ? last_is_done : do_nothing,
+		};
+		assert_int_equal(pool_submit(pool, &tasks[count]), 0);
+	}
+	rig_poll(fixture->rig);
+	for (size_t i = 0; i < 3; i++)
+		assert_true(waits[i].woken);
+	assert_false(process_table_complete(fixture->process_table));
+	sem_post(&may_end);
+	rig_run(fixture->rig, &drained);
+	scanner->stops = false;
+	scan(fixture, NULL);
+	assert_true(process_table_complete(fixture->process_table));
 }
 
 int main(void)
@@ -374,6 +438,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(hears_much_in_portions, begin, end),
 		cmocka_unit_test_setup_teardown(what_was_missed_is_told_again, begin, end),
 		cmocka_unit_test_setup_teardown(survives_a_scanner_that_is_stuck, begin, end),
+		cmocka_unit_test_setup_teardown(scans_that_cannot_begin, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
