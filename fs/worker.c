@@ -235,6 +235,7 @@ static int begin_processes(struct worker *worker)
 		.first_lane = LANE_SCAN,
 		.epoll = worker->epoll,
 		.keeper = getppid(),
+		.receivers = worker->receivers,
 		.observe = worker->options->observe,
 	});
 	if (!worker->process_table)

@@ -173,7 +173,7 @@ void release_peers_accept(struct release_peers *peers, int socket, const struct 
 	pidfd = open_pidfd_of_peer(socket, who->pid);
 	if (pidfd < 0 && errno != ENOSYS)
 		goto drop;
-	process_table_pass_table(peers->process_table, who->pid, pidfd, fd);
+	process_table_pass_table(peers->process_table, who, pidfd, fd);
 	fd = -1;
 	if (message.flags & WIRE_STAYS && keep_connection(peers, socket, who, message.table))
 		return;

@@ -400,9 +400,10 @@ int process_table_scan_pid(struct process_table *process_table, pid_t pid, struc
 	return scan_queue_request(process_table->scan_queue, SCAN_ONE, pid, waiter);
 }
 
-void process_table_pass_table(struct process_table *process_table, pid_t pid, int pidfd, int table)
+void process_table_pass_table(struct process_table *process_table, const struct ucred *who,
+			      int pidfd, int table)
 {
-	scan_queue_pass_table(process_table->scan_queue, pid, pidfd, table);
+	scan_queue_pass_table(process_table->scan_queue, who, pidfd, table);
 }
 
 bool process_table_complete(const struct process_table *process_table)
@@ -439,7 +440,8 @@ struct process_table *process_table_new(const struct process_table_config *confi
 		return NULL;
 	process_table->config = *config;
 	process_table->scan_queue =
-		scan_queue_new(config->pool, config->first_lane, config->keeper, &listener);
+		scan_queue_new(config->pool, config->first_lane, config->keeper,
+			       config->receivers, &listener);
 	if (!process_table->scan_queue) {
 		free(process_table);
 		return NULL;

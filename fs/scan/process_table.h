@@ -17,6 +17,7 @@
 #include "catalog/mapping.h"
 #include "host/mapping_facts.h"
 #include <stdbool.h>
+#include <sys/socket.h> /* struct ucred */
 #include <sys/types.h>
 
 /* One process other than the keeper. */
@@ -45,6 +46,7 @@ struct process_table_config {
 	unsigned first_lane; /* of the STUCK_THREADS_MAX lanes of the pool that scans use */
 	int epoll;
 	pid_t keeper;
+	struct receivers *receivers;
 	bool observe; /* also what processes do not publish */
 };
 
@@ -64,10 +66,12 @@ int process_table_scan_name(struct process_table *process_table, const char *nam
 int process_table_scan_pid(struct process_table *process_table, pid_t pid, struct waiter *waiter);
 
 /*
- * A process passes its table, or says that it has one (`table` is -1). Takes ownership of both
- * descriptors; pidfd may be -1.
+ * A process (`who` when it connected) passes its table, or says that it has one (`table` is -1).
+ * Takes ownership of both descriptors. Not believed: a table is that of the process in whose areas
+ * the kernel shows it.
  */
-void process_table_pass_table(struct process_table *process_table, pid_t pid, int pidfd, int table);
+void process_table_pass_table(struct process_table *process_table, const struct ucred *who,
+			      int pidfd, int table);
 
 /* Whether the last scan of all processes left nothing out, and all that it found is shown. */
 bool process_table_complete(const struct process_table *process_table);

@@ -11,16 +11,19 @@
 #include "base/log.h"
 #include "base/stuck_threads.h"
 #include "host/proc.h"
+#include "receive/receivers.h"
+#include "scan/passed_tables.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define SCAN_MAX    (10 * CLOCK_SECOND) /* that anybody waits for a scan */
-#define PASSED_MAX  64                  /* passed tables that have a scan made though nobody asks */
-#define PASSED_FULL 1024                /* beyond that they are dropped */
-#define PASSED_EACH 4                   /* the same, of one process */
-#define EVENTS_MAX  1000                /* taken in per round of the loop */
+#define SCAN_MAX   (10 * CLOCK_SECOND) /* that anybody waits for a scan */
+#define PASSED_MAX 64                  /* passed tables that have a scan made though nobody asks */
+#define EVENTS_MAX 1000                /* taken in per round of the loop */
+
+const struct share scan_queue_share = {
+	.what = "tables to look at", .total = 4096, .root = 1024, .user = 1024, .sure = 16};
 
 /* A scan that is under way. */
 struct scan_job {
@@ -33,6 +36,7 @@ struct scan_job {
 	unsigned lane;
 	bool abandoned; /* the thread is stuck, and another scanner is in use */
 	bool done;      /* the scan has ended, and its reports are being passed on */
+	struct passed_table *copies; /* of the tables that it looks at */
 	struct waiter *waiters;
 };
 
@@ -47,6 +51,7 @@ struct scan_request {
 struct scan_queue {
 	struct pool *pool;
 	unsigned first_lane;
+	struct receivers *receivers;
 	struct scan_listener listener;
 	struct scanner *scanner;
 	struct scan_exclusions exclusions; /* the thread reads it */
@@ -54,6 +59,8 @@ struct scan_queue {
 	struct scan_request *requests;
 	struct passed_table *passed; /* for the next scan */
 	unsigned passed_count;
+	bool keeps_tables;         /* the scanner cannot find them by itself */
+	struct passed_table *kept; /* for the scanner that replaces this one */
 	struct scan_times times;
 	bool complete;
 };
@@ -128,14 +135,22 @@ static void free_scanner(struct task *task)
 	scanner_free(container_of(task, struct scan_job, task)->scanner);
 }
 
+/* The scanner does not have the tables that are kept, or has left out their process. */
+static void pass_kept(struct scan_queue *scan_queue)
+{
+	scan_queue->passed_count += passed_tables_move(&scan_queue->kept, &scan_queue->passed);
+}
+
 static void scanner_retired(struct task *task)
 {
 	struct scan_job *job = container_of(task, struct scan_job, task);
 
 	/* The thread is no longer stuck in that process, nor will the next one be that gets the
 	 * pid. */
-	if (job->abandoned)
+	if (job->abandoned) {
 		stuck_threads_return(&job->scan_queue->exclusions.stuck_threads, job->lane);
+		pass_kept(job->scan_queue);
+	}
 	free_job(job);
 }
 
@@ -154,6 +169,10 @@ static void scan_done(struct task *task)
 {
 	struct scan_job *job = container_of(task, struct scan_job, task);
 
+	if (!job->abandoned)
+		passed_tables_keep(job->scan_queue->receivers, job->scan.seen, &job->copies,
+				   &job->scan_queue->kept);
+	passed_tables_drop(job->scan_queue->receivers, &job->scan.seen);
 	if (!job->abandoned) {
 		job->done = true;
 		pass_reports_on(job->scan_queue);
@@ -192,10 +211,14 @@ static void start_scan(struct scan_queue *scan_queue, struct scan_request *reque
 		progress_begin(&job->progress, clock_now());
 		job->scan = (struct scan){
 			.kind = request->kind, .pid = request->pid, .tables = scan_queue->passed};
+		if (scan_queue->keeps_tables)
+			passed_tables_copy(scan_queue->passed, &job->copies);
 		job->waiters = request->waiters;
 		error = pool_submit(scan_queue->pool, &job->task);
 	}
 	if (error) {
+		if (job)
+			passed_tables_drop(scan_queue->receivers, &job->copies);
 		log_of_user(LOG_TOPIC_DAEMON, geteuid(), LOG_ERR,
 			    "out of memory: other processes cannot be looked at");
 		if (job)
@@ -256,39 +279,47 @@ int scan_queue_request(struct scan_queue *scan_queue, enum scan_kind kind, pid_t
 	return 0;
 }
 
-static void drop_passed(struct passed_table *passed)
+/* Announcements of a table that a receiver brings later take no room from tables. */
+static bool has_room_for_table(const struct scan_queue *scan_queue, const struct ucred *who,
+			       int table)
 {
-	if (passed->fd >= 0)
-		close(passed->fd);
-	if (passed->pidfd >= 0)
-		close(passed->pidfd);
-	free(passed);
+	struct share_use use = {.uid = who->uid};
+	unsigned each = 0;
+	char why[256];
+
+	for (const struct passed_table *passed = scan_queue->passed; passed;
+	     passed = passed->next) {
+		each += passed->pid == who->pid && (passed->fd >= 0) == (table >= 0);
+		share_count(&use, passed->uid, 1);
+	}
+	if (each >= PASSED_EACH)
+		return false;
+	if (share_room(&scan_queue_share, &use))
+		return true;
+	share_refusal(&scan_queue_share, &use, why, sizeof(why));
+	log_debug("a table of process %d is not taken: %s", (int)who->pid, why);
+	return false;
 }
 
-static bool has_room_for_table(const struct scan_queue *scan_queue, pid_t pid)
-{
-	unsigned own = 0;
-
-	for (const struct passed_table *passed = scan_queue->passed; passed; passed = passed->next)
-		own += passed->pid == pid;
-	return scan_queue->passed_count < PASSED_FULL && own < PASSED_EACH;
-}
-
-void scan_queue_pass_table(struct scan_queue *scan_queue, pid_t pid, int pidfd, int table)
+void scan_queue_pass_table(struct scan_queue *scan_queue, const struct ucred *who, int pidfd,
+			   int table)
 {
 	struct passed_table *passed = calloc(1, sizeof(*passed));
 
 	if (!passed) {
 		if (table >= 0)
-			close(table);
+			receivers_close_file(scan_queue->receivers, table, who->uid, 0, NULL);
 		if (pidfd >= 0)
 			close(pidfd);
 		return;
 	}
-	*passed = (struct passed_table){
-		.next = scan_queue->passed, .pid = pid, .pidfd = pidfd, .fd = table};
-	if (!has_room_for_table(scan_queue, pid)) { /* root finds it in /proc nevertheless */
-		drop_passed(passed);
+	*passed = (struct passed_table){.next = scan_queue->passed,
+					.pid = who->pid,
+					.uid = who->uid,
+					.pidfd = pidfd,
+					.fd = table};
+	if (!has_room_for_table(scan_queue, who, table)) { /* root finds it in /proc nevertheless */
+		passed_table_drop(scan_queue->receivers, passed);
 		scan_queue->complete = false;
 		return;
 	}
@@ -337,6 +368,7 @@ bool scan_queue_restart(struct scan_queue *scan_queue)
 	}
 	scan_queue->scanner = scanner;
 	scan_queue->times = (struct scan_times){0};
+	pass_kept(scan_queue);
 	scan_queue->listener.restarted(scan_queue->listener.arg);
 	return true;
 }
@@ -356,6 +388,8 @@ static void abandon_stuck(struct scan_queue *scan_queue)
 	scan_queue->scanner = scanner;
 	scan_queue->times = (struct scan_times){0};
 	job->abandoned = true;
+	scan_queue->passed_count += passed_tables_move(&job->copies, &scan_queue->passed);
+	pass_kept(scan_queue);
 	scan_queue->job = NULL;
 	scan_queue->listener.restarted(scan_queue->listener.arg);
 	start_next(scan_queue);
@@ -395,6 +429,7 @@ uint64_t scan_queue_expire(struct scan_queue *scan_queue, uint64_t now)
 }
 
 struct scan_queue *scan_queue_new(struct pool *pool, unsigned first_lane, pid_t keeper,
+				  struct receivers *receivers,
 				  const struct scan_listener *listener)
 {
 	struct scan_queue *scan_queue = calloc(1, sizeof(*scan_queue));
@@ -403,9 +438,11 @@ struct scan_queue *scan_queue_new(struct pool *pool, unsigned first_lane, pid_t 
 		return NULL;
 	scan_queue->pool = pool;
 	scan_queue->first_lane = first_lane;
+	scan_queue->receivers = receivers;
 	scan_queue->listener = *listener;
 	scan_queue->exclusions.own[0] = keeper;
 	scan_queue->exclusions.own[1] = getpid();
+	scan_queue->keeps_tables = !scanner_finds_tables();
 	scan_queue->scanner = scanner_new(&scan_queue->exclusions);
 	if (!scan_queue->scanner) {
 		free(scan_queue);
@@ -417,7 +454,6 @@ struct scan_queue *scan_queue_new(struct pool *pool, unsigned first_lane, pid_t 
 void scan_queue_free(struct scan_queue *scan_queue)
 {
 	struct scan_request *request;
-	struct passed_table *passed; /* for the next scan */
 
 	if (!scan_queue)
 		return;
@@ -430,10 +466,8 @@ void scan_queue_free(struct scan_queue *scan_queue)
 		scan_queue->requests = request->next;
 		free(request);
 	}
-	while ((passed = scan_queue->passed)) {
-		scan_queue->passed = passed->next;
-		drop_passed(passed);
-	}
+	passed_tables_drop(scan_queue->receivers, &scan_queue->passed);
+	passed_tables_drop(scan_queue->receivers, &scan_queue->kept);
 	scanner_free(scan_queue->scanner);
 	free(scan_queue);
 }

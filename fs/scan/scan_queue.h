@@ -12,12 +12,17 @@
 #ifndef PMEM2FS_SCAN_SCAN_QUEUE_H
 #define PMEM2FS_SCAN_SCAN_QUEUE_H
 
+#include "base/share.h"
 #include "base/thread_pool.h"
 #include "base/waiter.h"
 #include "scan/scanner.h"
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h> /* struct ucred */
 #include <sys/types.h>
+
+/* How many passed tables may wait for the next scan: each of 96 users is sure of 16. */
+extern const struct share scan_queue_share;
 
 struct scan_listener {
 	/*
@@ -32,13 +37,16 @@ struct scan_listener {
 	void *arg;
 };
 
+struct receivers;
 struct scan_queue;
 
 /*
- * `pool` is borrowed; STUCK_THREADS_MAX lanes of it, from `first_lane` on, are used. The keeper and
- * this process are not scanned. NULL when memory runs out.
+ * `pool` is borrowed; STUCK_THREADS_MAX lanes of it, from `first_lane` on, are used. So are
+ * `receivers`, which close passed tables. The keeper and this process are not scanned. NULL when
+ * memory runs out.
  */
 struct scan_queue *scan_queue_new(struct pool *pool, unsigned first_lane, pid_t keeper,
+				  struct receivers *receivers,
 				  const struct scan_listener *listener);
 void scan_queue_free(struct scan_queue *scan_queue);
 
@@ -50,7 +58,8 @@ int scan_queue_request(struct scan_queue *scan_queue, enum scan_kind kind, pid_t
 		       struct waiter *waiter);
 
 /* For the next scan: see process_table_pass_table. Takes ownership of both descriptors. */
-void scan_queue_pass_table(struct scan_queue *scan_queue, pid_t pid, int pidfd, int table);
+void scan_queue_pass_table(struct scan_queue *scan_queue, const struct ucred *who, int pidfd,
+			   int table);
 /* Whether a table waits for the next scan: of that process, or of any (0). */
 bool scan_queue_has_table(const struct scan_queue *scan_queue, pid_t pid);
 

@@ -66,6 +66,11 @@ static struct scanned_table *find_table(struct scanned_process *process, uint64_
 	return NULL;
 }
 
+bool scanned_process_has_table(struct scanned_process *process, uint64_t inode)
+{
+	return find_table(process, inode);
+}
+
 static void add_table(struct scanned_process *process, struct pmem2fs_table *reader, uint64_t inode)
 {
 	process->tables[process->table_count++] =
@@ -82,7 +87,7 @@ static void warn_of_version(struct scanned_process *process, int error)
 		    (int)process->pid);
 }
 
-void scanned_process_pass_table(struct scanned_process *process, int fd)
+uint64_t scanned_process_pass_table(struct scanned_process *process, int fd)
 {
 	struct pmem2fs_table *reader;
 	uint64_t inode;
@@ -94,6 +99,7 @@ void scanned_process_pass_table(struct scanned_process *process, int fd)
 		pmem2fs_table_close(&reader);
 	else
 		add_table(process, reader, inode);
+	return error ? 0 : inode;
 }
 
 static bool may_be_table(const struct maps_area *area, dev_t shmem)

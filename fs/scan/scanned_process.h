@@ -69,8 +69,12 @@ void scanned_process_free(struct scanned_process *process);
 
 bool scanned_process_is_alive(const struct scanned_process *process);
 
-/* A table that the process has passed. The descriptor stays the caller's. */
-void scanned_process_pass_table(struct scanned_process *process, int table);
+/*
+ * A table that the process has passed. The descriptor stays the caller's. Returns its inode, 0 if
+ * it is no table.
+ */
+uint64_t scanned_process_pass_table(struct scanned_process *process, int table);
+bool scanned_process_has_table(struct scanned_process *process, uint64_t inode);
 
 /* Finds out which of the tables are still mapped, and opens new ones that the areas show. */
 void scanned_process_find_tables(struct scanned_process *process, const struct maps *maps,

@@ -427,7 +427,7 @@ static void take_table(struct scanner *scanner, struct scan *scan, struct passed
 		return;
 	}
 	if (passed->fd >= 0)
-		scanned_process_pass_table(process, passed->fd);
+		passed->inode = scanned_process_pass_table(process, passed->fd);
 	process->has_new_table = true;
 }
 
@@ -440,11 +440,21 @@ static void take_tables(struct scanner *scanner, struct scan *scan)
 		atomic_store_explicit(&scanner->at, passed->pid, memory_order_relaxed);
 		take_table(scanner, scan, passed);
 		atomic_store_explicit(&scanner->at, 0, memory_order_relaxed);
-		if (passed->pidfd >= 0)
-			close(passed->pidfd);
-		if (passed->fd >= 0)
-			close(passed->fd);
-		free(passed);
+		passed->next = scan->seen;
+		scan->seen = passed;
+	}
+}
+
+/* Says of the tables that were looked at which ones the next scanner needs as well. */
+static void judge_tables(const struct scanner *scanner, struct scan *scan)
+{
+	for (struct passed_table *passed = scan->seen; passed; passed = passed->next) {
+		struct scanned_process *process = find_known(scanner, passed->pid);
+
+		passed->wanted = passed->inode && process &&
+				 scanned_process_has_table(process, passed->inode);
+		if (is_left_out(scanner, passed->pid))
+			passed->wanted = true;
 	}
 }
 
@@ -540,6 +550,7 @@ void scanner_scan(struct scanner *scanner, struct scan *scan)
 		break;
 	}
 	scan_those(scanner, scan, has_new_table);
+	judge_tables(scanner, scan);
 	if (dax_left_out(scanner->dax))
 		scan->complete = false;
 	if (scan->kind != SCAN_ONE)
@@ -556,17 +567,30 @@ static bool is_in(const char *path, ino_t inode)
 	return !stat(path, &st) && st.st_ino == inode;
 }
 
-bool scanner_sees_all(void)
+/* The effective capabilities of the daemon; 0: none, or they are not known. */
+static uint64_t capabilities(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2];
-	uint64_t has;
 
 	if (syscall(SYS_capget, &header, data))
-		return false;
-	has = data[0].effective | (uint64_t)data[1].effective << 32;
-	return is_in("/proc/self/ns/pid", INIT_PID_NS) &&
-	       is_in("/proc/self/ns/user", INIT_USER_NS) && has >> CAP_SYS_PTRACE & 1 &&
-	       (has >> CAP_DAC_READ_SEARCH & 1 || has >> CAP_DAC_OVERRIDE & 1) &&
+		return 0;
+	return data[0].effective | (uint64_t)data[1].effective << 32;
+}
+
+bool scanner_finds_tables(void)
+{
+	uint64_t has = capabilities();
+
+	return is_in("/proc/self/ns/user", INIT_USER_NS) &&
 	       (has >> CAP_CHECKPOINT_RESTORE & 1 || has >> CAP_SYS_ADMIN & 1);
+}
+
+bool scanner_sees_all(void)
+{
+	uint64_t has = capabilities();
+
+	return scanner_finds_tables() && is_in("/proc/self/ns/pid", INIT_PID_NS) &&
+	       has >> CAP_SYS_PTRACE & 1 &&
+	       (has >> CAP_DAC_READ_SEARCH & 1 || has >> CAP_DAC_OVERRIDE & 1);
 }

@@ -23,14 +23,21 @@ enum scan_kind {
 struct passed_table {
 	struct passed_table *next;
 	pid_t pid;
+	uid_t uid; /* of the process when it connected */
 	int pidfd; /* of the process, owned; if the process has ended, the table is dropped */
 	int fd;    /* owned; -1: the process has a table, which only root can find */
+
+	/* Set by the scan that has looked at it: */
+	bool wanted;    /* the process has this table, or is left out */
+	uint64_t inode; /* of the table; 0: not known */
+
+	struct passed_table *copy; /* of passed_tables.c; not for the scanner */
 };
 
 struct scan {
 	enum scan_kind kind;
 	pid_t pid;
-	struct passed_table *tables; /* since the scan before; the scanner takes ownership */
+	struct passed_table *tables; /* since the scan before; see `seen` */
 	/*
 	 * Users of whose processes reports are still to be taken in, the caller's. Their processes
 	 * are not scanned, so that reports do not pile up, however many processes begin and end.
@@ -38,6 +45,8 @@ struct scan {
 	struct user_set behind;
 
 	/* The result. */
+	/* Of `tables`, those that were looked at; the caller closes them, which may take long. */
+	struct passed_table *seen;
 	struct scan_report *report; /* a list, owned by the caller */
 	bool complete; /* SCAN_ALL: nothing was left out for lack of rights, time or room */
 	bool looked;   /* SCAN_ONE: its tables were read, and every change is in the report */
@@ -68,6 +77,10 @@ void scanner_scan(struct scanner *scanner, struct scan *scan);
 
 /* The process that is being scanned now, 0: none. For other threads. */
 pid_t scanner_current_process(struct scanner *scanner);
+
+/* Whether the rights of the daemon let it open the tables that it finds in the areas of processes.
+ */
+bool scanner_finds_tables(void);
 
 /* Whether the rights and the pid namespace of the daemon let it see all processes of the host. */
 bool scanner_sees_all(void);

@@ -28,10 +28,11 @@ int process_table_scan_pid(struct process_table *process_table, pid_t pid, struc
 	return wait_for_scan(process_table, waiter);
 }
 
-void process_table_pass_table(struct process_table *process_table, pid_t pid, int pidfd, int table)
+void process_table_pass_table(struct process_table *process_table, const struct ucred *who,
+			      int pidfd, int table)
 {
 	process_table->passed_tables++;
-	process_table->pid = pid;
+	process_table->pid = who->pid;
 	process_table->pidfd = pidfd;
 	process_table->table = table;
 	if (pidfd >= 0)

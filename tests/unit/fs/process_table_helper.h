@@ -44,6 +44,8 @@ static struct {
 	size_t tables;
 	struct scan_report *next;
 	bool incomplete;
+	bool blind;    /* scanners see no table that is not passed */
+	bool unwanted; /* no process has the tables that are passed */
 } fake;
 
 struct scanner *scanner_new(const struct scan_exclusions *skip)
@@ -69,6 +71,11 @@ pid_t scanner_current_process(struct scanner *scanner)
 	return scanner->at;
 }
 
+bool scanner_finds_tables(void)
+{
+	return !fake.blind;
+}
+
 void scanner_scan(struct scanner *scanner, struct scan *scan)
 {
 	struct passed_table *table, *next;
@@ -80,8 +87,9 @@ void scanner_scan(struct scanner *scanner, struct scan *scan)
 	fake.last_pid = scan->pid;
 	for (table = scan->tables; table; table = next) {
 		next = table->next;
-		close(table->fd);
-		free(table);
+		table->next = scan->seen;
+		table->wanted = !fake.unwanted;
+		scan->seen = table;
 		fake.tables++;
 	}
 	scan->report = fake.next;
@@ -118,6 +126,7 @@ static inline struct process_table *new_process_table(const struct fixture *fixt
 		.first_lane = LANE_SCAN,
 		.epoll = fixture->rig->epoll,
 		.keeper = getppid(),
+		.receivers = modules->receivers,
 		.observe = observe,
 	});
 }

@@ -43,6 +43,21 @@ static inline int end(void **state)
 	return 0;
 }
 
+/* What the scanner has seen of the tables that it was given. */
+static inline void drop(struct scan *scan)
+{
+	struct passed_table *table_seen;
+
+	while ((table_seen = scan->seen)) {
+		scan->seen = table_seen->next;
+		if (table_seen->fd >= 0)
+			close(table_seen->fd);
+		if (table_seen->pidfd >= 0)
+			close(table_seen->pidfd);
+		free(table_seen);
+	}
+}
+
 static inline struct scan_report *look_with(enum scan_kind kind, pid_t pid,
 					    struct passed_table *tables)
 {
@@ -51,6 +66,7 @@ static inline struct scan_report *look_with(enum scan_kind kind, pid_t pid,
 	scanner_scan(scanner, &scan);
 	assert_null(scan.tables);
 	assert_int_equal(scanner_current_process(scanner), 0);
+	drop(&scan);
 	free(scan.passed_over);
 	return scan.report;
 }

@@ -186,6 +186,7 @@ static int begin(void **state)
 		.first_lane = LANE_SCAN,
 		.epoll = scene->rig->epoll,
 		.keeper = getppid(),
+		.receivers = scene->rig->modules.receivers,
 	});
 	scene->device_monitor = device_monitor_new(&(struct device_monitor_config){
 		.catalog = scene->rig->modules.catalog,

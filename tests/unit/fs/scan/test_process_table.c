@@ -197,26 +197,32 @@ static void a_reused_pid_is_another_process(void **state)
 	assert_non_null(find(fixture, "a_out.%d.0x20000"));
 }
 
+static void pass_table(struct fixture *fixture, pid_t pid)
+{
+	const struct ucred who = {.pid = pid, .uid = 1000};
+
+	process_table_pass_table(fixture->process_table, &who, -1, open("/dev/null", O_RDONLY));
+}
+
 static void hands_tables_over(void **state)
 {
 	struct fixture *fixture = *state;
 	struct wait wait = {.waiter.wake = wake};
 
-	process_table_pass_table(fixture->process_table, 4711, -1, open("/dev/null", O_RDONLY));
+	pass_table(fixture, 4711);
 	assert_int_equal(fake.tables, 0);
 	scan(fixture, NULL);
 	assert_int_equal(fake.tables, 1);
 	/* A passed table causes a scan, however shortly after the last one. */
 	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 1);
-	process_table_pass_table(fixture->process_table, 4711, -1, open("/dev/null", O_RDONLY));
+	pass_table(fixture, 4711);
 	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
 	assert_int_equal(fake.tables, 2);
 	assert_int_equal(fake.scan_queue[SCAN_KNOWN], 1);
 	/* Without scans, passed tables do not pile up. */
 	for (int i = 0; i < 64; i++)
-		process_table_pass_table(fixture->process_table, 5000 + i, -1,
-					 open("/dev/null", O_RDONLY));
+		pass_table(fixture, 5000 + i);
 	process_table_scan_pid(fixture->process_table, 1, (wait.woken = false, &wait.waiter));
 	rig_run(fixture->rig, &wait.woken);
 	assert_int_equal(fake.tables, 66);
@@ -224,12 +230,47 @@ static void hands_tables_over(void **state)
 	/* Of one process, no more tables are kept than it can have. */
 	assert_true(process_table_complete(fixture->process_table));
 	for (int i = 0; i < 6; i++)
-		process_table_pass_table(fixture->process_table, 4711, -1,
-					 open("/dev/null", O_RDONLY));
+		pass_table(fixture, 4711);
 	assert_false(process_table_complete(fixture->process_table));
 	process_table_scan_pid(fixture->process_table, 1, (wait.woken = false, &wait.waiter));
 	rig_run(fixture->rig, &wait.woken);
 	assert_int_equal(fake.tables, 70);
+}
+
+/* A process may announce each of its tables before a receiver brings it. */
+static void announcements_take_no_room_from_tables(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct ucred who = {.pid = 4711, .uid = 1000};
+	struct wait wait = {.waiter.wake = wake};
+
+	for (int i = 0; i < 4; i++) {
+		process_table_pass_table(fixture->process_table, &who, -1, -1);
+		pass_table(fixture, who.pid);
+	}
+	process_table_scan_pid(fixture->process_table, 1, &wait.waiter);
+	rig_run(fixture->rig, &wait.woken);
+	assert_int_equal(fake.tables, 8);
+}
+
+/* All processes of one user pass their tables during one scan. */
+static void tables_of_many_processes_wait(void **state)
+{
+	struct fixture *fixture = *state;
+	struct ucred who = {.uid = 1000};
+	struct scanner *scanner = fake.newest;
+	struct wait first = {.waiter.wake = wake}, second = {.waiter.wake = wake};
+
+	scanner->stops = true;
+	process_table_scan_pid(fixture->process_table, 1, &first.waiter);
+	for (who.pid = 5000; who.pid < 6000; who.pid++)
+		process_table_pass_table(fixture->process_table, &who, -1, -1);
+	for (int i = 0; i < 3; i++) /* the passed tables cause a scan, too */
+		sem_post(&scanner->go);
+	process_table_scan_pid(fixture->process_table, 2, &second.waiter);
+	rig_run(fixture->rig, &second.woken);
+	assert_int_equal(fake.tables, 1000);
+	scanner->stops = false;
 }
 
 static void observe_off_shows_what_is_published(void **state)
@@ -244,8 +285,7 @@ static void observe_off_shows_what_is_published(void **state)
 	assert_int_equal(process_table_scan_name(fixture->process_table, "x.1.y", &wait.waiter), 1);
 	report->list[1].origin = ORIGIN_OBSERVED;
 	fake.next = report;
-	process_table_pass_table(fixture->process_table, fixture->child, -1,
-				 open("/dev/null", O_RDONLY));
+	pass_table(fixture, fixture->child);
 	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
 	assert_int_equal(fake.scan_queue[SCAN_ALL], 0);
@@ -434,7 +474,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(notices_the_end_of_a_process, begin, end),
 		cmocka_unit_test_setup_teardown(a_reused_pid_is_another_process, begin, end),
 		cmocka_unit_test_setup_teardown(hands_tables_over, begin, end),
+		cmocka_unit_test_setup_teardown(announcements_take_no_room_from_tables, begin, end),
 		cmocka_unit_test_setup_teardown(observe_off_shows_what_is_published, begin, end),
+		cmocka_unit_test_setup_teardown(tables_of_many_processes_wait, begin, end),
 		cmocka_unit_test_setup_teardown(hears_much_in_portions, begin, end),
 		cmocka_unit_test_setup_teardown(what_was_missed_is_told_again, begin, end),
 		cmocka_unit_test_setup_teardown(survives_a_scanner_that_is_stuck, begin, end),
