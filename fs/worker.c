@@ -236,6 +236,7 @@ static int begin_processes(struct worker *worker)
 		.epoll = worker->epoll,
 		.keeper = getppid(),
 		.receivers = worker->receivers,
+		.loop_time = &worker->loop_time,
 		.observe = worker->options->observe,
 	});
 	if (!worker->process_table)

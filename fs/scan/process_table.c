@@ -441,7 +441,7 @@ struct process_table *process_table_new(const struct process_table_config *confi
 	process_table->config = *config;
 	process_table->scan_queue =
 		scan_queue_new(config->pool, config->first_lane, config->keeper,
-			       config->receivers, &listener);
+			       config->receivers, config->loop_time, &listener);
 	if (!process_table->scan_queue) {
 		free(process_table);
 		return NULL;

@@ -11,6 +11,7 @@
 
 #include "base/fd_watch.h"
 #include "base/thread_pool.h"
+#include "base/time_quota.h"
 #include "base/waiter.h"
 #include "catalog/catalog.h"
 #include "catalog/events.h"
@@ -47,7 +48,8 @@ struct process_table_config {
 	int epoll;
 	pid_t keeper;
 	struct receivers *receivers;
-	bool observe; /* also what processes do not publish */
+	struct quota *loop_time; /* of all users */
+	bool observe;            /* also what processes do not publish */
 };
 
 /* NULL when memory runs out. */

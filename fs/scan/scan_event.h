@@ -41,15 +41,17 @@ struct scan_report {
 	struct scan_report *next;
 	uint64_t process; /* number of the process, unique, never used again */
 	bool born;        /* the first report of it */
-	bool gone;        /* with all its mappings; the rest is then not filled in */
 	pid_t pid;
-	uid_t uid; /* effective, as its mappings' */
+	uid_t uid; /* effective user of the process; if `gone`, as in its last report */
+	bool gone; /* with all its mappings; the rest is then not filled in */
 	gid_t gid;
 	int pidfd;     /* when born: owned, to be taken over; else -1 */
 	char comm[17]; /* at the time of the scan, terminated */
 	size_t count;
 	struct scan_event *list;
 	size_t taken; /* by the process table, which may do so in portions: see there */
+	/* Of report_queue.c, of the first report of a user: */
+	struct scan_report *next_user, *last;
 };
 
 void scan_report_free(struct scan_report *report);

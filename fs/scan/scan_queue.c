@@ -13,6 +13,7 @@
 #include "host/proc.h"
 #include "receive/receivers.h"
 #include "scan/passed_tables.h"
+#include "scan/report_queue.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,6 @@
 
 #define SCAN_MAX   (10 * CLOCK_SECOND) /* that anybody waits for a scan */
 #define PASSED_MAX 64                  /* passed tables that have a scan made though nobody asks */
-#define EVENTS_MAX 1000                /* taken in per round of the loop */
 
 const struct share scan_queue_share = {
 	.what = "tables to look at", .total = 4096, .root = 1024, .user = 1024, .sure = 16};
@@ -35,7 +35,7 @@ struct scan_job {
 	uint64_t begun, ended; /* clock_now(), set by the thread */
 	unsigned lane;
 	bool abandoned; /* the thread is stuck, and another scanner is in use */
-	bool done;      /* the scan has ended, and its reports are being passed on */
+	bool done;      /* the scan has ended, and its reports are being taken in */
 	struct passed_table *copies; /* of the tables that it looks at */
 	struct waiter *waiters;
 };
@@ -53,6 +53,7 @@ struct scan_queue {
 	unsigned first_lane;
 	struct receivers *receivers;
 	struct scan_listener listener;
+	struct report_queue reports;
 	struct scanner *scanner;
 	struct scan_exclusions exclusions; /* the thread reads it */
 	struct scan_job *job;
@@ -106,28 +107,32 @@ static void drop_report(struct scan_job *job)
 
 static void free_job(struct scan_job *job)
 {
+	user_set_clear(&job->scan.behind);
 	free(job->scan.passed_over);
 	free(job);
 }
 
-/* In portions: a scan may report more than the loop can take in while others wait. */
-static void pass_reports_on(struct scan_queue *scan_queue)
+/*
+ * Takes reports in. A scan has ended when the rest of them waits for the time of their users.
+ * Returns when there is more to do.
+ */
+static uint64_t take_reports(struct scan_queue *scan_queue)
 {
+	bool more = report_queue_work(&scan_queue->reports);
 	struct scan_job *job = scan_queue->job;
-	struct waiter *waiters = job->waiters;
-	size_t room = EVENTS_MAX;
+	struct waiter *waiters;
 
-	while (job->scan.report && room) {
-		if (scan_queue->listener.report(scan_queue->listener.arg, job->scan.report, &room))
-			drop_report(job);
+	if (more)
+		return 0;
+	if (job && job->done) {
+		waiters = job->waiters;
+		note_times(scan_queue, job);
+		scan_queue->job = NULL;
+		free_job(job);
+		start_next(scan_queue);
+		waiters_wake(&waiters);
 	}
-	if (job->scan.report)
-		return;
-	note_times(scan_queue, job);
-	scan_queue->job = NULL;
-	free_job(job);
-	start_next(scan_queue);
-	waiters_wake(&waiters);
+	return report_queue_due(&scan_queue->reports);
 }
 
 static void free_scanner(struct task *task)
@@ -175,7 +180,9 @@ static void scan_done(struct task *task)
 	passed_tables_drop(job->scan_queue->receivers, &job->scan.seen);
 	if (!job->abandoned) {
 		job->done = true;
-		pass_reports_on(job->scan_queue);
+		report_queue_add(&job->scan_queue->reports, job->scan.report);
+		job->scan.report = NULL;
+		take_reports(job->scan_queue);
 		return;
 	}
 	while (job->scan.report)
@@ -214,8 +221,10 @@ static void start_scan(struct scan_queue *scan_queue, struct scan_request *reque
 		if (scan_queue->keeps_tables)
 			passed_tables_copy(scan_queue->passed, &job->copies);
 		job->waiters = request->waiters;
-		error = pool_submit(scan_queue->pool, &job->task);
+		error = report_queue_users(&scan_queue->reports, &job->scan.behind);
 	}
+	if (!error)
+		error = pool_submit(scan_queue->pool, &job->task);
 	if (error) {
 		if (job)
 			passed_tables_drop(scan_queue->receivers, &job->copies);
@@ -350,7 +359,7 @@ struct scan_times scan_queue_times(const struct scan_queue *scan_queue)
 
 bool scan_queue_complete(const struct scan_queue *scan_queue)
 {
-	return scan_queue->complete;
+	return scan_queue->complete && report_queue_due(&scan_queue->reports) == UINT64_MAX;
 }
 
 bool scan_queue_restart(struct scan_queue *scan_queue)
@@ -369,6 +378,7 @@ bool scan_queue_restart(struct scan_queue *scan_queue)
 	scan_queue->scanner = scanner;
 	scan_queue->times = (struct scan_times){0};
 	pass_kept(scan_queue);
+	report_queue_clear(&scan_queue->reports);
 	scan_queue->listener.restarted(scan_queue->listener.arg);
 	return true;
 }
@@ -390,6 +400,7 @@ static void abandon_stuck(struct scan_queue *scan_queue)
 	job->abandoned = true;
 	scan_queue->passed_count += passed_tables_move(&job->copies, &scan_queue->passed);
 	pass_kept(scan_queue);
+	report_queue_clear(&scan_queue->reports);
 	scan_queue->job = NULL;
 	scan_queue->listener.restarted(scan_queue->listener.arg);
 	start_next(scan_queue);
@@ -404,32 +415,32 @@ static void wake_everybody(struct scan_queue *scan_queue)
 		waiters_wake(&request->waiters);
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 uint64_t scan_queue_expire(struct scan_queue *scan_queue, uint64_t now)
 {
+	uint64_t reports = take_reports(scan_queue), next;
 	struct scan_job *job = scan_queue->job;
 	enum progress_state state;
-	uint64_t next;
 
-	if (job && job->done)
-		pass_reports_on(scan_queue);
-	job = scan_queue->job;
-	if (!job)
-		return UINT64_MAX;
-	if (job->done)
-		return now;
+	if (!job || job->done)
+		return reports;
 	if (now < progress_due(&job->progress))
-		return progress_due(&job->progress);
+		return earlier(reports, progress_due(&job->progress));
 	state = progress_check(&job->progress, scanner_current_process(job->scanner), now);
 	next = progress_due(&job->progress);
 	if (state != PROGRESS_NORMAL || now - job->progress.since >= SCAN_MAX)
 		wake_everybody(scan_queue);
 	if (state == PROGRESS_STUCK)
 		abandon_stuck(scan_queue);
-	return next;
+	return earlier(reports, next);
 }
 
 struct scan_queue *scan_queue_new(struct pool *pool, unsigned first_lane, pid_t keeper,
-				  struct receivers *receivers,
+				  struct receivers *receivers, struct quota *loop_time,
 				  const struct scan_listener *listener)
 {
 	struct scan_queue *scan_queue = calloc(1, sizeof(*scan_queue));
@@ -440,6 +451,8 @@ struct scan_queue *scan_queue_new(struct pool *pool, unsigned first_lane, pid_t 
 	scan_queue->first_lane = first_lane;
 	scan_queue->receivers = receivers;
 	scan_queue->listener = *listener;
+	scan_queue->reports = (struct report_queue){
+		.loop_time = loop_time, .take = listener->report, .arg = listener->arg};
 	scan_queue->exclusions.own[0] = keeper;
 	scan_queue->exclusions.own[1] = getpid();
 	scan_queue->keeps_tables = !scanner_finds_tables();
@@ -457,11 +470,9 @@ void scan_queue_free(struct scan_queue *scan_queue)
 
 	if (!scan_queue)
 		return;
-	if (scan_queue->job && scan_queue->job->done) {
-		while (scan_queue->job->scan.report)
-			drop_report(scan_queue->job);
+	if (scan_queue->job && scan_queue->job->done)
 		free_job(scan_queue->job);
-	}
+	report_queue_clear(&scan_queue->reports);
 	while ((request = scan_queue->requests)) {
 		scan_queue->requests = request->next;
 		free(request);

@@ -6,14 +6,16 @@
  * The reports go to a listener. Used by the request loop alone.
  *
  * A process can make the thread that scans it wait, with old kernels for ever. No waiter waits
- * longer than a few seconds for a scan; a scanner that is stuck is left behind with its thread, and
- * another one begins anew, without that process.
+ * longer than a few seconds for a scan, nor for reports of a user who has no time left (whose
+ * processes are not scanned meanwhile); a scanner that is stuck is left behind with its
+ * thread, and another one begins anew, without that process.
  */
 #ifndef PMEM2FS_SCAN_SCAN_QUEUE_H
 #define PMEM2FS_SCAN_SCAN_QUEUE_H
 
 #include "base/share.h"
 #include "base/thread_pool.h"
+#include "base/time_quota.h"
 #include "base/waiter.h"
 #include "scan/scanner.h"
 #include <stdbool.h>
@@ -25,10 +27,7 @@
 extern const struct share scan_queue_share;
 
 struct scan_listener {
-	/*
-	 * Something has changed; the report stays the caller's. `*room` is how many events may be
-	 * taken in now, and is counted down. False: it is called again for the rest.
-	 */
+	/* Something has changed: see report_queue.h. */
 	bool (*report)(void *arg, struct scan_report *report, size_t *room);
 	/* A scan of that process alone has ended. */
 	void (*scanned_one)(void *arg, pid_t pid, uint64_t begun, uint64_t cost);
@@ -41,12 +40,12 @@ struct receivers;
 struct scan_queue;
 
 /*
- * `pool` is borrowed; STUCK_THREADS_MAX lanes of it, from `first_lane` on, are used. So are
- * `receivers`, which close passed tables. The keeper and this process are not scanned. NULL when
- * memory runs out.
+ * `pool` is borrowed; STUCK_THREADS_MAX lanes of it, from `first_lane` on, are used. So is
+ * `loop_time`, to which the taking in of reports is charged, and `receivers`, which close passed
+ * tables. The keeper and this process are not scanned. NULL when memory runs out.
  */
 struct scan_queue *scan_queue_new(struct pool *pool, unsigned first_lane, pid_t keeper,
-				  struct receivers *receivers,
+				  struct receivers *receivers, struct quota *loop_time,
 				  const struct scan_listener *listener);
 void scan_queue_free(struct scan_queue *scan_queue);
 
@@ -82,7 +81,7 @@ struct scan_times scan_queue_times(const struct scan_queue *scan_queue);
  */
 bool scan_queue_restart(struct scan_queue *scan_queue);
 
-/* Whether the last scan of all processes left nothing out. */
+/* Whether the last scan of all processes left nothing out, and all its reports are taken in. */
 bool scan_queue_complete(const struct scan_queue *scan_queue);
 
 /*

@@ -146,6 +146,8 @@ struct scan_report *scanned_process_gone(const struct scanned_process *process)
 
 	if (report) {
 		report->process = process->number;
+		report->pid = process->pid;
+		report->uid = process->uid;
 		report->gone = true;
 		report->pidfd = -1;
 	}

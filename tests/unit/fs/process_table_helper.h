@@ -42,6 +42,8 @@ static struct {
 	unsigned scan_queue[3];
 	pid_t last_pid;
 	size_t tables;
+	size_t behind;    /* users, in the last scan */
+	bool user_behind; /* user 7 */
 	struct scan_report *next;
 	bool incomplete;
 	bool blind;    /* scanners see no table that is not passed */
@@ -85,6 +87,8 @@ void scanner_scan(struct scanner *scanner, struct scan *scan)
 			;
 	fake.scan_queue[scan->kind]++;
 	fake.last_pid = scan->pid;
+	fake.behind = scan->behind.count;
+	fake.user_behind = user_set_has(&scan->behind, 7);
 	for (table = scan->tables; table; table = next) {
 		next = table->next;
 		table->next = scan->seen;
@@ -96,6 +100,8 @@ void scanner_scan(struct scanner *scanner, struct scan *scan)
 	fake.next = NULL;
 	scan->complete = !fake.incomplete;
 }
+
+static struct quota loop_time = {.share = 4};
 
 struct fixture {
 	struct rig *rig;
@@ -127,6 +133,7 @@ static inline struct process_table *new_process_table(const struct fixture *fixt
 		.epoll = fixture->rig->epoll,
 		.keeper = getppid(),
 		.receivers = modules->receivers,
+		.loop_time = &loop_time,
 		.observe = observe,
 	});
 }
@@ -186,6 +193,7 @@ static inline int end(void **state)
 	end_child(fixture);
 	end_scans(fixture);
 	process_table_free(fixture->process_table);
+	quota_clear(&loop_time);
 	assert_int_equal(fake.alive, 0);
 	rig_free(fixture->rig);
 	free(fixture);

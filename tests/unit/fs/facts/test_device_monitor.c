@@ -105,6 +105,8 @@ ssize_t __wrap_pread64(int fd, void *buffer, size_t size, off_t offset)
 	return -1;
 }
 
+static struct quota loop_time = {.share = 4};
+
 struct scene {
 	struct rig *rig;
 	struct device_monitor *device_monitor;
@@ -187,6 +189,7 @@ static int begin(void **state)
 		.epoll = scene->rig->epoll,
 		.keeper = getppid(),
 		.receivers = scene->rig->modules.receivers,
+		.loop_time = &loop_time,
 	});
 	scene->device_monitor = device_monitor_new(&(struct device_monitor_config){
 		.catalog = scene->rig->modules.catalog,

@@ -293,43 +293,6 @@ static void observe_off_shows_what_is_published(void **state)
 	assert_false(process_table_complete(fixture->process_table));
 }
 
-/* A large report is handled in portions, so that other requests need not wait for all of it. */
-static void hears_much_in_portions(void **state)
-{
-	struct fixture *fixture = *state;
-	struct wait wait = {.waiter.wake = wake};
-	unsigned rounds = 0;
-	uint64_t before = 0;
-
-	fake.next = news_new(fixture, 1, 5000);
-	assert_int_equal(process_table_scan(fixture->process_table, true, &wait.waiter), 0);
-	while (!wait.woken) {
-		rig_poll(fixture->rig);
-		process_table_expire(fixture->process_table, clock_now());
-		assert_true(shown(fixture) - before <= 2000);
-		rounds += shown(fixture) != before;
-		before = shown(fixture);
-	}
-	assert_int_equal(shown(fixture), 5000);
-	assert_true(rounds > 2);
-
-	/* The process ends in the middle of its report. */
-	wait.woken = false;
-	fake.next = more_news(fixture, 1, 5000);
-	assert_int_equal(process_table_scan(fixture->process_table, true, &wait.waiter), 0);
-	while (shown(fixture) == 5000) {
-		rig_poll(fixture->rig);
-		process_table_expire(fixture->process_table, clock_now());
-	}
-	end_child(fixture);
-	while (!wait.woken) {
-		rig_poll(fixture->rig);
-		process_table_expire(fixture->process_table, clock_now());
-	}
-	assert_int_equal(shown(fixture), 0);
-	assert_true(process_table_complete(fixture->process_table));
-}
-
 /*
  * Nothing is missing for good after a failure to apply a report: the scanner reports all of it
  * again.
@@ -477,7 +440,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(announcements_take_no_room_from_tables, begin, end),
 		cmocka_unit_test_setup_teardown(observe_off_shows_what_is_published, begin, end),
 		cmocka_unit_test_setup_teardown(tables_of_many_processes_wait, begin, end),
-		cmocka_unit_test_setup_teardown(hears_much_in_portions, begin, end),
 		cmocka_unit_test_setup_teardown(what_was_missed_is_told_again, begin, end),
 		cmocka_unit_test_setup_teardown(survives_a_scanner_that_is_stuck, begin, end),
 		cmocka_unit_test_setup_teardown(scans_that_cannot_begin, begin, end),
