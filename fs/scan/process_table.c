@@ -7,16 +7,13 @@
 #include "scan/process_table.h"
 #include "base/clock.h"
 #include "base/container_of.h"
-#include "base/log.h"
 #include "protocol/entry_name.h"
+#include "scan/processes.h"
 #include "scan/scan_queue.h"
 #include <errno.h>
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #define SCAN_ALL_FRESH CLOCK_SECOND
 #define SHARE          10 /* scans of known processes take one part in so many of the time */
@@ -25,153 +22,12 @@
 struct process_table {
 	struct process_table_config config;
 	struct scan_queue *scan_queue;
-	size_t count;
-	bool missed;            /* something was reported that is not shown */
-	void *processes, *pids; /* trees of struct process, by number and by pid */
-	void *mappings;         /* tree of struct scan_state */
-	struct process
-		*ended; /* to be freed between rounds: the loop may have an event of theirs */
+	struct processes processes;
 };
 
-static int compare_processes(const void *a, const void *b)
+static struct process_table *table_of(const struct process *process)
 {
-	uint64_t x = ((const struct process *)a)->number, y = ((const struct process *)b)->number;
-
-	return x < y ? -1 : x > y;
-}
-
-static int compare_pids(const void *a, const void *b)
-{
-	pid_t x = ((const struct process *)a)->pid, y = ((const struct process *)b)->pid;
-
-	return x < y ? -1 : x > y;
-}
-
-static int compare_numbers(const void *a, const void *b)
-{
-	uint64_t x = ((const struct scan_state *)a)->number;
-	uint64_t y = ((const struct scan_state *)b)->number;
-
-	return x < y ? -1 : x > y;
-}
-
-static struct mapping *find_scanned_mapping(const struct process_table *process_table,
-					    uint64_t number)
-{
-	const struct scan_state key = {.number = number};
-	struct scan_state **found = tfind(&key, &process_table->mappings, compare_numbers);
-
-	return found ? scan_state_mapping(*found) : NULL;
-}
-
-static void forget_mapping(struct mapping *mapping)
-{
-	struct scan_state *state = mapping_scan_state(mapping);
-	struct process_table *process_table = state->process->table;
-	struct mapping_observer *observer;
-
-	tdelete(state, &process_table->mappings, compare_numbers);
-	if (state->previous)
-		state->previous->next = state->next;
-	else
-		state->process->mappings = state->next;
-	if (state->next)
-		state->next->previous = state->previous;
-	events_unmapped(process_table->config.events, mapping);
-	observer = mapping_observer(mapping);
-	if (observer)
-		observer->leaving(observer);
-	catalog_remove(process_table->config.catalog, mapping);
-}
-
-static void end_process(struct process *process)
-{
-	struct process_table *process_table = process->table;
-
-	while (process->mappings)
-		forget_mapping(scan_state_mapping(process->mappings));
-	tdelete(process, &process_table->processes, compare_processes);
-	tdelete(process, &process_table->pids, compare_pids);
-	process_table->count--;
-	/* The scanner has another descriptor of it: closing this one does not end the watch. */
-	epoll_ctl(process_table->config.epoll, EPOLL_CTL_DEL, process->watch.fd, NULL);
-	close(process->watch.fd);
-	process->watch.fd = -1;
-	process_info_put(process->info);
-	process->info = NULL;
-	process->next = process_table->ended;
-	process_table->ended = process;
-}
-
-static void process_ended(struct watch *watch, uint32_t events)
-{
-	struct process *process = container_of(watch, struct process, watch);
-
-	(void)events;
-	if (watch->fd >= 0)
-		end_process(process);
-}
-
-static struct process *find_process(const struct process_table *process_table, uint64_t number)
-{
-	const struct process key = {.number = number};
-	struct process **found = tfind(&key, &process_table->processes, compare_processes);
-
-	return found ? *found : NULL;
-}
-
-static struct process *find_pid(const struct process_table *process_table, pid_t pid)
-{
-	const struct process key = {.pid = pid};
-	struct process **found = tfind(&key, &process_table->pids, compare_pids);
-
-	return found ? *found : NULL;
-}
-
-/* Something was reported that is not shown: only a scanner that begins anew reports it again. */
-static void note_missed(struct process_table *process_table, pid_t pid)
-{
-	log_error("process %d: out of memory: not all that it has mapped is shown", (int)pid);
-	process_table->missed = true;
-}
-
-/* Takes ownership of the pidfd. NULL when its end cannot be watched: then it is not shown. */
-static struct process *begin_process(struct process_table *process_table,
-				     const struct scan_report *report)
-{
-	struct process *former = find_pid(process_table, report->pid);
-	struct process *process = calloc(1, sizeof(*process));
-	struct epoll_event event = {.events = EPOLLIN};
-
-	if (former) /* its end is still to be noticed */
-		end_process(former);
-	if (!process)
-		goto close_pidfd;
-	process->watch = (struct watch){.fd = report->pidfd, .ready = process_ended};
-	event.data.ptr = &process->watch;
-	process->table = process_table;
-	process->number = report->process;
-	process->pid = report->pid;
-	process->info = process_info_new(report->pid, report->comm);
-	if (!process->info || !tsearch(process, &process_table->processes, compare_processes))
-		goto free_process;
-	if (!tsearch(process, &process_table->pids, compare_pids))
-		goto forget_process;
-	if (epoll_ctl(process_table->config.epoll, EPOLL_CTL_ADD, report->pidfd, &event))
-		goto forget_pid;
-	process_table->count++;
-	return process;
-forget_pid:
-	tdelete(process, &process_table->pids, compare_pids);
-forget_process:
-	tdelete(process, &process_table->processes, compare_processes);
-free_process:
-	process_info_put(process->info);
-	free(process);
-close_pidfd:
-	close(report->pidfd);
-	note_missed(process_table, report->pid);
-	return NULL;
+	return container_of(process->processes, struct process_table, processes);
 }
 
 /* Shows a mapping under the first free one of the names that it can have. */
@@ -179,7 +35,7 @@ static int enter_in_catalog(struct process *process, struct scan_event *event,
 			    struct mapping **mapping)
 {
 	const struct pmem2fs_record *record = &event->record;
-	struct catalog *catalog = process->table->config.catalog;
+	struct catalog *catalog = table_of(process)->config.catalog;
 	const struct scan_state state = {
 		.process = process,
 		.number = event->number,
@@ -210,32 +66,26 @@ static int enter_in_catalog(struct process *process, struct scan_event *event,
 
 static void take_new(struct process *process, struct scan_event *event)
 {
-	struct process_table *process_table = process->table;
-	struct scan_state *state;
+	struct process_table *process_table = table_of(process);
 	struct mapping *mapping;
 
 	if (event->origin == ORIGIN_OBSERVED && !process_table->config.observe)
 		return;
 	if (enter_in_catalog(process, event, &mapping)) {
-		note_missed(process_table, process->pid);
+		processes_note_missed(&process_table->processes, process->pid);
 		return;
 	}
-	state = mapping_scan_state(mapping);
-	if (!tsearch(state, &process_table->mappings, compare_numbers)) {
+	if (!process_add_mapping(process, mapping_scan_state(mapping))) {
 		catalog_remove(process_table->config.catalog, mapping);
-		note_missed(process_table, process->pid);
+		processes_note_missed(&process_table->processes, process->pid);
 		return;
 	}
-	state->next = process->mappings;
-	if (process->mappings)
-		process->mappings->previous = state;
-	process->mappings = state;
 	events_mapped(process_table->config.events, mapping);
 }
 
 static void take_event(struct process *process, struct scan_event *event)
 {
-	struct process_table *process_table = process->table;
+	struct process_table *process_table = table_of(process);
 	struct mapping *mapping;
 	const char *state;
 
@@ -243,17 +93,17 @@ static void take_event(struct process *process, struct scan_event *event)
 		take_new(process, event);
 		return;
 	}
-	mapping = find_scanned_mapping(process_table, event->number);
+	mapping = processes_find_mapping(&process_table->processes, event->number);
 	if (!mapping)
 		return;
 	if (event->kind == SCAN_EVENT_GONE) {
-		forget_mapping(mapping);
+		process_forget_mapping(mapping);
 		return;
 	}
 	state = version_state(mapping_version(mapping));
 	if (catalog_update_scanned(process_table->config.catalog, mapping, &event->record,
 				   &event->extents))
-		note_missed(process_table, process->pid);
+		processes_note_missed(&process_table->processes, process->pid);
 	else if (strcmp(state, version_state(mapping_version(mapping))))
 		events_changed(process_table->config.events, mapping);
 }
@@ -285,7 +135,7 @@ static bool comes_again(const struct scan_report *report, const struct mapping *
 static void take_gone(struct process *process, struct scan_event *event,
 		      const struct scan_report *report)
 {
-	struct mapping *mapping = find_scanned_mapping(process->table, event->number);
+	struct mapping *mapping = processes_find_mapping(process->processes, event->number);
 	struct mapping_observer *observer = mapping ? mapping_observer(mapping) : NULL;
 
 	if (observer && comes_again(report, mapping))
@@ -308,18 +158,16 @@ static void take_next_event(struct process *process, struct scan_report *report)
 static bool take_report(void *arg, struct scan_report *report, size_t *room)
 {
 	struct process_table *process_table = arg;
-	struct process *process = find_process(process_table, report->process);
+	struct process *process = processes_find(&process_table->processes, report->process);
 
 	--*room;
 	if (report->gone) {
 		if (process)
-			end_process(process);
+			process_end(process);
 		return true;
 	}
-	if (report->pidfd >= 0) { /* a new process */
-		process = begin_process(process_table, report);
-		report->pidfd = -1;
-	}
+	if (report->pidfd >= 0) /* a new process */
+		process = process_begin(&process_table->processes, report);
 	if (!process) /* it has ended since, or cannot be shown */
 		return true;
 	memcpy(process->comm, report->comm, sizeof(process->comm));
@@ -330,7 +178,8 @@ static bool take_report(void *arg, struct scan_report *report, size_t *room)
 
 static void note_scan(void *arg, pid_t pid, uint64_t begun, uint64_t cost)
 {
-	struct process *process = find_pid(arg, pid);
+	struct process_table *process_table = arg;
+	struct process *process = processes_find_pid(&process_table->processes, pid);
 
 	if (!process)
 		return;
@@ -338,12 +187,11 @@ static void note_scan(void *arg, pid_t pid, uint64_t begun, uint64_t cost)
 	process->cost = cost;
 }
 
-static void forget_all(void *arg)
+static void scanner_replaced(void *arg)
 {
 	struct process_table *process_table = arg;
 
-	while (process_table->processes)
-		end_process(*(struct process **)process_table->processes);
+	processes_begin_anew(&process_table->processes);
 }
 
 static bool is_fresh(uint64_t scanned_at, uint64_t cost, uint64_t now)
@@ -360,15 +208,15 @@ int process_table_scan(struct process_table *process_table, bool now, struct wai
 	bool scanning_all = scan_queue_scans_all(scan_queue);
 	uint64_t time = clock_now();
 
-	if (process_table->missed && scan_queue_restart(scan_queue))
-		process_table->missed = false;
+	if (process_table->processes.missed && scan_queue_restart(scan_queue))
+		process_table->processes.missed = false;
 	times = scan_queue_times(scan_queue);
 	if (process_table->config.observe &&
 	    (now || (!scanning_all && !is_fresh(times.all, SCAN_ALL_FRESH, time))))
 		return scan_queue_request(scan_queue, SCAN_ALL, 0, waiter);
 	/* A scan of all that is under way may have passed the place of what is new. */
 	if (!scanning_all && !scan_queue_has_table(scan_queue, 0) &&
-	    (!process_table->count || (!now && is_fresh(times.known, times.known_cost, time))))
+	    (!process_table->processes.count || (!now && is_fresh(times.known, times.known_cost, time))))
 		return 1;
 	return scan_queue_request(scan_queue, SCAN_KNOWN, 0, waiter);
 }
@@ -383,7 +231,7 @@ int process_table_scan_name(struct process_table *process_table, const char *nam
 
 	if (!entry_name_pid(name, &pid))
 		return 1;
-	process = find_pid(process_table, pid);
+	process = processes_find_pid(&process_table->processes, pid);
 	if (!scan_queue_has_table(process_table->scan_queue, pid)) {
 		if (!process &&
 		    (!process_table->config.observe || is_fresh(times.all, SCAN_ALL_FRESH, now)))
@@ -409,22 +257,12 @@ void process_table_pass_table(struct process_table *process_table, const struct 
 bool process_table_complete(const struct process_table *process_table)
 {
 	return scan_queue_complete(process_table->scan_queue) && process_table->config.observe &&
-	       !process_table->missed;
-}
-
-static void free_ended(struct process_table *process_table)
-{
-	struct process *process;
-
-	while ((process = process_table->ended)) {
-		process_table->ended = process->next;
-		free(process);
-	}
+	       !process_table->processes.missed;
 }
 
 uint64_t process_table_expire(struct process_table *process_table, uint64_t now)
 {
-	free_ended(process_table);
+	processes_free_ended(&process_table->processes);
 	return scan_queue_expire(process_table->scan_queue, now);
 }
 
@@ -433,12 +271,17 @@ struct process_table *process_table_new(const struct process_table_config *confi
 	struct process_table *process_table = calloc(1, sizeof(*process_table));
 	const struct scan_listener listener = {.report = take_report,
 					       .scanned_one = note_scan,
-					       .restarted = forget_all,
+					       .restarted = scanner_replaced,
 					       .arg = process_table};
 
 	if (!process_table)
 		return NULL;
 	process_table->config = *config;
+	process_table->processes = (struct processes){
+		.catalog = config->catalog,
+		.events = config->events,
+		.epoll = config->epoll,
+	};
 	process_table->scan_queue =
 		scan_queue_new(config->pool, config->first_lane, config->keeper,
 			       config->receivers, config->loop_time, &listener);
@@ -453,8 +296,8 @@ void process_table_free(struct process_table *process_table)
 {
 	if (!process_table)
 		return;
-	forget_all(process_table);
-	free_ended(process_table);
+	processes_begin_anew(&process_table->processes);
+	processes_free_ended(&process_table->processes);
 	scan_queue_free(process_table->scan_queue);
 	free(process_table);
 }

@@ -9,33 +9,16 @@
 #ifndef PMEM2FS_SCAN_PROCESS_TABLE_H
 #define PMEM2FS_SCAN_PROCESS_TABLE_H
 
-#include "base/fd_watch.h"
 #include "base/thread_pool.h"
 #include "base/time_quota.h"
 #include "base/waiter.h"
 #include "catalog/catalog.h"
 #include "catalog/events.h"
 #include "catalog/mapping.h"
-#include "host/mapping_facts.h"
+#include "scan/processes.h"
 #include <stdbool.h>
 #include <sys/socket.h> /* struct ucred */
 #include <sys/types.h>
-
-/* One process other than the keeper. */
-struct process {
-	struct watch watch; /* of its pidfd, which becomes readable at its end */
-	struct process_table *table;
-	struct process *next; /* of those that have ended */
-	uint64_t number;      /* the scanner's */
-	pid_t pid;
-	char comm[17];          /* as its names begin */
-	uint64_t scanned, cost; /* the last scan of it alone: when it began, and how long it took */
-	struct scan_state *mappings; /* all that it has */
-
-	/* Replaced by facts_cache.c, which reads it again; begun and put by process_table.c: */
-	struct process_info *info; /* owned; as it was last seen */
-	uint64_t info_checked;     /* when that was; 0: not read by facts_cache.c so far */
-};
 
 struct process_table;
 

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * processes.c - see processes.h
+ */
+#include "scan/processes.h"
+#include "base/container_of.h"
+#include "base/log.h"
+#include <search.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+static int compare_processes(const void *a, const void *b)
+{
+	uint64_t x = ((const struct process *)a)->number, y = ((const struct process *)b)->number;
+
+	return x < y ? -1 : x > y;
+}
+
+static int compare_pids(const void *a, const void *b)
+{
+	pid_t x = ((const struct process *)a)->pid, y = ((const struct process *)b)->pid;
+
+	return x < y ? -1 : x > y;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	uint64_t x = ((const struct scan_state *)a)->number;
+	uint64_t y = ((const struct scan_state *)b)->number;
+
+	return x < y ? -1 : x > y;
+}
+
+struct mapping *processes_find_mapping(const struct processes *processes, uint64_t number)
+{
+	const struct scan_state key = {.number = number};
+	struct scan_state **found = tfind(&key, &processes->mappings, compare_numbers);
+
+	return found ? scan_state_mapping(*found) : NULL;
+}
+
+static void link_state(struct scan_state **list, struct scan_state *state)
+{
+	state->previous = NULL;
+	state->next = *list;
+	if (state->next)
+		state->next->previous = state;
+	*list = state;
+}
+
+static void unlink_state(struct scan_state **list, struct scan_state *state)
+{
+	if (state->previous)
+		state->previous->next = state->next;
+	else
+		*list = state->next;
+	if (state->next)
+		state->next->previous = state->previous;
+}
+
+bool process_add_mapping(struct process *process, struct scan_state *state)
+{
+	if (!tsearch(state, &process->processes->mappings, compare_numbers))
+		return false;
+	link_state(&process->mappings, state);
+	return true;
+}
+
+void process_forget_mapping(struct mapping *mapping)
+{
+	struct scan_state *state = mapping_scan_state(mapping);
+	struct process *process = state->process;
+	struct processes *processes = process->processes;
+	struct mapping_observer *observer;
+
+	tdelete(state, &processes->mappings, compare_numbers);
+	unlink_state(&process->mappings, state);
+	events_unmapped(processes->events, mapping);
+	observer = mapping_observer(mapping);
+	if (observer)
+		observer->leaving(observer);
+	catalog_remove(processes->catalog, mapping);
+}
+
+void process_end(struct process *process)
+{
+	struct processes *processes = process->processes;
+
+	while (process->mappings)
+		process_forget_mapping(scan_state_mapping(process->mappings));
+	tdelete(process, &processes->by_number, compare_processes);
+	tdelete(process, &processes->by_pid, compare_pids);
+	processes->count--;
+	/* The scanner has another descriptor of it: closing this one does not end the watch. */
+	epoll_ctl(processes->epoll, EPOLL_CTL_DEL, process->watch.fd, NULL);
+	close(process->watch.fd);
+	process->watch.fd = -1;
+	process_info_put(process->info);
+	process->info = NULL;
+	process->next = processes->ended;
+	processes->ended = process;
+}
+
+static void process_ended(struct watch *watch, uint32_t events)
+{
+	struct process *process = container_of(watch, struct process, watch);
+
+	(void)events;
+	if (watch->fd >= 0)
+		process_end(process);
+}
+
+struct process *processes_find(const struct processes *processes, uint64_t number)
+{
+	const struct process key = {.number = number};
+	struct process **found = tfind(&key, &processes->by_number, compare_processes);
+
+	return found ? *found : NULL;
+}
+
+struct process *processes_find_pid(const struct processes *processes, pid_t pid)
+{
+	const struct process key = {.pid = pid};
+	struct process **found = tfind(&key, &processes->by_pid, compare_pids);
+
+	return found ? *found : NULL;
+}
+
+void processes_note_missed(struct processes *processes, pid_t pid)
+{
+	log_of_user(LOG_TOPIC_DAEMON, geteuid(), LOG_ERR,
+		    "process %d: out of memory: not all that it has mapped is shown", (int)pid);
+	processes->missed = true;
+}
+
+/* Takes ownership of the pidfd. NULL: it cannot be shown. */
+static struct process *process_new(struct processes *processes, const struct scan_report *report)
+{
+	struct process *process = calloc(1, sizeof(*process));
+	struct epoll_event event = {.events = EPOLLIN};
+
+	if (!process)
+		goto close_pidfd;
+	process->watch = (struct watch){.fd = report->pidfd, .ready = process_ended};
+	event.data.ptr = &process->watch;
+	process->processes = processes;
+	process->number = report->process;
+	process->pid = report->pid;
+	process->info = process_info_new(report->pid, report->comm);
+	if (!process->info || !tsearch(process, &processes->by_number, compare_processes))
+		goto free_process;
+	if (!tsearch(process, &processes->by_pid, compare_pids))
+		goto forget_process;
+	if (epoll_ctl(processes->epoll, EPOLL_CTL_ADD, report->pidfd, &event))
+		goto forget_pid;
+	processes->count++;
+	return process;
+forget_pid:
+	tdelete(process, &processes->by_pid, compare_pids);
+forget_process:
+	tdelete(process, &processes->by_number, compare_processes);
+free_process:
+	process_info_put(process->info);
+	free(process);
+close_pidfd:
+	close(report->pidfd);
+	processes_note_missed(processes, report->pid);
+	return NULL;
+}
+
+struct process *process_begin(struct processes *processes, struct scan_report *report)
+{
+	struct process *former = processes_find_pid(processes, report->pid);
+	struct process *process;
+
+	if (former) /* its end is still to be noticed */
+		process_end(former);
+	process = process_new(processes, report);
+	report->pidfd = -1;
+	return process;
+}
+
+void processes_begin_anew(struct processes *processes)
+{
+	while (processes->by_number)
+		process_end(*(struct process **)processes->by_number);
+}
+
+void processes_free_ended(struct processes *processes)
+{
+	struct process *process;
+
+	while ((process = processes->ended)) {
+		processes->ended = process->next;
+		free(process);
+	}
+}

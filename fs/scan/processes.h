@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * processes.h - the processes of the process table, and which mappings each of them has
+ *
+ * Owns the processes, watches for their ends, and removes their mappings from the catalog. Only the
+ * process table, of which this is a part, changes them. Used by the request loop alone.
+ */
+#ifndef PMEM2FS_SCAN_PROCESSES_H
+#define PMEM2FS_SCAN_PROCESSES_H
+
+#include "base/fd_watch.h"
+#include "catalog/catalog.h"
+#include "catalog/events.h"
+#include "catalog/mapping.h"
+#include "host/mapping_facts.h"
+#include "scan/scan_event.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* One process other than the keeper. */
+struct process {
+	struct watch watch;          /* of its pidfd, which becomes readable at its end */
+	struct processes *processes; /* its owner */
+	struct process *next;        /* in `ended` */
+	uint64_t number;             /* the scanner's */
+	pid_t pid;
+	char comm[17];          /* with which the names of its mappings begin */
+	uint64_t scanned, cost; /* when the last scan of this process alone began, and its time */
+	struct scan_state *mappings; /* all that it has */
+
+	/* Replaced by facts_cache.c, which reads it again; begun and put by processes.c: */
+	struct process_info *info; /* owned; as it was last seen */
+	uint64_t info_checked;     /* when that was; 0: not read by facts_cache.c so far */
+};
+
+struct processes {
+	/* Set by the owner: all borrowed. */
+	struct catalog *catalog;
+	struct events *events;
+	int epoll;
+
+	size_t count;
+	bool missed;                  /* something was reported that is not shown */
+	void *by_number, *by_pid;     /* trees */
+	void *mappings;               /* tree of struct scan_state */
+	struct process
+		*ended; /* to be freed between rounds: the loop may have an event of theirs */
+};
+
+/* NULL: there is none. */
+struct process *processes_find(const struct processes *processes, uint64_t number);
+struct process *processes_find_pid(const struct processes *processes, pid_t pid);
+struct mapping *processes_find_mapping(const struct processes *processes, uint64_t number);
+
+/*
+ * Begins the process of a report. Takes the pidfd out of the report. NULL: its end cannot be
+ * watched; then it is not shown.
+ */
+struct process *process_begin(struct processes *processes, struct scan_report *report);
+
+/* Removes the process with all its mappings. */
+void process_end(struct process *process);
+
+/* Adds a mapping that is in the catalog. False: out of memory, and it is not added. */
+bool process_add_mapping(struct process *process, struct scan_state *state);
+
+/* Removes a mapping from its process and from the catalog. */
+void process_forget_mapping(struct mapping *mapping);
+
+/* A report could not be shown. Another scanner is needed, which reports everything again. */
+void processes_note_missed(struct processes *processes, pid_t pid);
+
+/* Another scanner begins, and gives numbers of its own: all processes are removed. */
+void processes_begin_anew(struct processes *processes);
+
+/* To be called between rounds of the loop. */
+void processes_free_ended(struct processes *processes);
+
+#endif
