@@ -101,6 +101,9 @@ void catalog_free(struct catalog *catalog)
 
 	if (!catalog)
 		return;
+	for (size_t i = 0; i < catalog->used; i++)
+		if (catalog->order[i])
+			catalog->order[i]->ended = false;     /* so that the walk finds it */
 	while ((mapping = catalog_after(catalog, 0, &place))) /* the array moves meanwhile */
 		catalog_remove(catalog, mapping);
 	free(catalog->order);
@@ -115,7 +118,7 @@ struct mapping *catalog_find(const struct catalog *catalog, const char *name)
 	struct mapping key = {.reserved = (char *)name};
 	struct mapping **found = tfind(&key, (void *const *)&catalog->by_name, compare_names);
 
-	return found && (*found)->version ? *found : NULL;
+	return found && (*found)->version && !(*found)->ended ? *found : NULL;
 }
 
 /* The place of the first number above this one. */
@@ -139,7 +142,7 @@ struct mapping *catalog_next(const struct catalog *catalog, size_t *place)
 	while (*place < catalog->used) {
 		struct mapping *mapping = catalog->order[(*place)++];
 
-		if (mapping)
+		if (mapping && !mapping->ended)
 			return mapping;
 	}
 	return NULL;
@@ -533,7 +536,7 @@ static void append_version(const void *node, VISIT visit, void *arg)
 	const struct mapping *mapping = *(struct mapping *const *)node;
 	struct version_array *array = arg;
 
-	if ((visit == postorder || visit == leaf) && mapping->version &&
+	if ((visit == postorder || visit == leaf) && mapping->version && !mapping->ended &&
 	    (!array->wanted || array->wanted(array->context, mapping->version)))
 		array->list[array->count++] = version_hold(mapping->version);
 }

@@ -30,6 +30,7 @@ struct mapping {
 	bool learnt; /* its facts have been read at least once */
 	bool queried, awaited;
 	bool changing;
+	bool ended;
 };
 
 #endif

@@ -161,15 +161,14 @@ static bool take_report(void *arg, struct scan_report *report, size_t *room)
 	struct process *process = processes_find(&process_table->processes, report->process);
 
 	--*room;
-	if (report->gone) {
-		if (process)
-			process_end(process);
+	if (report->gone)
+		return !process || process_end_some(process, room);
+	if (report->pidfd >= 0 && /* a new process */
+	    !process_begin(&process_table->processes, report, room, &process))
+		return false;
+	if (!process || process->ending) /* it has ended since, or cannot be shown */
 		return true;
-	}
-	if (report->pidfd >= 0) /* a new process */
-		process = process_begin(&process_table->processes, report);
-	if (!process) /* it has ended since, or cannot be shown */
-		return true;
+	process->uid = report->uid;
 	memcpy(process->comm, report->comm, sizeof(process->comm));
 	for (; *room && report->taken < 2 * report->count; --*room)
 		take_next_event(process, report);
@@ -262,6 +261,7 @@ bool process_table_complete(const struct process_table *process_table)
 
 uint64_t process_table_expire(struct process_table *process_table, uint64_t now)
 {
+	process_table->processes.ends_cost = 0;
 	processes_free_ended(&process_table->processes);
 	return scan_queue_expire(process_table->scan_queue, now);
 }
@@ -280,6 +280,7 @@ struct process_table *process_table_new(const struct process_table_config *confi
 	process_table->processes = (struct processes){
 		.catalog = config->catalog,
 		.events = config->events,
+		.loop_time = config->loop_time,
 		.epoll = config->epoll,
 	};
 	process_table->scan_queue =

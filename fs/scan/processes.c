@@ -3,12 +3,17 @@
  * processes.c - see processes.h
  */
 #include "scan/processes.h"
+#include "base/clock.h"
 #include "base/container_of.h"
 #include "base/log.h"
 #include <search.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+
+#define ENDS_AT_ONCE 32 /* mappings of a process that has ended */
+#define ENDS_ROUND                                                                                 \
+	(CLOCK_SECOND / 1000) /* to remove mappings of ended processes in one round of the loop */
 
 static int compare_processes(const void *a, const void *b)
 {
@@ -102,12 +107,70 @@ void process_end(struct process *process)
 	processes->ended = process;
 }
 
+/*
+ * Removes mappings of a process while there is time for that in this round of the loop: others need
+ * not wait for all of them. Charges it to the user. Returns whether none is left.
+ */
+static bool forget_some(struct process *process)
+{
+	struct processes *processes = process->processes;
+	struct user_quota *user = quota_of(processes->loop_time, process->uid);
+	uint64_t begun = clock_now(), now = begun;
+	struct scan_state *state;
+
+	do {
+		for (int i = 0; i < ENDS_AT_ONCE; i++) {
+			state = process->mappings;
+			if (!state)
+				break;
+			process_forget_mapping(scan_state_mapping(state));
+		}
+		now = clock_now();
+	} while (state && processes->ends_cost + (now - begun) < ENDS_ROUND);
+	processes->ends_cost += now - begun;
+	if (user)
+		quota_charge(processes->loop_time, user, now, now - begun);
+	return !state;
+}
+
+static void show_ended(struct scan_state *list)
+{
+	for (struct scan_state *state = list; state; state = state->next)
+		mapping_set_ended(scan_state_mapping(state));
+}
+
+static void begin_end(struct process *process)
+{
+	if (process->ending)
+		return;
+	show_ended(process->mappings);
+	process->ending = true;
+}
+
+bool process_end_some(struct process *process, size_t *room)
+{
+	struct scan_state *state;
+
+	begin_end(process);
+	for (; (state = process->mappings); --*room) {
+		if (!*room)
+			return false;
+		process_forget_mapping(scan_state_mapping(state));
+	}
+	process_end(process);
+	return true;
+}
+
+/* Its descriptor stays readable, so that this is called again in the next round of the loop. */
 static void process_ended(struct watch *watch, uint32_t events)
 {
 	struct process *process = container_of(watch, struct process, watch);
 
 	(void)events;
-	if (watch->fd >= 0)
+	if (watch->fd < 0)
+		return;
+	begin_end(process);
+	if (forget_some(process))
 		process_end(process);
 }
 
@@ -147,6 +210,7 @@ static struct process *process_new(struct processes *processes, const struct sca
 	process->processes = processes;
 	process->number = report->process;
 	process->pid = report->pid;
+	process->uid = report->uid;
 	process->info = process_info_new(report->pid, report->comm);
 	if (!process->info || !tsearch(process, &processes->by_number, compare_processes))
 		goto free_process;
@@ -169,16 +233,24 @@ close_pidfd:
 	return NULL;
 }
 
-struct process *process_begin(struct processes *processes, struct scan_report *report)
+bool process_begin(struct processes *processes, struct scan_report *report, size_t *room,
+		   struct process **process)
 {
 	struct process *former = processes_find_pid(processes, report->pid);
-	struct process *process;
 
-	if (former) /* its end is still to be noticed */
-		process_end(former);
-	process = process_new(processes, report);
+	*process = NULL;
+	if (former && former->number > report->process) {
+		/* A report of a later process with this pid, of another user, has been taken in
+		 * before this one. */
+		close(report->pidfd);
+	} else {
+		/* It has ended, and the loop has not seen that yet. */
+		if (former && !process_end_some(former, room))
+			return false;
+		*process = process_new(processes, report);
+	}
 	report->pidfd = -1;
-	return process;
+	return true;
 }
 
 void processes_begin_anew(struct processes *processes)

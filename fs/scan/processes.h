@@ -9,6 +9,7 @@
 #define PMEM2FS_SCAN_PROCESSES_H
 
 #include "base/fd_watch.h"
+#include "base/time_quota.h"
 #include "catalog/catalog.h"
 #include "catalog/events.h"
 #include "catalog/mapping.h"
@@ -26,6 +27,8 @@ struct process {
 	struct process *next;        /* in `ended` */
 	uint64_t number;             /* the scanner's */
 	pid_t pid;
+	uid_t uid;              /* effective, as last reported */
+	bool ending;            /* it has ended: its mappings are being removed */
 	char comm[17];          /* with which the names of its mappings begin */
 	uint64_t scanned, cost; /* when the last scan of this process alone began, and its time */
 	struct scan_state *mappings; /* all that it has */
@@ -39,12 +42,14 @@ struct processes {
 	/* Set by the owner: all borrowed. */
 	struct catalog *catalog;
 	struct events *events;
+	struct quota *loop_time; /* of all users */
 	int epoll;
 
 	size_t count;
 	bool missed;                  /* something was reported that is not shown */
 	void *by_number, *by_pid;     /* trees */
 	void *mappings;               /* tree of struct scan_state */
+	uint64_t ends_cost;           /* of ends of processes, in this round of the loop */
 	struct process
 		*ended; /* to be freed between rounds: the loop may have an event of theirs */
 };
@@ -55,13 +60,22 @@ struct process *processes_find_pid(const struct processes *processes, pid_t pid)
 struct mapping *processes_find_mapping(const struct processes *processes, uint64_t number);
 
 /*
- * Begins the process of a report. Takes the pidfd out of the report. NULL: its end cannot be
- * watched; then it is not shown.
+ * Begins the process of a report. Takes the pidfd out of the report. *process is NULL when its end
+ * cannot be watched, or when it has ended and another process has its pid: then it is not shown.
+ * False: to be called again, since an earlier process with its pid still has mappings; *room of
+ * them, which is then 0, were removed.
  */
-struct process *process_begin(struct processes *processes, struct scan_report *report);
+bool process_begin(struct processes *processes, struct scan_report *report, size_t *room,
+		   struct process **process);
 
 /* Removes the process with all its mappings. */
 void process_end(struct process *process);
+
+/*
+ * The same in portions: removes up to *room mappings, and subtracts them from it. False: to be
+ * called again. Until then its mappings are not found by their names.
+ */
+bool process_end_some(struct process *process, size_t *room);
 
 /* Adds a mapping that is in the catalog. False: out of memory, and it is not added. */
 bool process_add_mapping(struct process *process, struct scan_state *state);

@@ -197,6 +197,31 @@ static void a_reused_pid_is_another_process(void **state)
 	assert_non_null(find(fixture, "a_out.%d.0x20000"));
 }
 
+/* Reports of different users overtake each other. */
+static void a_late_report_of_a_former_process(void **state)
+{
+	struct fixture *fixture = *state;
+	struct scan_report *report = news_new(fixture, 1, 1);
+	unsigned descriptors = rig_descriptors();
+
+	report->uid = 7;
+	quota_charge(&loop_time, quota_of(&loop_time, 7), clock_now(), 1000 * CLOCK_SECOND);
+	scan(fixture, report);
+	assert_int_equal(shown(fixture), 0);
+	report = more_news(fixture, 1, 0);
+	report->uid = 7;
+	report->gone = true;
+	report->next = news_new(fixture, 2, 1);
+	scan(fixture, report);
+	assert_int_equal(shown(fixture), 1);
+	quota_of(&loop_time, 7)->credit = (int64_t)CLOCK_SECOND / 5;
+	process_table_expire(fixture->process_table, clock_now());
+	assert_true(process_table_complete(fixture->process_table));
+	assert_int_equal(shown(fixture), 1);
+	assert_non_null(find(fixture, "a_out.%d.0x20000"));
+	assert_int_equal(rig_descriptors(), descriptors);
+}
+
 static void pass_table(struct fixture *fixture, pid_t pid)
 {
 	const struct ucred who = {.pid = pid, .uid = 1000};
@@ -436,6 +461,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(follows_changes, begin, end),
 		cmocka_unit_test_setup_teardown(notices_the_end_of_a_process, begin, end),
 		cmocka_unit_test_setup_teardown(a_reused_pid_is_another_process, begin, end),
+		cmocka_unit_test_setup_teardown(a_late_report_of_a_former_process, begin, end),
 		cmocka_unit_test_setup_teardown(hands_tables_over, begin, end),
 		cmocka_unit_test_setup_teardown(announcements_take_no_room_from_tables, begin, end),
 		cmocka_unit_test_setup_teardown(observe_off_shows_what_is_published, begin, end),
