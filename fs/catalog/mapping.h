@@ -60,7 +60,10 @@ void mapping_set_ended(struct mapping *mapping);
 struct mapping_observer {
 	/* It leaves the catalog after this call. */
 	void (*leaving)(struct mapping_observer *observer);
-	/* The same, but its process still has it, and shows it as another mapping. */
+	/*
+	 * It leaves the catalog, too, but its process has not unmapped it: it will be shown as
+	 * another mapping, or the process cannot be scanned.
+	 */
 	void (*replaced)(struct mapping_observer *observer);
 };
 /* Borrowed; NULL: nobody waits. There is one at most. */

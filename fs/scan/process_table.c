@@ -3,6 +3,10 @@
  * process_table.c - see process_table.h
  *
  * Makes mappings in the catalog of what the scanner reports; scan_queue.c has it scan.
+ *
+ * A scanner that hangs is replaced by another one, which knows nothing. The mappings of a process
+ * that the former scanner has reported are shown until the present one has scanned the process, or
+ * leaves it out because threads are stuck in it.
  */
 #include "scan/process_table.h"
 #include "base/clock.h"
@@ -96,16 +100,58 @@ static void take_event(struct process *process, struct scan_event *event)
 	mapping = processes_find_mapping(&process_table->processes, event->number);
 	if (!mapping)
 		return;
-	if (event->kind == SCAN_EVENT_GONE) {
-		process_forget_mapping(mapping);
-		return;
-	}
 	state = version_state(mapping_version(mapping));
 	if (catalog_update_scanned(process_table->config.catalog, mapping, &event->record,
 				   &event->extents))
 		processes_note_missed(&process_table->processes, process->pid);
 	else if (strcmp(state, version_state(mapping_version(mapping))))
 		events_changed(process_table->config.events, mapping);
+}
+
+/* Whether the event is of that mapping, which a former scanner has reported. */
+static bool is_former(const struct process *process, struct mapping *mapping,
+		      const struct scan_event *event)
+{
+	const struct scan_state *state = mapping_scan_state(mapping);
+	struct pmem2fs_record record;
+
+	if (state->process != process || state->number ||
+	    mapping_version(mapping)->origin != event->origin)
+		return false;
+	if (event->origin == ORIGIN_PUBLISHED)
+		return state->table == event->table && state->slot == event->slot &&
+		       state->generation == event->generation;
+	version_record(mapping_version(mapping), &record);
+	return record.address == event->record.address && record.offset == event->record.offset &&
+	       record.source_dev == event->record.source_dev &&
+	       record.source_inode == event->record.source_inode;
+}
+
+/*
+ * If a former scanner has reported the mapping as well, the mapping stays, and the event becomes a
+ * change of it. The mapping is looked up by the two names that it can have. If it has another name,
+ * since both were taken, it is removed and shown again.
+ */
+static void keep_mapping(struct process *process, struct scan_event *event)
+{
+	const struct pmem2fs_record *record = &event->record;
+	struct process_table *process_table = table_of(process);
+	char names[2][ENTRY_NAME_SIZE] = {""};
+
+	if (record->label_length)
+		entry_name_of_label(names[0], process->comm, process->pid, record->label,
+				    record->label_length);
+	entry_name_of_address(names[1], process->comm, process->pid, record->address, 0);
+	for (int i = 0; i < 2; i++) {
+		struct mapping *mapping = catalog_find(process_table->config.catalog, names[i]);
+
+		if (!mapping || !is_former(process, mapping, event))
+			continue;
+		event->kind = SCAN_EVENT_CHANGED;
+		if (!process_keep_mapping(mapping_scan_state(mapping), event->number))
+			processes_note_missed(&process_table->processes, process->pid);
+		return;
+	}
 }
 
 /*
@@ -132,25 +178,42 @@ static bool comes_again(const struct scan_report *report, const struct mapping *
 	return false;
 }
 
-static void take_gone(struct process *process, struct scan_event *event,
-		      const struct scan_report *report)
+static void forget_or_replace(struct mapping *mapping, const struct scan_report *report)
 {
-	struct mapping *mapping = processes_find_mapping(process->processes, event->number);
-	struct mapping_observer *observer = mapping ? mapping_observer(mapping) : NULL;
+	struct mapping_observer *observer = mapping_observer(mapping);
 
 	if (observer && comes_again(report, mapping))
 		observer->replaced(observer);
-	take_event(process, event);
+	process_forget_mapping(mapping);
 }
 
-/* What is gone is taken in first: that frees names for what is new. */
+static void take_gone(struct process *process, const struct scan_event *event,
+		      const struct scan_report *report)
+{
+	struct mapping *mapping = processes_find_mapping(process->processes, event->number);
+
+	if (mapping)
+		forget_or_replace(mapping, report);
+}
+
+/*
+ * A report is gone through twice. The first time frees names: mappings that are gone are removed,
+ * and those of a former scanner are kept or removed. The second time shows what is new.
+ */
 static void take_next_event(struct process *process, struct scan_report *report)
 {
 	struct scan_event *event = &report->list[report->taken % report->count];
-	bool first = report->taken++ < report->count;
+	bool first = report->taken < report->count;
 
+	if (report->taken == report->count && process->former_mappings) {
+		forget_or_replace(scan_state_mapping(process->former_mappings), report);
+		return;
+	}
+	report->taken++;
 	if (first && event->kind == SCAN_EVENT_GONE)
 		take_gone(process, event, report);
+	else if (first && event->kind == SCAN_EVENT_NEW && process->former_mappings)
+		keep_mapping(process, event);
 	else if (!first && event->kind != SCAN_EVENT_GONE)
 		take_event(process, event);
 }
@@ -175,15 +238,55 @@ static bool take_report(void *arg, struct scan_report *report, size_t *room)
 	return report->taken == 2 * report->count;
 }
 
-static void note_scan(void *arg, pid_t pid, uint64_t begun, uint64_t cost)
+static void note_scan(void *arg, pid_t pid, uint64_t begun, uint64_t cost, bool looked)
 {
 	struct process_table *process_table = arg;
 	struct process *process = processes_find_pid(&process_table->processes, pid);
 
 	if (!process)
 		return;
+	if (looked && !process->number && !process->ending && !process->found) {
+		process_leave(process, true);
+		return;
+	}
 	process->scanned = begun;
+	if (looked)
+		process->looked = begun;
 	process->cost = cost;
+}
+
+static void note_found(void *arg, pid_t pid)
+{
+	struct process_table *process_table = arg;
+	struct process *process = processes_find_pid(&process_table->processes, pid);
+
+	if (process)
+		process->found = true;
+}
+
+/* After a scan of all: removes processes that the present scanner would have reported by now. */
+static void note_scan_of_all(void *arg, const struct scan *scan)
+{
+	struct process_table *process_table = arg;
+	struct processes *processes = &process_table->processes;
+	struct process *process, *next;
+	bool leaves;
+
+	if (!scan->came_through || LIST_EMPTY(&processes->former))
+		return;
+	for (size_t i = 0; i < scan->passed_count; i++) {
+		process = processes_find_pid(processes, scan->passed_over[i]);
+		if (process)
+			process->passed_over = true;
+	}
+	for (process = LIST_FIRST(&processes->former); process; process = next) {
+		next = LIST_NEXT(process, former);
+		leaves = !process->passed_over || scan_queue_leaves_out(process_table->scan_queue,
+									process->pid, process->uid);
+		if (!process->ending && !process->found && leaves)
+			process_leave(process, !process->passed_over);
+		process->passed_over = false;
+	}
 }
 
 static void scanner_replaced(void *arg)
@@ -261,9 +364,13 @@ bool process_table_complete(const struct process_table *process_table)
 
 uint64_t process_table_expire(struct process_table *process_table, uint64_t now)
 {
+	uint64_t scans, ends;
+
 	process_table->processes.ends_cost = 0;
 	processes_free_ended(&process_table->processes);
-	return scan_queue_expire(process_table->scan_queue, now);
+	scans = scan_queue_expire(process_table->scan_queue, now);
+	ends = processes_end_leaving(&process_table->processes);
+	return ends < scans ? ends : scans;
 }
 
 struct process_table *process_table_new(const struct process_table_config *config)
@@ -271,6 +378,8 @@ struct process_table *process_table_new(const struct process_table_config *confi
 	struct process_table *process_table = calloc(1, sizeof(*process_table));
 	const struct scan_listener listener = {.report = take_report,
 					       .scanned_one = note_scan,
+					       .scanned_all = note_scan_of_all,
+					       .found = note_found,
 					       .restarted = scanner_replaced,
 					       .arg = process_table};
 
@@ -295,9 +404,14 @@ struct process_table *process_table_new(const struct process_table_config *confi
 
 void process_table_free(struct process_table *process_table)
 {
+	struct process *process;
+
 	if (!process_table)
 		return;
 	processes_begin_anew(&process_table->processes);
+	while ((process = LIST_FIRST(&process_table->processes.former)) ||
+	       (process = LIST_FIRST(&process_table->processes.leaving)))
+		process_end(process);
 	processes_free_ended(&process_table->processes);
 	scan_queue_free(process_table->scan_queue);
 	free(process_table);

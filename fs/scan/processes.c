@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/container_of.h"
 #include "base/log.h"
+#include "base/pidfd.h"
 #include <search.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -37,6 +38,12 @@ static int compare_numbers(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* For tdestroy: the mappings stay. */
+static void leave_node(void *state)
+{
+	(void)state;
+}
+
 struct mapping *processes_find_mapping(const struct processes *processes, uint64_t number)
 {
 	const struct scan_state key = {.number = number};
@@ -64,12 +71,30 @@ static void unlink_state(struct scan_state **list, struct scan_state *state)
 		state->next->previous = state->previous;
 }
 
+struct scan_state *process_any_mapping(const struct process *process)
+{
+	return process->mappings ? process->mappings : process->former_mappings;
+}
+
 bool process_add_mapping(struct process *process, struct scan_state *state)
 {
 	if (!tsearch(state, &process->processes->mappings, compare_numbers))
 		return false;
 	link_state(&process->mappings, state);
 	return true;
+}
+
+bool process_keep_mapping(struct scan_state *state, uint64_t number)
+{
+	struct process *process = state->process;
+
+	unlink_state(&process->former_mappings, state);
+	state->number = number;
+	link_state(&process->mappings, state);
+	if (tsearch(state, &process->processes->mappings, compare_numbers))
+		return true;
+	process_forget_mapping(scan_state_mapping(state));
+	return false;
 }
 
 void process_forget_mapping(struct mapping *mapping)
@@ -79,8 +104,12 @@ void process_forget_mapping(struct mapping *mapping)
 	struct processes *processes = process->processes;
 	struct mapping_observer *observer;
 
-	tdelete(state, &processes->mappings, compare_numbers);
-	unlink_state(&process->mappings, state);
+	if (state->number) {
+		tdelete(state, &processes->mappings, compare_numbers);
+		unlink_state(&process->mappings, state);
+	} else {
+		unlink_state(&process->former_mappings, state);
+	}
 	events_unmapped(processes->events, mapping);
 	observer = mapping_observer(mapping);
 	if (observer)
@@ -91,10 +120,14 @@ void process_forget_mapping(struct mapping *mapping)
 void process_end(struct process *process)
 {
 	struct processes *processes = process->processes;
+	struct scan_state *state;
 
-	while (process->mappings)
-		process_forget_mapping(scan_state_mapping(process->mappings));
-	tdelete(process, &processes->by_number, compare_processes);
+	while ((state = process_any_mapping(process)))
+		process_forget_mapping(scan_state_mapping(state));
+	if (process->number)
+		tdelete(process, &processes->by_number, compare_processes);
+	else
+		LIST_REMOVE(process, former);
 	tdelete(process, &processes->by_pid, compare_pids);
 	processes->count--;
 	/* The scanner has another descriptor of it: closing this one does not end the watch. */
@@ -120,7 +153,7 @@ static bool forget_some(struct process *process)
 
 	do {
 		for (int i = 0; i < ENDS_AT_ONCE; i++) {
-			state = process->mappings;
+			state = process_any_mapping(process);
 			if (!state)
 				break;
 			process_forget_mapping(scan_state_mapping(state));
@@ -144,6 +177,7 @@ static void begin_end(struct process *process)
 	if (process->ending)
 		return;
 	show_ended(process->mappings);
+	show_ended(process->former_mappings);
 	process->ending = true;
 }
 
@@ -152,7 +186,7 @@ bool process_end_some(struct process *process, size_t *room)
 	struct scan_state *state;
 
 	begin_end(process);
-	for (; (state = process->mappings); --*room) {
+	for (; (state = process_any_mapping(process)); --*room) {
 		if (!*room)
 			return false;
 		process_forget_mapping(scan_state_mapping(state));
@@ -172,6 +206,39 @@ static void process_ended(struct watch *watch, uint32_t events)
 	begin_end(process);
 	if (forget_some(process))
 		process_end(process);
+}
+
+/* Who waits for one of these mappings to be unmapped must not be answered with success. */
+static void give_up_observers(struct scan_state *list)
+{
+	for (struct scan_state *state = list; state; state = state->next) {
+		struct mapping_observer *observer = mapping_observer(scan_state_mapping(state));
+
+		if (observer)
+			observer->replaced(observer);
+	}
+}
+
+void process_leave(struct process *process, bool looked)
+{
+	if (!looked)
+		give_up_observers(process->former_mappings);
+	show_ended(process->former_mappings);
+	process->ending = true;
+	LIST_REMOVE(process, former);
+	LIST_INSERT_HEAD(&process->processes->leaving, process, former);
+}
+
+uint64_t processes_end_leaving(struct processes *processes)
+{
+	struct process *process;
+
+	while ((process = LIST_FIRST(&processes->leaving))) {
+		if (!forget_some(process))
+			return 0;
+		process_end(process);
+	}
+	return UINT64_MAX;
 }
 
 struct process *processes_find(const struct processes *processes, uint64_t number)
@@ -195,6 +262,22 @@ void processes_note_missed(struct processes *processes, pid_t pid)
 	log_of_user(LOG_TOPIC_DAEMON, geteuid(), LOG_ERR,
 		    "process %d: out of memory: not all that it has mapped is shown", (int)pid);
 	processes->missed = true;
+}
+
+/* The process that a former scanner has reported is reported by the present one. */
+static struct process *keep_process(struct process *process, const struct scan_report *report)
+{
+	struct processes *processes = process->processes;
+
+	close(report->pidfd);
+	LIST_REMOVE(process, former);
+	process->number = report->process;
+	if (tsearch(process, &processes->by_number, compare_processes))
+		return process;
+	process->number = 0;
+	LIST_INSERT_HEAD(&processes->former, process, former);
+	processes_note_missed(processes, report->pid);
+	return NULL;
 }
 
 /* Takes ownership of the pidfd. NULL: it cannot be shown. */
@@ -243,6 +326,9 @@ bool process_begin(struct processes *processes, struct scan_report *report, size
 		/* A report of a later process with this pid, of another user, has been taken in
 		 * before this one. */
 		close(report->pidfd);
+	} else if (former && !former->number && !former->ending &&
+		   pidfd_is_alive(former->watch.fd) && pidfd_is_alive(report->pidfd)) {
+		*process = keep_process(former, report);
 	} else {
 		/* It has ended, and the loop has not seen that yet. */
 		if (former && !process_end_some(former, room))
@@ -255,8 +341,26 @@ bool process_begin(struct processes *processes, struct scan_report *report, size
 
 void processes_begin_anew(struct processes *processes)
 {
-	while (processes->by_number)
-		process_end(*(struct process **)processes->by_number);
+	struct process *process;
+	struct scan_state *state;
+
+	tdestroy(processes->mappings, leave_node);
+	processes->mappings = NULL;
+	while (processes->by_number) {
+		process = *(struct process **)processes->by_number;
+		tdelete(process, &processes->by_number, compare_processes);
+		process->number = 0;
+		process->looked = 0;
+		LIST_INSERT_HEAD(&processes->former, process, former);
+		while ((state = process->mappings)) {
+			unlink_state(&process->mappings, state);
+			state->number = 0;
+			link_state(&process->former_mappings, state);
+		}
+	}
+	/* Reports that wait are dropped. */
+	LIST_FOREACH(process, &processes->former, former)
+	process->found = false;
 }
 
 void processes_free_ended(struct processes *processes)

@@ -34,8 +34,8 @@ struct scan_job {
 	struct progress progress;
 	uint64_t begun, ended; /* clock_now(), set by the thread */
 	unsigned lane;
-	bool abandoned; /* the thread is stuck, and another scanner is in use */
-	bool done;      /* the scan has ended, and its reports are being taken in */
+	bool abandoned;              /* the thread is stuck, and another scanner is in use */
+	bool done;                   /* the scan has ended, and its reports are being taken in */
 	struct passed_table *copies; /* of the tables that it looks at */
 	struct waiter *waiters;
 };
@@ -64,6 +64,7 @@ struct scan_queue {
 	struct passed_table *kept; /* for the scanner that replaces this one */
 	struct scan_times times;
 	bool complete;
+	bool anew; /* the scanner has replaced another one, and has not scanned all */
 };
 
 static void run_scan(struct task *task)
@@ -82,7 +83,7 @@ static void note_times(struct scan_queue *scan_queue, const struct scan_job *job
 	switch (job->scan.kind) {
 	case SCAN_ONE:
 		scan_queue->listener.scanned_one(scan_queue->listener.arg, job->scan.pid,
-						 job->begun, cost);
+						 job->begun, cost, job->scan.looked);
 		break;
 	case SCAN_KNOWN:
 		scan_queue->times.known = job->begun;
@@ -91,6 +92,8 @@ static void note_times(struct scan_queue *scan_queue, const struct scan_job *job
 	case SCAN_ALL:
 		scan_queue->times.known = scan_queue->times.all = job->begun;
 		scan_queue->complete = job->scan.complete;
+		scan_queue->anew = false;
+		scan_queue->listener.scanned_all(scan_queue->listener.arg, &job->scan);
 		break;
 	}
 }
@@ -170,6 +173,15 @@ static bool retire_scanner(struct scan_job *job)
 	return !pool_submit(job->scan_queue->pool, &job->task);
 }
 
+static void announce_found(const struct scan_job *job)
+{
+	const struct scan_listener *listener = &job->scan_queue->listener;
+
+	for (const struct scan_report *report = job->scan.report; report; report = report->next)
+		if (report->born)
+			listener->found(listener->arg, report->pid);
+}
+
 static void scan_done(struct task *task)
 {
 	struct scan_job *job = container_of(task, struct scan_job, task);
@@ -180,6 +192,7 @@ static void scan_done(struct task *task)
 	passed_tables_drop(job->scan_queue->receivers, &job->scan.seen);
 	if (!job->abandoned) {
 		job->done = true;
+		announce_found(job);
 		report_queue_add(&job->scan_queue->reports, job->scan.report);
 		job->scan.report = NULL;
 		take_reports(job->scan_queue);
@@ -208,16 +221,19 @@ static struct scan_job *new_job(struct scan_queue *scan_queue)
 /* Takes ownership of the request. */
 static void start_scan(struct scan_queue *scan_queue, struct scan_request *request)
 {
+	enum scan_kind kind = request->kind;
 	int error = -ENOMEM;
 	struct scan_job *job;
 
+	if (kind != SCAN_ONE && scan_queue->anew)
+		kind = SCAN_ALL;
 	job = new_job(scan_queue);
 	if (job) {
 		job->task.run = run_scan;
 		job->task.done = scan_done;
 		progress_begin(&job->progress, clock_now());
 		job->scan = (struct scan){
-			.kind = request->kind, .pid = request->pid, .tables = scan_queue->passed};
+			.kind = kind, .pid = request->pid, .tables = scan_queue->passed};
 		if (scan_queue->keeps_tables)
 			passed_tables_copy(scan_queue->passed, &job->copies);
 		job->waiters = request->waiters;
@@ -362,6 +378,25 @@ bool scan_queue_complete(const struct scan_queue *scan_queue)
 	return scan_queue->complete && report_queue_due(&scan_queue->reports) == UINT64_MAX;
 }
 
+bool scan_queue_leaves_out(const struct scan_queue *scan_queue, pid_t pid, uid_t uid)
+{
+	const struct stuck_threads *stuck_threads = &scan_queue->exclusions.stuck_threads;
+
+	return stuck_threads_any(stuck_threads) && stuck_threads_leave_out(stuck_threads, pid, uid);
+}
+
+/* Drops the reports of the former scanner that are not taken in. */
+static void use_scanner(struct scan_queue *scan_queue, struct scanner *scanner)
+{
+	scan_queue->scanner = scanner;
+	scan_queue->times = (struct scan_times){0};
+	scan_queue->complete = false;
+	scan_queue->anew = true;
+	pass_kept(scan_queue);
+	report_queue_clear(&scan_queue->reports);
+	scan_queue->listener.restarted(scan_queue->listener.arg);
+}
+
 bool scan_queue_restart(struct scan_queue *scan_queue)
 {
 	struct scanner *scanner = scan_queue->job ? NULL : scanner_new(&scan_queue->exclusions);
@@ -375,11 +410,7 @@ bool scan_queue_restart(struct scan_queue *scan_queue)
 		scanner_free(scanner);
 		return false;
 	}
-	scan_queue->scanner = scanner;
-	scan_queue->times = (struct scan_times){0};
-	pass_kept(scan_queue);
-	report_queue_clear(&scan_queue->reports);
-	scan_queue->listener.restarted(scan_queue->listener.arg);
+	use_scanner(scan_queue, scanner);
 	return true;
 }
 
@@ -395,14 +426,10 @@ static void abandon_stuck(struct scan_queue *scan_queue)
 		scanner_free(scanner);
 		return; /* what is shown stays as it is */
 	}
-	scan_queue->scanner = scanner;
-	scan_queue->times = (struct scan_times){0};
 	job->abandoned = true;
 	scan_queue->passed_count += passed_tables_move(&job->copies, &scan_queue->passed);
-	pass_kept(scan_queue);
-	report_queue_clear(&scan_queue->reports);
 	scan_queue->job = NULL;
-	scan_queue->listener.restarted(scan_queue->listener.arg);
+	use_scanner(scan_queue, scanner);
 	start_next(scan_queue);
 }
 

@@ -29,9 +29,13 @@ extern const struct share scan_queue_share;
 struct scan_listener {
 	/* Something has changed: see report_queue.h. */
 	bool (*report)(void *arg, struct scan_report *report, size_t *room);
-	/* A scan of that process alone has ended. */
-	void (*scanned_one)(void *arg, pid_t pid, uint64_t begun, uint64_t cost);
-	/* Another scanner begins: what was reported no longer holds. */
+	/* A scan of that process alone has ended; `looked`: its tables were read. */
+	void (*scanned_one)(void *arg, pid_t pid, uint64_t begun, uint64_t cost, bool looked);
+	/* A scan of all has ended. Reports of users without time may not be taken in yet. */
+	void (*scanned_all)(void *arg, const struct scan *scan);
+	/* This scanner has found a process for the first time; its report may still wait. */
+	void (*found)(void *arg, pid_t pid);
+	/* Another scanner begins: it uses the same numbers again, and reports all that it finds. */
 	void (*restarted)(void *arg);
 	void *arg;
 };
@@ -51,7 +55,8 @@ void scan_queue_free(struct scan_queue *scan_queue);
 
 /*
  * Has a scan made that begins after this call. `waiter` (may be NULL) is woken when it is done, or
- * takes too long. Returns 0 or -ENOMEM.
+ * takes too long. A scanner that has replaced another one knows no process: its first scan of more
+ * than one process is one of all. Returns 0 or -ENOMEM.
  */
 int scan_queue_request(struct scan_queue *scan_queue, enum scan_kind kind, pid_t pid,
 		       struct waiter *waiter);
@@ -80,6 +85,9 @@ struct scan_times scan_queue_times(const struct scan_queue *scan_queue);
  * under way, or memory runs out.
  */
 bool scan_queue_restart(struct scan_queue *scan_queue);
+
+/* Whether scans leave that process of that user out, since threads are stuck (stuck_threads.h). */
+bool scan_queue_leaves_out(const struct scan_queue *scan_queue, pid_t pid, uid_t uid);
 
 /* Whether the last scan of all processes left nothing out, and all its reports are taken in. */
 bool scan_queue_complete(const struct scan_queue *scan_queue);
