@@ -217,26 +217,22 @@ static void carry_out_events(struct question *question)
 	question_answer(question, -error, "out of memory");
 }
 
-static void scan_ended(struct waiter *waiter)
+static void scan_ended(struct look *look, int error)
 {
-	struct question *question = container_of(waiter, struct question, scan);
+	struct question *question = container_of(look, struct question, look);
 	bool complete = process_table_complete(question->means->process_table);
 
-	question->answer(question, json_pack("{s:i, s:b}", "errno", 0, "complete", complete));
+	if (error)
+		question_answer(question, -error, "out of memory");
+	else
+		question->answer(question,
+				 json_pack("{s:i, s:b}", "errno", 0, "complete", complete));
 }
 
 static void carry_out_scan(struct question *question)
 {
-	question->scan.wake = scan_ended;
-	switch (process_table_scan(question->means->process_table, true, &question->scan)) {
-	case 0:
-		break;
-	case 1:
-		scan_ended(&question->scan);
-		break;
-	default:
-		question_answer(question, ENOMEM, "out of memory");
-	}
+	question->look = (struct look){.uid = question->peer.uid, .done = scan_ended};
+	process_table_look(question->means->process_table, &question->look);
 }
 
 void question_carry_out(struct question *question, const char *text, size_t length, int fd)

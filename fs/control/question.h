@@ -8,7 +8,7 @@
 #ifndef PMEM2FS_CONTROL_QUESTION_H
 #define PMEM2FS_CONTROL_QUESTION_H
 
-#include "base/waiter.h"
+#include "scan/looks.h"
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,7 +38,7 @@ struct question {
 	struct map_job *map_job;       /* a mapping that is being made */
 	struct change_job *change_job; /* a mapping that another process is asked to release */
 	char *name;                    /* of the mapping that is being unmapped */
-	struct waiter scan;
+	struct look look;
 };
 
 /*

@@ -26,6 +26,7 @@
 struct process_table {
 	struct process_table_config config;
 	struct scan_queue *scan_queue;
+	struct looks looks;
 	struct processes processes;
 };
 
@@ -296,6 +297,13 @@ static void scanner_replaced(void *arg)
 	processes_begin_anew(&process_table->processes);
 }
 
+/* The scanner reports again what was missed, when it begins anew. */
+static void repair(struct process_table *process_table)
+{
+	if (process_table->processes.missed && scan_queue_restart(process_table->scan_queue))
+		process_table->processes.missed = false;
+}
+
 static bool is_fresh(uint64_t scanned_at, uint64_t cost, uint64_t now)
 {
 	uint64_t good = cost < SCAN_ALL_FRESH / SHARE ? cost * SHARE : SCAN_ALL_FRESH;
@@ -310,8 +318,7 @@ int process_table_scan(struct process_table *process_table, bool now, struct wai
 	bool scanning_all = scan_queue_scans_all(scan_queue);
 	uint64_t time = clock_now();
 
-	if (process_table->processes.missed && scan_queue_restart(scan_queue))
-		process_table->processes.missed = false;
+	repair(process_table);
 	times = scan_queue_times(scan_queue);
 	if (process_table->config.observe &&
 	    (now || (!scanning_all && !is_fresh(times.all, SCAN_ALL_FRESH, time))))
@@ -321,6 +328,12 @@ int process_table_scan(struct process_table *process_table, bool now, struct wai
 	    (!process_table->processes.count || (!now && is_fresh(times.known, times.known_cost, time))))
 		return 1;
 	return scan_queue_request(scan_queue, SCAN_KNOWN, 0, waiter);
+}
+
+void process_table_look(struct process_table *process_table, struct look *look)
+{
+	repair(process_table);
+	looks_add(&process_table->looks, look, clock_now());
 }
 
 int process_table_scan_name(struct process_table *process_table, const char *name,
@@ -364,12 +377,17 @@ bool process_table_complete(const struct process_table *process_table)
 
 uint64_t process_table_expire(struct process_table *process_table, uint64_t now)
 {
-	uint64_t scans, ends;
+	uint64_t scans, looks, ends;
 
 	process_table->processes.ends_cost = 0;
 	processes_free_ended(&process_table->processes);
+	/* A look may begin a scan, which is then watched; the end of a scan may leave looks. */
+	looks_expire(&process_table->looks, now);
 	scans = scan_queue_expire(process_table->scan_queue, now);
+	looks = looks_due(&process_table->looks);
 	ends = processes_end_leaving(&process_table->processes);
+	if (looks < scans)
+		scans = looks;
 	return ends < scans ? ends : scans;
 }
 
@@ -399,6 +417,8 @@ struct process_table *process_table_new(const struct process_table_config *confi
 		free(process_table);
 		return NULL;
 	}
+	looks_begin(&process_table->looks, process_table->scan_queue,
+		    config->observe ? SCAN_ALL : SCAN_KNOWN);
 	return process_table;
 }
 
@@ -413,6 +433,7 @@ void process_table_free(struct process_table *process_table)
 	       (process = LIST_FIRST(&process_table->processes.leaving)))
 		process_end(process);
 	processes_free_ended(&process_table->processes);
+	looks_end(&process_table->looks);
 	scan_queue_free(process_table->scan_queue);
 	free(process_table);
 }

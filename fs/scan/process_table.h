@@ -15,6 +15,7 @@
 #include "catalog/catalog.h"
 #include "catalog/events.h"
 #include "catalog/mapping.h"
+#include "scan/looks.h"
 #include "scan/processes.h"
 #include <stdbool.h>
 #include <sys/socket.h> /* struct ucred */
@@ -49,6 +50,9 @@ int process_table_scan(struct process_table *process_table, bool now, struct wai
 int process_table_scan_name(struct process_table *process_table, const char *name,
 			    struct waiter *waiter);
 int process_table_scan_pid(struct process_table *process_table, pid_t pid, struct waiter *waiter);
+
+/* Has all processes scanned for a user, however recently that was done (looks.h). */
+void process_table_look(struct process_table *process_table, struct look *look);
 
 /*
  * A process (`who` when it connected) passes its table, or says that it has one (`table` is -1).

@@ -91,6 +91,7 @@ static void note_times(struct scan_queue *scan_queue, const struct scan_job *job
 		break;
 	case SCAN_ALL:
 		scan_queue->times.known = scan_queue->times.all = job->begun;
+		scan_queue->times.all_cost = cost;
 		scan_queue->complete = job->scan.complete;
 		scan_queue->anew = false;
 		scan_queue->listener.scanned_all(scan_queue->listener.arg, &job->scan);

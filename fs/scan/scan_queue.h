@@ -71,11 +71,12 @@ bool scan_queue_has_table(const struct scan_queue *scan_queue, pid_t pid);
 bool scan_queue_scans_all(const struct scan_queue *scan_queue);
 
 /*
- * When the last scan of a kind was begun, and how long it took, in nanoseconds; 0: never. A scan of
- * all processes is one of the known ones, too, but its cost is not theirs.
+ * When the last scan of all processes and the last of the known processes began, in nanoseconds; 0:
+ * never; and how long it took. A scan of all processes counts as one of the known processes, too,
+ * but for the time.
  */
 struct scan_times {
-	uint64_t all;
+	uint64_t all, all_cost;
 	uint64_t known, known_cost;
 };
 struct scan_times scan_queue_times(const struct scan_queue *scan_queue);

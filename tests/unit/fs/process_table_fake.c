@@ -21,6 +21,18 @@ int process_table_scan(struct process_table *process_table, bool now, struct wai
 	return wait_for_scan(process_table, waiter);
 }
 
+void process_table_look(struct process_table *process_table, struct look *look)
+{
+	process_table->looks_asked++;
+	process_table->look_uid = look->uid;
+	if (process_table->result) {
+		look->done(look, process_table->result);
+		return;
+	}
+	look->next = process_table->looks;
+	process_table->looks = look;
+}
+
 int process_table_scan_pid(struct process_table *process_table, pid_t pid, struct waiter *waiter)
 {
 	process_table->pid_scans++;
@@ -47,7 +59,12 @@ bool process_table_complete(const struct process_table *process_table)
 void process_table_fake_wake(struct process_table *process_table)
 {
 	struct waiter *waiter = process_table->waiters, *next;
+	struct look *look;
 
+	while ((look = process_table->looks)) {
+		process_table->looks = look->next;
+		look->done(look, 0);
+	}
 	process_table->waiters = NULL;
 	for (; waiter; waiter = next) {
 		next = waiter->next;

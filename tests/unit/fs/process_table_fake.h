@@ -13,7 +13,9 @@ struct process_table {
 	int result;    /* of the next scans */
 	bool complete; /* the result of process_table_complete */
 	struct waiter *waiters;
-	unsigned scans, pid_scans, passed_tables; /* calls */
+	struct look *looks;
+	unsigned scans, looks_asked, pid_scans, passed_tables; /* number of calls */
+	uid_t look_uid;                                        /* of the last look */
 	bool now;
 	pid_t pid; /* of the last scan or passed table */
 	int pidfd; /* of the last passed table, closed */

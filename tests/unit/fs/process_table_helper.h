@@ -122,12 +122,26 @@ struct fixture {
 /* A waiter. */
 struct wait {
 	struct waiter waiter; /* first */
+	struct look look;
 	bool woken;
 };
 
 static inline void wake(struct waiter *waiter)
 {
 	((struct wait *)waiter)->woken = true;
+}
+
+static inline void look_done(struct look *look, int error)
+{
+	assert_int_equal(error, 0);
+	((struct wait *)((char *)look - offsetof(struct wait, look)))->woken = true;
+}
+
+/* Asks for a scan of all processes, as root. */
+static inline void look(struct fixture *fixture, struct wait *wait)
+{
+	wait->look = (struct look){.done = look_done};
+	process_table_look(fixture->process_table, &wait->look);
 }
 
 static inline struct process_table *new_process_table(const struct fixture *fixture, bool observe)
@@ -253,7 +267,7 @@ static inline void scan(struct fixture *fixture, struct scan_report *report)
 	struct wait wait = {.waiter.wake = wake};
 
 	fake.next = report;
-	assert_int_equal(process_table_scan(fixture->process_table, true, &wait.waiter), 0);
+	look(fixture, &wait);
 	rig_run(fixture->rig, &wait.woken);
 }
 

@@ -68,13 +68,11 @@ static void scans_the_process_of_a_name(void **state)
 static void many_who_wait_share_a_look(void **state)
 {
 	struct fixture *fixture = *state;
-	struct wait waits[3] = {
-		{.waiter.wake = wake}, {.waiter.wake = wake}, {.waiter.wake = wake}};
+	struct wait waits[3] = {0};
 
 	fake.newest->stops = true;
 	for (size_t i = 0; i < 3; i++)
-		assert_int_equal(process_table_scan(fixture->process_table, true, &waits[i].waiter),
-				 0);
+		look(fixture, &waits[i]);
 	fake.newest->stops = false; /* the first scan waits already, or does not wait */
 	sem_post(&fake.newest->go);
 	for (size_t i = 0; i < 3; i++)
@@ -306,8 +304,11 @@ static void observe_off_shows_what_is_published(void **state)
 
 	process_table_free(fixture->process_table);
 	fixture->process_table = new_process_table(fixture, false);
-	assert_int_equal(process_table_scan(fixture->process_table, true, &wait.waiter), 1);
-	assert_int_equal(process_table_scan_name(fixture->process_table, "x.1.y", &wait.waiter), 1);
+	look(fixture, &wait);
+	rig_run(fixture->rig, &wait.woken); /* no process is known */
+	wait.woken = false;
+	assert_int_equal(process_table_scan_name(fixture->process_table, "x.1.y", &wait.waiter),
+			 1);
 	report->list[1].origin = ORIGIN_OBSERVED;
 	fake.next = report;
 	pass_table(fixture, fixture->child);
@@ -328,7 +329,7 @@ static void what_begins_anew_is_not_complete(void **state)
 	close(report->pidfd); /* its end cannot be watched */
 	report->pidfd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	scan(fixture, report);
-	assert_int_equal(process_table_scan(fixture->process_table, true, &wait.waiter), 0);
+	look(fixture, &wait);
 	assert_false(process_table_complete(fixture->process_table));
 	rig_run(fixture->rig, &wait.woken);
 	assert_true(process_table_complete(fixture->process_table));
@@ -362,14 +363,14 @@ static void survives_a_scanner_that_is_stuck(void **state)
 {
 	struct fixture *fixture = *state;
 	struct scanner *stuck = fake.newest;
-	struct wait first = {.waiter.wake = wake}, second = {.waiter.wake = wake};
+	struct wait first = {0}, second = {.waiter.wake = wake};
 	uint64_t now;
 
 	scan(fixture, news_new(fixture, 1, 1));
 	stuck->stops = true;
 	stuck->at = 4711;
-	assert_int_equal(process_table_scan(fixture->process_table, true, &first.waiter), 0);
-	assert_int_equal(process_table_scan(fixture->process_table, true, &second.waiter), 0);
+	look(fixture, &first);
+	look(fixture, &second);
 	now = clock_now();
 	process_table_expire(fixture->process_table, now + 3 * CLOCK_SECOND);
 	assert_false(first.woken); /* the scan may still end in time */
@@ -400,6 +401,31 @@ static void survives_a_scanner_that_is_stuck(void **state)
 	while (fake.newest->skip->stuck_threads.stuck[0])
 		rig_poll(fixture->rig);
 	assert_int_equal(shown(fixture), 1);
+}
+
+/* A look waits until its user has time for a scan, and then that scan may take too long, too. */
+static void a_look_that_has_waited(void **state)
+{
+	struct fixture *fixture = *state;
+	struct scanner *scanner = fake.newest;
+	struct wait wait = {.look = {.uid = 7, .done = look_done}};
+	uint64_t now = clock_now();
+
+	scanner->stops = true;
+	process_table_look(fixture->process_table, &wait.look);
+	while (clock_now() < now + CLOCK_SECOND / 3) /* more than the user has at first */
+		usleep(10000);
+	sem_post(&scanner->go);
+	rig_run(fixture->rig, &wait.woken);
+	wait.woken = false;
+	process_table_look(fixture->process_table, &wait.look);
+	now = process_table_expire(fixture->process_table, clock_now());
+	assert_true(now != UINT64_MAX);
+	assert_true(process_table_expire(fixture->process_table, now) != UINT64_MAX);
+	sem_post(&scanner->go);
+	rig_run(fixture->rig, &wait.woken);
+	assert_int_equal(fake.scan_queue[SCAN_ALL], 2);
+	assert_true(process_table_expire(fixture->process_table, clock_now()) == UINT64_MAX);
 }
 
 static sem_t begun, may_end;
@@ -485,6 +511,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_begins_anew_is_not_complete, begin, end),
 		cmocka_unit_test_setup_teardown(what_was_missed_is_told_again, begin, end),
 		cmocka_unit_test_setup_teardown(survives_a_scanner_that_is_stuck, begin, end),
+		cmocka_unit_test_setup_teardown(a_look_that_has_waited, begin, end),
 		cmocka_unit_test_setup_teardown(scans_that_cannot_begin, begin, end),
 	};
 
