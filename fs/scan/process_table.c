@@ -363,6 +363,24 @@ int process_table_scan_pid(struct process_table *process_table, pid_t pid, struc
 	return scan_queue_request(process_table->scan_queue, SCAN_ONE, pid, waiter);
 }
 
+uint64_t process_table_seen(const struct process_table *process_table,
+			    const struct mapping *mapping)
+{
+	const struct process *process = mapping_process(mapping);
+	uint64_t known = scan_queue_times(process_table->scan_queue).known;
+
+	return process->scanned > known ? process->scanned : known;
+}
+
+bool process_table_shows(const struct process_table *process_table, pid_t pid, uint64_t since)
+{
+	const struct process *process = processes_find_pid(&process_table->processes, pid);
+
+	/* Without a number, reports of the process that wait cannot be found. */
+	return !process || (process->number && process->looked >= since &&
+			    !scan_queue_has_report(process_table->scan_queue, process->number));
+}
+
 void process_table_pass_table(struct process_table *process_table, const struct ucred *who,
 			      int pidfd, int table)
 {

@@ -51,6 +51,20 @@ int process_table_scan_name(struct process_table *process_table, const char *nam
 			    struct waiter *waiter);
 int process_table_scan_pid(struct process_table *process_table, pid_t pid, struct waiter *waiter);
 
+/*
+ * When the last scan began that has come to the process of the mapping, as clock_now(); 0: none
+ * has. If the process had unmapped it before, the mapping would not be there.
+ */
+uint64_t process_table_seen(const struct process_table *process_table,
+			    const struct mapping *mapping);
+
+/*
+ * Whether the catalog is as a scan of this process alone, begun at `since` or later, has found it.
+ * Not so while a report of the process waits for the time of its user, nor if scans since then have
+ * left the process out, or its tables (in a pause).
+ */
+bool process_table_shows(const struct process_table *process_table, pid_t pid, uint64_t since);
+
 /* Has all processes scanned for a user, however recently that was done (looks.h). */
 void process_table_look(struct process_table *process_table, struct look *look);
 

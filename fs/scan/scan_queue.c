@@ -374,6 +374,11 @@ struct scan_times scan_queue_times(const struct scan_queue *scan_queue)
 	return scan_queue->times;
 }
 
+bool scan_queue_has_report(const struct scan_queue *scan_queue, uint64_t process)
+{
+	return report_queue_has(&scan_queue->reports, process);
+}
+
 bool scan_queue_complete(const struct scan_queue *scan_queue)
 {
 	return scan_queue->complete && report_queue_due(&scan_queue->reports) == UINT64_MAX;

@@ -87,6 +87,9 @@ struct scan_times scan_queue_times(const struct scan_queue *scan_queue);
  */
 bool scan_queue_restart(struct scan_queue *scan_queue);
 
+/* Whether reports of the process with that number (the scanner's) are still to be taken in. */
+bool scan_queue_has_report(const struct scan_queue *scan_queue, uint64_t process);
+
 /* Whether scans leave that process of that user out, since threads are stuck (stuck_threads.h). */
 bool scan_queue_leaves_out(const struct scan_queue *scan_queue, pid_t pid, uid_t uid);
 

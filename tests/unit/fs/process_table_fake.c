@@ -40,6 +40,13 @@ int process_table_scan_pid(struct process_table *process_table, pid_t pid, struc
 	return wait_for_scan(process_table, waiter);
 }
 
+bool process_table_shows(const struct process_table *process_table, pid_t pid, uint64_t since)
+{
+	(void)pid;
+	(void)since;
+	return !process_table->behind;
+}
+
 void process_table_pass_table(struct process_table *process_table, const struct ucred *who,
 			      int pidfd, int table)
 {

@@ -12,6 +12,7 @@
 struct process_table {
 	int result;    /* of the next scans */
 	bool complete; /* the result of process_table_complete */
+	bool behind;   /* the result of process_table_shows is false */
 	struct waiter *waiters;
 	struct look *looks;
 	unsigned scans, looks_asked, pid_scans, passed_tables; /* number of calls */

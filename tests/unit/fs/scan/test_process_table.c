@@ -65,6 +65,33 @@ static void scans_the_process_of_a_name(void **state)
 	assert_int_equal(fake.last_pid, 4712);
 }
 
+/* Of which scan it is known that a mapping was still there. */
+static void when_a_mapping_was_seen(void **state)
+{
+	struct fixture *fixture = *state;
+	struct wait wait = {.waiter.wake = wake};
+	uint64_t before = clock_now(), seen;
+	struct mapping *mapping;
+	size_t place;
+
+	scan(fixture, news_new(fixture, 1, 1));
+	mapping = catalog_after(fixture->rig->modules.catalog, 0, &place);
+	seen = process_table_seen(fixture->process_table, mapping);
+	assert_true(seen >= before && seen <= clock_now());
+	assert_int_equal(process_table_scan_pid(fixture->process_table, 4712, &wait.waiter), 0);
+	rig_run(fixture->rig, &wait.woken);
+	assert_int_equal(process_table_seen(fixture->process_table, mapping), seen);
+	wait.woken = false;
+	before = clock_now();
+	assert_int_equal(
+		process_table_scan_pid(fixture->process_table, fixture->child, &wait.waiter), 0);
+	rig_run(fixture->rig, &wait.woken);
+	assert_true(process_table_seen(fixture->process_table, mapping) >= before);
+	before = clock_now();
+	scan(fixture, NULL);
+	assert_true(process_table_seen(fixture->process_table, mapping) >= before);
+}
+
 static void many_who_wait_share_a_look(void **state)
 {
 	struct fixture *fixture = *state;
@@ -497,6 +524,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(scans_only_when_asked, begin, end),
 		cmocka_unit_test_setup_teardown(scans_known_processes_again, begin, end),
 		cmocka_unit_test_setup_teardown(scans_the_process_of_a_name, begin, end),
+		cmocka_unit_test_setup_teardown(when_a_mapping_was_seen, begin, end),
 		cmocka_unit_test_setup_teardown(many_who_wait_share_a_look, begin, end),
 		cmocka_unit_test_setup_teardown(enters_what_is_new, begin, end),
 		cmocka_unit_test_setup_teardown(finds_a_name_when_both_are_taken, begin, end),
