@@ -359,7 +359,7 @@ static void begin_check(struct device_monitor *device_monitor, uint64_t now)
 	if (!device_monitor->active)
 		listen_to_uevents(device_monitor);
 	device_monitor->active = true;
-	process_table_scan(device_monitor->means.process_table, false, NULL);
+	process_table_scan(device_monitor->means.process_table, 0, NULL);
 	gather_devices(device_monitor);
 	device_monitor->checking = device_monitor->devices &&
 				   !pool_submit(device_monitor->means.pool, &device_monitor->check);

@@ -123,7 +123,8 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	wait->req = req;
 	memcpy(wait->name, name, strlen(name) + 1);
 	if ((mapping && !mapping_process(mapping)) ||
-	    process_table_scan_name(filesystem->process_table, name, &wait->waiter))
+	    process_table_scan_name(filesystem->process_table, fuse_req_ctx(req)->uid, name,
+				    &wait->waiter))
 		lookup_facts(&wait->waiter);
 }
 

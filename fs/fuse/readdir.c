@@ -155,7 +155,8 @@ static void list(fuse_req_t req, size_t size, off_t offset, bool plus)
 	listing->size = size;
 	listing->cookie = (uint64_t)offset;
 	listing->plus = plus;
-	if (offset || process_table_scan(filesystem->process_table, false, &listing->waiter))
+	if (offset || process_table_scan(filesystem->process_table, fuse_req_ctx(req)->uid,
+					 &listing->waiter))
 		listing_begin(&listing->waiter);
 }
 

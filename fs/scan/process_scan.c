@@ -38,6 +38,8 @@
 
 /* All that a process has at one moment. */
 struct snapshot {
+	/* Of the tables that were known before. Read first: no later change is missed. */
+	uint64_t changes[SCANNED_TABLES_MAX];
 	struct maps maps;
 	uint64_t areas;                    /* hash_of_areas */
 	struct published_ranges published; /* of its tables, one after the other */
@@ -159,6 +161,8 @@ static int take_snapshot(struct scanned_process *process, struct scan_context *c
 	int error;
 
 	*snapshot = (struct snapshot){0};
+	for (size_t i = 0; i < process->table_count; i++)
+		snapshot->changes[i] = scanned_table_changes(&process->tables[i]);
 	error = maps_read(&snapshot->maps, process->pid);
 	if (error)
 		return error;
@@ -271,7 +275,8 @@ static int make_report(struct scan_diff *diff, struct scan_report **report_ptr)
 }
 
 /* Nothing in here can fail: report and record are made of the same diff. */
-static void remember_reported(struct scan_diff *diff, struct scan_report *report)
+static void remember_reported(struct scan_diff *diff, const struct snapshot *snapshot,
+			      struct scan_report *report)
 {
 	struct scanned_process *process = diff->process;
 	size_t kept = 0;
@@ -282,6 +287,7 @@ static void remember_reported(struct scan_diff *diff, struct scan_report *report
 
 		reported_mappings_clear(&table->reported);
 		table->reported = diff->tables_now[i];
+		table->changes = diff->context->looked ? snapshot->changes[i] : 0;
 		diff->tables_now[i] = (struct reported_mappings){0};
 		if (table->mapped) {
 			process->tables[kept++] = *table;
@@ -355,7 +361,7 @@ int process_scan(struct scanned_process *process, struct scan_context *context,
 		process->left_out = context->left_out;
 		process->unsure = context->unsure = !context->looked;
 		set_pause(process, context, &diff);
-		remember_reported(&diff, *report);
+		remember_reported(&diff, &snapshot, *report);
 	}
 	scan_diff_clear(&diff);
 	snapshot_clear(&snapshot);

@@ -19,9 +19,9 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define SCAN_ALL_FRESH CLOCK_SECOND
-#define SHARE          10 /* scans of known processes take one part in so many of the time */
-#define NAME_TRIES     16
+#define FRESH      CLOCK_SECOND
+#define SHARE      10
+#define NAME_TRIES 16
 
 struct process_table {
 	struct process_table_config config;
@@ -290,6 +290,11 @@ static void note_scan_of_all(void *arg, const struct scan *scan)
 	}
 }
 
+static bool is_younger(uint64_t scanned_at, uint64_t age, uint64_t now)
+{
+	return scanned_at && now - scanned_at < age;
+}
+
 static void scanner_replaced(void *arg)
 {
 	struct process_table *process_table = arg;
@@ -304,57 +309,111 @@ static void repair(struct process_table *process_table)
 		process_table->processes.missed = false;
 }
 
-static bool is_fresh(uint64_t scanned_at, uint64_t cost, uint64_t now)
+/*
+ * Whether tables are asked for changes for that user, which is charged for that by its caller.
+ * First hears of processes that have begun to publish.
+ */
+static bool may_ask(struct process_table *process_table, uid_t uid)
 {
-	uint64_t good = cost < SCAN_ALL_FRESH / SHARE ? cost * SHARE : SCAN_ALL_FRESH;
+	struct process_table_config *config = &process_table->config;
+	struct user_quota *user = quota_of(config->loop_time, uid);
 
-	return scanned_at && now - scanned_at < good;
+	if (user && !quota_has_credit(config->loop_time, user, clock_now()))
+		return false;
+	if (config->hear)
+		config->hear(config->arg);
+	return true;
 }
 
-int process_table_scan(struct process_table *process_table, bool now, struct waiter *waiter)
+/* The kind of scan that is due since the last one was too long ago; SCAN_CHANGED: none. */
+static enum scan_kind scan_that_is_due(const struct process_table *process_table)
+{
+	const struct scan_queue *scan_queue = process_table->scan_queue;
+	const struct processes *processes = &process_table->processes;
+	struct scan_times times = scan_queue_times(scan_queue);
+	bool all = process_table->config.observe || !LIST_EMPTY(&processes->former);
+	uint64_t now = clock_now();
+
+	if (scan_queue_scans_all(scan_queue) ||
+	    is_younger(all ? times.all : times.known, FRESH, now))
+		return SCAN_CHANGED;
+	if (all)
+		return SCAN_ALL;
+	/* Programs unmap by themselves, too, which no table counts. */
+	return processes->count ? SCAN_KNOWN : SCAN_CHANGED;
+}
+
+int process_table_scan(struct process_table *process_table, uid_t uid, struct waiter *waiter)
 {
 	struct scan_queue *scan_queue = process_table->scan_queue;
-	struct scan_times times;
-	bool scanning_all = scan_queue_scans_all(scan_queue);
-	uint64_t time = clock_now();
+	bool asks = may_ask(process_table, uid);
+	enum scan_kind kind;
 
 	repair(process_table);
-	times = scan_queue_times(scan_queue);
-	if (process_table->config.observe &&
-	    (now || (!scanning_all && !is_fresh(times.all, SCAN_ALL_FRESH, time))))
-		return scan_queue_request(scan_queue, SCAN_ALL, 0, waiter);
-	/* A scan of all that is under way may have passed the place of what is new. */
-	if (!scanning_all && !scan_queue_has_table(scan_queue, 0) &&
-	    (!process_table->processes.count || (!now && is_fresh(times.known, times.known_cost, time))))
+	kind = scan_that_is_due(process_table);
+	if (kind == SCAN_CHANGED && (!asks || !scan_queue_has_changed(scan_queue, 0)))
 		return 1;
-	return scan_queue_request(scan_queue, SCAN_KNOWN, 0, waiter);
+	return scan_queue_request(scan_queue, kind, 0, waiter);
 }
 
 void process_table_look(struct process_table *process_table, struct look *look)
 {
+	may_ask(process_table, look->uid);
 	repair(process_table);
 	looks_add(&process_table->looks, look, clock_now());
 }
 
-int process_table_scan_name(struct process_table *process_table, const char *name,
+/* Of a process that has no mappings in the catalog: it may have a table nevertheless. */
+static int scan_unknown(struct process_table *process_table, pid_t pid, struct waiter *waiter)
+{
+	struct scan_queue *scan_queue = process_table->scan_queue;
+	uint64_t all = scan_queue_times(scan_queue).all;
+
+	if (scan_queue_has_table(scan_queue, pid) ||
+	    (process_table->config.observe && !is_younger(all, FRESH, clock_now())))
+		return scan_queue_request(scan_queue, SCAN_ONE, pid, waiter);
+	/* One scan for all such names that are asked for meanwhile. */
+	if (scan_queue_has_changed(scan_queue, pid))
+		return scan_queue_request(scan_queue, SCAN_CHANGED, 0, waiter);
+	return 1;
+}
+
+/*
+ * Whether a scan within the last second has found what is there: its tables have not changed since.
+ * What the process unmaps by itself shows after that second.
+ */
+static bool is_as_scanned(const struct process_table *process_table, const struct process *process)
+{
+	uint64_t known = scan_queue_times(process_table->scan_queue).known;
+	uint64_t scanned = process->scanned > known ? process->scanned : known;
+
+	return is_younger(scanned, FRESH, clock_now()) &&
+	       !scan_queue_has_changed(process_table->scan_queue, process->pid);
+}
+
+/* For a user who may not ask: scans of a process take one part in SHARE of the time. */
+static bool is_fresh(const struct process *process)
+{
+	uint64_t age = process->cost < FRESH / SHARE ? process->cost * SHARE : FRESH;
+
+	return is_younger(process->scanned, age, clock_now());
+}
+
+int process_table_scan_name(struct process_table *process_table, uid_t uid, const char *name,
 			    struct waiter *waiter)
 {
-	struct scan_times times = scan_queue_times(process_table->scan_queue);
 	const struct process *process;
-	uint64_t now = clock_now();
+	bool asks;
 	pid_t pid;
 
 	if (!entry_name_pid(name, &pid))
 		return 1;
+	asks = may_ask(process_table, uid);
 	process = processes_find_pid(&process_table->processes, pid);
-	if (!scan_queue_has_table(process_table->scan_queue, pid)) {
-		if (!process &&
-		    (!process_table->config.observe || is_fresh(times.all, SCAN_ALL_FRESH, now)))
-			return 1;
-		if (process && (is_fresh(process->scanned, process->cost, now) ||
-				is_fresh(times.known, times.known_cost, now)))
-			return 1;
-	}
+	if (!process)
+		return asks ? scan_unknown(process_table, pid, waiter) : 1;
+	if (asks ? is_as_scanned(process_table, process) : is_fresh(process))
+		return 1;
 	return scan_queue_request(process_table->scan_queue, SCAN_ONE, pid, waiter);
 }
 
@@ -428,9 +487,8 @@ struct process_table *process_table_new(const struct process_table_config *confi
 		.loop_time = config->loop_time,
 		.epoll = config->epoll,
 	};
-	process_table->scan_queue =
-		scan_queue_new(config->pool, config->first_lane, config->keeper,
-			       config->receivers, config->loop_time, &listener);
+	process_table->scan_queue = scan_queue_new(config->pool, config->first_lane, config->keeper,
+						   config->receivers, config->loop_time, &listener);
 	if (!process_table->scan_queue) {
 		free(process_table);
 		return NULL;

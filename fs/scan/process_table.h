@@ -3,8 +3,9 @@
  * process_table.h - the processes that have mappings, and these mappings in the catalog
  *
  * Nothing is scanned while nobody asks. All processes of the host are scanned once a second at
- * most; those that are known to have mappings more often, as long as that takes no more than a
- * tenth of the time. The end of a process is noticed at once. Used by the request loop alone.
+ * most. Between that, a question has those scanned whose tables count changes since they were
+ * scanned, so that what was published before the question, and only that, is in the answer: see
+ * process_table_scan. The end of a process is noticed at once. Used by the request loop alone.
  */
 #ifndef PMEM2FS_SCAN_PROCESS_TABLE_H
 #define PMEM2FS_SCAN_PROCESS_TABLE_H
@@ -34,6 +35,13 @@ struct process_table_config {
 	struct receivers *receivers;
 	struct quota *loop_time; /* of all users */
 	bool observe;            /* also what processes do not publish */
+	/*
+	 * Takes in what libraries have sent to the socket and nobody has read yet, so that a
+	 * process that has begun to publish is known. May call process_table_pass_table. NULL:
+	 * none.
+	 */
+	void (*hear)(void *arg);
+	void *arg;
 };
 
 /* NULL when memory runs out. */
@@ -41,13 +49,18 @@ struct process_table *process_table_new(const struct process_table_config *confi
 void process_table_free(struct process_table *process_table);
 
 /*
- * Has all processes scanned (`now`: even if that was done within the second), or the one that the
- * mapping of that name would belong to, or the one with that pid, however recently that was done.
- * Returns 0: the waiter is woken when it is done, or takes too long; 1: it was done recently, and
- * the waiter is not woken; -ENOMEM.
+ * Has processes scanned: all; the process that a mapping of that name would belong to; the process
+ * with that pid, however recently that was done. Returns 0: the waiter is woken when it is done, or
+ * takes too long; 1: it need not be done, and the waiter is not woken; -ENOMEM.
+ *
+ * The first two are for user `uid`. Afterwards, the catalog has what processes had published before
+ * the call, and not what they had unmapped before, unless the scanner passes a process over since
+ * its user has no time or too many mappings, or reads no tables in a pause. What is observed is a
+ * second old at most. A user who has no time of the loop left gets what is known, or a scan of all
+ * processes that is due.
  */
-int process_table_scan(struct process_table *process_table, bool now, struct waiter *waiter);
-int process_table_scan_name(struct process_table *process_table, const char *name,
+int process_table_scan(struct process_table *process_table, uid_t uid, struct waiter *waiter);
+int process_table_scan_name(struct process_table *process_table, uid_t uid, const char *name,
 			    struct waiter *waiter);
 int process_table_scan_pid(struct process_table *process_table, pid_t pid, struct waiter *waiter);
 

@@ -22,6 +22,9 @@
 #define SCAN_MAX   (10 * CLOCK_SECOND) /* that anybody waits for a scan */
 #define PASSED_MAX 64                  /* passed tables that have a scan made though nobody asks */
 
+#define ASKED_MAX  512                 /* processes whose tables the loop asks for changes */
+#define ASKED_SLOW (CLOCK_SECOND / 50) /* as when their memory is swapped out */
+
 const struct share scan_queue_share = {
 	.what = "tables to look at", .total = 4096, .root = 1024, .user = 1024, .sure = 16};
 
@@ -63,6 +66,7 @@ struct scan_queue {
 	bool keeps_tables;         /* the scanner cannot find them by itself */
 	struct passed_table *kept; /* for the scanner that replaces this one */
 	struct scan_times times;
+	uint64_t ask_again; /* until then the thread asks, not the loop */
 	bool complete;
 	bool anew; /* the scanner has replaced another one, and has not scanned all */
 };
@@ -84,6 +88,8 @@ static void note_times(struct scan_queue *scan_queue, const struct scan_job *job
 	case SCAN_ONE:
 		scan_queue->listener.scanned_one(scan_queue->listener.arg, job->scan.pid,
 						 job->begun, cost, job->scan.looked);
+		break;
+	case SCAN_CHANGED:
 		break;
 	case SCAN_KNOWN:
 		scan_queue->times.known = job->begun;
@@ -352,7 +358,7 @@ void scan_queue_pass_table(struct scan_queue *scan_queue, const struct ucred *wh
 	scan_queue->passed = passed;
 	/* Tables of processes that have ended must not pile up while nobody asks for a scan. */
 	if (++scan_queue->passed_count >= PASSED_MAX && !scan_queue->requests)
-		scan_queue_request(scan_queue, SCAN_KNOWN, 0, NULL);
+		scan_queue_request(scan_queue, SCAN_CHANGED, 0, NULL);
 }
 
 bool scan_queue_has_table(const struct scan_queue *scan_queue, pid_t pid)
@@ -362,6 +368,22 @@ bool scan_queue_has_table(const struct scan_queue *scan_queue, pid_t pid)
 	while (pid && passed && passed->pid != pid)
 		passed = passed->next;
 	return passed;
+}
+
+bool scan_queue_has_changed(struct scan_queue *scan_queue, pid_t pid)
+{
+	uint64_t begun = clock_now(), now;
+	bool changed;
+
+	/* While a scan is under way, the scanner is the thread's. */
+	if (scan_queue->job || scan_queue->anew || scan_queue_has_table(scan_queue, pid) ||
+	    begun < scan_queue->ask_again)
+		return true;
+	changed = scanner_has_changed(scan_queue->scanner, pid, ASKED_MAX, begun + ASKED_SLOW);
+	now = clock_now();
+	if (now - begun >= ASKED_SLOW)
+		scan_queue->ask_again = now + CLOCK_SECOND;
+	return changed;
 }
 
 bool scan_queue_scans_all(const struct scan_queue *scan_queue)

@@ -67,6 +67,13 @@ void scan_queue_pass_table(struct scan_queue *scan_queue, const struct ucred *wh
 /* Whether a table waits for the next scan: of that process, or of any (0). */
 bool scan_queue_has_table(const struct scan_queue *scan_queue, pid_t pid);
 
+/*
+ * Whether a scan is needed to know what the tables of that process, or (0) of all known processes,
+ * show at the time of the call: they have changed since they were scanned, a table waits for the
+ * next scan, a scan is under way, or it would take too long to ask here.
+ */
+bool scan_queue_has_changed(struct scan_queue *scan_queue, pid_t pid);
+
 /* A scan of all processes is under way. */
 bool scan_queue_scans_all(const struct scan_queue *scan_queue);
 

@@ -140,6 +140,24 @@ void scanned_process_find_tables(struct scanned_process *process, const struct m
 	}
 }
 
+uint64_t scanned_table_changes(const struct scanned_table *table)
+{
+	uint64_t changes;
+
+	return pmem2fs_table_changes(table->reader, &changes) ? 0 : changes;
+}
+
+bool scanned_process_has_changed(const struct scanned_process *process)
+{
+	for (size_t i = 0; i < process->table_count; i++) {
+		const struct scanned_table *table = &process->tables[i];
+
+		if (!table->changes || table->changes != scanned_table_changes(table))
+			return true;
+	}
+	return !scanned_process_is_alive(process);
+}
+
 struct scan_report *scanned_process_gone(const struct scanned_process *process)
 {
 	struct scan_report *report = process->reported ? calloc(1, sizeof(*report)) : NULL;

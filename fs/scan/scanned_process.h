@@ -22,7 +22,8 @@
 struct scanned_table {
 	uint64_t inode;
 	struct pmem2fs_table *reader;
-	bool mapped; /* in the areas, when they were last read */
+	bool mapped;      /* in the areas, when they were last read */
+	uint64_t changes; /* its count before it was last read; 0: not known, or it has none */
 	struct reported_mappings reported;
 };
 
@@ -79,6 +80,15 @@ bool scanned_process_has_table(struct scanned_process *process, uint64_t inode);
 /* Finds out which of the tables are still mapped, and opens new ones that the areas show. */
 void scanned_process_find_tables(struct scanned_process *process, const struct maps *maps,
 				 dev_t shmem);
+
+/* The table's count of changes; 0: not known, or it has none. */
+uint64_t scanned_table_changes(const struct scanned_table *table);
+
+/*
+ * Whether its tables may have changed since they were last read, or it has ended. Reads a number of
+ * each table, and nothing else.
+ */
+bool scanned_process_has_changed(const struct scanned_process *process);
 
 /* How many of its mappings are shown. */
 size_t scanned_process_count(const struct scanned_process *process);

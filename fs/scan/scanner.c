@@ -487,6 +487,12 @@ static bool has_new_table(const struct scanner *scanner, const struct scanned_pr
 	return process->has_new_table;
 }
 
+static bool has_changed(const struct scanner *scanner, const struct scanned_process *process)
+{
+	(void)scanner;
+	return process->has_new_table || scanned_process_has_changed(process);
+}
+
 static bool was_missed(const struct scanner *scanner, const struct scanned_process *process)
 {
 	return process->scan != scanner->scans;
@@ -542,6 +548,9 @@ void scanner_scan(struct scanner *scanner, struct scan *scan)
 	case SCAN_ONE:
 		scan_pid(scanner, scan, scan->pid);
 		break;
+	case SCAN_CHANGED:
+		scan_those(scanner, scan, has_changed);
+		break;
 	case SCAN_KNOWN:
 		scan_those(scanner, scan, is_any);
 		break;
@@ -553,9 +562,23 @@ void scanner_scan(struct scanner *scanner, struct scan *scan)
 	judge_tables(scanner, scan);
 	if (dax_left_out(scanner->dax))
 		scan->complete = false;
-	if (scan->kind != SCAN_ONE)
+	if (scan->kind == SCAN_KNOWN || scan->kind == SCAN_ALL)
 		dax_forget_kept(scanner->dax);
 	dax_forget(scanner->dax);
+}
+
+bool scanner_has_changed(const struct scanner *scanner, pid_t pid, size_t most, uint64_t until)
+{
+	const struct scanned_process *process = pid ? find_known(scanner, pid) : NULL;
+	bool changed = false;
+
+	if (pid)
+		return process && has_changed(scanner, process);
+	if (scanner->count > most)
+		return true;
+	for (size_t i = 0; !changed && i < scanner->count; i++)
+		changed = (i && clock_now() >= until) || has_changed(scanner, scanner->list[i]);
+	return changed;
 }
 
 /* --- rights --- */

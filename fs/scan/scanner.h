@@ -14,9 +14,10 @@
 #include "scan/user_set.h"
 
 enum scan_kind {
-	SCAN_ONE,   /* the process `pid`, known or not */
-	SCAN_KNOWN, /* all known processes */
-	SCAN_ALL,   /* every process of the host */
+	SCAN_ONE,     /* the process `pid`, known or not */
+	SCAN_CHANGED, /* the known processes whose tables have changed since they were scanned */
+	SCAN_KNOWN,   /* all known processes */
+	SCAN_ALL,     /* every process of the host */
 };
 
 /* A table that a process has passed through the socket. */
@@ -74,6 +75,13 @@ struct scanner *scanner_new(const struct scan_exclusions *skip);
 void scanner_free(struct scanner *scanner);
 
 void scanner_scan(struct scanner *scanner, struct scan *scan);
+
+/*
+ * Whether SCAN_CHANGED would scan the process with that pid, or (0) any. Also true when more than
+ * `most` processes would have to be asked, or not all have been asked at `until` (clock_now()). Not
+ * while a scan is under way.
+ */
+bool scanner_has_changed(const struct scanner *scanner, pid_t pid, size_t most, uint64_t until);
 
 /* The process that is being scanned now, 0: none. For other threads. */
 pid_t scanner_current_process(struct scanner *scanner);

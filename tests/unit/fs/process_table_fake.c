@@ -3,6 +3,7 @@
  * process_table_fake.c - see process_table_fake.h
  */
 #include "process_table_fake.h"
+#include <string.h>
 #include <unistd.h>
 
 static int wait_for_scan(struct process_table *process_table, struct waiter *waiter)
@@ -14,10 +15,10 @@ static int wait_for_scan(struct process_table *process_table, struct waiter *wai
 	return 0;
 }
 
-int process_table_scan(struct process_table *process_table, bool now, struct waiter *waiter)
+int process_table_scan(struct process_table *process_table, uid_t uid, struct waiter *waiter)
 {
+	(void)uid;
 	process_table->scans++;
-	process_table->now = now;
 	return wait_for_scan(process_table, waiter);
 }
 
@@ -31,6 +32,14 @@ void process_table_look(struct process_table *process_table, struct look *look)
 	}
 	look->next = process_table->looks;
 	process_table->looks = look;
+}
+
+int process_table_scan_name(struct process_table *process_table, uid_t uid, const char *name,
+			    struct waiter *waiter)
+{
+	(void)uid;
+	process_table->name_scans++;
+	return strchr(name, '.') ? wait_for_scan(process_table, waiter) : 1;
 }
 
 int process_table_scan_pid(struct process_table *process_table, pid_t pid, struct waiter *waiter)

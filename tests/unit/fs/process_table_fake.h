@@ -2,7 +2,7 @@
 /*
  * process_table_fake.h - in place of process_table.c, for tests of modules that call it
  *
- * A scan lasts until the test ends it.
+ * A scan lasts until the test ends it. Names with a dot count as those of a process's mapping.
  */
 #ifndef TESTS_UNIT_FS_PROCESS_TABLE_FAKE_H
 #define TESTS_UNIT_FS_PROCESS_TABLE_FAKE_H
@@ -15,9 +15,8 @@ struct process_table {
 	bool behind;   /* the result of process_table_shows is false */
 	struct waiter *waiters;
 	struct look *looks;
-	unsigned scans, looks_asked, pid_scans, passed_tables; /* number of calls */
-	uid_t look_uid;                                        /* of the last look */
-	bool now;
+	unsigned scans, looks_asked, name_scans, pid_scans, passed_tables; /* number of calls */
+	uid_t look_uid;                                                    /* of the last look */
 	pid_t pid; /* of the last scan or passed table */
 	int pidfd; /* of the last passed table, closed */
 	int table; /* of the last passed table; the test closes it */

@@ -39,7 +39,12 @@ struct scanner {
 static struct {
 	struct scanner *newest;
 	_Atomic unsigned alive;
-	unsigned scan_queue[3];
+	unsigned scan_queue[4];
+	bool changed;      /* what scanner_has_changed says */
+	pid_t asked;       /* of which process it was asked last */
+	unsigned asks;     /* how often it was asked */
+	uint64_t ask_time; /* how long it takes to ask, ns */
+	unsigned heard;    /* how often the socket was listened to */
 	pid_t last_pid;
 	size_t tables;
 	size_t behind;    /* users, in the last scan */
@@ -68,6 +73,19 @@ void scanner_free(struct scanner *scanner)
 	fake.alive--;
 	sem_destroy(&scanner->go);
 	free(scanner);
+}
+
+bool scanner_has_changed(const struct scanner *scanner, pid_t pid, size_t most, uint64_t until)
+{
+	uint64_t begun = clock_now();
+
+	assert_ptr_equal(scanner, fake.newest);
+	assert_true(most > 0 && until > begun);
+	fake.asked = pid;
+	fake.asks++;
+	while (clock_now() < begun + fake.ask_time)
+		usleep(1000);
+	return fake.changed;
 }
 
 pid_t scanner_current_process(struct scanner *scanner)
@@ -144,6 +162,12 @@ static inline void look(struct fixture *fixture, struct wait *wait)
 	process_table_look(fixture->process_table, &wait->look);
 }
 
+static inline void hear(void *arg)
+{
+	assert_ptr_equal(arg, &fake);
+	fake.heard++;
+}
+
 static inline struct process_table *new_process_table(const struct fixture *fixture, bool observe)
 {
 	const struct modules *modules = &fixture->rig->modules;
@@ -158,6 +182,8 @@ static inline struct process_table *new_process_table(const struct fixture *fixt
 		.receivers = modules->receivers,
 		.loop_time = &loop_time,
 		.observe = observe,
+		.hear = hear,
+		.arg = &fake,
 	});
 }
 

@@ -18,12 +18,12 @@ static void scans_only_when_asked(void **state)
 
 	rig_poll(fixture->rig);
 	assert_int_equal(fake.scan_queue[SCAN_ALL], 0);
-	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 0);
+	assert_int_equal(process_table_scan(fixture->process_table, 0, &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
 	assert_int_equal(fake.scan_queue[SCAN_ALL], 1);
 	assert_true(process_table_complete(fixture->process_table));
 	/* No process is known, so within a second there is nothing to scan again. */
-	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 1);
+	assert_int_equal(process_table_scan(fixture->process_table, 0, &wait.waiter), 1);
 	assert_int_equal(fake.scan_queue[SCAN_ALL], 1);
 	assert_int_equal(fake.scan_queue[SCAN_KNOWN], 0);
 	fake.incomplete = true;
@@ -32,33 +32,22 @@ static void scans_only_when_asked(void **state)
 	assert_false(process_table_complete(fixture->process_table));
 }
 
-static void scans_known_processes_again(void **state)
-{
-	struct fixture *fixture = *state;
-	struct wait wait = {.waiter.wake = wake};
-
-	scan(fixture, news_new(fixture, 1, 1));
-	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 0);
-	rig_run(fixture->rig, &wait.woken);
-	assert_int_equal(fake.scan_queue[SCAN_KNOWN], 1);
-	assert_int_equal(fake.scan_queue[SCAN_ALL], 1);
-}
-
 static void scans_the_process_of_a_name(void **state)
 {
 	struct fixture *fixture = *state;
 	struct wait wait = {.waiter.wake = wake};
 
-	assert_int_equal(process_table_scan_name(fixture->process_table, "log", &wait.waiter), 1);
-	assert_int_equal(process_table_scan_name(fixture->process_table, "x.4711.y", &wait.waiter),
-			 0);
+	assert_int_equal(process_table_scan_name(fixture->process_table, 0, "log", &wait.waiter),
+			 1);
+	assert_int_equal(
+		process_table_scan_name(fixture->process_table, 0, "x.4711.y", &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
 	assert_int_equal(fake.scan_queue[SCAN_ONE], 1);
 	assert_int_equal(fake.last_pid, 4711);
 	/* All processes were scanned shortly before: that process has no mappings. */
 	scan(fixture, NULL);
-	assert_int_equal(process_table_scan_name(fixture->process_table, "x.4711.y", &wait.waiter),
-			 1);
+	assert_int_equal(
+		process_table_scan_name(fixture->process_table, 0, "x.4711.y", &wait.waiter), 1);
 	wait.woken = false;
 	assert_int_equal(process_table_scan_pid(fixture->process_table, 4712, &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
@@ -264,19 +253,19 @@ static void hands_tables_over(void **state)
 	scan(fixture, NULL);
 	assert_int_equal(fake.tables, 1);
 	/* A passed table causes a scan, however shortly after the last one. */
-	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 1);
+	assert_int_equal(process_table_scan(fixture->process_table, 0, &wait.waiter), 1);
 	pass_table(fixture, 4711);
-	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 0);
+	assert_int_equal(process_table_scan(fixture->process_table, 0, &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
 	assert_int_equal(fake.tables, 2);
-	assert_int_equal(fake.scan_queue[SCAN_KNOWN], 1);
+	assert_int_equal(fake.scan_queue[SCAN_CHANGED], 1);
 	/* Without scans, passed tables do not pile up. */
 	for (int i = 0; i < 64; i++)
 		pass_table(fixture, 5000 + i);
 	process_table_scan_pid(fixture->process_table, 1, (wait.woken = false, &wait.waiter));
 	rig_run(fixture->rig, &wait.woken);
 	assert_int_equal(fake.tables, 66);
-	assert_int_equal(fake.scan_queue[SCAN_KNOWN], 2);
+	assert_int_equal(fake.scan_queue[SCAN_CHANGED], 2);
 	/* Of one process, no more tables are kept than it can have. */
 	assert_true(process_table_complete(fixture->process_table));
 	for (int i = 0; i < 6; i++)
@@ -334,12 +323,12 @@ static void observe_off_shows_what_is_published(void **state)
 	look(fixture, &wait);
 	rig_run(fixture->rig, &wait.woken); /* no process is known */
 	wait.woken = false;
-	assert_int_equal(process_table_scan_name(fixture->process_table, "x.1.y", &wait.waiter),
+	assert_int_equal(process_table_scan_name(fixture->process_table, 0, "x.1.y", &wait.waiter),
 			 1);
 	report->list[1].origin = ORIGIN_OBSERVED;
 	fake.next = report;
 	pass_table(fixture, fixture->child);
-	assert_int_equal(process_table_scan(fixture->process_table, false, &wait.waiter), 0);
+	assert_int_equal(process_table_scan(fixture->process_table, 0, &wait.waiter), 0);
 	rig_run(fixture->rig, &wait.woken);
 	assert_int_equal(fake.scan_queue[SCAN_ALL], 0);
 	assert_int_equal(shown(fixture), 1);
@@ -522,7 +511,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(scans_only_when_asked, begin, end),
-		cmocka_unit_test_setup_teardown(scans_known_processes_again, begin, end),
 		cmocka_unit_test_setup_teardown(scans_the_process_of_a_name, begin, end),
 		cmocka_unit_test_setup_teardown(when_a_mapping_was_seen, begin, end),
 		cmocka_unit_test_setup_teardown(many_who_wait_share_a_look, begin, end),
