@@ -56,22 +56,28 @@
 #define EVENTS_AT_ONCE 32
 #define DESCRIPTORS    1048576
 
-#define OPENS_PER_USER  4 /* at once: a source that hangs delays only its own user */
-#define OPENS           64
 #define OPENS_WAITING   1024 /* per user */
+#define OPENERS_NICER   10 /* than the loop: many of users may be busy, and all wait for the loop */
+#define LOOP_SHARE      4  /* of the time of the loop, see time_quota.h */
 #define HELPERS_WAITING 1024 /* of a lane; a name that is not invalidated does no harm */
-#define LOOP_SHARE      4    /* of the time of the loop, see time_quota.h */
 #define NUMBERS_BITS    40   /* of the inode numbers of one worker; the next one has others */
+
+/* A source that hangs delays only its own user. */
+static const struct share openers_share = {
+	.what = "sources being opened", .total = 128, .root = 8, .user = 4, .sure = 1};
 
 /* Lanes of the helpers: one thread each. */
 enum helper_lane {
-	LANE_INVALIDATE,
+	LANE_INVALIDATE = 1,
 	LANE_CAPACITY,
 	LANE_DEVICE_MONITOR,
 	LANE_FACTS, /* and those after it: stuck_threads.h */
 	LANE_SCAN = LANE_FACTS + STUCK_THREADS_MAX,
-	LANES = LANE_SCAN + STUCK_THREADS_MAX,
+	LANES_END = LANE_SCAN + STUCK_THREADS_MAX,
 };
+
+static const struct share helpers_share = {
+	.what = "helpers", .total = LANES_END - LANE_INVALIDATE, .user = 1, .sure = 1};
 
 /* All modules of this process, in the order in which they are made. Only this file sees them all.
  */
@@ -183,8 +189,8 @@ static int begin_mapper(struct worker *worker)
 /* `number` is that of this worker among all that the keeper has started. */
 static int begin_catalog(struct worker *worker, unsigned number)
 {
-	worker->openers = pool_new(worker->wake, OPENS_PER_USER, OPENS, OPENS_WAITING);
-	worker->helpers = pool_new(worker->wake, 1, LANES, HELPERS_WAITING);
+	worker->openers = pool_new(worker->wake, &openers_share, OPENS_WAITING, OPENERS_NICER);
+	worker->helpers = pool_new(worker->wake, &helpers_share, HELPERS_WAITING, 0);
 	worker->events = events_new();
 	worker->catalog = catalog_new((uint64_t)number << NUMBERS_BITS);
 	if (!worker->openers || !worker->helpers || !worker->events || !worker->catalog)

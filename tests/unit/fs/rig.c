@@ -88,8 +88,10 @@ struct rig *rig_new(void)
 	rig->far = ends[1];
 	assert_int_equal(pmem2fs_table_open(&modules->table, table_descriptor()), 0);
 	modules->catalog = catalog_new(0);
-	modules->openers = pool_new(rig->wake, 4, 16, 100);
-	modules->helpers = pool_new(rig->wake, 1, 3, 1000);
+	modules->openers =
+		pool_new(rig->wake, &(struct share){.total = 16, .user = 4, .sure = 4}, 100, 0);
+	modules->helpers =
+		pool_new(rig->wake, &(struct share){.total = 3, .user = 1, .sure = 1}, 1000, 0);
 	modules->invalidate =
 		(struct invalidate){.helpers = modules->helpers, .lane = LANE_INVALIDATE};
 	modules->events = events_new();

@@ -40,7 +40,7 @@ struct modules {
 
 /* Lanes of the helpers: one thread each. */
 enum rig_lane {
-	LANE_INVALIDATE,
+	LANE_INVALIDATE = 1,
 	LANE_DEVICE_MONITOR,
 	LANE_FACTS, /* and those after it: stuck_threads.h */
 	LANE_SCAN = LANE_FACTS + STUCK_THREADS_MAX,

@@ -58,7 +58,8 @@ static int begin(void **state)
 	readings = error = 0;
 	on_this_host = 1000;
 	scene->wake = eventfd(0, EFD_CLOEXEC);
-	scene->pool = pool_new(scene->wake, 1, 4, WAITING);
+	scene->pool = pool_new(scene->wake, &(struct share){.total = 4, .user = 1, .sure = 1},
+			       WAITING, 0);
 	scene->capacity = capacity_new(scene->pool, LANE);
 	return !scene->pool || !scene->capacity;
 }
