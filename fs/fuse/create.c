@@ -38,6 +38,7 @@ void create_file(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mod
 	struct fuse_entry_param param = {0};
 	struct identity *identity;
 	struct draft *draft;
+	char reason[REQUEST_WHY_LENGTH] = "out of memory", why[COMPLETION_WHY_LENGTH];
 	int error;
 
 	(void)mode;
@@ -50,11 +51,13 @@ void create_file(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mod
 		return;
 	}
 	identity = identity_of_caller(ctx->pid, ctx->uid, ctx->gid);
-	error = identity
-			? drafts_add(filesystem->drafts, name, ctx->uid, ctx->gid, identity, &draft)
-			: -ENOMEM;
+	error = identity ? drafts_add(filesystem->drafts, name, ctx->uid, ctx->gid, identity,
+				      &draft, reason)
+			 : -ENOMEM;
 	if (error) {
 		free(identity);
+		snprintf(why, sizeof(why), "%s: cannot create: %s", name, reason);
+		failure_report(filesystem->events, "map", name, ctx->uid, -error, why);
 		fuse_reply_err(req, -error);
 		return;
 	}

@@ -10,6 +10,7 @@
 #ifndef PMEM2FS_FUSE_DRAFTS_H
 #define PMEM2FS_FUSE_DRAFTS_H
 
+#include "base/share.h"
 #include "catalog/nodes.h"
 #include "host/identity.h"
 #include "protocol/request.h"
@@ -18,9 +19,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define DRAFT_SECONDS   10
-#define DRAFTS_MAX      4096 /* open ones */
-#define DRAFTS_PER_USER 256
+#define DRAFT_SECONDS 10
+
+/* How many may be open: each of 480 users is sure of four. */
+extern const struct share drafts_share;
 
 enum draft_state {
 	DRAFT_OPEN,
@@ -40,7 +42,7 @@ struct draft {
 	struct request_scan scan;
 	char *text;
 	size_t room;
-	uint64_t touched; /* clock_now() of the last write */
+	uint64_t touched; /* clock_now() of the last write or, before any, of the creation */
 	char name[];
 };
 
@@ -50,11 +52,11 @@ struct drafts *drafts_new(void);
 void drafts_free(struct drafts *drafts);
 
 /*
- * A new open draft. Takes ownership of `identity` unless that fails. Returns 0, -ENFILE (too many)
- * or -ENOMEM.
+ * A new open draft. Takes ownership of `identity` unless that fails. Returns 0, or -ENFILE (the
+ * user may have no more) or -ENOMEM, with the reason in `why` (REQUEST_WHY_LENGTH).
  */
 int drafts_add(struct drafts *drafts, const char *name, uid_t uid, gid_t gid,
-	       struct identity *identity, struct draft **draft);
+	       struct identity *identity, struct draft **draft, char *why);
 
 /*
  * Adds what `uid` and `gid` wrote at `offset`. Returns 1 when this write has completed the request

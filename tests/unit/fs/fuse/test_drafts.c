@@ -18,6 +18,8 @@
 #define UID 1000
 #define GID 100
 
+#define PER_USER 256
+
 static const char text[] = "{\"source\":{\"path\":\"/x\"}}\n";
 
 static int begin(void **state)
@@ -35,10 +37,11 @@ static int end(void **state)
 static struct draft *add(struct drafts *drafts, uid_t uid)
 {
 	struct draft *draft = NULL;
+	char why[REQUEST_WHY_LENGTH];
 
-	assert_int_equal(
-		drafts_add(drafts, "name", uid, GID, calloc(1, sizeof(struct identity)), &draft),
-		0);
+	assert_int_equal(drafts_add(drafts, "name", uid, GID, calloc(1, sizeof(struct identity)),
+				    &draft, why),
+			 0);
 	assert_string_equal(draft->name, "name");
 	assert_int_equal(draft->node.kind, NODE_DRAFT);
 	return draft;
@@ -57,11 +60,11 @@ static void one_write_completes_it(void **state)
 
 	assert_int_equal(put(*state, draft, text), 1);
 	assert_int_equal(draft->state, DRAFT_RUNNING);
-	assert_true(draft->node.held);
+	assert_int_equal(draft->node.held, 1);
 	assert_memory_equal(draft->text, text, strlen(text));
 	draft_end(*state, draft, 0);
 	assert_int_equal(draft->state, DRAFT_DONE);
-	assert_false(draft->node.held);
+	assert_int_equal(draft->node.held, 0);
 	draft_free(*state, draft);
 }
 
@@ -169,32 +172,43 @@ static void after_its_end_only_white_space(void **state)
 static void their_number_is_limited(void **state)
 {
 	struct draft *draft, *last = NULL;
-	uid_t uid = UID;
-	int error, count = 0;
+	char why[REQUEST_WHY_LENGTH];
 
-	for (int i = 0; i < DRAFTS_PER_USER; i++)
+	for (int i = 0; i < PER_USER; i++)
 		last = add(*state, UID);
-	assert_int_equal(drafts_add(*state, "x", UID, GID, NULL, &draft), -ENFILE);
+	assert_int_equal(drafts_add(*state, "x", UID, GID, NULL, &draft, why), -ENFILE);
+	assert_string_equal(why, "user 1000 has 256 unfinished requests, which is the limit");
 	add(*state, UID + 1);
 	draft_free(*state, last);
 	add(*state, UID);
-	assert_int_equal(drafts_add(*state, "x", UID, GID, NULL, &draft), -ENFILE);
-	while (!(error = drafts_add(*state, "x", ++uid, GID, NULL, &draft)))
-		count++;
-	assert_int_equal(error, -ENFILE);
-	assert_int_equal(count, DRAFTS_MAX - DRAFTS_PER_USER - 1);
+	assert_int_equal(drafts_add(*state, "x", UID, GID, NULL, &draft, why), -ENFILE);
+}
+
+/* Sixteen users with 256 each would leave no place to others. */
+static void many_users_keep_nobody_out(void **state)
+{
+	struct draft *draft;
+	char why[REQUEST_WHY_LENGTH];
+	size_t count = 0;
+
+	for (uid_t uid = UID; uid < UID + 16; uid++)
+		while (!drafts_add(*state, "x", uid, GID, NULL, &draft, why))
+			count++;
+	assert_true(count < drafts_share.total - drafts_share.root);
+	add(*state, UID + 16);
+	add(*state, 0);
 }
 
 /* A draft that is being carried out, or has ended, does not count. */
 static void ended_ones_do_not_count(void **state)
 {
-	struct draft *all[2 * DRAFTS_PER_USER];
+	struct draft *all[2 * PER_USER];
 
-	for (int i = 0; i < 2 * DRAFTS_PER_USER; i++) {
+	for (int i = 0; i < 2 * PER_USER; i++) {
 		all[i] = add(*state, UID);
 		put(*state, all[i], i % 2 ? text : "x");
 	}
-	for (int i = 0; i < 2 * DRAFTS_PER_USER; i++)
+	for (int i = 0; i < 2 * PER_USER; i++)
 		draft_free(*state, all[i]);
 }
 
@@ -248,6 +262,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_error_ends_it, begin, end),
 		cmocka_unit_test_setup_teardown(after_its_end_only_white_space, begin, end),
 		cmocka_unit_test_setup_teardown(their_number_is_limited, begin, end),
+		cmocka_unit_test_setup_teardown(many_users_keep_nobody_out, begin, end),
 		cmocka_unit_test_setup_teardown(ended_ones_do_not_count, begin, end),
 		cmocka_unit_test_setup_teardown(expires_when_nobody_writes, begin, end),
 	};
