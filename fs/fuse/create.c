@@ -16,6 +16,7 @@
 #include "fuse/invalidate.h"
 #include <errno.h>
 #include <fuse_lowlevel.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,24 @@ void create_refuse_write(fuse_req_t req, const struct version *version)
 	failure_report(filesystem_of(req)->events, "map", version->text, fuse_req_ctx(req)->uid,
 		       EEXIST, why);
 	fuse_reply_err(req, EEXIST);
+}
+
+/*
+ * Whether it is a name of the files that vim (.NAME.swp) and Emacs (#NAME#, .#NAME) keep beside the
+ * file that is edited. These are never meant as requests, though their text may be one. If such a
+ * file cannot be created, the editor uses another folder or does without; if it could be created
+ * but not written, vim would report a failure.
+ */
+static bool is_editors_file(const char *name)
+{
+	size_t length = strlen(name);
+
+	if (name[0] == '#')
+		return length > 2 && name[length - 1] == '#';
+	if (name[0] != '.')
+		return false;
+	return name[1] == '#' ||
+	       (length > strlen("..swp") && !strcmp(name + length - strlen(".swp"), ".swp"));
 }
 
 void create_file(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
@@ -44,6 +63,10 @@ void create_file(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mod
 	(void)mode;
 	if (parent != CATALOG_ROOT || strlen(name) > NAME_LENGTH_MAX) {
 		fuse_reply_err(req, parent != CATALOG_ROOT ? ENOTDIR : ENAMETOOLONG);
+		return;
+	}
+	if (is_editors_file(name)) {
+		fuse_reply_err(req, EPERM);
 		return;
 	}
 	if (catalog_find(filesystem->catalog, name)) {
