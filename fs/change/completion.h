@@ -20,4 +20,7 @@ typedef void completion(void *arg, int error, const char *why);
 /* The patience of a request during which the kernel keeps others from changing the directory. */
 #define SHORT_PATIENCE (CLOCK_SECOND * 3 / 10)
 
+/* How long it then waits for its file to be closed, which a process that starts may have to do. */
+#define CLOSE_PATIENCE CLOCK_SECOND
+
 #endif
