@@ -16,6 +16,7 @@
 #include "change/changes.h"
 #include "change/failure.h"
 #include "change/mapper.h"
+#include "control/rights.h"
 #include "fuse/invalidate.h"
 #include "protocol/control.h"
 #include "protocol/request.h"
@@ -24,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define UNMAP_SECONDS     10
@@ -65,24 +67,15 @@ static void carry_out_hello(struct question *question)
 	question->answer(question, message);
 }
 
-/* May the peer make files in the root directory, as the kernel would decide it by its mode? */
-static bool may_create(const struct question *question)
+bool question_may_use_root(const struct question *question, unsigned want)
 {
-	unsigned mode = question->means->rootmode;
-	gid_t groups[1024];
-	socklen_t size = sizeof(groups);
+	struct rights rights;
+	bool may;
 
-	if (!question->peer.uid)
-		return true;
-	if (question->peer.uid == geteuid())
-		return mode & 0200;
-	if (question->peer.gid == getegid())
-		return mode & 0020;
-	if (!getsockopt(question->socket, SOL_SOCKET, SO_PEERGROUPS, groups, &size))
-		for (size_t i = 0; i < size / sizeof(*groups); i++)
-			if (groups[i] == getegid())
-				return mode & 0020;
-	return mode & 0002;
+	rights_get(&rights, &question->peer, question->socket);
+	may = rights_allow(&rights, geteuid(), getegid(), question->means->rootmode, want);
+	rights_clear(&rights);
+	return may;
 }
 
 static void change_finished(void *arg, int error, const char *why)
@@ -101,7 +94,7 @@ static void carry_out_map(struct question *question, const json_t *json, int fd)
 		question_answer(question, EINVAL, "bad request: \"name\" is no file name");
 		goto close_fd;
 	}
-	if (!may_create(question)) {
+	if (!question_may_use_root(question, S_IWOTH | S_IXOTH)) {
 		snprintf(why, sizeof(why), "%s: user %u may not make mappings (rootmode=)", name,
 			 question->peer.uid);
 		error = -EACCES;

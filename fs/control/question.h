@@ -47,6 +47,12 @@ struct question {
  */
 void question_carry_out(struct question *question, const char *text, size_t length, int fd);
 
+/*
+ * Whether the mode of the root directory gives the peer the permissions in `want` (bits of
+ * S_IRWXO), by the kernel's rules.
+ */
+bool question_may_use_root(const struct question *question, unsigned want);
+
 /* Answers 0, or a positive errno with the reason. */
 void question_answer(struct question *question, int error, const char *why);
 

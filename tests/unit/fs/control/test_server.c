@@ -306,7 +306,8 @@ static void making_takes_the_right_to_write_the_root(void **state)
 	static const struct {
 		unsigned rootmode;
 		bool user;
-	} modes[] = {{0755, false}, {01777, true}, {0775, false}, {0702, true}, {0, false}};
+	} modes[] = {{0755, false}, {01777, true}, {0775, false},
+		     {0702, false}, {0703, true},  {0, false}};
 	struct place *place = *state;
 
 	if (geteuid())
