@@ -126,33 +126,9 @@ static inline int reach(struct place *place, uid_t uid)
 	return fd;
 }
 
-/* Sends a packet with that many descriptors of `passed`. */
-static inline void put_bytes(int fd, const void *bytes, size_t length, int passed, unsigned count)
-{
-	union {
-		char buffer[CMSG_SPACE(8 * sizeof(int))];
-		struct cmsghdr align;
-	} control = {0};
-	struct iovec iov = {.iov_base = (void *)bytes, .iov_len = length};
-	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
-	struct cmsghdr *header;
-
-	if (count) {
-		message.msg_control = &control;
-		message.msg_controllen = CMSG_SPACE(count * sizeof(int));
-		header = CMSG_FIRSTHDR(&message);
-		header->cmsg_level = SOL_SOCKET;
-		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN(count * sizeof(int));
-		for (unsigned i = 0; i < count; i++)
-			memcpy(CMSG_DATA(header) + i * sizeof(int), &passed, sizeof(int));
-	}
-	assert_int_equal(sendmsg(fd, &message, MSG_NOSIGNAL), length);
-}
-
 static inline void put(int fd, const char *text)
 {
-	put_bytes(fd, text, strlen(text), -1, 0);
+	packet_send(fd, text, strlen(text), -1, 0);
 }
 
 static inline json_t *wait_for(struct place *place, int fd)

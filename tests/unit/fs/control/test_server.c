@@ -47,7 +47,7 @@ static void maps_what_is_passed(void **state)
 	rig_poll(place->rig);
 	file = open(path, O_RDWR);
 	descriptors = rig_descriptors();
-	put_bytes(fd, "{\"map\":{},\"name\":\"x\"}", 21, file, 1);
+	packet_send(fd, "{\"map\":{},\"name\":\"x\"}", 21, file, 1);
 	assert_int_equal(answered(place, fd, NULL), 0);
 	assert_int_equal(rig_descriptors(), descriptors);
 	version_record(mapping_version(catalog_find(catalog, "x")), &record);
@@ -55,16 +55,16 @@ static void maps_what_is_passed(void **state)
 	assert_int_equal(record.source_inode, st.st_ino);
 	assert_int_equal(record.length, 16384);
 
-	put_bytes(fd, "{\"map\":{},\"name\":\"x\"}", 21, file, 1);
+	packet_send(fd, "{\"map\":{},\"name\":\"x\"}", 21, file, 1);
 	assert_int_equal(answered(place, fd, ": the name is taken"), EEXIST);
 	/* A descriptor with a question that needs none, or with a wrong question. */
-	put_bytes(fd, "{\"hello\":1}", 11, file, 1);
+	packet_send(fd, "{\"hello\":1}", 11, file, 1);
 	json_decref(wait_for(place, fd));
-	put_bytes(fd, "nonsense", 8, file, 1);
+	packet_send(fd, "nonsense", 8, file, 1);
 	assert_int_equal(answered(place, fd, ""), EINVAL);
-	put_bytes(fd, "{\"map\":{\"x\":1},\"name\":\"y\"}", 26, file, 1);
+	packet_send(fd, "{\"map\":{\"x\":1},\"name\":\"y\"}", 26, file, 1);
 	assert_int_equal(answered(place, fd, "unknown key"), EINVAL);
-	put_bytes(fd, "{\"map\":{},\"name\":\"/\"}", 21, file, 1);
+	packet_send(fd, "{\"map\":{},\"name\":\"/\"}", 21, file, 1);
 	assert_int_equal(answered(place, fd, "no file name"), EINVAL);
 	assert_int_equal(rig_descriptors(), descriptors);
 	close(file);
@@ -144,7 +144,7 @@ static void wrong_questions_do_no_harm(void **state)
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
 		assert_int_equal(ask(place, fd, wrong[i], ""), EINVAL);
 	memset(deep, '[', CONTROL_MAX_BYTES);
-	put_bytes(fd, deep, CONTROL_MAX_BYTES, -1, 0);
+	packet_send(fd, deep, CONTROL_MAX_BYTES, -1, 0);
 	assert_int_equal(answered(place, fd, ""), EINVAL);
 	snprintf(longest, sizeof(longest), "{\"unmap\":\"%0*d\"}", NAME_LENGTH_MAX + 1, 0);
 	assert_int_equal(ask(place, fd, longest, ""), EINVAL);
@@ -167,9 +167,9 @@ static void a_packet_that_is_too_long(void **state)
 	descriptors = rig_descriptors();
 	memset(blanks, ' ', CONTROL_MAX_BYTES + 1);
 	memcpy(blanks, "{\"hello\":1}", 11);
-	put_bytes(fd, blanks, CONTROL_MAX_BYTES, -1, 0);
+	packet_send(fd, blanks, CONTROL_MAX_BYTES, -1, 0);
 	assert_int_equal(answered(place, fd, NULL), 0);
-	put_bytes(fd, blanks, CONTROL_MAX_BYTES + 1, file, 1);
+	packet_send(fd, blanks, CONTROL_MAX_BYTES + 1, file, 1);
 	assert_int_equal(answered(place, fd, "too long"), EMSGSIZE);
 	assert_int_equal(ask(place, fd, "{\"hello\":1}", NULL), 0);
 	assert_int_equal(rig_descriptors(), descriptors);
@@ -189,14 +189,14 @@ static void descriptors_do_not_pile_up(void **state)
 	assert_int_equal(ask(place, fd, "{\"hello\":1}", NULL), 0);
 	descriptors = rig_descriptors();
 	for (unsigned count = 2; count <= 8; count++) {
-		put_bytes(fd, "{\"map\":{},\"name\":\"x\"}", 21, file, count);
+		packet_send(fd, "{\"map\":{},\"name\":\"x\"}", 21, file, count);
 		answer = wait_for(place, fd);
 		assert_true(json_integer_value(json_object_get(answer, "errno")) > 0);
 		json_decref(answer);
 		assert_int_equal(rig_descriptors(), descriptors);
 	}
 	/* With an empty packet, which ends the connection as well. */
-	put_bytes(fd, "", 0, file, 1);
+	packet_send(fd, "", 0, file, 1);
 	expect_end(place, fd);
 	rig_poll(place->rig);
 	assert_int_equal(rig_descriptors(), descriptors - 1);

@@ -23,7 +23,7 @@ static void a_library_is_handed_over(void **state)
 	rig_poll(place->rig);
 	descriptors = rig_descriptors();
 	early = reach(place, 0); /* its message is there before the server accepts it */
-	put_bytes(early, &hello, sizeof(hello), file, 1);
+	packet_send(early, &hello, sizeof(hello), file, 1);
 	expect_end(place, early);
 	assert_int_equal(place->process_table.passed_tables, 1);
 	assert_int_equal(place->process_table.pid, getpid());
@@ -33,7 +33,7 @@ static void a_library_is_handed_over(void **state)
 
 	late = reach(place, 0);
 	rig_poll(place->rig);
-	put_bytes(late, &asks_to_stay, sizeof(hello), file, 1);
+	packet_send(late, &asks_to_stay, sizeof(hello), file, 1);
 	rig_poll(place->rig);
 	assert_int_equal(place->process_table.passed_tables, 2);
 	close(place->process_table.table);
@@ -46,11 +46,11 @@ static void a_library_is_handed_over(void **state)
 
 	/* An invalid message after a valid beginning, and too many descriptors. */
 	early = reach(place, 0);
-	put_bytes(early, &hello, sizeof(hello.magic), file, 1);
+	packet_send(early, &hello, sizeof(hello.magic), file, 1);
 	expect_end(place, early);
 	close(early);
 	early = reach(place, 0);
-	put_bytes(early, &hello, sizeof(hello), file, 2);
+	packet_send(early, &hello, sizeof(hello), file, 2);
 	expect_end(place, early);
 	close(early);
 	rig_poll(place->rig);
@@ -65,7 +65,7 @@ static void a_peer_that_has_asked_a_question_is_no_library(void **state)
 	int fd = reach(place, 0);
 
 	assert_int_equal(ask(place, fd, "{\"unmap\":\"x\"}", "no such mapping"), ENOENT);
-	put_bytes(fd, &asks_to_stay, sizeof(asks_to_stay), -1, 0);
+	packet_send(fd, &asks_to_stay, sizeof(asks_to_stay), -1, 0);
 	assert_int_equal(answered(place, fd, ""), EINVAL);
 	assert_int_equal(place->process_table.passed_tables, 0);
 	close(fd);
@@ -83,7 +83,7 @@ static void libraries_and_questions_do_not_crowd_each_other_out(void **state)
 	for (int i = 0; i < 70; i++) {
 		libraries[i] = reach(place, UID);
 		message.table = (uint64_t)i;
-		put_bytes(libraries[i], &message, sizeof(message), -1, 0);
+		packet_send(libraries[i], &message, sizeof(message), -1, 0);
 		if (i % 2) /* accepted one by one, or two at once */
 			rig_poll(place->rig);
 	}
@@ -94,7 +94,7 @@ static void libraries_and_questions_do_not_crowd_each_other_out(void **state)
 	assert_int_equal(ask(place, questions[63], "{\"unmap\":\"x\"}", "no such"), ENOENT);
 	file = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	fd = reach(place, UID);
-	put_bytes(fd, &hello, sizeof(hello), file, 1);
+	packet_send(fd, &hello, sizeof(hello), file, 1);
 	expect_end(place, fd);
 	assert_int_equal(place->process_table.passed_tables, 71); /* with those that stay */
 	assert_true(place->process_table.table >= 0);
@@ -164,7 +164,7 @@ static void hanging_up_withdraws(void **state)
 	struct wire_message message;
 	int library = reach(place, 0), fd = reach(place, 0);
 
-	put_bytes(library, &asks_to_stay, sizeof(asks_to_stay), -1, 0);
+	packet_send(library, &asks_to_stay, sizeof(asks_to_stay), -1, 0);
 	rig_poll(place->rig);
 	put(fd, "{\"unmap\":\"x\"}");
 	rig_poll(place->rig);
