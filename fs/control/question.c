@@ -28,9 +28,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define UNMAP_SECONDS     10
-#define UNMAP_SECONDS_MIN 0.3 /* as SHORT_PATIENCE of rm: the keeper needs some time */
-#define TIMEOUT_MAX       86400.0
+#define UNMAP_SECONDS 10
+#define TIMEOUT_MAX   86400.0
+
+/*
+ * Gives the keeper time to begin. A change with SHORT_PATIENCE or less is taken for an rm
+ * (release.h), so this is more.
+ */
+#define PATIENCE_MIN (SHORT_PATIENCE + 1)
 
 void question_answer(struct question *question, int error, const char *why)
 {
@@ -134,21 +139,33 @@ static void unmap_finished(void *arg, int error, const char *why)
 	question_answer(question, error, why);
 }
 
+/* The time to wait, in nanoseconds. False: `json` has no sensible timeout. */
+static bool get_patience(const json_t *json, uint64_t *patience)
+{
+	const json_t *timeout = json_object_get(json, "timeout");
+	double seconds = timeout ? json_number_value(timeout) : UNMAP_SECONDS;
+
+	/* Before the conversion: what is refused may be too large for an integer. */
+	if ((timeout && !json_is_number(timeout)) || !(seconds >= 0 && seconds <= TIMEOUT_MAX))
+		return false;
+	*patience = (uint64_t)(seconds * CLOCK_SECOND);
+	if (*patience < PATIENCE_MIN)
+		*patience = PATIENCE_MIN;
+	return true;
+}
+
 /*
- * The mapping that `json` names under `key`, and how long to wait, in nanoseconds. NULL: the
- * question has been answered.
+ * Finds the mapping that `json` names under `key`, and the time to wait for it. NULL: the question
+ * has been answered with an error.
  */
 static struct mapping *get_mapping(struct question *question, const json_t *json, const char *key,
 				   uint64_t *patience)
 {
-	const json_t *timeout = json_object_get(json, "timeout");
-	double seconds = timeout ? json_number_value(timeout) : UNMAP_SECONDS;
 	char *name = get_name(json, key);
 	struct mapping *mapping = NULL;
 	char why[COMPLETION_WHY_LENGTH];
 
-	if (!name || (timeout && !json_is_number(timeout)) ||
-	    !(seconds >= 0 && seconds <= TIMEOUT_MAX)) {
+	if (!name || !get_patience(json, patience)) {
 		question_answer(question, EINVAL, "bad request: no name or no sensible timeout");
 	} else {
 		mapping = catalog_find(question->means->catalog, name);
@@ -157,9 +174,6 @@ static struct mapping *get_mapping(struct question *question, const json_t *json
 			question_answer(question, ENOENT, why);
 	}
 	free(name);
-	if (seconds < UNMAP_SECONDS_MIN)
-		seconds = UNMAP_SECONDS_MIN;
-	*patience = (uint64_t)(seconds * CLOCK_SECOND);
 	return mapping;
 }
 
