@@ -6,6 +6,7 @@
 #include "base/container_of.h"
 #include "base/descriptor.h"
 #include "change/release.h"
+#include "control/carry_out.h"
 #include "format/wire.h"
 #include "protocol/control.h"
 #include <errno.h>

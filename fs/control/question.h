@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * question.h - one question of control.h: parsed, carried out, answered
+ * question.h - one question of control.h, and its answer
  *
  * Knows nothing of connections and packets: a connection embeds a struct question, which serves one
- * question after the other. Calls the modules of struct question_means and fuse/invalidate.h.
+ * question after the other.
  */
 #ifndef PMEM2FS_CONTROL_QUESTION_H
 #define PMEM2FS_CONTROL_QUESTION_H
@@ -42,12 +42,6 @@ struct question {
 };
 
 /*
- * Carries out the question in `text` and answers it, now or later. `fd` came along, or is -1; takes
- * ownership of it.
- */
-void question_carry_out(struct question *question, const char *text, size_t length, int fd);
-
-/*
  * Whether the mode of the root directory gives the peer the permissions in `want` (bits of
  * S_IRWXO), by the kernel's rules.
  */
@@ -55,14 +49,5 @@ bool question_may_use_root(const struct question *question, unsigned want);
 
 /* Answers 0, or a positive errno with the reason. */
 void question_answer(struct question *question, int error, const char *why);
-
-/*
- * The peer has gone: it gets no more events. True: what was being carried out is given up and will
- * not be answered; false: what is being carried out, if anything, will be.
- */
-bool question_abandon(struct question *question);
-
-/* Frees what a question holds; none is being carried out. */
-void question_clear(struct question *question);
 
 #endif
