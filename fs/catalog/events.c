@@ -5,6 +5,7 @@
 #include "catalog/events.h"
 #include "base/clock.h"
 #include "base/json_fields.h"
+#include "base/json_text.h"
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -12,13 +13,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
-
-struct subscriber {
-	struct subscriber *next;
-	int socket;
-	uid_t uid;
-	json_int_t lost;
-};
 
 struct events {
 	struct subscriber *subscribers;
@@ -31,39 +25,34 @@ struct events *events_new(void)
 
 void events_free(struct events *events)
 {
-	while (events && events->subscribers)
-		events_unsubscribe(events, events->subscribers->socket);
 	free(events);
 }
 
-int events_subscribe(struct events *events, int socket, uid_t uid)
+/* The place in the list that points to the subscriber, or to the end. */
+static struct subscriber **place_of(struct events *events, const struct subscriber *subscriber)
 {
-	struct subscriber *subscriber;
+	struct subscriber **at = &events->subscribers;
 
-	for (subscriber = events->subscribers; subscriber; subscriber = subscriber->next)
-		if (subscriber->socket == socket)
-			return 0;
-	subscriber = calloc(1, sizeof(*subscriber));
-	if (!subscriber)
-		return -ENOMEM;
-	subscriber->socket = socket;
-	subscriber->uid = uid;
-	subscriber->next = events->subscribers;
-	events->subscribers = subscriber;
-	return 0;
+	while (*at && *at != subscriber)
+		at = &(*at)->next;
+	return at;
 }
 
-void events_unsubscribe(struct events *events, int socket)
+void events_subscribe(struct events *events, struct subscriber *subscriber)
 {
-	struct subscriber **at = &events->subscribers, *subscriber;
-
-	while (*at && (*at)->socket != socket)
-		at = &(*at)->next;
-	subscriber = *at;
-	if (!subscriber)
+	if (*place_of(events, subscriber))
 		return;
-	*at = subscriber->next;
-	free(subscriber);
+	subscriber->lost = 0;
+	subscriber->next = events->subscribers;
+	events->subscribers = subscriber;
+}
+
+void events_unsubscribe(struct events *events, struct subscriber *subscriber)
+{
+	struct subscriber **at = place_of(events, subscriber);
+
+	if (*at)
+		*at = subscriber->next;
 }
 
 bool events_wanted(const struct events *events)
@@ -82,37 +71,67 @@ static json_t *event_new(const char *what)
 }
 
 /* False: the reader is too slow. That it has gone is noticed by its connection. */
-static bool send_event(int socket, const json_t *event)
+static bool send_text(const struct subscriber *subscriber, const char *text)
 {
-	char *text = json_dumps(event, JSON_COMPACT);
-	bool fits = text && (send(socket, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
-			     (errno != EAGAIN && errno != ENOBUFS));
-
-	free(text);
-	return fits;
+	return text &&
+	       (send(subscriber->socket, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
+		(errno != EAGAIN && errno != ENOBUFS));
 }
 
-static void send_to_subscriber(struct subscriber *subscriber, const json_t *event)
+static bool is_for(const struct subscriber *subscriber, uid_t uid)
 {
-	if (subscriber->lost) {
-		json_t *lost = event_new("lost");
+	return !subscriber->uid || subscriber->uid == uid;
+}
 
-		json_object_set_new(lost, "count", json_integer(subscriber->lost));
-		if (send_event(subscriber->socket, lost))
-			subscriber->lost = 0;
-		json_decref(lost);
+/*
+ * To be called for each event of a user, before it is made. Counts it for those that lose it.
+ * Returns whether anybody can take it.
+ */
+static bool begin_event(struct events *events, uid_t uid)
+{
+	bool taken = false;
+
+	for (struct subscriber *s = events->subscribers; s; s = s->next) {
+		if (!is_for(s, uid))
+			continue;
+		if (s->lost)
+			s->lost++;
+		else
+			taken = true;
 	}
-	if (subscriber->lost || !send_event(subscriber->socket, event))
-		subscriber->lost++;
+	return taken;
 }
 
 /* Sends to root and to the user whose event it is. Takes ownership of the event. */
-static void send_to_all(struct events *events, json_t *event, uid_t uid)
+static void send_event(struct events *events, json_t *event, uid_t uid)
 {
+	char *text;
+
 	json_object_set_new(event, "uid", json_integer(uid));
-	for (struct subscriber *s = events->subscribers; s; s = s->next)
-		if (!s->uid || s->uid == uid)
-			send_to_subscriber(s, event);
+	text = json_text(event, JSON_COMPACT);
+	for (struct subscriber *s = events->subscribers; s; s = s->next) {
+		if (!is_for(s, uid) || s->lost || send_text(s, text))
+			continue;
+		s->lost = 1;
+		s->full(s);
+	}
+	free(text);
+	json_decref(event);
+}
+
+void events_writable(struct subscriber *subscriber)
+{
+	json_t *event;
+	char *text;
+
+	if (!subscriber->lost)
+		return;
+	event = event_new("lost");
+	json_object_set_new(event, "count", json_integer((json_int_t)subscriber->lost));
+	text = json_text(event, JSON_COMPACT);
+	if (send_text(subscriber, text))
+		subscriber->lost = 0;
+	free(text);
 	json_decref(event);
 }
 
@@ -124,41 +143,56 @@ static void send_mapping_event(struct events *events, const char *what,
 	char address[24];
 	json_t *event;
 
-	if (events->subscribers) {
-		version_record(mapping_version(mapping), &record);
-		event = event_new(what);
-		json_field_bytes(event, "name", mapping_name(mapping));
-		snprintf(address, sizeof(address), "0x%llx", (unsigned long long)record.address);
-		json_object_set_new(event, "address", json_string(address));
-		json_object_set_new(event, "length", json_integer((json_int_t)record.length));
-		json_object_update(event, more);
-		send_to_all(events, event, record.uid);
-	}
+	version_record(mapping_version(mapping), &record);
+	event = event_new(what);
+	json_field_bytes(event, "name", mapping_name(mapping));
+	snprintf(address, sizeof(address), "0x%llx", (unsigned long long)record.address);
+	json_object_set_new(event, "address", json_string(address));
+	json_object_set_new(event, "length", json_integer((json_int_t)record.length));
+	json_object_update(event, more);
 	json_decref(more);
+	send_event(events, event, record.uid);
+}
+
+/* As begin_event, for an event of a mapping. */
+static bool begin_mapping_event(struct events *events, const struct mapping *mapping)
+{
+	struct pmem2fs_record record;
+
+	if (!events->subscribers)
+		return false;
+	version_record(mapping_version(mapping), &record);
+	return begin_event(events, record.uid);
 }
 
 void events_mapped(struct events *events, const struct mapping *mapping)
 {
-	send_mapping_event(events, "map", mapping, NULL);
+	if (begin_mapping_event(events, mapping))
+		send_mapping_event(events, "map", mapping, NULL);
 }
 
 void events_unmapped(struct events *events, const struct mapping *mapping)
 {
-	send_mapping_event(events, "unmap", mapping, NULL);
+	if (begin_mapping_event(events, mapping))
+		send_mapping_event(events, "unmap", mapping, NULL);
 }
 
 void events_unmapped_range(struct events *events, const struct mapping *mapping, uint64_t offset,
 			   uint64_t length)
 {
-	send_mapping_event(events, "unmap_range", mapping,
-			   json_pack("{s:{s:I, s:I}}", "range", "offset", (json_int_t)offset,
-				     "length", (json_int_t)length));
+	if (begin_mapping_event(events, mapping))
+		send_mapping_event(events, "unmap_range", mapping,
+				   json_pack("{s:{s:I, s:I}}", "range", "offset",
+					     (json_int_t)offset, "length", (json_int_t)length));
 }
 
 void events_renamed(struct events *events, const struct mapping *mapping, const char *old_name)
 {
-	json_t *more = json_object();
+	json_t *more;
 
+	if (!begin_mapping_event(events, mapping))
+		return;
+	more = json_object();
 	json_field_bytes(more, "old_name", old_name);
 	send_mapping_event(events, "rename", mapping, more);
 }
@@ -182,7 +216,7 @@ void events_changed(struct events *events, const struct mapping *mapping)
 {
 	const struct version *version = mapping_version(mapping);
 
-	if (events->subscribers)
+	if (begin_mapping_event(events, mapping))
 		send_mapping_event(events, "change", mapping,
 				   json_pack("{s:s, s:o}", "state", version_state(version),
 					     "badblocks", badblocks_of(version)));
@@ -193,12 +227,12 @@ void events_failed(struct events *events, const char *operation, const char *nam
 {
 	json_t *event;
 
-	if (!events->subscribers)
+	if (!begin_event(events, uid))
 		return;
 	event = event_new("failed");
 	json_object_set_new(event, "operation", json_string(operation));
 	json_field_bytes(event, "name", name);
 	json_object_set_new(event, "errno", json_integer(error));
 	json_field_bytes(event, "message", why);
-	send_to_all(events, event, uid);
+	send_event(events, event, uid);
 }

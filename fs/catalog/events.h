@@ -2,24 +2,42 @@
 /*
  * events.h - events for subscribers at the socket (control.h has the form)
  *
- * A subscriber that reads too slowly loses events; the next one says how many. Owns the list of
- * subscribers, not their sockets. Used by the request loop alone.
+ * An event is made once for all subscribers. A subscriber whose socket is full costs nothing until
+ * there is room again, and then gets the number of events that it has lost. Used by the request
+ * loop alone.
  */
 #ifndef PMEM2FS_CATALOG_EVENTS_H
 #define PMEM2FS_CATALOG_EVENTS_H
 
 #include "catalog/catalog.h"
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct events;
 
+/* Part of its owner's struct, and linked into a list while it is subscribed. */
+struct subscriber {
+	/* Set by the owner. */
+	int socket; /* borrowed while it is subscribed */
+	uid_t uid;  /* root gets all events */
+	/* The socket takes no more: events_writable is to be called when it does. */
+	void (*full)(struct subscriber *subscriber);
+
+	/* Set by events.c. */
+	struct subscriber *next;
+	uint64_t lost; /* events since the socket was full; 0: it is not */
+};
+
 struct events *events_new(void);
 void events_free(struct events *events);
 
-/* The socket is borrowed until events_unsubscribe. Root gets all events. Returns 0 or -ENOMEM. */
-int events_subscribe(struct events *events, int socket, uid_t uid);
-void events_unsubscribe(struct events *events, int socket);
+/* A second call has no effect. */
+void events_subscribe(struct events *events, struct subscriber *subscriber);
+void events_unsubscribe(struct events *events, struct subscriber *subscriber);
+
+/* The socket of a subscriber takes something: sends how many events it has lost. */
+void events_writable(struct subscriber *subscriber);
 
 /* Whether there is any subscriber. */
 bool events_wanted(const struct events *events);

@@ -199,9 +199,8 @@ static void carry_out_unmap_range(struct question *question, const json_t *json)
 
 static void carry_out_events(struct question *question)
 {
-	int error = events_subscribe(question->means->events, question->socket, question->peer.uid);
-
-	question_answer(question, -error, "out of memory");
+	events_subscribe(question->means->events, &question->subscriber);
+	question_answer(question, 0, NULL);
 }
 
 static void scan_ended(struct look *look, int error)
@@ -257,7 +256,7 @@ bool question_abandon(struct question *question)
 {
 	bool abandoned = question->map_job || question->change_job;
 
-	events_unsubscribe(question->means->events, question->socket);
+	events_unsubscribe(question->means->events, &question->subscriber);
 	if (question->map_job)
 		mapper_abandon(question->map_job);
 	if (question->change_job)

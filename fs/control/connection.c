@@ -17,14 +17,23 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static void watch_connection(struct connection *connection, bool read)
+/* Waits for what can be done next. A hang-up is always reported. */
+static void watch_connection(struct connection *connection)
 {
-	struct epoll_event event = {
-		.events = read ? EPOLLIN : 0, /* a hang-up is always reported */
-		.data.ptr = &connection->watch,
-	};
+	const struct question *question = &connection->question;
+	struct epoll_event event = {.data.ptr = &connection->watch};
 
+	if (!connection->busy)
+		event.events = EPOLLIN;
+	if (question->subscriber.lost)
+		event.events |= EPOLLOUT;
 	epoll_ctl(connection->means->epoll, EPOLL_CTL_MOD, connection->watch.fd, &event);
+}
+
+/* The peer does not read its events: it gets no more until the kernel says that it has. */
+static void subscriber_is_full(struct subscriber *subscriber)
+{
+	watch_connection(container_of(subscriber, struct connection, question.subscriber));
 }
 
 void connection_hang_up(struct connection *connection)
@@ -47,7 +56,7 @@ static void send_answer(struct question *question, json_t *message)
 	if (!connection->gone) {
 		if (text && send(connection->watch.fd, text, strlen(text),
 				 MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
-			watch_connection(connection, true);
+			watch_connection(connection);
 		else
 			connection_hang_up(connection);
 	}
@@ -83,6 +92,10 @@ static void connection_ready(struct watch *watch, uint32_t epoll_events)
 
 	if (connection->gone)
 		return;
+	if (connection->question.subscriber.lost && epoll_events & EPOLLOUT) {
+		events_writable(&connection->question.subscriber);
+		watch_connection(connection);
+	}
 	if (connection->busy) {
 		if (epoll_events & (EPOLLHUP | EPOLLERR))
 			connection_hang_up(connection);
@@ -105,7 +118,7 @@ static void connection_ready(struct watch *watch, uint32_t epoll_events)
 		connection_hang_up(connection);
 	} else {
 		connection->busy = true;
-		watch_connection(connection, false);
+		watch_connection(connection);
 		question_carry_out(&connection->question, packet, (size_t)n, fd);
 	}
 }
@@ -123,6 +136,11 @@ struct connection *connection_new(const struct connection_means *means, int fd,
 	connection->question.means = means->question;
 	connection->question.peer = *peer;
 	connection->question.socket = fd;
+	connection->question.subscriber = (struct subscriber){
+		.socket = fd,
+		.uid = peer->uid,
+		.full = subscriber_is_full,
+	};
 	connection->question.answer = send_answer;
 	connection->library = library;
 	event.data.ptr = &connection->watch;

@@ -8,6 +8,7 @@
 #ifndef PMEM2FS_CONTROL_QUESTION_H
 #define PMEM2FS_CONTROL_QUESTION_H
 
+#include "catalog/events.h"
 #include "scan/looks.h"
 #include <jansson.h>
 #include <stdbool.h>
@@ -29,8 +30,9 @@ struct question_means {
 struct question {
 	/* Set by the connection. */
 	const struct question_means *means;
-	struct ucred peer; /* who asks, as the kernel says */
-	int socket;        /* through which it is asked; events are sent there */
+	struct ucred peer;            /* who asks, as the kernel says */
+	int socket;                   /* through which it is asked */
+	struct subscriber subscriber; /* for events, through the same socket */
 	/* Called once for each question. Takes ownership of `message`, NULL when memory ran out. */
 	void (*answer)(struct question *question, json_t *message);
 

@@ -394,12 +394,14 @@ static void who_may_ask_for_what(void **state)
 	struct mapping *published = publish(place, 5), *observed = enter(place, 6, ORIGIN_OBSERVED);
 	struct modules *modules = &place->rig->modules;
 	int fd = library(place), ends[2], events = 0;
+	struct subscriber subscriber;
 	char event[4096];
 	struct result result;
 	uint64_t request;
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
-	assert_int_equal(events_subscribe(modules->events, ends[1], 0), 0);
+	subscriber = (struct subscriber){.socket = ends[1]};
+	events_subscribe(modules->events, &subscriber);
 	result = (struct result){0};
 	changes_unmap(&modules->changes, published, UID + 1, PATIENCE, finished, &result,
 		      &result.job);
@@ -436,7 +438,7 @@ static void who_may_ask_for_what(void **state)
 	vanish(place, published);
 	expect_result(&result, 0, NULL);
 	assert_int_equal(recv(ends[0], event, sizeof(event), MSG_DONTWAIT), -1);
-	events_unsubscribe(modules->events, ends[1]);
+	events_unsubscribe(modules->events, &subscriber);
 	close(ends[0]);
 	close(ends[1]);
 	close(fd);

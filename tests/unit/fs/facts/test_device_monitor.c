@@ -112,6 +112,7 @@ struct scene {
 	struct device_monitor *device_monitor;
 	struct mapping *mappings[DISKS];
 	uint64_t now;
+	struct subscriber subscriber; /* at `near` */
 	int near, far;
 	char *files[DISKS]; /* paths of the files that are mapped */
 };
@@ -271,7 +272,8 @@ static void check(struct scene *scene)
 
 static void subscribe(struct scene *scene)
 {
-	assert_int_equal(events_subscribe(scene->rig->modules.events, scene->near, 0), 0);
+	scene->subscriber = (struct subscriber){.socket = scene->near};
+	events_subscribe(scene->rig->modules.events, &scene->subscriber);
 	check(scene);
 }
 
@@ -317,7 +319,7 @@ static void reads_nothing_without_a_subscriber(void **state)
 	assert_int_equal(asked, 0);
 	subscribe(scene);
 	assert_true(asked > 0);
-	events_unsubscribe(scene->rig->modules.events, scene->near);
+	events_unsubscribe(scene->rig->modules.events, &scene->subscriber);
 	asked = 0;
 	check(scene);
 	assert_int_equal(asked, 0);
