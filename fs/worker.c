@@ -60,6 +60,7 @@
 #define OPENERS_NICER   10 /* than the loop: many of users may be busy, and all wait for the loop */
 #define LOOP_SHARE      4  /* of the time of the loop, see time_quota.h */
 #define HELPERS_WAITING 1024 /* of a lane; a name that is not invalidated does no harm */
+#define ROOTS_PART      8    /* one part in so many of the mappings is left to root */
 #define NUMBERS_BITS    40   /* of the inode numbers of one worker; the next one has others */
 
 /* A source that hangs delays only its own user. */
@@ -173,7 +174,11 @@ static int begin_mapper(struct worker *worker)
 	worker->keeper = keeper_link_new(WORKER_FD_COMMANDS);
 	if (!worker->keeper)
 		return -ENOMEM;
-	worker->limits = (struct limits){.max = options->max, .max_user = options->max_user};
+	worker->limits = (struct limits){
+		.max = options->max,
+		.root = geteuid() ? 0 : options->max / ROOTS_PART,
+		.max_user = options->max_user,
+	};
 	worker->mapper = (struct mapper){
 		.catalog = worker->catalog,
 		.events = worker->events,

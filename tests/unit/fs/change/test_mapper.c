@@ -176,8 +176,33 @@ static void limits_hold(void **state)
 	assert_int_equal(result.error, ENOSPC);
 	remove_it(rig, first, UID, &result);
 	rig_run(rig, &result.done);
-	mapped(rig, "d", UID);
+	map(rig, "d", anonymous(), UID, &result, NULL); /* the last one is for a user without any */
+	assert_int_equal(result.error, ENOSPC);
+	mapped(rig, "d", UID + 2);
 	assert_int_equal(rig_mapped(rig), 3);
+}
+
+static void some_are_left_to_root(void **state)
+{
+	struct rig *rig = *state;
+	struct result result;
+	char name[16];
+
+	rig->modules.limits.max = 10;
+	rig->modules.limits.root = 2;
+	rig->modules.limits.max_user = 4;
+	for (unsigned i = 0; i < 8; i++) { /* four of one user, and one of each of four others */
+		snprintf(name, sizeof(name), "u%u", i);
+		mapped(rig, name, i < 4 ? UID : UID + i);
+	}
+	map(rig, "x", anonymous(), UID + 8, &result, NULL);
+	assert_int_equal(result.error, ENOSPC);
+	map(rig, "x", anonymous(), UID + 4, &result, NULL);
+	assert_int_equal(result.error, ENOSPC);
+	mapped(rig, "r0", 0);
+	mapped(rig, "r1", 0);
+	map(rig, "r2", anonymous(), 0, &result, NULL);
+	assert_int_equal(result.error, ENOSPC);
 }
 
 /* Mappings that are being made count. */
@@ -351,6 +376,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_keepers_refusal_is_told, begin, end),
 		cmocka_unit_test_setup_teardown(a_slot_that_is_empty_is_no_mapping, begin, end),
 		cmocka_unit_test_setup_teardown(limits_hold, begin, end),
+		cmocka_unit_test_setup_teardown(some_are_left_to_root, begin, end),
 		cmocka_unit_test_setup_teardown(limits_hold_while_others_are_made, begin, end),
 		cmocka_unit_test_setup_teardown(root_has_no_limit_of_its_own, begin, end),
 		cmocka_unit_test_setup_teardown(abandoned_before_the_keeper_knows, begin, end),
