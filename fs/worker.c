@@ -292,7 +292,7 @@ static int begin_filesystem(struct worker *worker)
 		.events = worker->events,
 		.facts_cache = worker->facts_cache,
 		.process_table = worker->process_table,
-		.capacity = capacity_new(worker->helpers, LANE_CAPACITY),
+		.capacity = capacity_new(worker->catalog, worker->helpers, LANE_CAPACITY),
 		.invalidate = &worker->invalidate,
 		.drafts = drafts_new(),
 	};

@@ -54,19 +54,15 @@ void totals_remove_name(struct totals *totals, uid_t uid)
 static void count_version(struct totals *totals, const struct version *version, const uid_t *uid,
 			  int sign)
 {
-	uint64_t bytes = version_mapped(version);
 	size_t gaps = version->extents && version->extents->count ? version->extents->count - 1 : 0;
 	struct pmem2fs_record record;
 
-	if (sign < 0) {
-		bytes = -bytes;
+	if (sign < 0)
 		gaps = -gaps;
-	}
 	version_record(version, &record);
-	totals->all.bytes += bytes;
 	if (record.source_type == PMEM2FS_SOURCE_FSDAX ||
 	    record.source_type == PMEM2FS_SOURCE_DEVDAX)
-		totals->all.pmem_bytes += bytes;
+		totals->all.dax_changes++;
 	if (!uid) {
 		totals->all.foreign += (uint64_t)sign;
 		return;

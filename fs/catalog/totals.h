@@ -16,7 +16,7 @@ struct catalog_totals {
 	uint64_t entries, reserved; /* of the keeper */
 	uint64_t gaps;              /* within what is mapped of them */
 	uint64_t foreign;           /* of other processes */
-	uint64_t bytes, pmem_bytes; /* mapped by any of them; of that, of DAX sources */
+	uint64_t dax_changes;       /* counts the changes of what is mapped of DAX sources */
 };
 
 struct totals {

@@ -323,17 +323,14 @@ static void reply_statfs(struct capacity_query *query)
 	struct statfs_wait *wait = container_of(query, struct statfs_wait, query);
 	struct filesystem *filesystem = filesystem_of(wait->req);
 	struct catalog_totals totals = catalog_totals(filesystem->catalog);
-	uint64_t mapped = totals.pmem_bytes;
 	struct statvfs st = {
 		.f_bsize = STATFS_BLOCK,
 		.f_frsize = STATFS_BLOCK,
 		.f_namemax = NAME_LENGTH_MAX,
 	};
 
-	if (mapped > query->bytes) /* several mappings may be of the same memory */
-		mapped = query->bytes;
 	st.f_blocks = query->bytes / STATFS_BLOCK;
-	st.f_bfree = st.f_bavail = (query->bytes - mapped) / STATFS_BLOCK;
+	st.f_bfree = st.f_bavail = (query->bytes - query->mapped) / STATFS_BLOCK;
 	st.f_files = filesystem->settings.max + totals.foreign;
 	if (totals.entries < filesystem->settings.max)
 		st.f_ffree = st.f_favail = filesystem->settings.max - totals.entries;

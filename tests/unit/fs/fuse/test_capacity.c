@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_capacity.c - the capacity for df is read by a thread, and not more often than needed
+ * test_capacity.c - a thread finds out what df shows, and no more often than needed
  */
 #include "base/container_of.h"
 #include "base/thread_pool.h"
@@ -40,6 +40,7 @@ int pmem2fs_host_capacity(uint64_t *bytes)
 }
 
 struct scene {
+	struct catalog *catalog;
 	struct pool *pool;
 	struct capacity *capacity;
 	int wake;
@@ -60,8 +61,9 @@ static int begin(void **state)
 	scene->wake = eventfd(0, EFD_CLOEXEC);
 	scene->pool = pool_new(scene->wake, &(struct share){.total = 4, .user = 1, .sure = 1},
 			       WAITING, 0);
-	scene->capacity = capacity_new(scene->pool, LANE);
-	return !scene->pool || !scene->capacity;
+	scene->catalog = catalog_new(0);
+	scene->capacity = capacity_new(scene->catalog, scene->pool, LANE);
+	return !scene->pool || !scene->catalog || !scene->capacity;
 }
 
 static int end(void **state)
@@ -70,6 +72,7 @@ static int end(void **state)
 
 	pool_close(scene->pool);
 	capacity_free(scene->capacity);
+	catalog_free(scene->catalog);
 	close(scene->wake);
 	free(scene);
 	return 0;
@@ -145,6 +148,68 @@ static void what_cannot_be_read_is_nothing(void **state)
 	assert_true(query.query.bytes == 0);
 }
 
+static struct mapping *map(struct scene *scene, const char *name, uint64_t offset, uint64_t length)
+{
+	static struct process_info owner = {.references = 1};
+	const struct pmem2fs_record record = {
+		.offset = offset,
+		.length = length,
+		.source_type = PMEM2FS_SOURCE_DEVDAX,
+		.source_rdev = 7,
+	};
+	struct mapping *mapping = NULL;
+
+	assert_int_equal(catalog_reserve(scene->catalog, name, 0, &mapping), 0);
+	assert_int_equal(catalog_show(scene->catalog, mapping, 0, &record, NULL, &owner), 0);
+	return mapping;
+}
+
+static uint64_t ask_mapped(struct scene *scene)
+{
+	struct known_query query = new_query();
+
+	assert_int_equal(capacity_request(scene->capacity, &query.query), 0);
+	finish(scene, &query);
+	assert_true(query.query.bytes == on_this_host);
+	return query.query.mapped;
+}
+
+static void what_is_mapped_counts_at_once(void **state)
+{
+	struct scene *scene = *state;
+	struct mapping *one;
+
+	assert_int_equal(ask_mapped(scene), 0);
+	one = map(scene, "one", 0, 400);
+	assert_int_equal(ask_mapped(scene), 400);
+	map(scene, "two", 0, 400);
+	assert_int_equal(ask_mapped(scene), 400);
+	map(scene, "three", 300, 200);
+	assert_int_equal(ask_mapped(scene), 500);
+	assert_int_equal(ask_mapped(scene), 500);
+	catalog_remove(scene->catalog, one);
+	assert_int_equal(ask_mapped(scene), 500);
+	catalog_remove(scene->catalog, catalog_find(scene->catalog, "two"));
+	assert_int_equal(ask_mapped(scene), 200);
+	map(scene, "more", 0, 2000); /* more than the host has */
+	assert_int_equal(ask_mapped(scene), on_this_host);
+}
+
+static void what_did_not_change_is_not_counted_again(void **state)
+{
+	struct scene *scene = *state;
+	struct known_query query = new_query();
+
+	map(scene, "one", 0, 400);
+	ask_mapped(scene);
+	poll(NULL, 0, 1100); /* until the size must be read again */
+	assert_int_equal(capacity_request(scene->capacity, &query.query), 0);
+	assert_true(query.query.read);
+	assert_false(query.query.count);
+	finish(scene, &query);
+	assert_true(query.query.mapped == 400);
+}
+
 static void too_many_are_refused(void **state)
 {
 	struct scene *scene = *state;
@@ -173,6 +238,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_was_read_lately_is_not_read_again, begin, end),
 		cmocka_unit_test_setup_teardown(what_was_read_long_ago_is_read_again, begin, end),
 		cmocka_unit_test_setup_teardown(what_cannot_be_read_is_nothing, begin, end),
+		cmocka_unit_test_setup_teardown(what_is_mapped_counts_at_once, begin, end),
+		cmocka_unit_test_setup_teardown(what_did_not_change_is_not_counted_again, begin,
+						end),
 		cmocka_unit_test_setup_teardown(too_many_are_refused, begin, end),
 	};
 
