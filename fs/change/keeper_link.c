@@ -3,6 +3,7 @@
  * keeper_link.c - see keeper_link.h
  */
 #include "change/keeper_link.h"
+#include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/log.h"
 #include <errno.h>
@@ -10,11 +11,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define REFUSED_PAUSE (CLOCK_SECOND / 20)
+
 struct keeper_link {
 	int fd;
 	uint64_t last_id;
 	struct keeper_call ping; /* under way while stuck */
 	bool stuck;
+	uint64_t again; /* when to send again what the kernel has refused; 0: it has not */
 	struct keeper_call *calls, **end; /* oldest first; those not sent yet are the last ones */
 };
 
@@ -34,14 +38,21 @@ void keeper_link_free(struct keeper_link *link)
 	free(link);
 }
 
-/* False: there is no room now. With other errors the keeper has ended, which reading shows. */
+/*
+ * False: there is no room now, or the kernel refuses the message for a while. With other errors the
+ * keeper has ended, which reading shows.
+ */
 static bool send_call(struct keeper_link *link, struct keeper_call *call)
 {
 	int error = descriptor_send(link->fd, &call->command, sizeof(call->command), MSG_DONTWAIT,
 				    call->fd);
 
-	if (error == -EAGAIN || error == -ENOBUFS || error == -ENOMEM || error == -ETOOMANYREFS)
+	if (error == -EAGAIN)
 		return false;
+	if (error == -ENOBUFS || error == -ENOMEM || error == -ETOOMANYREFS) {
+		link->again = clock_now() + REFUSED_PAUSE;
+		return false;
+	}
 	call->sent = true;
 	if (call->fd >= 0)
 		close(call->fd);
@@ -49,9 +60,24 @@ static bool send_call(struct keeper_link *link, struct keeper_call *call)
 	return true;
 }
 
+static bool any_unsent(const struct keeper_link *link)
+{
+	for (const struct keeper_call *call = link->calls; call; call = call->next)
+		if (!call->sent)
+			return true;
+	return false;
+}
+
+static void send_calls(struct keeper_link *link)
+{
+	for (struct keeper_call *call = link->calls; call; call = call->next)
+		if (!call->sent && !send_call(link, call))
+			break;
+}
+
 void keeper_link_call(struct keeper_link *link, struct keeper_call *call)
 {
-	bool queue = keeper_link_waits(link);
+	bool queue = any_unsent(link);
 
 	call->next = NULL;
 	call->sent = false;
@@ -71,10 +97,7 @@ void keeper_link_ready(struct keeper_link *link)
 
 bool keeper_link_waits(const struct keeper_link *link)
 {
-	for (const struct keeper_call *call = link->calls; call; call = call->next)
-		if (!call->sent)
-			return true;
-	return false;
+	return !link->again && any_unsent(link);
 }
 
 static void answer_call(struct keeper_link *link, const struct command_reply *reply)
@@ -108,9 +131,8 @@ int keeper_link_work(struct keeper_link *link)
 	}
 	if (n >= 0 || (errno != EAGAIN && errno != EINTR))
 		return -EPIPE;
-	for (struct keeper_call *call = link->calls; call; call = call->next)
-		if (!call->sent && !send_call(link, call))
-			break;
+	if (!link->again)
+		send_calls(link);
 	return 0;
 }
 
@@ -134,10 +156,25 @@ static void ping_keeper(struct keeper_link *link)
 	keeper_link_call(link, &link->ping);
 }
 
+static bool any_overdue(const struct keeper_link *link, uint64_t now)
+{
+	for (const struct keeper_call *call = link->calls; call; call = call->next)
+		if (call->answer_by && call->answer_by <= now)
+			return true;
+	return false;
+}
+
 uint64_t keeper_link_expire(struct keeper_link *link, uint64_t now)
 {
 	uint64_t next = UINT64_MAX;
 
+	if (link->again && link->again <= now) {
+		link->again = 0;
+		send_calls(link);
+	}
+	/* Answers may have come in time, and the loop has been late. */
+	if (any_overdue(link, now))
+		keeper_link_work(link);
 	for (struct keeper_call *call = link->calls; call; call = call->next) {
 		if (!call->answer_by)
 			continue;
@@ -150,7 +187,7 @@ uint64_t keeper_link_expire(struct keeper_link *link, uint64_t now)
 		ping_keeper(link);
 		call->overdue(call);
 	}
-	return next;
+	return link->again && link->again < next ? link->again : next;
 }
 
 bool keeper_link_stuck(const struct keeper_link *link)

@@ -41,7 +41,12 @@ void keeper_link_ready(struct keeper_link *link);
 int keeper_link_work(struct keeper_link *link);
 bool keeper_link_waits(const struct keeper_link *link);
 
-/* Calls `overdue` where that is due. Returns when it is due next, UINT64_MAX for never. */
+/*
+ * Calls `overdue` where that is due and no answer has come, and sends again what the kernel has
+ * refused: while memory is short, or, without root, too many descriptors are in the queues of
+ * sockets. Then keeper_link_waits is false, since there is room. Returns when it is due next,
+ * UINT64_MAX for never.
+ */
 uint64_t keeper_link_expire(struct keeper_link *link, uint64_t now);
 
 /* A call has become overdue, and the keeper has answered nothing since, not even a ping. */

@@ -4,6 +4,7 @@
  * nothing
  */
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/log.h"
 #include "change/keeper_link.h"
 #include <errno.h>
@@ -18,6 +19,16 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+static bool refused; /* as without root, while too many descriptors are in the queues of sockets */
+
+int __real_descriptor_send(int socket, const void *packet, size_t size, int flags, int fd);
+int __wrap_descriptor_send(int socket, const void *packet, size_t size, int flags, int fd);
+
+int __wrap_descriptor_send(int socket, const void *packet, size_t size, int flags, int fd)
+{
+	return refused ? -ETOOMANYREFS : __real_descriptor_send(socket, packet, size, flags, fd);
+}
 
 struct rig {
 	struct keeper_link *link;
@@ -223,6 +234,30 @@ static void waits_for_room(void **state)
 	free(calls);
 }
 
+/* The loop does not wait for room, which there is, but for some time. */
+static void sends_again_what_was_refused(void **state)
+{
+	struct rig *rig = *state;
+	struct test_call first = new_call(1), second = new_call(2);
+	uint64_t now = clock_now(), due;
+	struct command command;
+
+	refused = true;
+	keeper_link_call(rig->link, &first.call);
+	assert_false(keeper_link_waits(rig->link));
+	refused = false;
+	due = keeper_link_expire(rig->link, now);
+	assert_true(due > now && due <= clock_now() + CLOCK_SECOND);
+	keeper_link_call(rig->link, &second.call);
+	assert_int_equal(keeper_link_work(rig->link), 0);
+	assert_false(take(rig, &command));
+	assert_int_equal(keeper_link_expire(rig->link, due), UINT64_MAX);
+	for (uint32_t slot = 1; slot <= 2; slot++) {
+		assert_true(take(rig, &command));
+		assert_int_equal(command.slot, slot);
+	}
+}
+
 static void tells_what_is_overdue_once(void **state)
 {
 	struct rig *rig = *state;
@@ -247,6 +282,24 @@ static void tells_what_is_overdue_once(void **state)
 	reply_to(rig, command.id, 0);
 	assert_int_equal(keeper_link_work(rig->link), 0);
 	assert_int_equal(calls[0].answers, 1);
+}
+
+/* The loop is late, not the keeper. */
+static void an_answer_that_waits_is_not_overdue(void **state)
+{
+	struct rig *rig = *state;
+	struct test_call call = new_call(1);
+	struct command command;
+
+	call.call.answer_by = 100;
+	keeper_link_call(rig->link, &call.call);
+	assert_true(take(rig, &command));
+	reply_to(rig, command.id, -ENOENT);
+	assert_int_equal(keeper_link_expire(rig->link, 100), UINT64_MAX);
+	assert_int_equal(call.overdues, 0);
+	assert_int_equal(call.answers, 1);
+	assert_int_equal(call.reply.error, -ENOENT);
+	assert_false(keeper_link_stuck(rig->link));
 }
 
 /* After an overdue call one command asks the keeper whether it answers at all. */
@@ -318,7 +371,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_answer_may_ask_again, begin, end),
 		cmocka_unit_test_setup_teardown(passes_the_descriptor, begin, end),
 		cmocka_unit_test_setup_teardown(waits_for_room, begin, end),
+		cmocka_unit_test_setup_teardown(sends_again_what_was_refused, begin, end),
 		cmocka_unit_test_setup_teardown(tells_what_is_overdue_once, begin, end),
+		cmocka_unit_test_setup_teardown(an_answer_that_waits_is_not_overdue, begin, end),
 		cmocka_unit_test_setup_teardown(asks_a_slow_keeper_whether_it_is_there, begin, end),
 		cmocka_unit_test_setup_teardown(the_end_of_the_keeper_is_seen, begin, end),
 		cmocka_unit_test_setup_teardown(a_broken_answer_is_the_end, begin, end),
