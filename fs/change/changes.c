@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* An unmap, of the whole or of a range, or a rename. */
 struct change_job {
@@ -164,11 +165,13 @@ static void show_renamed(struct change_job *job, struct mapping *mapping)
 	free(old_name);
 }
 
-static void change_answered(struct keeper_call *call, const struct command_reply *reply)
+static void change_answered(struct keeper_call *call, const struct command_reply *reply, int fd)
 {
 	struct change_job *job = container_of(call, struct change_job, call);
 	struct mapping *mapping = catalog_find_number(job->changes->catalog, job->number);
 
+	if (fd >= 0)
+		close(fd);
 	if (reply->error) {
 		mapping_set_changing(mapping, false);
 		if (call->command.op == COMMAND_UNMAP_RANGE)

@@ -54,9 +54,6 @@ static bool send_call(struct keeper_link *link, struct keeper_call *call)
 		return false;
 	}
 	call->sent = true;
-	if (call->fd >= 0)
-		close(call->fd);
-	call->fd = -1;
 	return true;
 }
 
@@ -81,6 +78,7 @@ void keeper_link_call(struct keeper_link *link, struct keeper_call *call)
 
 	call->next = NULL;
 	call->sent = false;
+	call->file = -1;
 	call->command.id = ++link->last_id;
 	*link->end = call;
 	link->end = &call->next;
@@ -100,19 +98,25 @@ bool keeper_link_waits(const struct keeper_link *link)
 	return !link->again && any_unsent(link);
 }
 
-static void answer_call(struct keeper_link *link, const struct command_reply *reply)
+static void answer_call(struct keeper_link *link, const struct command_reply *reply, int fd)
 {
 	for (struct keeper_call **at = &link->calls; *at; at = &(*at)->next) {
 		struct keeper_call *call = *at;
 
 		if (call->command.id != reply->id)
 			continue;
+		if (reply->returns) {
+			call->file = fd;
+			return;
+		}
 		*at = call->next;
 		if (link->end == &call->next)
 			link->end = at;
-		call->answered(call, reply);
+		call->answered(call, reply, call->file);
 		return;
 	}
+	if (fd >= 0)
+		close(fd);
 	log_warning("the keeper answered a question that nobody asked");
 }
 
@@ -120,25 +124,29 @@ int keeper_link_work(struct keeper_link *link)
 {
 	struct command_reply reply;
 	ssize_t n;
+	int fd;
 
 	for (;;) {
-		n = recv(link->fd, &reply, sizeof(reply), MSG_DONTWAIT);
+		n = descriptor_receive(link->fd, &reply, sizeof(reply), MSG_DONTWAIT, &fd);
+		if (n == -EMFILE) /* the file of an unmap; the answer comes without it */
+			continue;
 		if (n != sizeof(reply))
 			break;
 		reply.message[sizeof(reply.message) - 1] = '\0';
 		link->stuck = false;
-		answer_call(link, &reply);
+		answer_call(link, &reply, fd);
 	}
-	if (n >= 0 || (errno != EAGAIN && errno != EINTR))
+	if (n != -EAGAIN && n != -EINTR)
 		return -EPIPE;
 	if (!link->again)
 		send_calls(link);
 	return 0;
 }
 
-static void ping_answered(struct keeper_call *call, const struct command_reply *reply)
+static void ping_answered(struct keeper_call *call, const struct command_reply *reply, int fd)
 {
 	(void)reply;
+	(void)fd;
 	call->command.op = 0;
 }
 

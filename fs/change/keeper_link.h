@@ -2,7 +2,7 @@
 /*
  * keeper_link.h - the worker's side of the commands to the keeper
  *
- * Owns the list of calls and the descriptors that go with them. Used by the request loop alone. A
+ * Owns the list of calls. Used by the request loop alone. A
  * call never waits: one function is called with its answer, and another one when it is overdue.
  */
 #ifndef PMEM2FS_CHANGE_KEEPER_LINK_H
@@ -16,10 +16,12 @@
 struct keeper_call {
 	struct keeper_call *next; /* of the link */
 	struct command command;   /* all but its id, which the link sets */
-	int fd;                   /* sent with it, and closed by the link; -1: none */
+	int fd;                   /* sent with it, and stays the caller's; -1: none */
 	uint64_t answer_by;       /* clock_now() after which `overdue` is called, once; 0: never */
 	bool sent;
-	void (*answered)(struct keeper_call *call, const struct command_reply *reply);
+	int file; /* that has come before the answer; -1: none */
+	/* Takes ownership of `fd`, the file that the keeper has given back; -1: none. */
+	void (*answered)(struct keeper_call *call, const struct command_reply *reply, int fd);
 	void (*overdue)(struct keeper_call *call);
 };
 

@@ -120,10 +120,12 @@ struct return_job {
 	struct mapping *reserved; /* holds its name, which the keeper's table still has */
 };
 
-static void return_answered(struct keeper_call *call, const struct command_reply *reply)
+static void return_answered(struct keeper_call *call, const struct command_reply *reply, int fd)
 {
 	struct return_job *job = container_of(call, struct return_job, call);
 
+	if (fd >= 0)
+		close(fd);
 	if (reply->error)
 		log_error("%s: cannot take back a mapping that nobody waited for: %s",
 			  mapping_name(job->reserved), reply->message);
@@ -150,13 +152,14 @@ static void return_mapping(const struct mapper *mapper, struct mapping *reserved
 	keeper_link_call(mapper->keeper, &job->call);
 }
 
-static void map_answered(struct keeper_call *call, const struct command_reply *reply)
+static void map_answered(struct keeper_call *call, const struct command_reply *reply, int fd)
 {
 	struct map_job *job = container_of(call, struct map_job, call);
 	const struct mapper *mapper = job->mapper;
 	struct pmem2fs_record record;
 	int error;
 
+	(void)fd; /* none comes with this answer */
 	if (reply->error) {
 		catalog_remove(mapper->catalog, job->reserved);
 		job_end(job, errors_to_errno(reply->error), "%s", reply->message);
@@ -211,7 +214,6 @@ static void map_by_keeper(struct map_job *job)
 	};
 	memcpy(command->label, job->name, strlen(job->name));
 	job->call.fd = job->fd;
-	job->fd = -1;
 	job->call.answered = map_answered;
 	keeper_link_call(mapper->keeper, &job->call);
 }

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -39,6 +40,7 @@ struct test_call {
 	struct keeper_call call; /* first */
 	int answers, overdues;
 	struct command_reply reply;
+	int fd;                   /* that came with it */
 	struct keeper_link *link; /* where the call `then` is made after the answer */
 	struct test_call *then;
 };
@@ -68,10 +70,11 @@ static int end(void **state)
 	return 0;
 }
 
-static void answered(struct keeper_call *call, const struct command_reply *reply)
+static void answered(struct keeper_call *call, const struct command_reply *reply, int fd)
 {
 	struct test_call *test = (struct test_call *)call;
 
+	test->fd = fd;
 	test->answers++;
 	test->reply = *reply;
 	if (test->then)
@@ -171,35 +174,62 @@ static void an_answer_may_ask_again(void **state)
 	assert_int_equal(second.answers, 1);
 }
 
-/* The descriptor is sent and is not left open here. */
-static void passes_the_descriptor(void **state)
+/* The descriptor is sent, and is still open here; another one comes before the answer. */
+static void passes_descriptors(void **state)
 {
 	struct rig *rig = *state;
 	struct test_call call = new_call(1);
-	union {
-		char buffer[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
+	struct command_reply reply = {0};
 	struct command command;
-	struct iovec iov = {.iov_base = &command, .iov_len = sizeof(command)};
-	struct msghdr message = {.msg_iov = &iov,
-				 .msg_iovlen = 1,
-				 .msg_control = &control,
-				 .msg_controllen = sizeof(control)};
 	int ends[2], fd;
+	char byte;
 
 	assert_int_equal(pipe(ends), 0);
 	call.call.fd = ends[1];
 	keeper_link_call(rig->link, &call.call);
-	assert_int_equal(fcntl(ends[1], F_GETFD), -1);
-	assert_int_equal(call.call.fd, -1);
-	assert_int_equal(recvmsg(rig->far, &message, 0), sizeof(command));
-	assert_non_null(CMSG_FIRSTHDR(&message));
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
-	assert_int_equal(write(fd, "x", 1), 1);
-	assert_int_equal(read(ends[0], &command, 1), 1);
+	assert_int_equal(fcntl(ends[1], F_GETFD), 0);
+	assert_int_equal(call.call.fd, ends[1]);
+	assert_int_equal(descriptor_receive(rig->far, &command, sizeof(command), 0, &fd),
+			 sizeof(command));
+	assert_true(fd >= 0);
+	reply.id = command.id;
+	reply.returns = 1;
+	assert_int_equal(descriptor_send(rig->far, &reply, sizeof(reply), 0, fd), 0);
 	close(fd);
+	assert_int_equal(keeper_link_work(rig->link), 0);
+	assert_int_equal(call.answers, 0);
+	reply_to(rig, command.id, 0);
+	assert_int_equal(keeper_link_work(rig->link), 0);
+	assert_int_equal(call.answers, 1);
+	assert_int_equal(write(call.fd, "x", 1), 1);
+	assert_int_equal(read(ends[0], &byte, 1), 1);
+	close(call.fd);
 	close(ends[0]);
+	close(ends[1]);
+}
+
+/* Without a free descriptor the file of an unmap does not arrive, and the answer still does. */
+static void an_answer_without_its_file(void **state)
+{
+	struct rig *rig = *state;
+	struct test_call call = new_call(1);
+	struct command_reply reply = {.returns = 1};
+	struct rlimit limit, none = {0};
+	struct command command;
+
+	keeper_link_call(rig->link, &call.call);
+	assert_true(take(rig, &command));
+	reply.id = command.id;
+	assert_int_equal(descriptor_send(rig->far, &reply, sizeof(reply), 0, rig->far), 0);
+	reply_to(rig, command.id, 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none.rlim_max = limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(keeper_link_work(rig->link), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(call.answers, 1);
+	assert_int_equal(call.reply.error, 0);
+	assert_int_equal(call.fd, -1);
 }
 
 /* When the socket is full, no command is lost and their order is kept. */
@@ -208,12 +238,13 @@ static void waits_for_room(void **state)
 	enum { COUNT = 1000 };
 	struct rig *rig = *state;
 	struct test_call *calls = calloc(COUNT, sizeof(*calls));
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	struct command command;
 	uint32_t next = 0;
 
 	for (uint32_t i = 0; i < COUNT; i++) {
 		calls[i] = new_call(i);
-		calls[i].call.fd = i % 100 ? -1 : open("/dev/null", O_RDONLY);
+		calls[i].call.fd = i % 100 ? -1 : null;
 		keeper_link_call(rig->link, &calls[i].call);
 	}
 	assert_true(keeper_link_waits(rig->link));
@@ -227,11 +258,10 @@ static void waits_for_room(void **state)
 	}
 	assert_false(keeper_link_waits(rig->link));
 	assert_false(take(rig, &command));
-	for (int i = 0; i < COUNT; i++) {
+	for (int i = 0; i < COUNT; i++)
 		assert_int_equal(calls[i].answers, !!(i % 3));
-		assert_int_equal(calls[i].call.fd, -1);
-	}
 	free(calls);
+	close(null);
 }
 
 /* The loop does not wait for room, which there is, but for some time. */
@@ -369,7 +399,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(answers_find_their_call, begin, end),
 		cmocka_unit_test_setup_teardown(an_unknown_answer_is_passed_over, begin, end),
 		cmocka_unit_test_setup_teardown(an_answer_may_ask_again, begin, end),
-		cmocka_unit_test_setup_teardown(passes_the_descriptor, begin, end),
+		cmocka_unit_test_setup_teardown(passes_descriptors, begin, end),
+		cmocka_unit_test_setup_teardown(an_answer_without_its_file, begin, end),
 		cmocka_unit_test_setup_teardown(waits_for_room, begin, end),
 		cmocka_unit_test_setup_teardown(sends_again_what_was_refused, begin, end),
 		cmocka_unit_test_setup_teardown(tells_what_is_overdue_once, begin, end),
