@@ -107,10 +107,13 @@ static void open_source(struct task *task)
 		result = opener_open(job->identity, job->request.path, write, job->why);
 		job->fd = result < 0 ? -1 : result;
 	}
+	if (result >= 0)
+		fit_length(job);
+	if (result >= 0 && job->request.allocate)
+		result = opener_allocate(job->identity, job->fd, job->request.offset,
+					 job->request.length, job->why);
 	if (result < 0)
 		job->error = -result;
-	else
-		fit_length(job);
 }
 
 /* A mapping that was made for a request that was abandoned meanwhile, being unmapped. */
