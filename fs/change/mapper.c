@@ -38,7 +38,9 @@ struct map_job {
 	struct identity *identity;
 	int fd;
 	pid_t peer;
-	int error; /* of open_source, positive errno */
+	char *described; /* names the source in messages, where it came as a descriptor; else NULL
+			  */
+	int error;       /* result of open_source, a positive errno */
 	char why[OPENER_WHY_LENGTH];
 	struct mapping *reserved;
 	struct map_job **handle;
@@ -54,6 +56,7 @@ static void job_free(struct map_job *job)
 	if (job->fd >= 0)
 		close(job->fd);
 	request_clear(&job->request);
+	free(job->described);
 	free(job->identity);
 	free(job);
 }
@@ -63,7 +66,9 @@ static __attribute__((__format__(__printf__, 3, 4))) void job_end(struct map_job
 								  const char *format, ...)
 {
 	char reason[400] = "", why[COMPLETION_WHY_LENGTH] = "";
-	const char *source = job->request.anonymous ? "anonymous memory" : job->request.path;
+	const char *source = job->request.anonymous ? "anonymous memory"
+			     : job->described       ? job->described
+						    : job->request.path;
 	va_list args;
 
 	if (error) {
@@ -101,7 +106,7 @@ static void open_source(struct task *task)
 	int result;
 
 	if (job->fd >= 0) {
-		job->request.path = opener_path(job->fd); /* for messages only */
+		job->described = opener_path(job->fd);
 		result = opener_check(job->fd, job->peer, job->why);
 	} else {
 		result = opener_open(job->identity, job->request.path, write, job->why);
