@@ -135,7 +135,9 @@ static void show_unmapped_range(struct change_job *job, struct mapping *mapping)
 
 	mapping_set_changing(mapping, false);
 	if (catalog_cut(changes->catalog, mapping, command->offset, end)) {
-		log_error("%s: out of memory: what was unmapped shows late", mapping_name(mapping));
+		log_of_user(LOG_TOPIC_DAEMON, job->uid, LOG_ERR,
+			    "%s: out of memory: what was unmapped shows late",
+			    mapping_name(mapping));
 		mapping_set_unchecked(mapping);
 	}
 	events_unmapped_range(changes->events, mapping, command->offset, end - command->offset);

@@ -135,8 +135,9 @@ static void return_answered(struct keeper_call *call, const struct command_reply
 	if (fd >= 0)
 		close(fd);
 	if (reply->error)
-		log_error("%s: cannot take back a mapping that nobody waited for: %s",
-			  mapping_name(job->reserved), reply->message);
+		log_of_user(LOG_TOPIC_DAEMON, geteuid(), LOG_ERR,
+			    "%s: cannot take back a mapping that nobody waited for: %s",
+			    mapping_name(job->reserved), reply->message);
 	catalog_remove(job->mapper->catalog, job->reserved);
 	free(job);
 }
@@ -146,8 +147,9 @@ static void return_mapping(const struct mapper *mapper, struct mapping *reserved
 	struct return_job *job = calloc(1, sizeof(*job));
 
 	if (!job) {
-		log_error("%s: out of memory: a mapping that nobody waited for stays",
-			  mapping_name(reserved));
+		log_of_user(LOG_TOPIC_DAEMON, geteuid(), LOG_ERR,
+			    "%s: out of memory: a mapping that nobody waited for stays",
+			    mapping_name(reserved));
 		return;
 	}
 	job->mapper = mapper;

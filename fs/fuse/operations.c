@@ -105,7 +105,9 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 	if (parent != CATALOG_ROOT || strlen(name) > NAME_LENGTH_MAX) {
 		if (parent == CATALOG_ROOT)
-			log_info("%.40s...: a name of %zu bytes is too long", name, strlen(name));
+			log_of_user(LOG_TOPIC_REQUESTS, fuse_req_ctx(req)->uid, LOG_INFO,
+				    "%.40s...: a name of %zu bytes is too long", name,
+				    strlen(name));
 		fuse_reply_err(req, parent != CATALOG_ROOT ? ENOTDIR : ENAMETOOLONG);
 		return;
 	}
