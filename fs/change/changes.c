@@ -276,6 +276,8 @@ static void begin_change(const struct changes *changes, struct mapping *mapping,
 	} else if (mapping_process(mapping)) {
 		change_foreign(job, mapping, patience);
 		return;
+	} else if (mapping_is_changing(mapping)) {
+		change_answer(job, EBUSY, "another change of it is under way");
 	} else if (makes_area(mapping, wanted) &&
 		   ((error = check_parts(mapping, why)) ||
 		    (error = limits_check(changes->limits, changes->catalog, uid, why)))) {
@@ -284,12 +286,10 @@ static void begin_change(const struct changes *changes, struct mapping *mapping,
 							&job->reserved))) {
 		change_answer(job, -error, "%s: %s", new_name,
 			      error == -EEXIST ? "the name is taken" : strerror(-error));
-	} else if (mapping_is_changing(mapping) || keeper_link_stuck(changes->keeper)) {
+	} else if (keeper_link_stuck(changes->keeper)) {
 		if (job->reserved)
 			catalog_remove(changes->catalog, job->reserved);
-		change_answer(job, EBUSY, "%s",
-			      mapping_is_changing(mapping) ? "another change of it is under way"
-							   : "the keeper does not answer");
+		change_answer(job, EBUSY, "the keeper does not answer");
 	} else {
 		mapping_set_changing(mapping, true);
 		keeper_link_call(changes->keeper, &job->call);

@@ -372,7 +372,7 @@ static void an_overdue_rename_is_finished_later(void **state)
 {
 	struct rig *rig = *state;
 	struct mapping *mapping = mapped(rig, "x", UID);
-	struct result result = {0};
+	struct result result = {0}, again = {0};
 	struct taken taken;
 
 	rig->keeper_off = true;
@@ -380,6 +380,9 @@ static void an_overdue_rename_is_finished_later(void **state)
 	assert_true(rig_take(rig, &taken));
 	keeper_link_expire(rig->modules.keeper, clock_now() + CLOCK_SECOND);
 	assert_int_equal(result.error, EBUSY);
+	/* Asked for once more, it is still under way: its own new name is not taken. */
+	changes_rename(&rig->modules.changes, mapping, "y", UID, CLOCK_SECOND, finished, &again);
+	assert_int_equal(again.error, EBUSY);
 	rig_carry_out(rig, &taken);
 	assert_int_equal(result.calls, 1);
 	assert_ptr_equal(catalog_find(rig->modules.catalog, "y"), mapping);
