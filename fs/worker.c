@@ -93,13 +93,13 @@ struct worker {
 	struct catalog *catalog;
 	struct facts_cache *facts_cache;
 	struct quota loop_time; /* what the loop does for each user */
-	struct receivers *receivers;
 	struct limits limits;
 	struct mapper mapper;
 	struct fuse_session *session;
 	struct fuse_buf request; /* libfuse's */
 	struct invalidate invalidate;
 	struct process_table *process_table;
+	struct receivers *receivers;
 	struct releases *releases;
 	struct device_monitor *device_monitor;
 	struct changes changes;
@@ -172,7 +172,9 @@ static int begin_mapper(struct worker *worker)
 		return error;
 	}
 	worker->keeper = keeper_link_new(WORKER_FD_COMMANDS);
-	if (!worker->keeper)
+	worker->receivers =
+		receivers_new(worker->epoll, worker->epoll, SPAWN_SELF, &worker->loop_time);
+	if (!worker->keeper || !worker->receivers)
 		return -ENOMEM;
 	worker->limits = (struct limits){
 		.max = options->max,
@@ -186,6 +188,7 @@ static int begin_mapper(struct worker *worker)
 		.keeper = worker->keeper,
 		.table = worker->table,
 		.openers = worker->openers,
+		.receivers = worker->receivers,
 		.limits = &worker->limits,
 	};
 	return mapper_load(&worker->mapper);
@@ -235,10 +238,6 @@ static void name_changed(void *arg, const char *name)
 /* What finds, watches and asks other processes, and what changes mappings with their help. */
 static int begin_processes(struct worker *worker)
 {
-	worker->receivers =
-		receivers_new(worker->epoll, worker->epoll, SPAWN_SELF, &worker->loop_time);
-	if (!worker->receivers)
-		return -ENOMEM;
 	worker->process_table = process_table_new(&(struct process_table_config){
 		.catalog = worker->catalog,
 		.events = worker->events,

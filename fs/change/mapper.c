@@ -5,6 +5,9 @@
  * A mapping is made in three steps: a thread opens the source with the rights of the caller, the
  * keeper maps it, and its record, read from the keeper's table, is shown. The name is reserved
  * between the first and the second, so that a source that hangs blocks no name.
+ *
+ * Until the keeper has answered, the file is open here as well, so that the keeper's close is never
+ * the last one; that is left to a receiver, which may hang.
  */
 #include "change/mapper.h"
 #include "base/clock.h"
@@ -21,6 +24,8 @@
 #include "host/opener.h"
 #include "libpmem2fs.h"
 #include "protocol/request.h"
+#include "receive/message.h"
+#include "receive/receivers.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -43,6 +48,9 @@ struct map_job {
 	int error;       /* result of open_source, a positive errno */
 	char why[OPENER_WHY_LENGTH];
 	struct mapping *reserved;
+	struct receive closing; /* of the file, after an error */
+	int result;             /* a positive errno; with `answer`, for `finished` */
+	char *answer;           /* NULL: "" */
 	struct map_job **handle;
 	completion *finished; /* NULL: abandoned */
 	void *arg;
@@ -53,19 +61,39 @@ struct map_job {
 
 static void job_free(struct map_job *job)
 {
-	if (job->fd >= 0)
-		close(job->fd);
 	request_clear(&job->request);
 	free(job->described);
+	free(job->answer);
 	free(job->identity);
 	free(job);
 }
 
-/* Calls `finished` and frees the job. The text is the reason of an error. */
+static void job_answer(struct map_job *job)
+{
+	if (job->handle) /* `finished` may free what the handle is in */
+		*job->handle = NULL;
+	if (job->finished)
+		job->finished(job->arg, job->result, job->answer ? job->answer : "");
+	job_free(job);
+}
+
+static void file_closed(struct receive *receive, const struct receive_result *result,
+			const char *packet, int fd)
+{
+	(void)result; /* if it takes long, nobody waits for it */
+	(void)packet;
+	(void)fd;
+	job_answer(container_of(receive, struct map_job, closing));
+}
+
+/*
+ * Calls `finished` and frees the job. The text is the reason of an error. After one the file is
+ * closed first: the caller may want to unmount what it is on.
+ */
 static __attribute__((__format__(__printf__, 3, 4))) void job_end(struct map_job *job, int error,
 								  const char *format, ...)
 {
-	char reason[400] = "", why[COMPLETION_WHY_LENGTH] = "";
+	char reason[400] = "", why[COMPLETION_WHY_LENGTH];
 	const char *source = job->request.anonymous ? "anonymous memory"
 			     : job->described       ? job->described
 						    : job->request.path;
@@ -78,12 +106,19 @@ static __attribute__((__format__(__printf__, 3, 4))) void job_end(struct map_job
 		snprintf(why, sizeof(why), "%s: cannot map%s%.800s: %s", job->name,
 			 source ? " " : "", source ? source : "", reason);
 		failure_report(job->mapper->events, "map", job->name, job->uid, error, why);
+		job->answer = strdup(why);
 	}
-	if (job->handle) /* `finished` may free what the handle is in */
-		*job->handle = NULL;
-	if (job->finished)
-		job->finished(job->arg, error, why);
-	job_free(job);
+	job->result = error;
+	if (job->fd < 0) {
+		job_answer(job);
+	} else if (!error) {
+		close(job->fd); /* the keeper has it */
+		job_answer(job);
+	} else {
+		job->closing.received = file_closed;
+		receivers_close_file(job->mapper->receivers, job->fd, job->uid,
+				     clock_now() + CLOSE_PATIENCE, &job->closing);
+	}
 }
 
 /* A length that reaches the end of the file means "to the end", however that is aligned. */
@@ -126,23 +161,27 @@ struct return_job {
 	struct keeper_call call;
 	const struct mapper *mapper;
 	struct mapping *reserved; /* holds its name, which the keeper's table still has */
+	uid_t uid;
 };
 
 static void return_answered(struct keeper_call *call, const struct command_reply *reply, int fd)
 {
 	struct return_job *job = container_of(call, struct return_job, call);
+	const struct mapper *mapper = job->mapper;
 
 	if (fd >= 0)
-		close(fd);
+		receivers_close_file(mapper->receivers, fd, job->uid, 0, NULL);
+
 	if (reply->error)
 		log_of_user(LOG_TOPIC_DAEMON, geteuid(), LOG_ERR,
 			    "%s: cannot take back a mapping that nobody waited for: %s",
 			    mapping_name(job->reserved), reply->message);
-	catalog_remove(job->mapper->catalog, job->reserved);
+	catalog_remove(mapper->catalog, job->reserved);
 	free(job);
 }
 
-static void return_mapping(const struct mapper *mapper, struct mapping *reserved, uint32_t slot)
+static void return_mapping(const struct mapper *mapper, struct mapping *reserved, uid_t uid,
+			   uint32_t slot)
 {
 	struct return_job *job = calloc(1, sizeof(*job));
 
@@ -154,6 +193,7 @@ static void return_mapping(const struct mapper *mapper, struct mapping *reserved
 	}
 	job->mapper = mapper;
 	job->reserved = reserved;
+	job->uid = uid;
 	job->call = (struct keeper_call){
 		.command = {.op = COMMAND_UNMAP, .slot = slot},
 		.fd = -1,
@@ -181,7 +221,7 @@ static void map_answered(struct keeper_call *call, const struct command_reply *r
 		error = catalog_show(mapper->catalog, job->reserved, reply->slot, &record,
 				     job->request.path, facts_cache_keeper(mapper->facts_cache));
 	if (error) {
-		return_mapping(mapper, job->reserved, reply->slot);
+		return_mapping(mapper, job->reserved, job->uid, reply->slot);
 		job_end(job, errors_to_errno(error),
 			error == -ECANCELED ? "interrupted" : "cannot read the keeper's table: %s",
 			strerror(errors_to_errno(error)));
@@ -249,7 +289,7 @@ void mapper_map(const struct mapper *mapper, const char *name, struct request *r
 		request_clear(request);
 		free(identity);
 		if (fd >= 0)
-			close(fd);
+			receivers_close_file(mapper->receivers, fd, uid, 0, NULL);
 		finished(arg, ENOMEM, "out of memory");
 		return;
 	}
@@ -272,6 +312,8 @@ void mapper_map(const struct mapper *mapper, const char *name, struct request *r
 		job_end(job, EEXIST, "the name is taken");
 	else if (job->request.anonymous)
 		map_by_keeper(job);
+	else if (receivers_are_behind(mapper->receivers, uid))
+		job_end(job, EAGAIN, "too many files of this user are being closed");
 	else if (pool_submit(mapper->openers, &job->task))
 		job_end(job, EAGAIN, "too many requests of this user are waiting");
 }

@@ -21,6 +21,7 @@ struct facts_cache;
 struct keeper_link;
 struct pmem2fs_table;
 struct pool;
+struct receivers;
 
 /* What is needed to make mappings. All is borrowed. */
 struct mapper {
@@ -30,6 +31,7 @@ struct mapper {
 	struct keeper_link *keeper;
 	struct pmem2fs_table *table; /* the keeper's */
 	struct pool *openers;        /* its lanes are users */
+	struct receivers *receivers; /* close what users have given */
 	const struct limits *limits;
 };
 

@@ -4,6 +4,8 @@
  */
 #include "rig.h"
 #include "base/clock.h"
+#include "base/container_of.h"
+#include "base/descriptor.h"
 #include "base/thread_pool.h"
 #include "catalog/catalog.h"
 #include "catalog/events.h"
@@ -17,6 +19,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -108,6 +111,7 @@ struct rig *rig_new(void)
 		.keeper = modules->keeper,
 		.table = modules->table,
 		.openers = modules->openers,
+		.receivers = modules->receivers,
 		.limits = &modules->limits,
 	};
 	modules->changes = (struct changes){
@@ -313,6 +317,49 @@ unsigned rig_mapped(struct rig *rig)
 		count++;
 	}
 	return count;
+}
+
+void rig_start_receiver(struct receivers *receivers, uid_t uid)
+{
+	receivers_close_file(receivers, open("/dev/null", O_RDONLY | O_CLOEXEC), uid, 0, NULL);
+}
+
+struct closing {
+	struct receive receive;
+	bool done;
+};
+
+static void file_closed(struct receive *receive, const struct receive_result *result,
+			const char *packet, int fd)
+{
+	(void)result;
+	(void)packet;
+	(void)fd;
+	container_of(receive, struct closing, receive)->done = true;
+}
+
+/* It closes one after the other. */
+void rig_finish_closing(struct rig *rig, uid_t uid)
+{
+	struct closing last = {.receive.received = file_closed};
+
+	receivers_close_file(rig->modules.receivers, open("/dev/null", O_RDONLY | O_CLOEXEC), uid,
+			     UINT64_MAX, &last.receive);
+	rig_run(rig, &last.done);
+}
+
+/* It is the last child of this thread. */
+pid_t rig_receiver(void)
+{
+	FILE *file = fopen("/proc/thread-self/children", "re");
+	int pid = 0;
+
+	assert_non_null(file);
+	while (fscanf(file, "%d", &pid) == 1)
+		;
+	fclose(file);
+	assert_int_not_equal(pid, 0);
+	return pid;
 }
 
 unsigned rig_descriptors(void)

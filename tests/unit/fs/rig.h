@@ -88,6 +88,13 @@ char *rig_new_file(void);
 /* How many mappings this process has in its table. */
 unsigned rig_mapped(struct rig *rig);
 
+/* Starts the receiver of a user, whose socket is then among the descriptors of this process. */
+void rig_start_receiver(struct receivers *receivers, uid_t uid);
+/* Waits until the receiver of a user has closed all files that it was given. */
+void rig_finish_closing(struct rig *rig, uid_t uid);
+/* The receiver that was started last. */
+pid_t rig_receiver(void);
+
 /* How many descriptors this process has open. */
 unsigned rig_descriptors(void);
 

@@ -173,6 +173,13 @@ static inline void expect_end(struct place *place, int fd)
 	assert_true(n == 0 || errno == ECONNRESET);
 }
 
+/* Waits until this process has that many descriptors. */
+static inline void expect_descriptors(struct place *place, unsigned count)
+{
+	while (rig_descriptors() != count)
+		rig_poll(place->rig);
+}
+
 #define ANONYMOUS "{\"source\":{\"type\":\"anonymous\",\"size\":4096}}"
 
 #endif

@@ -9,7 +9,7 @@
 static void maps_a_file(void **state)
 {
 	struct rig *rig = *state;
-	unsigned descriptors = rig_descriptors();
+	unsigned descriptors;
 	struct pmem2fs_record record;
 	struct mapping *mapping;
 	struct result result;
@@ -17,6 +17,8 @@ static void maps_a_file(void **state)
 	struct stat st;
 	char *path = rig_new_file();
 
+	rig_start_receiver(rig->modules.receivers, UID);
+	descriptors = rig_descriptors();
 	map(rig, "file", of_path(path), UID, &result, &job);
 	assert_non_null(job);
 	assert_null(catalog_find(rig->modules.catalog, "file"));
@@ -44,12 +46,15 @@ static void maps_a_file(void **state)
 static void passes_a_descriptor_on(void **state)
 {
 	struct rig *rig = *state;
-	unsigned descriptors = rig_descriptors();
+	unsigned descriptors;
 	struct request request = of_path("/unused");
 	struct result result = {0};
 	char *path = rig_new_file();
-	int fd = open(path, O_RDWR);
+	int fd;
 
+	rig_start_receiver(rig->modules.receivers, UID);
+	descriptors = rig_descriptors();
+	fd = open(path, O_RDWR);
 	free(request.path);
 	request.path = NULL;
 	mapper_map(&rig->modules.mapper, "fd", &request, UID, GID, NULL, fd, getpid(), finished,
@@ -95,11 +100,13 @@ static void what_cannot_be_opened_takes_no_name(void **state)
 static void a_name_may_be_taken_meanwhile(void **state)
 {
 	struct rig *rig = *state;
-	unsigned descriptors = rig_descriptors();
+	unsigned descriptors;
 	struct result slow, quick, third;
 	struct taken taken;
 	char *path = rig_new_file();
 
+	rig_start_receiver(rig->modules.receivers, UID);
+	descriptors = rig_descriptors();
 	rig->keeper_off = true;
 	map(rig, "x", of_path(path), UID, &slow, NULL);
 	map(rig, "x", anonymous(), UID, &quick, NULL);
@@ -244,12 +251,14 @@ static void root_has_no_limit_of_its_own(void **state)
 static void abandoned_before_the_keeper_knows(void **state)
 {
 	struct rig *rig = *state;
-	unsigned descriptors = rig_descriptors();
+	unsigned descriptors;
 	struct result result, other;
 	struct map_job *job;
 	struct taken taken;
 	char *path = rig_new_file();
 
+	rig_start_receiver(rig->modules.receivers, UID);
+	descriptors = rig_descriptors();
 	rig->keeper_off = true;
 	map(rig, "x", of_path(path), UID, &result, &job);
 	mapper_abandon(job);
@@ -259,6 +268,7 @@ static void abandoned_before_the_keeper_knows(void **state)
 	rig_run(rig, &other.done);
 	while (rig_descriptors() != descriptors) /* its thread may close its descriptor later */
 		rig_poll(rig);
+	rig_finish_closing(rig, UID);
 	assert_false(rig_take(rig, &taken));
 	assert_int_equal(result.calls, 0);
 	assert_int_equal(catalog_totals(rig->modules.catalog).reserved, 0);
