@@ -19,6 +19,7 @@
 #include "catalog/catalog.h"
 #include "catalog/events.h"
 #include "change/changes.h"
+#include "change/hold_up.h"
 #include "change/keeper_link.h"
 #include "change/mapper.h"
 #include "change/mapping_limits.h"
@@ -103,6 +104,7 @@ struct worker {
 	struct releases *releases;
 	struct device_monitor *device_monitor;
 	struct changes changes;
+	struct hold_up hold_up; /* of all that may hold others up */
 	struct filesystem filesystem;
 	struct question_means questions;
 	struct server *server;
@@ -266,6 +268,8 @@ static int begin_processes(struct worker *worker)
 		.events = worker->events,
 		.keeper = worker->keeper,
 		.releases = worker->releases,
+		.receivers = worker->receivers,
+		.hold_up = &worker->hold_up,
 		.limits = &worker->limits,
 		.name_changed = name_changed,
 		.arg = &worker->invalidate,

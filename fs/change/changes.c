@@ -11,10 +11,13 @@
 #include "catalog/catalog.h"
 #include "catalog/events.h"
 #include "change/failure.h"
+#include "change/hold_up.h"
 #include "change/keeper_link.h"
 #include "change/release.h"
 #include "protocol/command.h"
 #include "protocol/request.h"
+#include "receive/message.h"
+#include "receive/receivers.h"
 #include "scan/process_table.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -22,7 +25,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* An unmap, of the whole or of a range, or a rename. */
 struct change_job {
@@ -35,7 +37,14 @@ struct change_job {
 	struct change_job **handle;
 	completion *finished; /* NULL: answered already */
 	void *arg;
+	bool holds_up;          /* others wait as well */
+	struct receive closing; /* of the file of which nothing is mapped any longer */
+	uid_t owner;            /* of the mapping */
+	uint64_t closed_by;     /* clock_now() after which its closing holds others up */
 };
+
+/* That a closing may take without being counted as a hold-up. */
+#define CLOSE_TIME (CLOCK_SECOND / 100)
 
 /* What the changes are called in events and in messages. */
 static const struct change_words {
@@ -116,6 +125,23 @@ static int check_parts(const struct mapping *mapping, char why[COMPLETION_WHY_LE
 	return ENOSPC;
 }
 
+/* Whether the command unmaps all that is left. */
+static bool is_last(const struct mapping *mapping, const struct command *command)
+{
+	const struct extents *extents = mapping_version(mapping)->extents;
+	uint64_t end = range_end(mapping, command);
+	struct pmem2fs_record record;
+
+	version_record(mapping_version(mapping), &record);
+	if (!extents)
+		return !command->offset && end == extents_whole(record.length);
+	for (size_t i = 0; i < extents->count; i++)
+		if (extents->list[i].offset < command->offset ||
+		    extents->list[i].offset + extents->list[i].length > end)
+			return false;
+	return true;
+}
+
 /* Whether the command makes two areas of one. */
 static bool makes_area(const struct mapping *mapping, const struct command *command)
 {
@@ -167,13 +193,76 @@ static void show_renamed(struct change_job *job, struct mapping *mapping)
 	free(old_name);
 }
 
+/* The keeper has done it. Frees the job. */
+static void show_change(struct change_job *job)
+{
+	struct mapping *mapping = catalog_find_number(job->changes->catalog, job->number);
+
+	switch (job->call.command.op) {
+	case COMMAND_UNMAP:
+		show_unmapped(job, mapping);
+		break;
+	case COMMAND_UNMAP_RANGE:
+		show_unmapped_range(job, mapping);
+		break;
+	default:
+		show_renamed(job, mapping);
+	}
+	free(job);
+}
+
+static void log_unclosed(const struct change_job *job)
+{
+	log_of_user(LOG_TOPIC_REQUESTS, job->owner, LOG_INFO,
+		    "%s: unmapped, but its file is not closed yet",
+		    mapping_name(catalog_find_number(job->changes->catalog, job->number)));
+}
+
+static void file_closed(struct receive *receive, const struct receive_result *result,
+			const char *packet, int fd)
+{
+	struct change_job *job = container_of(receive, struct change_job, closing);
+	uint64_t now = clock_now();
+
+	(void)packet;
+	(void)fd;
+	if (job->holds_up && now > job->closed_by)
+		hold_up_charge(job->changes->hold_up, HOLD_UP_RM, job->owner, job->closed_by, now);
+	if (result->size)
+		log_unclosed(job);
+	show_change(job);
+}
+
+/* Nothing of the file is mapped any longer. */
+static void close_file(struct change_job *job, int fd)
+{
+	const struct changes *changes = job->changes;
+	const struct mapping *mapping = catalog_find_number(changes->catalog, job->number);
+	uint64_t now = clock_now();
+	uint64_t until = now + CLOSE_PATIENCE;
+	struct pmem2fs_record record;
+
+	if (until < job->call.answer_by)
+		until = job->call.answer_by;
+	version_record(mapping_version(mapping), &record);
+	job->owner = record.uid;
+	job->closed_by = now + CLOSE_TIME;
+	job->closing.received = file_closed;
+	if (job->finished &&
+	    (!job->holds_up || hold_up_may(changes->hold_up, HOLD_UP_RM, job->owner, now))) {
+		receivers_close_file(changes->receivers, fd, job->owner, until, &job->closing);
+	} else {
+		log_unclosed(job);
+		receivers_close_file(changes->receivers, fd, job->owner, 0, NULL);
+		show_change(job);
+	}
+}
+
 static void change_answered(struct keeper_call *call, const struct command_reply *reply, int fd)
 {
 	struct change_job *job = container_of(call, struct change_job, call);
 	struct mapping *mapping = catalog_find_number(job->changes->catalog, job->number);
 
-	if (fd >= 0)
-		close(fd);
 	if (reply->error) {
 		mapping_set_changing(mapping, false);
 		if (call->command.op == COMMAND_UNMAP_RANGE)
@@ -184,14 +273,12 @@ static void change_answered(struct keeper_call *call, const struct command_reply
 			change_answer(job, EBUSY, "the keeper was busy");
 		else
 			change_answer(job, errors_to_errno(reply->error), "%s", reply->message);
-	} else if (call->command.op == COMMAND_UNMAP) {
-		show_unmapped(job, mapping);
-	} else if (call->command.op == COMMAND_UNMAP_RANGE) {
-		show_unmapped_range(job, mapping);
+		free(job);
+	} else if (fd >= 0) {
+		close_file(job, fd);
 	} else {
-		show_renamed(job, mapping);
+		show_change(job);
 	}
-	free(job);
 }
 
 static void release_finished(void *arg, int error, const char *why)
@@ -267,6 +354,7 @@ static void begin_change(const struct changes *changes, struct mapping *mapping,
 		.handle = handle,
 		.finished = finished,
 		.arg = arg,
+		.holds_up = patience <= SHORT_PATIENCE,
 	};
 	job->call.command.slot = mapping_slot(mapping);
 	/* To begin a little earlier than it must have ended. */
@@ -291,6 +379,8 @@ static void begin_change(const struct changes *changes, struct mapping *mapping,
 			catalog_remove(changes->catalog, job->reserved);
 		change_answer(job, EBUSY, "the keeper does not answer");
 	} else {
+		job->call.command.last =
+			wanted->op == COMMAND_UNMAP_RANGE && is_last(mapping, wanted);
 		mapping_set_changing(mapping, true);
 		keeper_link_call(changes->keeper, &job->call);
 		return;

@@ -2,9 +2,9 @@
 /*
  * changes.h - unmaps and renames mappings
  *
- * Those of the keeper by a command to it; a mapping that another process has published is released
- * by that process (release.h), and any other one is refused. The same for requests from the file
- * system and for those from the socket. Used by the request loop alone.
+ * A mapping of the keeper is changed by a command to it. A mapping that another process has
+ * published is released by that process (release.h). All other changes are refused. The same for
+ * requests from the file system and for those from the socket. Used by the request loop alone.
  */
 #ifndef PMEM2FS_CHANGE_CHANGES_H
 #define PMEM2FS_CHANGE_CHANGES_H
@@ -16,8 +16,10 @@
 
 struct catalog;
 struct events;
+struct hold_up;
 struct keeper_link;
 struct mapping;
+struct receivers;
 struct releases;
 
 /* What is needed to change mappings. All is borrowed. */
@@ -26,6 +28,8 @@ struct changes {
 	struct events *events;
 	struct keeper_link *keeper;
 	struct releases *releases;
+	struct receivers *receivers; /* close what was mapped */
+	struct hold_up *hold_up;     /* charged for files that take long to close */
 	const struct limits *limits;
 	/*
 	 * Called when a name no longer shows what its readers know: it has gone though its caller
@@ -42,7 +46,9 @@ struct change_job;
  * All changes are made on behalf of the user `uid`, and call `finished` exactly once, at once or
  * later. They begin within `patience` nanoseconds or not at all. A change that has not ended by
  * then is answered with EBUSY; it ends later if the keeper, or the process that has published the
- * mapping, had begun it.
+ * mapping, had begun it. An unmap ends when the file is closed, too, so that what it is on can be
+ * unmounted, but succeeds without that when it takes longer; rm does not wait again and again for
+ * a user whose files take long.
  */
 
 /*

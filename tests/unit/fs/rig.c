@@ -34,6 +34,14 @@
 const char rig_daemon[] = DAEMON;
 
 static struct pmem2_map *maps[SLOTS_MAX];
+static int files[SLOTS_MAX]; /* of these, as in the keeper; 0: none */
+
+static void drop_file(uint32_t slot)
+{
+	if (files[slot])
+		close(files[slot]);
+	files[slot] = 0;
+}
 
 static void keeper_ready(struct watch *watch, uint32_t events)
 {
@@ -118,6 +126,8 @@ struct rig *rig_new(void)
 		.catalog = modules->catalog,
 		.events = modules->events,
 		.keeper = modules->keeper,
+		.receivers = modules->receivers,
+		.hold_up = &modules->hold_up,
 		.limits = &modules->limits,
 		.name_changed = name_changed,
 		.arg = &modules->invalidate,
@@ -153,8 +163,10 @@ void rig_free(struct rig *rig)
 
 	while ((mapping = catalog_after(modules->catalog, 0, &place)))
 		catalog_remove(modules->catalog, mapping);
-	for (uint32_t i = 0; i < SLOTS_MAX; i++)
+	for (uint32_t i = 0; i < SLOTS_MAX; i++) {
 		pmem2_unmap(&maps[i]);
+		drop_file(i);
+	}
 	pool_close(modules->openers);
 	pool_close(modules->helpers);
 	facts_cache_free(modules->facts_cache);
@@ -227,7 +239,8 @@ bool rig_take(struct rig *rig, struct taken *taken)
 	return true;
 }
 
-static void reply(struct rig *rig, struct taken *taken, int error, uint32_t slot)
+/* `file` is that of the slot and is given back before; -1: none. */
+static void reply(struct rig *rig, struct taken *taken, int error, uint32_t slot, int file)
 {
 	struct command_reply answer = {.id = taken->command.id, .error = error, .slot = slot};
 
@@ -236,16 +249,23 @@ static void reply(struct rig *rig, struct taken *taken, int error, uint32_t slot
 	if (taken->fd >= 0)
 		close(taken->fd);
 	taken->fd = -1;
+	if (file >= 0) {
+		const struct command_reply returned = {.id = answer.id, .returns = 1};
+
+		assert_int_equal(descriptor_send(rig->far, &returned, sizeof(returned), 0, file),
+				 0);
+		drop_file(slot);
+	}
 	assert_int_equal(send(rig->far, &answer, sizeof(answer), 0), sizeof(answer));
 	assert_int_equal(keeper_link_work(rig->modules.keeper), 0);
 }
 
 void rig_answer(struct rig *rig, struct taken *taken, int error)
 {
-	reply(rig, taken, error, taken->command.slot);
+	reply(rig, taken, error, taken->command.slot, -1);
 }
 
-static uint32_t do_map(const struct taken *taken)
+static uint32_t do_map(struct taken *taken)
 {
 	const struct command *command = &taken->command;
 	struct pmem2_source *source = NULL;
@@ -270,6 +290,8 @@ static uint32_t do_map(const struct taken *taken)
 	assert_int_equal(pmem2fs_map_get_slot(map, &slot), 0);
 	assert_true(slot < SLOTS_MAX);
 	maps[slot] = map;
+	files[slot] = taken->fd < 0 ? 0 : taken->fd;
+	taken->fd = -1;
 	pmem2_source_delete(&source);
 	pmem2_config_delete(&config);
 	return slot;
@@ -279,6 +301,7 @@ void rig_carry_out(struct rig *rig, struct taken *taken)
 {
 	const struct command *command = &taken->command;
 	uint32_t slot = command->slot;
+	bool last = command->op == COMMAND_UNMAP || command->last;
 	int error = 0;
 
 	if (command->op == COMMAND_MAP)
@@ -292,7 +315,7 @@ void rig_carry_out(struct rig *rig, struct taken *taken)
 	else
 		assert_int_equal(command->op, COMMAND_PING);
 	assert_int_equal(error, 0);
-	reply(rig, taken, 0, slot);
+	reply(rig, taken, 0, slot, last && files[slot] ? files[slot] : -1);
 }
 
 char *rig_new_file(void)

@@ -12,6 +12,7 @@
 #include "base/stuck_threads.h"
 #include "base/time_quota.h"
 #include "change/changes.h"
+#include "change/hold_up.h"
 #include "change/mapper.h"
 #include "change/mapping_limits.h"
 #include "fuse/invalidate.h"
@@ -28,9 +29,10 @@ struct modules {
 	struct keeper_link *keeper;
 	struct pmem2fs_table *table; /* of this process */
 	struct pool *openers;
-	struct pool *helpers;                /* a lane is an enum rig_lane */
+	struct pool *helpers; /* a lane is an enum rig_lane */
 	struct quota loop_time;
 	struct receivers *receivers;
+	struct hold_up hold_up;
 	struct process_table *process_table; /* NULL, or owned by the test */
 	struct invalidate invalidate;        /* without a session */
 	struct limits limits;

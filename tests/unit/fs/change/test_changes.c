@@ -7,7 +7,9 @@
 #include "change/changes.h"
 #include "change/keeper_link.h"
 #include "mapper_helper.h"
+#include "receive/receivers.h"
 #include <jansson.h>
+#include <signal.h>
 
 static void only_the_owner_and_root_remove(void **state)
 {
@@ -88,6 +90,98 @@ static void unmaps_parts(void **state)
 	assert_int_equal(rig_mapped(rig), 1);
 	removed(rig, mapping, UID);
 	assert_int_equal(rig_mapped(rig), 0);
+	unlink(path);
+	free(path);
+}
+
+/* Has the user's receiver, which has nothing to do, stop, so that it closes nothing. */
+static pid_t stop_receiver(struct rig *rig)
+{
+	pid_t pid;
+
+	rig_finish_closing(rig, UID);
+	pid = rig_receiver();
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	return pid;
+}
+
+/*
+ * What the file is on can be unmounted when an unmap has succeeded. The file is closed by the
+ * receiver of its user, and others need not wait for that.
+ */
+static void an_unmap_ends_when_its_file_is_closed(void **state)
+{
+	struct rig *rig = *state;
+	struct mapping *other = mapped(rig, "other", UID), *mapping;
+	unsigned descriptors;
+	struct result result;
+	char *path;
+	pid_t pid;
+
+	for (int part = 0; part < 2; part++) {
+		mapping = mapped_file(rig, "x", &path);
+		pid = stop_receiver(rig);
+		descriptors = rig_descriptors();
+		result = (struct result){0};
+		if (part)
+			changes_unmap_range(&rig->modules.changes, mapping, 0, 16384, 0,
+					    1000 * CLOCK_SECOND, finished, &result);
+		else
+			changes_unmap(&rig->modules.changes, mapping, 0, 1000 * CLOCK_SECOND,
+				      finished, &result, NULL);
+		rig_poll(rig);
+		assert_false(result.done);
+		assert_int_equal(rig_descriptors(), descriptors - 1); /* the keeper's */
+		if (!part)
+			removed(rig, other, 0);
+		assert_int_equal(kill(pid, SIGCONT), 0);
+		rig_run(rig, &result.done);
+		assert_int_equal(result.error, 0);
+		if (part)
+			removed(rig, mapping, UID);
+		assert_null(catalog_find(rig->modules.catalog, "x"));
+		unlink(path);
+		free(path);
+	}
+}
+
+static void a_file_that_takes_long_to_close_is_not_waited_for(void **state)
+{
+	struct rig *rig = *state;
+	struct mapping *mapping;
+	struct result result = {0};
+	char *path;
+	pid_t pid;
+
+	mapping = mapped_file(rig, "x", &path);
+	pid = stop_receiver(rig);
+	changes_unmap(&rig->modules.changes, mapping, UID, SHORT_PATIENCE, finished, &result, NULL);
+	while (rig_mapped(rig))
+		rig_poll(rig);
+	receivers_expire(rig->modules.receivers, clock_now() + CLOSE_PATIENCE);
+	assert_true(result.done);
+	assert_int_equal(result.error, 0);
+	assert_null(catalog_find(rig->modules.catalog, "x"));
+	assert_int_equal(rig_mapped(rig), 0);
+	unlink(path);
+	free(path);
+
+	/* A user who has held others up for long does not do so again, though it may wait itself.
+	 */
+	hold_up_charge(&rig->modules.hold_up, HOLD_UP_RM, UID, clock_now(),
+		       clock_now() + 3 * CLOCK_SECOND);
+	mapping = mapped_file(rig, "y", &path);
+	result = (struct result){0};
+	changes_unmap(&rig->modules.changes, mapping, 0, SHORT_PATIENCE, finished, &result, NULL);
+	rig_poll(rig);
+	assert_true(result.done);
+	assert_int_equal(result.error, 0);
+	assert_null(catalog_find(rig->modules.catalog, "y"));
+	unlink(path);
+	free(path);
+	assert_int_equal(kill(pid, SIGCONT), 0);
+	mapping = mapped_file(rig, "z", &path);
+	removed(rig, mapping, UID);
 	unlink(path);
 	free(path);
 }
@@ -395,6 +489,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(only_the_owner_and_root_remove, begin, end),
 		cmocka_unit_test_setup_teardown(unmaps_parts, begin, end),
 		cmocka_unit_test_setup_teardown(a_part_goes_when_the_keeper_says_so, begin, end),
+		cmocka_unit_test_setup_teardown(an_unmap_ends_when_its_file_is_closed, begin, end),
+		cmocka_unit_test_setup_teardown(a_file_that_takes_long_to_close_is_not_waited_for,
+						begin, end),
 		cmocka_unit_test_setup_teardown(gaps_count_as_mappings, begin, end),
 		cmocka_unit_test_setup_teardown(a_refused_part_changes_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(a_refused_unmap_changes_nothing, begin, end),
