@@ -9,16 +9,19 @@
 #include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/log.h"
+#include "keeper/disposal.h"
 #include "libpmem2.h"
 #include "libpmem2fs.h"
 #include "protocol/command.h"
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,6 +29,7 @@
 #define THREADS     4
 #define SLOTS_MAX   1000000
 #define END_SECONDS 2 /* for the threads to end */
+#define SPARE_FDS   64
 
 struct commands {
 	void (*ready)(void *arg);
@@ -41,6 +45,12 @@ struct commands {
 	/* By slot of the table. A mapping is taken out while it is being removed, so that of two
 	 * threads that remove it one finds nothing. */
 	_Atomic(struct pmem2_map *) maps[SLOTS_MAX];
+	/*
+	 * The file of a mapping; 0: none. While it is open here, munmap does not drop the last
+	 * reference to a file that its user controls, which could make this process wait.
+	 */
+	_Atomic int files[SLOTS_MAX];
+	int files_end; /* descriptors from here on are left for other things */
 };
 
 static int configure(const struct command *command, struct pmem2_config *config)
@@ -63,7 +73,8 @@ static int configure(const struct command *command, struct pmem2_config *config)
 	return error;
 }
 
-static int make_mapping(struct commands *commands, const struct command *command, int fd,
+/* If this succeeds, keeps *fd and makes it -1, unless descriptors are few (not with root). */
+static int make_mapping(struct commands *commands, const struct command *command, int *fd,
 			uint32_t *slot)
 {
 	struct pmem2_source *source = NULL;
@@ -76,7 +87,7 @@ static int make_mapping(struct commands *commands, const struct command *command
 		error = configure(command, config);
 	if (!error)
 		error = command->anonymous ? pmem2_source_from_anon(&source, command->length)
-					   : pmem2_source_from_fd(&source, fd);
+					   : pmem2_source_from_fd(&source, *fd);
 	if (!error)
 		error = pmem2_map_new(&map, config, source);
 	if (!error) {
@@ -85,38 +96,54 @@ static int make_mapping(struct commands *commands, const struct command *command
 			error = -ENOSPC;
 		if (error)
 			pmem2_unmap(&map);
-		else
-			atomic_store(&commands->maps[*slot], map);
+	}
+	if (!error) {
+		if (*fd >= 0 && *fd < commands->files_end) {
+			commands->files[*slot] = *fd;
+			*fd = -1;
+		}
+		atomic_store(&commands->maps[*slot], map);
 	}
 	pmem2_source_delete(&source);
 	pmem2_config_delete(&config);
 	return error;
 }
 
-static int remove_mapping(struct commands *commands, uint32_t slot)
+/* *file becomes that of the mapping, if it is removed and has one. */
+static int remove_mapping(struct commands *commands, uint32_t slot, int *file)
 {
 	struct pmem2_map *map = NULL;
-	int error;
+	int error, kept;
 
 	if (slot < SLOTS_MAX)
 		map = atomic_exchange(&commands->maps[slot], NULL);
 	if (!map)
 		return PMEM2_E_MAPPING_NOT_FOUND;
+	kept = atomic_exchange(&commands->files[slot], 0); /* before another mapping has the slot */
 	error = pmem2_unmap(&map);
-	if (error) /* the mapping and its slot are as they were */
+	if (error) { /* the mapping and its slot are as they were */
+		commands->files[slot] = kept;
 		atomic_store(&commands->maps[slot], map);
+	} else if (kept) {
+		*file = kept;
+	}
 	return error;
 }
 
-static int unmap_range(struct commands *commands, const struct command *command)
+static int unmap_range(struct commands *commands, const struct command *command, int *file)
 {
 	struct pmem2_map *map = NULL;
+	int error, kept;
 
 	if (command->slot < SLOTS_MAX)
 		map = atomic_load(&commands->maps[command->slot]);
 	if (!map)
 		return PMEM2_E_MAPPING_NOT_FOUND;
-	return pmem2_unmap_range(map, command->offset, command->length, 0);
+	error = pmem2_unmap_range(map, command->offset, command->length, 0);
+	kept = !error && command->last ? atomic_exchange(&commands->files[command->slot], 0) : 0;
+	if (kept)
+		*file = kept;
+	return error;
 }
 
 static int set_label(struct commands *commands, const struct command *command)
@@ -130,8 +157,12 @@ static int set_label(struct commands *commands, const struct command *command)
 	return pmem2fs_map_set_label(map, command->label, command->label_length);
 }
 
-static void carry_out_command(struct commands *commands, const struct command *command, int fd,
-			      struct command_reply *reply)
+/*
+ * *fd is the descriptor that came with the command, and is set to -1 if it is kept. *file is set to
+ * the descriptor that goes with the reply.
+ */
+static void carry_out_command(struct commands *commands, const struct command *command, int *fd,
+			      struct command_reply *reply, int *file)
 {
 	reply->id = command->id;
 	reply->slot = command->slot;
@@ -144,10 +175,10 @@ static void carry_out_command(struct commands *commands, const struct command *c
 		reply->error = make_mapping(commands, command, fd, &reply->slot);
 		break;
 	case COMMAND_UNMAP:
-		reply->error = remove_mapping(commands, command->slot);
+		reply->error = remove_mapping(commands, command->slot, file);
 		break;
 	case COMMAND_UNMAP_RANGE:
-		reply->error = unmap_range(commands, command);
+		reply->error = unmap_range(commands, command, file);
 		break;
 	case COMMAND_LABEL:
 		reply->error = set_label(commands, command);
@@ -177,19 +208,36 @@ static bool receive_command(int socket, struct command *command, int *fd)
 	return n > 0 || n == -EMFILE || n == -EMSGSIZE;
 }
 
+/* Gives a file to the worker, which closes it when it gets the answer. */
+static void give_back(int socket, int file, uint64_t id)
+{
+	const struct command_reply reply = {.id = id, .returns = 1};
+
+	if (descriptor_send(socket, &reply, sizeof(reply), 0, file))
+		disposal_of(file);
+	else
+		close(file); /* the worker, or the message to it, has it */
+}
+
 /* Carries out one command and answers it. Takes ownership of `fd`. */
 static void serve_command(struct commands *commands, int socket, const struct command *command,
 			  int fd)
 {
 	struct command_reply reply = {0};
+	int file = -1;
 
-	carry_out_command(commands, command, fd, &reply);
+	carry_out_command(commands, command, &fd, &reply, &file);
 	/* The next worker has read the table already and would never know of this mapping. */
 	if (command->op == COMMAND_MAP && !reply.error && commands->socket != socket)
-		remove_mapping(commands, reply.slot);
-	/* Before the answer: its reader may want to unmount what the descriptor is on. */
+		remove_mapping(commands, reply.slot, &file);
+	/*
+	 * Before the answer, until which the worker has the file open: it is to drop the last
+	 * reference.
+	 */
 	if (fd >= 0)
 		close(fd);
+	if (file >= 0)
+		give_back(socket, file, command->id);
 	if (send(socket, &reply, sizeof(reply), MSG_NOSIGNAL) < 0)
 		log_debug("the worker does not take an answer: %s", strerror(errno));
 }
@@ -216,8 +264,12 @@ static void *serve_commands(void *arg)
 struct commands *commands_new(void (*ready)(void *arg), void *arg)
 {
 	struct commands *commands = calloc(1, sizeof(*commands));
+	struct rlimit limit;
 
 	if (commands) {
+		commands->files_end = INT_MAX;
+		if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < INT_MAX)
+			commands->files_end = (int)limit.rlim_cur - SPARE_FDS;
 		commands->ready = ready;
 		commands->arg = arg;
 		commands->socket = -1;
@@ -270,7 +322,12 @@ void commands_free(struct commands *commands)
 {
 	if (!commands)
 		return;
-	for (uint32_t slot = 0; slot < SLOTS_MAX; slot++)
-		remove_mapping(commands, slot);
+	for (uint32_t slot = 0; slot < SLOTS_MAX; slot++) {
+		int file = -1;
+
+		remove_mapping(commands, slot, &file);
+		if (file >= 0)
+			close(file);
+	}
 	free(commands);
 }

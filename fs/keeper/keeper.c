@@ -9,6 +9,8 @@
  */
 #include "keeper/keeper.h"
 #include "base/clock.h"
+#include "base/descriptor.h"
+#include "base/lifeline.h"
 #include "base/log.h"
 #include "keeper/commands.h"
 #include "keeper/listen.h"
@@ -228,6 +230,7 @@ int keeper_run(const struct keeper_settings *settings, int ready)
 		log_error("cannot make the table of mappings: %s", pmem2_errormsg());
 		return 1;
 	}
+	descriptor_raise_limit(); /* a mapping takes one */
 	keeper.commands = commands_new(worker_ready, &keeper);
 	if (!keeper.commands) {
 		log_error("cannot start: %s", strerror(ENOMEM));

@@ -9,6 +9,8 @@
 #include "libpmem2.h"
 #include "libpmem2fs.h"
 #include "protocol/command.h"
+#include "receive/receiver.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -16,9 +18,12 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -90,6 +95,24 @@ static struct command_reply ask(struct scene *scene, struct command command, int
 	assert_int_equal(descriptor_send(scene->worker, &command, sizeof(command), 0, fd), 0);
 	assert_int_equal(recv(scene->worker, &reply, sizeof(reply), 0), sizeof(reply));
 	assert_true(reply.id == command.id);
+	return reply;
+}
+
+/* As ask; *file is what comes before the answer. */
+static struct command_reply ask_for_file(struct scene *scene, struct command command, int fd,
+					 int *file)
+{
+	struct command_reply reply;
+
+	command.id = (uint64_t)rand();
+	assert_int_equal(descriptor_send(scene->worker, &command, sizeof(command), 0, fd), 0);
+	assert_int_equal(descriptor_receive(scene->worker, &reply, sizeof(reply), 0, file),
+			 sizeof(reply));
+	assert_true(reply.id == command.id);
+	assert_int_equal(*file >= 0, reply.returns);
+	if (reply.returns)
+		assert_int_equal(recv(scene->worker, &reply, sizeof(reply), 0), sizeof(reply));
+	assert_true(reply.id == command.id && !reply.returns);
 	return reply;
 }
 
@@ -197,6 +220,104 @@ static void a_failure_says_why(void **state)
 	assert_int_equal(count_mappings(scene), 0);
 }
 
+/* Maps a file of two pages whose name is removed. Returns the slot. */
+static uint32_t map_removed_file(struct scene *scene, ino_t *inode)
+{
+	char path[] = "/tmp/commands-XXXXXX";
+	struct command command = map_command("file");
+	struct command_reply reply;
+	int fd = mkostemp(path, O_CLOEXEC), none;
+	struct stat st;
+
+	assert_true(fd >= 0);
+	unlink(path);
+	assert_int_equal(ftruncate(fd, 2 * PAGE) | fstat(fd, &st), 0);
+	*inode = st.st_ino;
+	command.anonymous = 0;
+	command.length = 0;
+	reply = ask_for_file(scene, command, fd, &none);
+	assert_int_equal(reply.error, 0);
+	assert_int_equal(none, -1);
+	close(fd);
+	return reply.slot;
+}
+
+/* How many processes have a file open, this one included, by its number. */
+static unsigned count_open(ino_t inode)
+{
+	char path[64], link[300];
+	unsigned count = 0;
+	struct stat st;
+	struct dirent *process, *descriptor;
+	DIR *processes = opendir("/proc"), *descriptors;
+
+	while ((process = readdir(processes))) {
+		snprintf(path, sizeof(path), "/proc/%.20s/fd", process->d_name);
+		descriptors = process->d_name[0] > '9' ? NULL : opendir(path);
+		while (descriptors && (descriptor = readdir(descriptors))) {
+			snprintf(link, sizeof(link), "%s/%.20s", path, descriptor->d_name);
+			count += !stat(link, &st) && st.st_ino == inode && S_ISREG(st.st_mode);
+		}
+		if (descriptors)
+			closedir(descriptors);
+	}
+	closedir(processes);
+	return count;
+}
+
+/* The keeper has closed its own descriptor of it before the answer. */
+static void expect_file(int file, ino_t inode)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(file, &st), 0);
+	assert_int_equal(st.st_ino, inode);
+	assert_int_equal(count_open(inode), 1);
+	close(file);
+}
+
+/* So the keeper does not drop the last reference to it. */
+static void a_file_comes_back_with_its_last_page(void **state)
+{
+	struct scene *scene = *state;
+	struct command part = {.op = COMMAND_UNMAP_RANGE, .length = PAGE};
+	struct command unmap = {.op = COMMAND_UNMAP};
+	ino_t inode;
+	int file;
+
+	part.slot = unmap.slot = map_removed_file(scene, &inode);
+	assert_int_equal(ask_for_file(scene, part, -1, &file).error, 0);
+	assert_int_equal(file, -1);
+	assert_int_equal(ask_for_file(scene, unmap, -1, &file).error, 0);
+	expect_file(file, inode);
+
+	part.slot = unmap.slot = map_removed_file(scene, &inode);
+	part.length = 2 * PAGE;
+	part.last = 1;
+	assert_int_equal(ask_for_file(scene, part, -1, &file).error, 0);
+	expect_file(file, inode);
+	assert_int_equal(ask_for_file(scene, unmap, -1, &file).error, 0);
+	assert_int_equal(file, -1);
+}
+
+/* Without a worker a process closes it that does nothing else. */
+static void a_file_that_no_worker_takes_is_closed_elsewhere(void **state)
+{
+	struct scene *scene = *state;
+	struct command unmap = {.op = COMMAND_UNMAP};
+	ino_t inode;
+
+	unmap.slot = map_removed_file(scene, &inode);
+	assert_int_equal(count_open(inode), 1);
+	assert_int_equal(shutdown(scene->worker, SHUT_RD), 0);
+	assert_int_equal(send(scene->worker, &unmap, sizeof(unmap), 0), sizeof(unmap));
+	stop_worker(scene);
+	assert_int_equal(count_mappings(scene), 0);
+	assert_true(wait(NULL) > 0);
+	assert_int_equal(count_open(inode), 0);
+	start_worker(scene);
+}
+
 static void what_begins_after_its_deadline_is_not_done(void **state)
 {
 	struct scene *scene = *state;
@@ -260,13 +381,16 @@ static void the_next_worker_finds_the_mappings(void **state)
 	assert_int_equal(count_mappings(scene), 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_mapping_is_made_named_and_removed, begin, end),
 		cmocka_unit_test_setup_teardown(a_part_is_removed, begin, end),
 		cmocka_unit_test_setup_teardown(a_slot_beyond_the_table_has_no_mapping, begin, end),
 		cmocka_unit_test_setup_teardown(a_failure_says_why, begin, end),
+		cmocka_unit_test_setup_teardown(a_file_comes_back_with_its_last_page, begin, end),
+		cmocka_unit_test_setup_teardown(a_file_that_no_worker_takes_is_closed_elsewhere,
+						begin, end),
 		cmocka_unit_test_setup_teardown(what_begins_after_its_deadline_is_not_done, begin,
 						end),
 		cmocka_unit_test_setup_teardown(what_is_no_command_is_refused, begin, end),
@@ -275,5 +399,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_next_worker_finds_the_mappings, begin, end),
 	};
 
+	if (argc > 1 && !strcmp(argv[1], "--receiver")) /* that commands.c starts */
+		return receiver_run(argv[2]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
