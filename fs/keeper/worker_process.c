@@ -6,25 +6,21 @@
  */
 #include "keeper/worker_process.h"
 #include "base/log.h"
+#include "base/spawn.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define PF_EXITING  4 /* of the kernel: among the flags in /proc/PID/stat */
 #define END_SECONDS 2 /* for the worker to end; half of them by itself, then by force */
-
-extern char **environ;
 
 int worker_process_start(char **argv, char *option, const int fds[WORKER_FDS], pid_t *worker)
 {
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t none;
 	char **arguments;
 	size_t count = 0;
 	int error;
@@ -36,27 +32,20 @@ int worker_process_start(char **argv, char *option, const int fds[WORKER_FDS], p
 		return -ENOMEM;
 	memcpy(arguments, argv, count * sizeof(*arguments));
 	arguments[count] = option;
-	sigemptyset(&none);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
-	posix_spawn_file_actions_init(&actions);
-	for (int i = 0; i < WORKER_FDS; i++)
-		posix_spawn_file_actions_adddup2(&actions, fds[i], WORKER_FD_FIRST + i);
-	error = posix_spawn(worker, "/proc/self/exe", &actions, &attr, arguments, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attr);
+	error = spawn_program(SPAWN_SELF, arguments, fds, WORKER_FDS, WORKER_FD_FIRST, worker);
 	free(arguments);
-	return -error;
+	return error;
 }
 
 /*
  * True when the worker has died though waitpid does not give it: one of its threads is still inside
- * a foreign file system that does not answer, which not even SIGKILL ends.
+ * a foreign file system that does not answer, which not even SIGKILL ends. It may also be the first
+ * thread, which has ended but for closing a descriptor that was in the queue of a socket.
  */
 static bool is_dead(pid_t worker)
 {
 	char path[64], text[512], *state;
+	unsigned flags;
 	bool dead = false;
 	FILE *file;
 
@@ -65,7 +54,9 @@ static bool is_dead(pid_t worker)
 	if (!file)
 		return true;
 	if (fgets(text, sizeof(text), file) && (state = strrchr(text, ')')))
-		dead = !strncmp(state, ") Z", 3);
+		dead = !strncmp(state, ") Z", 3) ||
+		       (sscanf(state, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
+			flags & PF_EXITING);
 	fclose(file);
 	return dead;
 }

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -133,12 +134,60 @@ static void a_worker_that_does_not_end_is_killed(void **state)
 	assert_int_equal(kill(worker, 0), -1);
 }
 
+/*
+ * Makes a pid namespace of two processes and reports its first one. That one cannot end before this
+ * process waits for the other one, which it does not.
+ */
+static _Noreturn void keep_from_ending(int report)
+{
+	pid_t first = -1;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!unshare(CLONE_NEWPID)) {
+		first = start_child(-1);
+		start_child(-1);
+	}
+	if (write(report, &first, sizeof(first)) != sizeof(first))
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+static void an_end_that_hangs_is_noticed(void **state)
+{
+	int ends[2], status = -1;
+	pid_t parent, worker;
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	parent = fork();
+	assert_true(parent >= 0);
+	if (!parent)
+		keep_from_ending(ends[1]);
+	close(ends[1]);
+	assert_int_equal(read(ends[0], &worker, sizeof(worker)), sizeof(worker));
+	close(ends[0]);
+	if (worker > 0) {
+		assert_false(worker_process_ended(worker, &status));
+		kill(worker, SIGKILL);
+		status = wait_for_end(worker);
+		assert_true(WIFSIGNALED(status));
+		assert_int_equal(WTERMSIG(status), SIGKILL);
+		assert_int_equal(kill(worker, 0), 0); /* it is still there */
+	}
+	kill(parent, SIGKILL);
+	assert_int_equal(waitpid(parent, NULL, 0), parent);
+	if (worker < 0)
+		skip();
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_worker_finds_its_descriptors),
 		cmocka_unit_test(an_end_is_noticed_with_its_status),
 		cmocka_unit_test(a_worker_that_does_not_end_is_killed),
+		cmocka_unit_test(an_end_that_hangs_is_noticed),
 	};
 
 	if (argc > 1 && !strncmp(argv[argc - 1], "--worker=", strlen("--worker=")))
