@@ -9,6 +9,9 @@
 #include "worker.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <fuse_log.h>
+#include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +55,24 @@ static void let_go_of_terminal(void)
 		close(null);
 }
 
+/* libfuse would wait for stderr. */
+static __attribute__((__format__(__printf__, 2, 0))) void
+log_of_libfuse(enum fuse_log_level level, const char *format, va_list args)
+{
+	char text[512];
+
+	vsnprintf(text, sizeof(text), format, args);
+	text[strcspn(text, "\n")] = '\0';
+	log_line((int)level, "%s", text); /* its levels are those of syslog(3) */
+}
+
+static void begin_log(bool debug)
+{
+	log_open(true, debug);
+	log_start_thread();
+	fuse_set_log_func(log_of_libfuse);
+}
+
 int main(int argc, char **argv)
 {
 	struct keeper_settings settings;
@@ -81,7 +102,7 @@ int main(int argc, char **argv)
 	}
 	umask(022);
 	if (options.worker) {
-		log_open(true, options.debug);
+		begin_log(options.debug);
 		status = worker_run(&options);
 		options_free(&options);
 		return status;
@@ -94,9 +115,9 @@ int main(int argc, char **argv)
 		}
 		let_go_of_terminal();
 	}
+	begin_log(options.debug);
 	if (chdir("/"))
 		log_warning("chdir /: %s", strerror(errno));
-	log_open(true, options.debug);
 	settings = (struct keeper_settings){
 		.source = options.source,
 		.mountpoint = options.mountpoint,
@@ -104,6 +125,7 @@ int main(int argc, char **argv)
 		.argv = argv,
 	};
 	status = keeper_run(&settings, ready);
+	log_close();
 	options_free(&options);
 	return status;
 }

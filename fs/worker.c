@@ -362,7 +362,6 @@ static void announce(struct worker *worker)
 	keeper_link_ready(worker->keeper);
 	if (!worker->options->foreground)
 		log_leave_terminal();
-	log_start_thread();
 	log_debug("serving %s", worker->options->mountpoint);
 }
 

@@ -56,11 +56,11 @@ static void worker_ready(void *arg)
 	keeper->served = true;
 	if (keeper->ready < 0)
 		return;
+	log_leave_terminal(); /* before the caller's shell has it back */
 	if (write(keeper->ready, "", 1) != 1)
 		log_warning("nobody waits for the mount to be ready");
 	close(keeper->ready);
 	keeper->ready = -1;
-	log_leave_terminal();
 }
 
 /* `commands` is the worker's end of the socket. */
