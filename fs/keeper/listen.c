@@ -3,6 +3,7 @@
  * listen.c - see listen.h
  */
 #include "keeper/listen.h"
+#include "base/folder_lock.h"
 #include "base/log.h"
 #include <errno.h>
 #include <libgen.h>
@@ -59,7 +60,7 @@ int listen_begin(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct stat st;
-	int fd, result;
+	int fd, result, lock;
 	mode_t mask;
 
 	if (strlen(path) >= sizeof(address.sun_path)) {
@@ -72,6 +73,7 @@ int listen_begin(const char *path)
 		log_error("%s: cannot make its folder: %s", path, strerror(-result));
 		return result;
 	}
+	lock = folder_lock(path);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		goto failed;
@@ -82,11 +84,12 @@ int listen_begin(const char *path)
 		}
 		unlink(path);
 	}
-	mask = umask(0111); /* of the whole process, which has only one thread so far */
+	mask = umask(0111); /* of the whole process; no other thread makes files so far */
 	result = bind(fd, (struct sockaddr *)&address, sizeof(address));
 	umask(mask);
 	if (result || listen(fd, BACKLOG))
 		goto failed;
+	folder_unlock(lock);
 	return fd;
 failed:
 	result = -errno;
@@ -96,5 +99,6 @@ failed:
 			  : "");
 	if (fd >= 0)
 		close(fd);
+	folder_unlock(lock);
 	return result;
 }
