@@ -18,6 +18,7 @@
 #include "libpmem2.h"
 #include "libpmem2fs.h"
 #include "mount/mount.h"
+#include "mount/old_mount.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -241,7 +242,7 @@ int keeper_run(const struct keeper_settings *settings, int ready)
 		return 1;
 	keeper.table = move_up(keeper.table);
 	keeper.listener = move_up(keeper.listener);
-	status = supervise(&keeper);
+	status = old_mount_clear(settings->mountpoint) ? 1 : supervise(&keeper);
 	unlink(settings->socket);
 	return status;
 }

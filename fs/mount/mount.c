@@ -6,44 +6,26 @@
  */
 #define FUSE_USE_VERSION 314
 #include "mount/mount.h"
+#include "base/folder_lock.h"
 #include "base/log.h"
+#include "mount/mounted.h"
 #include "mount/mountinfo.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
 #include <poll.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-#define FS_TYPE "fuse.pmem2fs"
-
-extern char **environ;
 
 struct mount {
 	char *mountpoint;
 	struct fuse_session *session; /* owns the connection's descriptor */
 	dev_t dev;
 };
-
-static int find_ours(const char *mountpoint, dev_t *dev)
-{
-	struct mount_line *line = malloc(sizeof(*line));
-	int result = -ENOENT;
-
-	if (line && !mountinfo_by_target(0, mountpoint, line) && !strcmp(line->type, FS_TYPE)) {
-		*dev = line->dev;
-		result = 0;
-	}
-	free(line);
-	return result;
-}
 
 /* Ends the waits of callers whose worker will not answer. Root's unmount (MNT_FORCE) does that. */
 static void abort_connection(dev_t dev)
@@ -60,71 +42,25 @@ static void abort_connection(dev_t dev)
 	close(fd);
 }
 
-static int detach(const char *mountpoint, dev_t dev)
-{
-	char *const argv[] = {"fusermount3", "-u", "-z", "-q", "--", (char *)mountpoint, NULL};
-	int status;
-	pid_t pid;
-
-	if (geteuid() == 0)
-		return umount2(mountpoint, MNT_FORCE | MNT_DETACH) ? -errno : 0;
-	abort_connection(dev);
-	if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ))
-		return -ENOENT;
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return status ? -EPERM : 0;
-}
-
-/* Takes away the mount of a daemon whose processes were all killed: it answers only ENOTCONN. */
-static int clear_dead(const char *mountpoint)
-{
-	struct stat st;
-	dev_t dev;
-
-	while (!find_ours(mountpoint, &dev)) {
-		if (!stat(mountpoint, &st) || errno != ENOTCONN) {
-			log_error("%s: pmem2fs is mounted there already", mountpoint);
-			return -EBUSY;
-		}
-		log_info("%s: taking away the dead mount of an earlier daemon", mountpoint);
-		if (detach(mountpoint, dev)) {
-			log_error("%s: cannot unmount the dead mount", mountpoint);
-			return -EBUSY;
-		}
-	}
-	if (stat(mountpoint, &st)) {
-		log_error("%s: %s", mountpoint, strerror(errno));
-		return -errno;
-	}
-	if (!S_ISDIR(st.st_mode)) {
-		log_error("%s: not a directory", mountpoint);
-		return -ENOTDIR;
-	}
-	return 0;
-}
-
-static struct fuse_session *session_new(const char *source)
+static struct fuse_session *session_new(const char *source, bool allow_other)
 {
 	static const struct fuse_lowlevel_ops none;
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 	struct fuse_session *session = NULL;
 
 	if (fuse_opt_add_arg(&args, "pmem2fs") || fuse_opt_add_arg(&args, "-o") ||
-	    fuse_opt_add_arg(&args, geteuid() == 0
-					    ? "subtype=pmem2fs,allow_other,default_permissions,"
-					      "nosuid,nodev,noexec"
-					    : "subtype=pmem2fs,default_permissions") ||
+	    fuse_opt_add_arg(&args, allow_other ? "allow_other" : "rw") ||
+	    fuse_opt_add_arg(&args, "-o") ||
+	    fuse_opt_add_arg(&args, "subtype=pmem2fs,default_permissions,nosuid,nodev,noexec") ||
 	    fuse_opt_add_arg(&args, "-o") || fuse_opt_add_arg(&args, ""))
 		goto free_args;
 	/* The name is one argument whatever is in it: a comma would begin another option. */
-	free(args.argv[4]);
-	if (asprintf(&args.argv[4], "fsname=%s", source) < 0) {
-		args.argv[4] = NULL;
+	free(args.argv[6]);
+	if (asprintf(&args.argv[6], "fsname=%s", source) < 0) {
+		args.argv[6] = NULL;
 		goto free_args;
 	}
-	for (char *c = args.argv[4]; *c; c++)
+	for (char *c = args.argv[6]; *c; c++)
 		if (*c == ',' || *c == '\\')
 			*c = '_';
 	session = fuse_session_new(&args, &none, sizeof(none), NULL);
@@ -133,35 +69,64 @@ free_args:
 	return session;
 }
 
+/*
+ * Sets *dev to the device number of the pmem2fs that is mounted there. Returns 0, -ENOENT if none
+ * is, or the errno with which that cannot be found out.
+ */
+static int device_on(const char *mountpoint, dev_t *dev)
+{
+	struct mount_line line;
+	int place = mounted_open(mountpoint, &line);
+
+	*dev = 0;
+	if (place < 0)
+		return place == -ENOENT ? -EIO : place;
+	close(place);
+	if (!mounted_is_pmem2fs(&line, mountpoint))
+		return -ENOENT;
+	*dev = line.dev;
+	return 0;
+}
+
 int mount_begin(const char *source, const char *mountpoint, struct mount **mount_ptr)
 {
-	struct mount *mount;
-	int error = clear_dead(mountpoint);
+	struct mount *mount = calloc(1, sizeof(*mount));
+	int lock, error = -ENOMEM;
 
-	if (error)
-		return error;
-	mount = calloc(1, sizeof(*mount));
 	if (!mount)
 		return -ENOMEM;
-	error = -ENOMEM;
+	lock = folder_lock(mountpoint);
 	mount->mountpoint = strdup(mountpoint);
-	mount->session = session_new(source);
+	mount->session = session_new(source, geteuid() == 0);
 	if (!mount->mountpoint || !mount->session)
 		goto free_mount;
-	if (fuse_session_mount(mount->session, mountpoint)) {
-		error = -EIO; /* libfuse has said more */
+	error = -EBUSY;
+	if (!device_on(mountpoint, &mount->dev)) {
+		log_error("%s: pmem2fs is mounted there already", mountpoint);
 		goto free_mount;
 	}
-	if (find_ours(mountpoint, &mount->dev))
-		log_warning("%s: /proc/self/mountinfo does not show the mount", mountpoint);
+	error = -EIO;
+	if (fuse_session_mount(mount->session, mountpoint)) /* libfuse has logged the reason */
+		goto free_mount;
+	error = device_on(mountpoint, &mount->dev);
+	if (error == -ENOENT) {
+		log_error("%s: was unmounted at once", mountpoint);
+		goto free_mount;
+	}
+	if (error)
+		log_warning("%s: cannot find out which mount it is: %s", mountpoint,
+			    strerror(-error));
 	*mount_ptr = mount;
-	return 0;
+	error = 0;
+	goto unlock;
 free_mount:
 	log_error("%s: cannot mount: %s", mountpoint, strerror(-error));
 	if (mount->session)
 		fuse_session_destroy(mount->session);
 	free(mount->mountpoint);
 	free(mount);
+unlock:
+	folder_unlock(lock);
 	return error;
 }
 
@@ -187,10 +152,25 @@ bool mount_is_there(const struct mount *mount)
 
 void mount_take_away(const char *mountpoint, dev_t dev)
 {
-	dev_t now;
+	struct mount_line line;
+	int place, lock = -1, error = 0;
 
-	if (dev && !find_ours(mountpoint, &now) && now == dev && detach(mountpoint, dev))
-		log_error("%s: cannot unmount", mountpoint);
+	if (!dev)
+		return;
+	/* fusermount3 takes the path: with the lock no daemon mounts there after mounted_open. */
+	if (geteuid() != 0)
+		lock = folder_lock(mountpoint);
+	place = mounted_open(mountpoint, &line);
+	if (place >= 0 && mounted_is_pmem2fs(&line, mountpoint) && line.dev == dev) {
+		if (geteuid() != 0)
+			abort_connection(dev);
+		error = mounted_detach(place, mountpoint, MNT_FORCE);
+	}
+	if (error)
+		log_error("%s: cannot unmount: %s", mountpoint, strerror(-error));
+	if (place >= 0)
+		close(place);
+	folder_unlock(lock);
 }
 
 void mount_end(struct mount *mount)

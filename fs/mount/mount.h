@@ -15,8 +15,8 @@ struct mount;
 
 /*
  * Mounts on `mountpoint`, by mount(2) for root and by fusermount3 for others; `source` is the name
- * that mount(8) and df show. A dead mount of an earlier daemon that is in the way is taken away
- * first; a living one is refused (-EBUSY). Returns 0 or a negative errno, after logging why.
+ * that mount(8) and df show. Never mounts over another pmem2fs, dead or alive (-EBUSY). Returns 0 or
+ * a negative errno, after logging why.
  */
 int mount_begin(const char *source, const char *mountpoint, struct mount **mount);
 
