@@ -121,6 +121,7 @@ int main(int argc, char **argv)
 	settings = (struct keeper_settings){
 		.source = options.source,
 		.mountpoint = options.mountpoint,
+		.allow_other = options.allow_other,
 		.socket = options.socket,
 		.argv = argv,
 	};

@@ -2,10 +2,12 @@
 /*
  * options.c - see options.h
  *
- * The words after -o come from users, from fstab and from mount(8), which adds words of its own:
- * words of mount(8) are ignored, other unknown words are refused.
+ * The words after -o come from users, from fstab and from mount(8), which adds words of its own.
+ * Each word has an effect, or is in the manual's list of words that have none, or is refused with a
+ * message that names it.
  */
 #include "options.h"
+#include "mount/mountpoint.h"
 #include "protocol/control.h"
 #include <errno.h>
 #include <fuse_opt.h>
@@ -33,6 +35,13 @@ static const struct fuse_opt templates[] = {
 	FUSE_OPT_KEY("max=", KEY_MAX),
 	FUSE_OPT_KEY("max_user=", KEY_MAX_USER),
 	FUSE_OPT_KEY("observe=", KEY_OBSERVE),
+	OPTION("allow_other", allow_other),
+	FUSE_OPT_KEY("default_permissions",
+		     FUSE_OPT_KEY_DISCARD), /* this and the next four always hold */
+	FUSE_OPT_KEY("rw", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("nosuid", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("nodev", FUSE_OPT_KEY_DISCARD),
+	FUSE_OPT_KEY("noexec", FUSE_OPT_KEY_DISCARD),
 	OPTION("-f", foreground),
 	OPTION("-d", debug),
 	OPTION("debug", debug),
@@ -44,50 +53,26 @@ static const struct fuse_opt templates[] = {
 	FUSE_OPT_END,
 };
 
-/* Words of mount(8) and fstab(5) that have no meaning here. */
-static bool is_mount_word(const char *word)
+/* Whether a word of mount(8) or fstab(5) has no effect here. pmem2fs(8) lists them. */
+static bool is_ignored(const char *word)
 {
+	/* An entry that ends in = or - matches all words that begin with it. */
 	static const char *const words[] = {
-		"rw",
-		"dev",
-		"nodev",
-		"suid",
-		"nosuid",
-		"exec",
-		"noexec",
-		"auto",
-		"noauto",
-		"user",
-		"nouser",
-		"users",
-		"owner",
-		"group",
-		"nofail",
-		"_netdev",
-		"sync",
-		"async",
-		"dirsync",
-		"atime",
-		"noatime",
-		"relatime",
-		"norelatime",
-		"strictatime",
-		"nodiratime",
-		"diratime",
-		"lazytime",
-		"defaults",
-		"nosymfollow",
-		"allow_other",
-		"default_permissions",
-		"auto_unmount",
+		"dev",        "suid",        "exec",     "auto",        "noauto",     "user",
+		"user=",      "nouser",      "users",    "owner",       "group",      "nofail",
+		"_netdev",    "defaults",    "comment=", "x-",          "sync",       "async",
+		"dirsync",    "atime",       "noatime",  "diratime",    "nodiratime", "relatime",
+		"norelatime", "strictatime", "lazytime", "nosymfollow",
 	};
 
-	if (!strncmp(word, "x-", 2) || !strncmp(word, "comment=", 8))
-		return true;
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		if (!strcmp(word, words[i]))
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		size_t length = strlen(words[i]);
+		bool begins = words[i][length - 1] == '=' || words[i][length - 1] == '-';
+
+		if (begins ? !strncmp(word, words[i], length) : !strcmp(word, words[i]))
 			return true;
-	return false;
+	}
+	return !*word; /* an empty word, as between two commas */
 }
 
 static bool parse_number(const char *text, int base, unsigned low, unsigned high, unsigned *number)
@@ -168,7 +153,7 @@ static int process_argument(void *data, const char *arg, int key, struct fuse_ar
 	}
 	if (key != FUSE_OPT_KEY_OPT)
 		return set_option(options, arg, key);
-	if (arg[0] != '-' && is_mount_word(arg))
+	if (arg[0] != '-' && is_ignored(arg))
 		return 0;
 	fprintf(stderr, "pmem2fs: %s: unknown option\n", arg);
 	return -1;
@@ -189,8 +174,10 @@ static const char usage[] =
 	"  -o max_user=N      mappings of one user other than root (half of max)\n"
 	"  -o observe=on|off  whether to look for mappings of other processes in\n"
 	"                     /proc (on); off: only those that processes tell of\n"
+	"  -o allow_other     let other users in; always so for root's, and for users\n"
+	"                     where /etc/fuse.conf has user_allow_other\n"
 	"  -f                 stay in the foreground, log to stderr\n"
-	"  -d                 log more\n"
+	"  -d, -o debug       log more\n"
 	"  -h, --help         this text\n"
 	"  -V, --version      the version\n"
 	"\n"
@@ -269,9 +256,7 @@ static int complete_options(struct options *options)
 	}
 	if (options->worker)
 		return parse_worker(options);
-	full = realpath(options->mountpoint, NULL);
-	if (!full && errno == ENOTCONN && options->mountpoint[0] == '/')
-		full = strdup(options->mountpoint); /* a dead mount: mount_begin removes it */
+	full = mountpoint_resolve(options->mountpoint);
 	if (!full) {
 		fprintf(stderr, "pmem2fs: %s: %s\n", options->mountpoint, strerror(errno));
 		return 1;
@@ -281,13 +266,42 @@ static int complete_options(struct options *options)
 	return options->source ? 0 : -1;
 }
 
+/*
+ * Finds the first word after -o, in all arguments, that libfuse would take for an option of the
+ * command itself. NULL: none. A backslash escapes the next character.
+ */
+static const char *misplaced_word(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		const char *word = argv[i] + 2;
+
+		if (strncmp(argv[i], "-o", 2) != 0 || (!*word && ++i == argc))
+			continue;
+		if (!*word)
+			word = argv[i];
+		for (bool begins = true; *word; word++) {
+			if (begins && (*word == '-' || *word == '\\'))
+				return word;
+			begins = *word == ',';
+			if (*word == '\\' && word[1])
+				word++;
+		}
+	}
+	return NULL;
+}
+
 enum options_result options_parse(struct options *options, int argc, char **argv)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
-	int wrong;
+	const char *misplaced = misplaced_word(argc, argv);
+	int wrong = -1;
 
 	*options = (struct options){.mode = 0400, .rootmode = 0755, .timeout = 1, .observe = true};
-	wrong = fuse_opt_parse(&args, options, templates, process_argument);
+	if (misplaced)
+		fprintf(stderr, "pmem2fs: -o %.*s: unknown option\n", (int)strcspn(misplaced, ","),
+			misplaced);
+	else
+		wrong = fuse_opt_parse(&args, options, templates, process_argument);
 	fuse_opt_free_args(&args);
 	if (!wrong && options->help) {
 		fputs(usage, stdout);

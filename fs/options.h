@@ -22,6 +22,7 @@ struct options {
 	unsigned max;      /* mappings in total */
 	unsigned max_user; /* mappings of one user other than root */
 	bool observe;      /* find mappings that processes do not publish, in /proc */
+	int allow_other;   /* a user's mount lets other users in; root's always does */
 	int foreground, debug;
 	int help, version;
 };

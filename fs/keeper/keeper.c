@@ -106,7 +106,8 @@ static int begin_life(struct keeper *keeper)
 	const struct keeper_settings *settings = keeper->settings;
 	int pair[2], error;
 
-	error = mount_begin(settings->source, settings->mountpoint, &keeper->mount);
+	error = mount_begin(settings->source, settings->mountpoint, settings->allow_other,
+			    &keeper->mount);
 	if (error)
 		return error;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {

@@ -88,7 +88,8 @@ static int device_on(const char *mountpoint, dev_t *dev)
 	return 0;
 }
 
-int mount_begin(const char *source, const char *mountpoint, struct mount **mount_ptr)
+int mount_begin(const char *source, const char *mountpoint, bool allow_other,
+		struct mount **mount_ptr)
 {
 	struct mount *mount = calloc(1, sizeof(*mount));
 	int lock, error = -ENOMEM;
@@ -97,7 +98,7 @@ int mount_begin(const char *source, const char *mountpoint, struct mount **mount
 		return -ENOMEM;
 	lock = folder_lock(mountpoint);
 	mount->mountpoint = strdup(mountpoint);
-	mount->session = session_new(source, geteuid() == 0);
+	mount->session = session_new(source, allow_other || geteuid() == 0);
 	if (!mount->mountpoint || !mount->session)
 		goto free_mount;
 	error = -EBUSY;

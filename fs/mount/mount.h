@@ -15,10 +15,11 @@ struct mount;
 
 /*
  * Mounts on `mountpoint`, by mount(2) for root and by fusermount3 for others; `source` is the name
- * that mount(8) and df show. Never mounts over another pmem2fs, dead or alive (-EBUSY). Returns 0 or
- * a negative errno, after logging why.
+ * that mount(8) and df show. A mount by root lets other users in; one by another user does so with
+ * `allow_other`, which fusermount3 may refuse. Never mounts over another pmem2fs, dead or alive
+ * (-EBUSY). Returns 0 or a negative errno, after logging why.
  */
-int mount_begin(const char *source, const char *mountpoint, struct mount **mount);
+int mount_begin(const char *source, const char *mountpoint, bool allow_other, struct mount **mount);
 
 /* The connection to the kernel, and the device number by which the kernel knows the mount. */
 int mount_fd(const struct mount *mount);

@@ -100,6 +100,7 @@ static void every_option(void **state)
 	expect_run(&options, "pmem2fs -omode=0,debug --worker=12,0,/no,where /nowhere/at/all");
 	assert_int_equal(options.mode, 0);
 	assert_true(options.debug);
+	assert_false(options.allow_other);
 	assert_string_equal(options.worker, "12,0,/no,where");
 	assert_string_equal(options.mountpoint, "/no,where");
 	options_free(&options);
@@ -135,9 +136,11 @@ static void mount_words_mean_nothing(void **state)
 	(void)state;
 	expect_run(&options,
 		   "pmem2fs none / -o rw,nofail,_netdev,noauto,x-systemd.automount,x-,comment=y,"
-		   "nosuid,nodev,noexec,user,users,owner,group,relatime,noatime,lazytime,defaults "
-		   "-o allow_other,default_permissions,auto_unmount,max=9");
+		   "nosuid,nodev,noexec,user,user=me,users,owner,group,relatime,noatime,lazytime,"
+		   "defaults "
+		   "-o allow_other,,default_permissions,max=9,");
 	assert_int_equal(options.max, 9);
+	assert_true(options.allow_other);
 	assert_string_equal(options.source, "none");
 	options_free(&options);
 }
@@ -182,6 +185,15 @@ static const struct {
 	{"pmem2fs / -rw", OPTIONS_WRONG, "-rw: unknown option"},
 	{"pmem2fs / --nonsense", OPTIONS_WRONG, "--nonsense: unknown option"},
 	{"pmem2fs / -o", OPTIONS_WRONG, "-o"},
+	{"pmem2fs / -o rw,-f", OPTIONS_WRONG, "-f: unknown option"},
+	{"pmem2fs / -o-f", OPTIONS_WRONG, "-f: unknown option"},
+	{"pmem2fs / -o rw -o --help", OPTIONS_WRONG, "--help: unknown option"},
+	{"pmem2fs / -o \\-f", OPTIONS_WRONG, "\\-f: unknown option"},
+	{"pmem2fs / -o \\055f", OPTIONS_WRONG, "\\055f: unknown option"},
+	{"pmem2fs / -o --worker=1,0,/x", OPTIONS_WRONG, "-o --worker=1: unknown option"},
+	{"pmem2fs / -o allow_other=1", OPTIONS_WRONG, "allow_other=1: unknown option"},
+	{"pmem2fs / -o nofail=1", OPTIONS_WRONG, "nofail=1: unknown option"},
+	{"pmem2fs / -o auto_unmount", OPTIONS_WRONG, "auto_unmount: unknown option"},
 	{"pmem2fs / -o mode=", OPTIONS_WRONG, "mode="},
 	{"pmem2fs / -o mode=8", OPTIONS_WRONG, "mode=8"},
 	{"pmem2fs / -o mode=1000", OPTIONS_WRONG, "mode=1000: not permissions in octal"},
