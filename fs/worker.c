@@ -10,7 +10,9 @@
 #include "worker.h"
 #include "base/clock.h"
 #include "base/container_of.h"
+#include "base/descriptor.h"
 #include "base/fd_watch.h"
+#include "base/lifeline.h"
 #include "base/log.h"
 #include "base/spawn.h"
 #include "base/stuck_threads.h"
@@ -51,11 +53,9 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define EVENTS_AT_ONCE 32
-#define DESCRIPTORS    1048576
 
 #define OPENS_WAITING   1024 /* per user */
 #define OPENERS_NICER   10 /* than the loop: many of users may be busy, and all wait for the loop */
@@ -428,21 +428,6 @@ static void worker_loop(struct worker *worker)
 	}
 }
 
-/* Every process that maps takes one or two descriptors of this process. */
-static void raise_limit(void)
-{
-	struct rlimit limit, more = {.rlim_cur = DESCRIPTORS, .rlim_max = DESCRIPTORS};
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= DESCRIPTORS)
-		return;
-	if (limit.rlim_max > DESCRIPTORS)
-		more.rlim_max = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &more)) { /* not root, or fs.nr_open is less */
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
 int worker_run(const struct options *options)
 {
 	static struct worker worker;
@@ -461,8 +446,11 @@ int worker_run(const struct options *options)
 	worker.options = options;
 	worker.loop_time.share = LOOP_SHARE;
 	sscanf(options->worker, "%llu,%u", &dev, &number);
-	raise_limit();
-	error = worker_begin(&worker, number);
+	descriptor_raise_limit(); /* a process that maps takes up to six: three are pidfds */
+	error = lifeline_hold(WORKER_FD_LIFELINE);
+	close(WORKER_FD_LIFELINE);
+	if (!error)
+		error = worker_begin(&worker, number);
 	if (error)
 		log_error("the worker cannot start: %s", strerror(-error));
 	else

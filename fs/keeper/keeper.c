@@ -28,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -36,25 +37,39 @@
 /* More within RESTART_SECONDS: something is wrong that a restart does not mend. */
 #define RESTARTS_MAX      5
 #define RESTART_SECONDS   10
-#define WAIT_MILLISECONDS 2000 /* between two checks whether a worker died without a signal */
+#define WAIT_MILLISECONDS 2000 /* between two looks at a worker that is not watched */
 
 struct keeper {
 	const struct keeper_settings *settings;
 	int table, listener, signals, mounts;
+	int died;            /* an eventfd: the first thread of a worker has ended */
 	int ready;           /* -1: nobody waits for the mount to be served */
 	_Atomic bool served; /* a worker has come up; set by a thread of `commands` */
 	struct commands *commands;
 	struct mount *mount;
 	pid_t worker;
-	unsigned workers; /* how many there were */
+	struct lifeline *_Atomic lifeline; /* of the worker, until it is watched */
+	_Atomic bool watched;              /* a thread waits for the lifeline */
+	unsigned workers;                  /* how many there were */
 };
 
 /* A worker serves the mount. Called by a thread of `commands`. */
 static void worker_ready(void *arg)
 {
 	struct keeper *keeper = arg;
+	struct lifeline *lifeline = atomic_exchange(&keeper->lifeline, NULL);
 
 	keeper->served = true;
+	if (lifeline) {
+		int error = lifeline_watch(lifeline, keeper->died);
+
+		keeper->watched = !error;
+		if (error) {
+			log_warning("no thread to watch the worker with: %s", strerror(-error));
+			lifeline_free(lifeline);
+		}
+		eventfd_write(keeper->died, 1); /* the main thread waits for another time */
+	}
 	if (keeper->ready < 0)
 		return;
 	log_leave_terminal(); /* before the caller's shell has it back */
@@ -65,13 +80,14 @@ static void worker_ready(void *arg)
 }
 
 /* `commands` is the worker's end of the socket. */
-static int start_worker(struct keeper *keeper, int commands)
+static int start_worker(struct keeper *keeper, int commands, int lifeline)
 {
 	const int fds[WORKER_FDS] = {
 		[WORKER_FD_FUSE - WORKER_FD_FIRST] = mount_fd(keeper->mount),
 		[WORKER_FD_COMMANDS - WORKER_FD_FIRST] = commands,
 		[WORKER_FD_LISTENER - WORKER_FD_FIRST] = keeper->listener,
 		[WORKER_FD_TABLE - WORKER_FD_FIRST] = keeper->table,
+		[WORKER_FD_LIFELINE - WORKER_FD_FIRST] = lifeline,
 	};
 	char *option;
 	int error;
@@ -86,6 +102,11 @@ static int start_worker(struct keeper *keeper, int commands)
 	return error;
 }
 
+static void drop_lifeline(struct keeper *keeper)
+{
+	lifeline_free(atomic_exchange(&keeper->lifeline, NULL));
+}
+
 /*
  * Gives a descriptor another number than those of worker_fds.h. Takes ownership of `fd`. Returns
  * the new one or a negative errno.
@@ -98,6 +119,28 @@ static int move_up(int fd)
 		moved = -errno;
 	close(fd);
 	return moved;
+}
+
+/* Takes ownership of `commands`, the worker's end of the socket. */
+static int begin_worker(struct keeper *keeper, int commands)
+{
+	struct lifeline *lifeline = NULL;
+	int fd = -1, error;
+
+	commands = move_up(commands);
+	error = commands < 0 ? commands : lifeline_new(&lifeline, &fd);
+	if (!error) {
+		fd = move_up(fd);
+		keeper->lifeline = lifeline;
+		error = fd < 0 ? fd : start_worker(keeper, commands, fd);
+	}
+	if (error)
+		drop_lifeline(keeper);
+	if (fd >= 0)
+		close(fd);
+	if (commands >= 0)
+		close(commands);
+	return error;
 }
 
 /* Mount, socket pair, threads, worker: all that lives as long as one worker. */
@@ -123,10 +166,7 @@ static int begin_life(struct keeper *keeper)
 		close(pair[1]);
 		goto unmount;
 	}
-	pair[1] = move_up(pair[1]);
-	error = pair[1] < 0 ? pair[1] : start_worker(keeper, pair[1]);
-	if (pair[1] >= 0)
-		close(pair[1]);
+	error = begin_worker(keeper, pair[1]);
 	if (!error)
 		return 0;
 	commands_stop(keeper->commands);
@@ -140,6 +180,8 @@ static void end_life(struct keeper *keeper)
 {
 	mount_end(keeper->mount);
 	commands_stop(keeper->commands);
+	drop_lifeline(keeper);
+	keeper->watched = false;
 }
 
 /*
@@ -151,11 +193,15 @@ static int wait_for_end(struct keeper *keeper, int *status)
 	struct pollfd waits[] = {
 		{.fd = keeper->signals, .events = POLLIN},
 		{.fd = keeper->mounts, .events = POLLPRI}, /* the list of mounts has changed */
+		{.fd = keeper->died, .events = POLLIN},
 	};
 	struct signalfd_siginfo info;
+	eventfd_t count;
 
 	for (;;) {
-		poll(waits, 2, WAIT_MILLISECONDS);
+		poll(waits, 3, keeper->watched ? -1 : WAIT_MILLISECONDS);
+		if (waits[2].revents)
+			eventfd_read(keeper->died, &count);
 		if (waits[0].revents &&
 		    read(keeper->signals, &info, sizeof(info)) == sizeof(info) &&
 		    info.ssi_signo != SIGCHLD)
@@ -225,6 +271,11 @@ int keeper_run(const struct keeper_settings *settings, int ready)
 	keeper.signals = signalfd(-1, &signals, SFD_CLOEXEC);
 	if (keeper.signals < 0) {
 		log_error("signalfd: %s", strerror(errno));
+		return 1;
+	}
+	keeper.died = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (keeper.died < 0) {
+		log_error("eventfd: %s", strerror(errno));
 		return 1;
 	}
 	keeper.mounts = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
