@@ -310,12 +310,13 @@ static int begin_server(struct worker *worker)
 		.catalog = worker->catalog,
 		.events = worker->events,
 		.process_table = worker->process_table,
+		.receivers = worker->receivers,
 		.invalidate = &worker->invalidate,
 		.mountpoint = worker->options->mountpoint,
 		.rootmode = worker->options->rootmode,
 	};
-	worker->server =
-		server_new(&worker->questions, worker->releases, worker->epoll, WORKER_FD_LISTENER);
+	worker->server = server_new(&worker->questions, worker->releases, worker->receivers,
+				    worker->epoll, worker->epoll, WORKER_FD_LISTENER);
 	return worker->server ? 0 : -ENOMEM;
 }
 

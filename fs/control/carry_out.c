@@ -20,6 +20,8 @@
 #include "fuse/invalidate.h"
 #include "protocol/control.h"
 #include "protocol/request.h"
+#include "receive/message.h"
+#include "receive/receivers.h"
 #include "scan/process_table.h"
 #include <errno.h>
 #include <stdio.h>
@@ -68,7 +70,15 @@ static void change_finished(void *arg, int error, const char *why)
 	question_answer(arg, error, why);
 }
 
-static void carry_out_map(struct question *question, const json_t *json, int fd)
+/* -1: there is none. */
+static void drop_descriptor(const struct question *question, int fd)
+{
+	if (fd >= 0)
+		receivers_close_file(question->means->receivers, fd, question->peer.uid, 0, NULL);
+}
+
+static void carry_out_map(struct question *question, const json_t *json, int fd,
+			  const struct receive_result *refused)
 {
 	char reason[REQUEST_WHY_LENGTH], why[COMPLETION_WHY_LENGTH];
 	char *name = get_name(json, "name");
@@ -85,7 +95,15 @@ static void carry_out_map(struct question *question, const json_t *json, int fd)
 		error = -EACCES;
 		goto failed;
 	}
-	error = request_from_json(json_object_get(json, "map"), fd >= 0, &request, reason);
+	error = request_from_json(json_object_get(json, "map"), fd >= 0 || refused, &request,
+				  reason);
+	if (!error && refused) {
+		request_clear(&request);
+		snprintf(why, sizeof(why), "%s: cannot map %s: %s", name, refused->described,
+			 refused->why);
+		error = refused->refused;
+		goto failed;
+	}
 	if (!error && !request.anonymous && fd < 0) {
 		request_clear(&request);
 		snprintf(reason, sizeof(reason), "no descriptor came with it");
@@ -104,8 +122,7 @@ failed:
 	question_answer(question, -error, why);
 	free(name);
 close_fd:
-	if (fd >= 0)
-		close(fd);
+	drop_descriptor(question, fd);
 }
 
 static void unmap_finished(void *arg, int error, const char *why)
@@ -221,7 +238,8 @@ static void carry_out_scan(struct question *question)
 	process_table_look(question->means->process_table, &question->look);
 }
 
-void question_carry_out(struct question *question, const char *text, size_t length, int fd)
+void question_carry_out(struct question *question, const char *text, size_t length, int fd,
+			const struct receive_result *refused)
 {
 	json_t *json = NULL;
 
@@ -232,7 +250,7 @@ void question_carry_out(struct question *question, const char *text, size_t leng
 	if (json_object_get(json, "unmap") && json_object_get(json, "unmap_range")) {
 		question_answer(question, EINVAL, "unmap and unmap_range are two questions");
 	} else if (json_object_get(json, "map")) {
-		carry_out_map(question, json, fd);
+		carry_out_map(question, json, fd, refused);
 		fd = -1;
 	} else if (json_object_get(json, "unmap")) {
 		carry_out_unmap(question, json);
@@ -247,8 +265,7 @@ void question_carry_out(struct question *question, const char *text, size_t leng
 	} else {
 		question_answer(question, EINVAL, "not a question that this daemon knows");
 	}
-	if (fd >= 0)
-		close(fd);
+	drop_descriptor(question, fd);
 	json_decref(json);
 }
 

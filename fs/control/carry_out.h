@@ -11,11 +11,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct receive_result;
+
 /*
  * Carries out the question in `text` and answers it, now or later. `fd` is the descriptor that came
- * with it, or -1; takes ownership of it.
+ * with it, or -1; takes ownership of it. `refused` says why a receiver has not passed on the
+ * descriptor that came; NULL: none was refused.
  */
-void question_carry_out(struct question *question, const char *text, size_t length, int fd);
+void question_carry_out(struct question *question, const char *text, size_t length, int fd,
+			const struct receive_result *refused);
 
 /*
  * To be called when the peer has gone. It gets no more events. Returns true if the question was

@@ -4,12 +4,17 @@
  */
 #include "control/connection.h"
 #include "base/container_of.h"
-#include "base/descriptor.h"
+#include "base/json_text.h"
+#include "base/share.h"
 #include "change/release.h"
 #include "control/carry_out.h"
 #include "format/wire.h"
 #include "protocol/control.h"
+#include "receive/message.h"
+#include "receive/packets.h"
+#include "scan/process_table.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +32,7 @@ static void watch_connection(struct connection *connection)
 		event.events = EPOLLIN;
 	if (question->subscriber.lost)
 		event.events |= EPOLLOUT;
-	epoll_ctl(connection->means->epoll, EPOLL_CTL_MOD, connection->watch.fd, &event);
+	epoll_ctl(connection->epoll, EPOLL_CTL_MOD, connection->watch.fd, &event);
 }
 
 /* The peer does not read its events: it gets no more until the kernel says that it has. */
@@ -43,14 +48,18 @@ void connection_hang_up(struct connection *connection)
 	connection->gone = true;
 	if (question_abandon(&connection->question))
 		connection->busy = false;
-	close(connection->watch.fd);
+	epoll_ctl(connection->epoll, EPOLL_CTL_DEL, connection->watch.fd, NULL);
+	receivers_close(connection->means->receivers, connection->watch.fd,
+			connection->question.peer.uid, &connection->receive);
+	if (connection->pidfd >= 0)
+		close(connection->pidfd);
 }
 
 /* The answer of a question that connection_ready has passed on. */
 static void send_answer(struct question *question, json_t *message)
 {
 	struct connection *connection = container_of(question, struct connection, question);
-	char *text = json_dumps(message, JSON_COMPACT);
+	char *text = json_text(message, JSON_COMPACT);
 
 	connection->busy = false;
 	if (!connection->gone) {
@@ -64,49 +73,46 @@ static void send_answer(struct question *question, json_t *message)
 	json_decref(message);
 }
 
-bool connection_is_library(const void *packet, size_t length)
+static bool is_library_packet(const void *packet, size_t length)
 {
 	const uint64_t magic = WIRE_MAGIC;
 
 	return length >= sizeof(magic) && !memcmp(packet, &magic, sizeof(magic));
 }
 
-/* Gives the descriptor to change/release.c, which owns it from then on. */
-static void hand_over(struct connection *connection, size_t length, int fd)
+bool connection_has_library_packet(int fd)
+{
+	uint64_t begin;
+	ssize_t n = recv(fd, &begin, sizeof(begin), MSG_PEEK | MSG_DONTWAIT);
+
+	return n > 0 && is_library_packet(&begin, (size_t)n);
+}
+
+/* Gives its descriptors to change/release.c, which owns them from then on. */
+static void hand_over(struct connection *connection, const char *packet, size_t length, int fd)
 {
 	const struct connection_means *means = connection->means;
 
 	connection->gone = true;
-	epoll_ctl(means->epoll, EPOLL_CTL_DEL, connection->watch.fd, NULL);
+	epoll_ctl(connection->epoll, EPOLL_CTL_DEL, connection->watch.fd, NULL);
 	releases_take(means->releases, connection->watch.fd, &connection->question.peer,
-		      means->packet, length, fd);
+		      packet, length, fd);
+	if (connection->pidfd >= 0)
+		close(connection->pidfd);
 }
 
-static void connection_ready(struct watch *watch, uint32_t epoll_events)
+/*
+ * Carries out a packet of `n` bytes (or a negative errno). Takes ownership of `fd`, -1: none.
+ * `refused`: see question_carry_out.
+ */
+static void handle_packet(struct connection *connection, const char *packet, ssize_t n, int fd,
+			  const struct receive_result *refused)
 {
-	struct connection *connection = container_of(watch, struct connection, watch);
-	char *packet = connection->means->packet;
 	bool first = !connection->had_some;
-	ssize_t n;
-	int fd;
 
-	if (connection->gone)
-		return;
-	if (connection->question.subscriber.lost && epoll_events & EPOLLOUT) {
-		events_writable(&connection->question.subscriber);
-		watch_connection(connection);
-	}
-	if (connection->busy) {
-		if (epoll_events & (EPOLLHUP | EPOLLERR))
-			connection_hang_up(connection);
-		return;
-	}
-	n = descriptor_receive(watch->fd, packet, CONTROL_MAX_BYTES, MSG_DONTWAIT, &fd);
-	if (n == -EAGAIN || n == -EINTR)
-		return;
 	connection->had_some = true;
-	if (n > 0 && first && connection_is_library(packet, (size_t)n)) {
-		hand_over(connection, (size_t)n, fd);
+	if (n > 0 && first && is_library_packet(packet, (size_t)n)) {
+		hand_over(connection, packet, (size_t)n, fd);
 	} else if (connection->library) {
 		connection_hang_up(connection);
 	} else if (n == -EMSGSIZE) {
@@ -119,11 +125,97 @@ static void connection_ready(struct watch *watch, uint32_t epoll_events)
 	} else {
 		connection->busy = true;
 		watch_connection(connection);
-		question_carry_out(&connection->question, packet, (size_t)n, fd);
+		question_carry_out(&connection->question, packet, (size_t)n, fd, refused);
 	}
 }
 
-struct connection *connection_new(const struct connection_means *means, int fd,
+/* The packet with descriptors has been received. */
+static void packet_received(struct receive *receive, const struct receive_result *result,
+			    const char *packet, int fd)
+{
+	struct connection *connection = container_of(receive, struct connection, receive);
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = &connection->watch};
+
+	if (epoll_ctl(connection->epoll, EPOLL_CTL_ADD, connection->watch.fd, &event)) {
+		if (fd >= 0)
+			receivers_close_file(connection->means->receivers, fd,
+					     connection->question.peer.uid, 0, NULL);
+		connection_hang_up(connection);
+		return;
+	}
+	handle_packet(connection, packet, result->size, fd, result->refused ? result : NULL);
+}
+
+/*
+ * Until the packet has been received, not even a hang-up matters: a library sends one packet and
+ * closes the connection.
+ */
+static void receive_packet(struct connection *connection)
+{
+	const struct connection_means *means = connection->means;
+	const struct ucred *peer = &connection->question.peer;
+
+	/* Meanwhile the scanner can find the table, if it may look at the process. */
+	if (connection->library)
+		process_table_pass_table(means->question->process_table, peer,
+					 fcntl(connection->pidfd, F_DUPFD_CLOEXEC, 0), -1);
+	epoll_ctl(connection->epoll, EPOLL_CTL_DEL, connection->watch.fd, NULL);
+	connection->receive.received = packet_received;
+	if (receivers_take(means->receivers, connection->watch.fd, peer->uid, peer->pid,
+			   &connection->receive))
+		connection_hang_up(connection);
+}
+
+/*
+ * A library passes its table to the daemon of its own user, which has nothing to fear from that
+ * user. So its packet is read at once, and what was mapped before a question is known when the
+ * question is carried out.
+ */
+static bool is_own_library(const struct connection *connection)
+{
+	return !connection->had_some && connection->question.peer.uid == geteuid() &&
+	       connection->library;
+}
+
+static void serve(struct connection *connection, uint32_t epoll_events)
+{
+	char *packet = connection->means->packet;
+	struct packet_head head;
+	ssize_t n;
+	int fd = -1;
+
+	if (connection->question.subscriber.lost && epoll_events & EPOLLOUT) {
+		events_writable(&connection->question.subscriber);
+		watch_connection(connection);
+	}
+	if (connection->busy) {
+		if (epoll_events & (EPOLLHUP | EPOLLERR))
+			connection_hang_up(connection);
+		return;
+	}
+	n = packets_take_plain(connection->watch.fd, packet, CONTROL_MAX_BYTES, &head);
+	if (head.carries && is_own_library(connection)) {
+		n = packets_take_trusted(connection->watch.fd, packet, CONTROL_MAX_BYTES, &fd);
+		head.carries = false;
+	}
+	if (head.carries)
+		receive_packet(connection);
+	else if (n != -EAGAIN && n != -EINTR)
+		handle_packet(connection, packet, n, fd, NULL);
+}
+
+static void connection_ready(struct watch *watch, uint32_t epoll_events)
+{
+	struct connection *connection = container_of(watch, struct connection, watch);
+
+	if (connection->gone)
+		return;
+	if (!connection->had_some && !connection->library)
+		connection->library = connection_has_library_packet(watch->fd);
+	serve(connection, epoll_events);
+}
+
+struct connection *connection_new(const struct connection_means *means, int fd, int pidfd,
 				  const struct ucred *peer, bool library)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
@@ -132,7 +224,9 @@ struct connection *connection_new(const struct connection_means *means, int fd,
 	if (!connection)
 		return NULL;
 	connection->watch = (struct watch){.fd = fd, .ready = connection_ready};
+	connection->pidfd = pidfd;
 	connection->means = means;
+	connection->epoll = share_is_limited(peer->uid) ? means->users : means->first;
 	connection->question.means = means->question;
 	connection->question.peer = *peer;
 	connection->question.socket = fd;
@@ -144,7 +238,7 @@ struct connection *connection_new(const struct connection_means *means, int fd,
 	connection->question.answer = send_answer;
 	connection->library = library;
 	event.data.ptr = &connection->watch;
-	if (epoll_ctl(means->epoll, EPOLL_CTL_ADD, fd, &event)) {
+	if (epoll_ctl(connection->epoll, EPOLL_CTL_ADD, fd, &event)) {
 		free(connection);
 		return NULL;
 	}

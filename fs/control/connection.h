@@ -11,6 +11,7 @@
 
 #include "base/fd_watch.h"
 #include "control/question.h"
+#include "receive/receivers.h"
 #include <stdbool.h>
 
 struct releases;
@@ -19,23 +20,31 @@ struct releases;
 struct connection_means {
 	const struct question_means *question;
 	struct releases *releases; /* takes the connections of libraries */
-	int epoll;                 /* watches the connections */
-	char *packet;              /* CONTROL_MAX_BYTES, for the packet that is being read */
+	struct receivers *receivers;
+	int first;    /* epoll set for connections of root and of the daemon's own user */
+	int users;    /* epoll set for connections of all other users */
+	char *packet; /* CONTROL_MAX_BYTES, for the packet that is being read */
 };
 
 struct connection {
 	struct watch watch;      /* its descriptor is closed by connection_hang_up */
+	int pidfd;               /* of the peer, owned; -1: it had ended; closed together with it */
 	struct connection *next; /* of the server's; the server's alone */
 	const struct connection_means *means;
+	int epoll; /* that watches it */
 	struct question question;
-	bool library;  /* by its first packet, when it came */
-	bool had_some; /* packets */
-	bool busy;     /* an answer is being made */
-	bool gone;     /* to be freed when not busy */
+	struct receive receive; /* of a packet with descriptors; then nothing else is waited for */
+	bool library;           /* by its first packet, when it came */
+	bool had_some;          /* packets */
+	bool busy;              /* an answer is being made */
+	bool gone;              /* to be freed when not busy */
 };
 
-/* Begins to read from `fd`, which the connection owns unless that fails. NULL: out of memory. */
-struct connection *connection_new(const struct connection_means *means, int fd,
+/*
+ * Begins to read from `fd`, which was accepted from the process `pidfd` (-1: it has ended). Owns
+ * both unless that fails. NULL: out of memory.
+ */
+struct connection *connection_new(const struct connection_means *means, int fd, int pidfd,
 				  const struct ucred *peer, bool library);
 
 /* Closes it and gives up what its question waits for. A second call does nothing. */
@@ -45,7 +54,7 @@ void connection_hang_up(struct connection *connection);
 bool connection_is_over(const struct connection *connection);
 void connection_free(struct connection *connection);
 
-/* Whether `packet` begins as the first packet of a library does. */
-bool connection_is_library(const void *packet, size_t length);
+/* Whether the next packet is there and begins as the first packet of a library does. */
+bool connection_has_library_packet(int fd);
 
 #endif

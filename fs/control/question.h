@@ -22,6 +22,7 @@ struct question_means {
 	struct catalog *catalog;
 	struct events *events;
 	struct process_table *process_table;
+	struct receivers *receivers; /* close what users have given */
 	const struct invalidate *invalidate;
 	const char *mountpoint;
 	unsigned rootmode; /* permissions of the root directory */

@@ -9,8 +9,10 @@
 #include "base/container_of.h"
 #include "base/fd_watch.h"
 #include "base/log.h"
+#include "base/pidfd.h"
 #include "control/connection.h"
 #include "protocol/control.h"
+#include "receive/packets.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -44,27 +46,34 @@ static bool has_room_for_connection(const struct server *server, uid_t uid)
 		    : own < CONNECTIONS_PER_USER && all < CONNECTIONS_MAX - CONNECTIONS_PER_USER;
 }
 
-/* A library has mostly sent its first packet by the time it is accepted. */
-static bool comes_from_library(int fd)
+/* Takes ownership of `fd`, -1 for none. Returns the peer's user. */
+static uid_t refuse(struct server *server, int fd)
 {
-	uint64_t start;
-	ssize_t n = recv(fd, &start, sizeof(start), MSG_PEEK | MSG_DONTWAIT);
+	struct ucred peer = {0};
+	socklen_t size = sizeof(peer);
 
-	return n > 0 && connection_is_library(&start, (size_t)n);
+	if (fd < 0)
+		return 0;
+	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+	receivers_close(server->means.receivers, fd, peer.uid, NULL);
+	return peer.uid;
 }
 
 /* While no descriptor is free, epoll would report the waiting connection again and again. */
 static void turn_away(struct server *server)
 {
+	uid_t uid;
+
 	if (server->spare < 0) { /* listen again when a connection has ended */
-		epoll_ctl(server->means.epoll, EPOLL_CTL_DEL, server->watch.fd, NULL);
+		epoll_ctl(server->means.first, EPOLL_CTL_DEL, server->watch.fd, NULL);
 		server->deaf = true;
 		return;
 	}
 	close(server->spare);
-	close(accept4(server->watch.fd, NULL, NULL, SOCK_CLOEXEC));
+	uid = refuse(server, accept4(server->watch.fd, NULL, NULL, SOCK_CLOEXEC));
 	server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	log_warning("a connection to the socket was refused: no descriptor to spare");
+	log_of_user(LOG_TOPIC_CONNECTIONS, uid, LOG_WARNING,
+		    "a connection of user %u was refused: no descriptor to spare", uid);
 }
 
 static void listener_ready(struct watch *watch, uint32_t epoll_events)
@@ -74,7 +83,7 @@ static void listener_ready(struct watch *watch, uint32_t epoll_events)
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
 	bool library;
-	int fd;
+	int fd, pidfd = -1;
 
 	(void)epoll_events;
 	fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -83,12 +92,14 @@ static void listener_ready(struct watch *watch, uint32_t epoll_events)
 			turn_away(server);
 		return;
 	}
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
+	if (packets_prepare(fd) || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
 		goto refuse;
-	library = comes_from_library(fd);
+	/* A library has mostly sent its first packet by the time it is accepted. */
+	library = connection_has_library_packet(fd);
 	if (!library && !has_room_for_connection(server, peer.uid))
 		goto refuse;
-	connection = connection_new(&server->means, fd, &peer, library);
+	pidfd = pidfd_open_peer(fd, peer.pid);
+	connection = connection_new(&server->means, fd, pidfd, &peer, library);
 	if (!connection)
 		goto refuse;
 	connection->next = server->connections;
@@ -96,7 +107,9 @@ static void listener_ready(struct watch *watch, uint32_t epoll_events)
 	return;
 refuse:
 	log_debug("a connection to the socket was refused: too many, or out of memory");
-	close(fd);
+	if (pidfd >= 0)
+		close(pidfd);
+	refuse(server, fd);
 }
 
 static void listen_again(struct server *server)
@@ -106,7 +119,7 @@ static void listen_again(struct server *server)
 	if (server->spare < 0)
 		server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (server->deaf &&
-	    !epoll_ctl(server->means.epoll, EPOLL_CTL_ADD, server->watch.fd, &event))
+	    !epoll_ctl(server->means.first, EPOLL_CTL_ADD, server->watch.fd, &event))
 		server->deaf = false;
 }
 
@@ -125,8 +138,8 @@ void server_sweep(struct server *server)
 	}
 }
 
-struct server *server_new(const struct question_means *means, struct releases *releases, int epoll,
-			  int listener)
+struct server *server_new(const struct question_means *means, struct releases *releases,
+			  struct receivers *receivers, int first, int users, int listener)
 {
 	struct server *server = calloc(1, sizeof(*server));
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = &server->watch};
@@ -137,11 +150,13 @@ struct server *server_new(const struct question_means *means, struct releases *r
 	server->means = (struct connection_means){
 		.question = means,
 		.releases = releases,
-		.epoll = epoll,
+		.receivers = receivers,
+		.first = first,
+		.users = users,
 		.packet = malloc(CONTROL_MAX_BYTES),
 	};
 	server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (!server->means.packet || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event)) {
+	if (!server->means.packet || epoll_ctl(first, EPOLL_CTL_ADD, listener, &event)) {
 		close(server->spare);
 		free(server->means.packet);
 		free(server);

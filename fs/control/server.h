@@ -6,16 +6,17 @@
 #define PMEM2FS_CONTROL_SERVER_H
 
 struct question_means;
+struct receivers;
 struct releases;
 struct server;
 
 /*
- * Accepts on `listener` from now on, watched through `epoll`. Questions are carried out with
- * `means`; the connections of libraries are passed to `releases`. All are borrowed. NULL: out of
- * memory.
+ * Accepts on `listener` from now on. The epoll `first` watches it and the connections of root, and
+ * `users` those of others. Questions are carried out with `means`; the connections of libraries are
+ * passed to `releases`. All are borrowed. NULL: out of memory.
  */
-struct server *server_new(const struct question_means *means, struct releases *releases, int epoll,
-			  int listener);
+struct server *server_new(const struct question_means *means, struct releases *releases,
+			  struct receivers *receivers, int first, int users, int listener);
 void server_free(struct server *server);
 
 /* Frees the connections that have ended; to be called between two rounds of the loop. */

@@ -211,6 +211,11 @@ void rig_run(struct rig *rig, const bool *done)
 		serve(rig, -1);
 }
 
+void rig_wait(struct rig *rig)
+{
+	serve(rig, -1);
+}
+
 void rig_poll(struct rig *rig)
 {
 	while (serve(rig, 0))

@@ -75,6 +75,8 @@ void rig_free(struct rig *rig);
 void rig_run(struct rig *rig, const bool *done);
 /* Serves what is ready now. */
 void rig_poll(struct rig *rig);
+/* Waits for something to happen. */
+void rig_wait(struct rig *rig);
 
 /*
  * The keeper's side: receives a command (false: there is none), carries it out and answers, or

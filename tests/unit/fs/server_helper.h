@@ -15,6 +15,7 @@
 #include "keeper/listen.h"
 #include "packet.h"
 #include "process_table_fake.h"
+#include "receive/receivers.h"
 #include "rig.h"
 #include <errno.h>
 #include <setjmp.h>
@@ -38,8 +39,10 @@ struct place {
 	struct rig *rig;
 	struct question_means means;
 	struct server *server;
+	struct receivers *receivers;
 	struct releases *releases;
 	struct process_table process_table;
+	struct quota loop_time;
 	char folder[32], path[64];
 	int listener;
 };
@@ -52,9 +55,10 @@ static inline void sweep(void *arg)
 
 	server_sweep(place->server);
 	releases_expire(place->releases, 0);
+	receivers_expire(place->receivers, clock_now());
 }
 
-static inline int begin(void **state)
+static inline int begin_with(void **state, const char *receiver)
 {
 	struct place *place = calloc(1, sizeof(*place));
 
@@ -68,26 +72,38 @@ static inline int begin(void **state)
 	place->listener = listen_begin(place->path);
 	assert_true(place->listener >= 0);
 	place->rig->modules.process_table = &place->process_table;
+	place->loop_time.share = 4;
+	place->receivers =
+		receivers_new(place->rig->epoll, place->rig->epoll, receiver, &place->loop_time);
+	assert_non_null(place->receivers);
 	place->releases =
 		releases_new(place->rig->modules.catalog, &place->process_table, place->rig->epoll);
 	assert_non_null(place->releases);
 	place->rig->modules.changes.releases = place->releases;
+	place->rig->modules.changes.receivers = place->receivers;
+	place->rig->modules.mapper.receivers = place->receivers;
 	place->means = (struct question_means){
 		.mapper = &place->rig->modules.mapper,
 		.changes = &place->rig->modules.changes,
 		.catalog = place->rig->modules.catalog,
 		.events = place->rig->modules.events,
 		.process_table = &place->process_table,
+		.receivers = place->receivers,
 		.invalidate = &place->rig->modules.invalidate,
 		.mountpoint = "/mnt",
 		.rootmode = 0755,
 	};
-	place->server =
-		server_new(&place->means, place->releases, place->rig->epoll, place->listener);
+	place->server = server_new(&place->means, place->releases, place->receivers,
+				   place->rig->epoll, place->rig->epoll, place->listener);
 	assert_non_null(place->server);
 	place->rig->swept = sweep;
 	place->rig->arg = place;
 	return 0;
+}
+
+static inline int begin(void **state)
+{
+	return begin_with(state, rig_daemon);
 }
 
 static inline int end(void **state)
@@ -99,7 +115,9 @@ static inline int end(void **state)
 	place->rig->swept = NULL;
 	server_free(place->server);
 	releases_free(place->releases);
+	receivers_free(place->receivers);
 	close(place->listener);
+	quota_clear(&place->loop_time);
 	rig_free(place->rig);
 	unlink(place->path);
 	rmdir(place->folder);
@@ -178,6 +196,17 @@ static inline void expect_descriptors(struct place *place, unsigned count)
 {
 	while (rig_descriptors() != count)
 		rig_poll(place->rig);
+}
+
+/* Starts root's receiver, which takes one descriptor of this process. */
+static inline void start_receiver(struct place *place)
+{
+	int fd = reach(place, 0);
+
+	packet_send(fd, "{\"hello\":1}", 11, fd, 1);
+	assert_int_equal(answered(place, fd, NULL), 0);
+	close(fd);
+	rig_poll(place->rig);
 }
 
 #define ANONYMOUS "{\"source\":{\"type\":\"anonymous\",\"size\":4096}}"

@@ -44,7 +44,7 @@ static void maps_what_is_passed(void **state)
 	struct stat st;
 	unsigned descriptors;
 
-	rig_start_receiver(place->rig->modules.receivers, 0);
+	start_receiver(place);
 	file = open(path, O_RDWR);
 	descriptors = rig_descriptors() + 1; /* the keeper's */
 	packet_send(fd, "{\"map\":{},\"name\":\"x\"}", 21, file, 1);
@@ -174,6 +174,7 @@ static void a_packet_that_is_too_long(void **state)
 	char *blanks = malloc(CONTROL_MAX_BYTES + 1);
 	unsigned descriptors;
 
+	start_receiver(place);
 	assert_int_equal(ask(place, fd, "{\"hello\":1}", NULL), 0);
 	descriptors = rig_descriptors();
 	memset(blanks, ' ', CONTROL_MAX_BYTES + 1);
@@ -183,7 +184,7 @@ static void a_packet_that_is_too_long(void **state)
 	packet_send(fd, blanks, CONTROL_MAX_BYTES + 1, file, 1);
 	assert_int_equal(answered(place, fd, "too long"), EMSGSIZE);
 	assert_int_equal(ask(place, fd, "{\"hello\":1}", NULL), 0);
-	assert_int_equal(rig_descriptors(), descriptors);
+	expect_descriptors(place, descriptors);
 	close(file);
 	free(blanks);
 	close(fd);
@@ -197,6 +198,7 @@ static void descriptors_do_not_pile_up(void **state)
 	unsigned descriptors;
 	json_t *answer;
 
+	start_receiver(place);
 	assert_int_equal(ask(place, fd, "{\"hello\":1}", NULL), 0);
 	descriptors = rig_descriptors();
 	for (unsigned count = 2; count <= 8; count++) {
@@ -204,13 +206,13 @@ static void descriptors_do_not_pile_up(void **state)
 		answer = wait_for(place, fd);
 		assert_true(json_integer_value(json_object_get(answer, "errno")) > 0);
 		json_decref(answer);
-		assert_int_equal(rig_descriptors(), descriptors);
+		expect_descriptors(place, descriptors);
 	}
 	/* With an empty packet, which ends the connection as well. */
 	packet_send(fd, "", 0, file, 1);
 	expect_end(place, fd);
 	rig_poll(place->rig);
-	assert_int_equal(rig_descriptors(), descriptors - 1);
+	expect_descriptors(place, descriptors - 2); /* the socket and a pidfd */
 	close(file);
 	close(fd);
 }
