@@ -253,10 +253,10 @@ static void message_received(struct release_peer *peer, const struct wire_messag
 	peer->silent = false;
 }
 
-void releases_take(struct releases *releases, int socket, const struct ucred *who,
+void releases_take(struct releases *releases, int socket, const struct ucred *who, int pidfd,
 		   const void *packet, size_t size, int fd)
 {
-	release_peers_accept(&releases->peers, socket, who, packet, size, fd);
+	release_peers_accept(&releases->peers, socket, who, pidfd, packet, size, fd);
 }
 
 /* False: it cannot be asked, and why. */
@@ -317,8 +317,7 @@ void release_begin(struct releases *releases, struct mapping *mapping, uint64_t 
 	const struct scan_state *state = mapping_scan_state(mapping);
 	const struct process *process = state->process;
 	struct release *release = calloc(1, sizeof(*release));
-	struct release_peer *peer =
-		release_peers_find(&releases->peers, process->pid, state->table);
+	struct release_peer *peer = release_peers_find(&releases->peers, process, state->table);
 
 	*handle = NULL;
 	if (!release) {
@@ -374,7 +373,7 @@ uint64_t releases_expire(struct releases *releases, uint64_t now)
 }
 
 struct releases *releases_new(struct catalog *catalog, struct process_table *process_table,
-			      int epoll)
+			      struct receivers *receivers, int first, int users)
 {
 	struct releases *releases = calloc(1, sizeof(*releases));
 
@@ -384,7 +383,9 @@ struct releases *releases_new(struct catalog *catalog, struct process_table *pro
 	releases->process_table = process_table;
 	releases->peers = (struct release_peers){
 		.process_table = process_table,
-		.epoll = epoll,
+		.receivers = receivers,
+		.first = first,
+		.users = users,
 		.received = message_received,
 		.ended = peer_ended,
 	};

@@ -20,19 +20,20 @@
 struct catalog;
 struct mapping;
 struct process_table;
+struct receivers;
 struct releases;
 
 /* All are borrowed. NULL when memory runs out. */
 struct releases *releases_new(struct catalog *catalog, struct process_table *process_table,
-			      int epoll);
+			      struct receivers *receivers, int first, int users);
 /* While no process is being scanned for a request. `finished` is not called. */
 void releases_free(struct releases *releases);
 
 /*
- * Takes over a connection whose first packet is `packet` (of any size; what is none of wire.h ends
- * it), with the descriptor that came along (-1: none). Takes ownership of both descriptors.
+ * Takes over a connection of the process `pidfd`, whose first packet is `packet`, with the
+ * descriptor that came along: see release_peers_accept. Takes ownership of the three descriptors.
  */
-void releases_take(struct releases *releases, int socket, const struct ucred *who,
+void releases_take(struct releases *releases, int socket, const struct ucred *who, int pidfd,
 		   const void *packet, size_t size, int fd);
 
 /* A request that is under way. */

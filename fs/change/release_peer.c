@@ -8,20 +8,24 @@
 #include "change/release_peer.h"
 #include "base/container_of.h"
 #include "base/log.h"
+#include "base/pidfd.h"
+#include "receive/packets.h"
+#include "receive/receivers.h"
 #include "scan/process_table.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#ifndef SO_PEERPIDFD
-#define SO_PEERPIDFD 77 /* Linux 6.5 */
-#endif
-
-#define PEERS_MAX      4096
-#define PEERS_PER_USER 1024 /* other than root */
+const struct share release_peers_share = {
+	.what = "connections of processes that can be asked to release mappings",
+	.total = 4096,
+	.root = 1024,
+	.user = 1024,
+	.sure = 16,
+};
 
 bool release_peer_send(struct release_peer *peer, enum wire_type type, uint64_t request,
 		       uint32_t slot, uint64_t generation)
@@ -35,6 +39,8 @@ bool release_peer_send(struct release_peer *peer, enum wire_type type, uint64_t 
 		.generation = generation,
 	};
 
+	if (!pidfd_is_alive(peer->end.fd))
+		return false;
 	if (send(peer->watch.fd, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
 	    (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM))
 		return false;
@@ -43,13 +49,32 @@ bool release_peer_send(struct release_peer *peer, enum wire_type type, uint64_t 
 	return true;
 }
 
+static void close_peer(struct release_peer *peer)
+{
+	const struct release_peers *peers = peer->peers;
+
+	epoll_ctl(peer->epoll, EPOLL_CTL_DEL, peer->watch.fd, NULL);
+	receivers_close(peers->receivers, peer->watch.fd, peer->who.uid, NULL);
+	/* Others may have descriptors of the same pidfd: closing does not end the watch. */
+	epoll_ctl(peer->epoll, EPOLL_CTL_DEL, peer->end.fd, NULL);
+	close(peer->end.fd);
+}
+
 void release_peer_hang_up(struct release_peer *peer)
 {
 	peer->ended = true;
 	peer->peers->some_ended = true;
-	epoll_ctl(peer->peers->epoll, EPOLL_CTL_DEL, peer->watch.fd, NULL);
-	close(peer->watch.fd);
+	close_peer(peer);
 	peer->peers->ended(peer);
+}
+
+static void process_ended(struct watch *watch, uint32_t epoll_events)
+{
+	struct release_peer *peer = container_of(watch, struct release_peer, end);
+
+	(void)epoll_events;
+	if (!peer->ended)
+		release_peer_hang_up(peer);
 }
 
 /* False: garbage, or more than the peer was asked for. */
@@ -73,21 +98,22 @@ static void peer_readable(struct watch *watch, uint32_t epoll_events)
 {
 	struct release_peer *peer = container_of(watch, struct release_peer, watch);
 	struct wire_message message;
+	struct packet_head head;
 	ssize_t n;
 
 	(void)epoll_events;
 	if (peer->ended)
 		return;
-	/* Descriptors that come along are dropped by the kernel: there is no room for them. */
-	n = recv(watch->fd, &message, sizeof(message), MSG_DONTWAIT | MSG_TRUNC);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	n = packets_take_plain(watch->fd, &message, sizeof(message), &head);
+	if (n == -EAGAIN || n == -EINTR)
 		return;
-	if (!is_message(&message, n) || !handle_peer_message(peer, &message))
+	/* While the peer is alive, no other process can have sent it under its pid. */
+	if (head.carries || !is_message(&message, n) || head.sender != peer->who.pid ||
+	    !pidfd_is_alive(peer->end.fd) || !handle_peer_message(peer, &message))
 		release_peer_hang_up(peer);
 }
 
-struct release_peer *release_peers_find(const struct release_peers *peers, pid_t pid,
-					uint64_t table)
+static struct release_peer *find_peer(const struct release_peers *peers, pid_t pid, uint64_t table)
 {
 	struct release_peer *peer;
 
@@ -97,35 +123,50 @@ struct release_peer *release_peers_find(const struct release_peers *peers, pid_t
 	return peer;
 }
 
-static bool has_room_for_peer(const struct release_peers *peers, uid_t uid)
+struct release_peer *release_peers_find(const struct release_peers *peers,
+					const struct process *process, uint64_t table)
 {
-	unsigned all = 0, own = 0;
-	const struct release_peer *peer;
+	struct release_peer *peer = find_peer(peers, process->pid, table);
 
-	LIST_FOREACH(peer, &peers->list, others)
-	{
-		all += !peer->ended;
-		own += !peer->ended && peer->who.uid == uid;
-	}
-	/* The last places are root's. */
-	return !uid ? all < PEERS_MAX : own < PEERS_PER_USER && all < PEERS_MAX - PEERS_PER_USER;
+	return peer && pidfd_is_alive(peer->end.fd) && pidfd_is_alive(process->watch.fd) ? peer
+											 : NULL;
 }
 
-/* The connection stays, and replaces an earlier one. False: it cannot, and is still the caller's.
+static bool has_room_for_peer(const struct release_peers *peers, const struct ucred *who)
+{
+	struct share_use use = {.uid = who->uid};
+	const struct release_peer *peer;
+	char why[256];
+
+	LIST_FOREACH(peer, &peers->list, others)
+	share_count(&use, peer->who.uid, !peer->ended);
+	if (share_room(&release_peers_share, &use))
+		return true;
+	share_refusal(&release_peers_share, &use, why, sizeof(why));
+	log_debug("process %d cannot be asked to release mappings: %s", (int)who->pid, why);
+	return false;
+}
+
+static bool watch(const struct release_peer *peer, struct watch *watch)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = watch};
+
+	return !epoll_ctl(peer->epoll, EPOLL_CTL_ADD, watch->fd, &event);
+}
+
+/*
+ * Keeps the connection, which replaces an earlier one of this process, or of an earlier process
+ * with the same pid. False: it cannot be kept, and both descriptors are still the caller's.
  */
 static bool keep_connection(struct release_peers *peers, int socket, const struct ucred *who,
-			    uint64_t table)
+			    int pidfd, uint64_t table)
 {
-	struct release_peer *peer = release_peers_find(peers, who->pid, table);
-	struct epoll_event event = {.events = EPOLLIN};
+	struct release_peer *peer = find_peer(peers, who->pid, table);
 
 	if (peer)
 		release_peer_hang_up(peer);
-	if (!has_room_for_peer(peers, who->uid)) {
-		log_debug("process %d cannot be asked to release mappings: too many can",
-			  (int)who->pid);
+	if (!has_room_for_peer(peers, who))
 		return false;
-	}
 	peer = calloc(1, sizeof(*peer));
 	if (!peer)
 		return false;
@@ -133,10 +174,16 @@ static bool keep_connection(struct release_peers *peers, int socket, const struc
 		.peers = peers,
 		.who = *who,
 		.table = table,
+		.epoll = share_is_limited(who->uid) ? peers->users : peers->first,
 		.watch = {.fd = socket, .ready = peer_readable},
+		.end = {.fd = pidfd, .ready = process_ended},
 	};
-	event.data.ptr = &peer->watch;
-	if (epoll_ctl(peers->epoll, EPOLL_CTL_ADD, socket, &event)) {
+	if (!watch(peer, &peer->watch)) {
+		free(peer);
+		return false;
+	}
+	if (!watch(peer, &peer->end)) {
+		epoll_ctl(peer->epoll, EPOLL_CTL_DEL, socket, NULL);
 		free(peer);
 		return false;
 	}
@@ -144,25 +191,10 @@ static bool keep_connection(struct release_peers *peers, int socket, const struc
 	return true;
 }
 
-/*
- * The process at the other end. Its number may be another one's by now, which a kernel that gives
- * out its pidfd rules out. Negative: it has gone.
- */
-static int open_pidfd_of_peer(int socket, pid_t pid)
-{
-	int fd = -1;
-	socklen_t size = sizeof(fd);
-
-	if (!getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &fd, &size))
-		return fd;
-	return errno == ENOPROTOOPT ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
-}
-
 void release_peers_accept(struct release_peers *peers, int socket, const struct ucred *who,
-			  const void *packet, size_t size, int fd)
+			  int pidfd, const void *packet, size_t size, int fd)
 {
 	struct wire_message message;
-	int pidfd = -1;
 
 	if (size != sizeof(message))
 		goto drop;
@@ -170,17 +202,18 @@ void release_peers_accept(struct release_peers *peers, int socket, const struct 
 	/* A process that is not in our pid namespace has no number. */
 	if (!is_message(&message, sizeof(message)) || message.type != WIRE_TABLE || !who->pid)
 		goto drop;
-	pidfd = open_pidfd_of_peer(socket, who->pid);
-	if (pidfd < 0 && errno != ENOSYS)
+	if (!pidfd_is_alive(pidfd))
 		goto drop;
-	process_table_pass_table(peers->process_table, who, pidfd, fd);
+	process_table_pass_table(peers->process_table, who, fcntl(pidfd, F_DUPFD_CLOEXEC, 0), fd);
 	fd = -1;
-	if (message.flags & WIRE_STAYS && keep_connection(peers, socket, who, message.table))
+	if (message.flags & WIRE_STAYS && keep_connection(peers, socket, who, pidfd, message.table))
 		return;
 drop:
 	if (fd >= 0)
-		close(fd);
-	close(socket);
+		receivers_close_file(peers->receivers, fd, who->uid, 0, NULL);
+	if (pidfd >= 0)
+		close(pidfd);
+	receivers_close(peers->receivers, socket, who->uid, NULL);
 }
 
 void release_peers_sweep(struct release_peers *peers)
@@ -203,7 +236,7 @@ void release_peers_clear(struct release_peers *peers)
 
 	while ((peer = LIST_FIRST(&peers->list))) {
 		if (!peer->ended)
-			close(peer->watch.fd);
+			close_peer(peer);
 		LIST_REMOVE(peer, others);
 		free(peer);
 	}

@@ -96,9 +96,7 @@ static void hand_over(struct connection *connection, const char *packet, size_t 
 	connection->gone = true;
 	epoll_ctl(connection->epoll, EPOLL_CTL_DEL, connection->watch.fd, NULL);
 	releases_take(means->releases, connection->watch.fd, &connection->question.peer,
-		      packet, length, fd);
-	if (connection->pidfd >= 0)
-		close(connection->pidfd);
+		      connection->pidfd, packet, length, fd);
 }
 
 /*

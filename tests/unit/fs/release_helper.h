@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * release_helper.h - a process that publishes, and whose library is played by the test
+ * release_helper.h - a process that publishes, whose library the test plays: it is the test itself
  */
 #ifndef PMEM2FS_TEST_RELEASE_HELPER_H
 #define PMEM2FS_TEST_RELEASE_HELPER_H
 
 #include "base/clock.h"
+#include "base/pidfd.h"
 #include "capture.h"
 #include "catalog/catalog.h"
 #include "change/changes.h"
@@ -13,26 +14,24 @@
 #include "format/wire.h"
 #include "libpmem2fs.h"
 #include "process_table_fake.h"
+#include "receive/packets.h"
+#include "receive/receivers.h"
 #include "rig.h"
 #include <errno.h>
-#include <linux/sched.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #define UID      1000
-#define PID      4711
+#define PID      getpid()
 #define TABLE    77
 #define PATIENCE (1000 * CLOCK_SECOND) /* no test waits that long */
 
@@ -44,6 +43,7 @@ struct result {
 
 struct place {
 	struct rig *rig;
+	struct receivers *receivers;
 	struct releases *releases;
 	struct process_table process_table;
 	struct process process;
@@ -64,6 +64,7 @@ static inline void sweep(void *arg)
 	struct place *place = arg;
 
 	releases_expire(place->releases, 0);
+	receivers_expire(place->receivers, clock_now());
 }
 
 static inline int begin(void **state)
@@ -76,8 +77,14 @@ static inline int begin(void **state)
 	place->rig = rig_new();
 	modules = &place->rig->modules;
 	place->process.pid = PID;
+	place->process.watch.fd = pidfd_open_pid(PID);
+	assert_true(place->process.watch.fd >= 0);
 	strcpy(place->process.comm, "prog");
-	place->releases = releases_new(modules->catalog, &place->process_table, place->rig->epoll);
+	place->receivers = receivers_new(place->rig->epoll, place->rig->epoll, rig_daemon,
+					 &modules->loop_time);
+	assert_non_null(place->receivers);
+	place->releases = releases_new(modules->catalog, &place->process_table, place->receivers,
+				       place->rig->epoll, place->rig->epoll);
 	modules->changes.releases = place->releases;
 	assert_non_null(place->releases);
 	place->rig->swept = sweep;
@@ -93,10 +100,18 @@ static inline int end(void **state)
 	process_table_fake_wake(&place->process_table);
 	place->rig->swept = NULL;
 	releases_free(place->releases);
+	receivers_free(place->receivers);
 	rig_free(place->rig);
+	close(place->process.watch.fd);
 	capture_end(&place->capture);
 	free(place);
 	return 0;
+}
+
+/* The time of all requests that are under way has passed. */
+static inline void overdue(struct place *place)
+{
+	releases_expire(place->releases, clock_now() + PATIENCE);
 }
 
 /* Adds a mapping of the process, in that slot, to the catalog. */
@@ -143,46 +158,6 @@ static inline void vanish(struct place *place, struct mapping *mapping)
 }
 
 /*
- * Before Linux 6.5 the pidfd of a connection's peer cannot be had, and a process with that pid is
- * needed. It ends with the test.
- */
-static inline void be_there(pid_t pid)
-{
-	struct clone_args arguments = {
-		.exit_signal = SIGCHLD, .set_tid = (uintptr_t)&pid, .set_tid_size = 1};
-	int ends[2];
-	pid_t child;
-	char byte;
-
-	if (pid <= 0 || !kill(pid, 0))
-		return;
-	assert_int_equal(pipe(ends), 0);
-	child = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
-	if (child) {
-		assert_true(child > 0);
-		close(ends[1]);
-		assert_int_equal(read(ends[0], &byte, 1), 0);
-		close(ends[0]);
-		return;
-	}
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	syscall(SYS_close_range, 0, ~0u, 0); /* no end of a connection stays here */
-	for (;;)
-		pause();
-}
-
-static inline bool tells_pidfd(int socket)
-{
-	int fd = -1;
-	socklen_t size = sizeof(fd);
-
-	if (getsockopt(socket, SOL_SOCKET, 77 /* SO_PEERPIDFD */, &fd, &size))
-		return errno != ENOPROTOOPT;
-	close(fd);
-	return true;
-}
-
-/*
  * Makes a connection that the daemon accepts with this as its first packet; returns the library's
  * end.
  */
@@ -193,9 +168,8 @@ static inline int present(struct place *place, pid_t pid, uid_t uid, const void 
 	int ends[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
-	if (!tells_pidfd(ends[1]))
-		be_there(pid);
-	releases_take(place->releases, ends[1], &who, packet, size, fd);
+	assert_int_equal(packets_prepare(ends[1]), 0);
+	releases_take(place->releases, ends[1], &who, pidfd_open_pid(PID), packet, size, fd);
 	return ends[0];
 }
 
@@ -265,6 +239,15 @@ static inline uint64_t expect_ask(struct place *place, int fd, struct mapping *m
 	assert_int_equal(message.slot, mapping_scan_state(mapping)->slot);
 	assert_int_equal(message.generation, mapping_scan_state(mapping)->generation);
 	return message.request;
+}
+
+/* What a message says of the process, with the text before and behind its number and name. */
+static inline const char *prog(const char *before, const char *behind)
+{
+	static char text[COMPLETION_WHY_LENGTH];
+
+	snprintf(text, sizeof(text), "%s%d (prog)%s", before, (int)PID, behind);
+	return text;
 }
 
 static inline void expect_result(const struct result *result, int error, const char *text)

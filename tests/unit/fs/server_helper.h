@@ -77,7 +77,8 @@ static inline int begin_with(void **state, const char *receiver)
 		receivers_new(place->rig->epoll, place->rig->epoll, receiver, &place->loop_time);
 	assert_non_null(place->receivers);
 	place->releases =
-		releases_new(place->rig->modules.catalog, &place->process_table, place->rig->epoll);
+		releases_new(place->rig->modules.catalog, &place->process_table, place->receivers,
+			     place->rig->epoll, place->rig->epoll);
 	assert_non_null(place->releases);
 	place->rig->modules.changes.releases = place->releases;
 	place->rig->modules.changes.receivers = place->receivers;

@@ -7,11 +7,6 @@
 #include "release_helper.h"
 #include <limits.h>
 
-static void overdue(struct place *place)
-{
-	releases_expire(place->releases, clock_now() + PATIENCE);
-}
-
 static void a_mapping_is_released(void **state)
 {
 	struct place *place = *state;
@@ -48,7 +43,7 @@ static void only_the_look_decides(void **state)
 	request = go(place, fd, mapping, &result);
 	say(place, fd, WIRE_DONE, request, 0);
 	process_table_fake_wake(&place->process_table);
-	expect_result(&result, EBUSY, ": cannot unmap: 4711 (prog) says that it is released, but");
+	expect_result(&result, EBUSY, prog(": cannot unmap: ", " says that it is released, but"));
 
 	/* The scan fails, or is not needed. */
 	for (int i = 0; i < 2; i++) {
@@ -84,7 +79,7 @@ static void a_process_that_cannot_be_asked_is_busy(void **state)
 	int fd;
 
 	ask_for(place, mapping, PATIENCE, &result);
-	expect_result(&result, EBUSY, ": cannot unmap: 4711 (prog) has no release handler");
+	expect_result(&result, EBUSY, prog(": cannot unmap: ", " has no release handler"));
 	assert_null(mapping_observer(mapping));
 	for (int i = 0; i < 2; i++) {
 		expect(place, others[i], 0);
@@ -104,19 +99,19 @@ static void refusals_are_told(void **state)
 		int said, error;
 		const char *text;
 	} answers[] = {
-		{-EPERM, EPERM, "4711 (prog) refused: Operation not permitted"},
-		{-EBUSY, EBUSY, "refused: Device or resource busy"},
-		{-ENOENT, EBUSY, "has changed it meanwhile"},
-		{PMEM2_E_NOSUPP, EBUSY, "has no release handler"},
-		{PMEM2_E_MAPPING_NOT_FOUND, EBUSY, "has changed it meanwhile"},
-		{PMEM2_E_NO_ACCESS, EACCES, "refused: Permission denied"},
-		{0, EBUSY, "says that it is released"},
-		{EPERM, EBUSY, "4711 (prog) refused"},
-		{-512, EBUSY, "4711 (prog) refused"},
-		{-1000, EBUSY, "4711 (prog) refused"},
-		{-99999, EBUSY, "4711 (prog) refused"},
-		{INT_MIN, EINVAL, "4711 (prog) refused"},
-		{INT_MAX, EBUSY, "4711 (prog) refused"},
+		{-EPERM, EPERM, " refused: Operation not permitted"},
+		{-EBUSY, EBUSY, " refused: Device or resource busy"},
+		{-ENOENT, EBUSY, " has changed it meanwhile"},
+		{PMEM2_E_NOSUPP, EBUSY, " has no release handler"},
+		{PMEM2_E_MAPPING_NOT_FOUND, EBUSY, " has changed it meanwhile"},
+		{PMEM2_E_NO_ACCESS, EACCES, " refused: Permission denied"},
+		{0, EBUSY, " says that it is released"},
+		{EPERM, EBUSY, " refused"},
+		{-512, EBUSY, " refused"},
+		{-1000, EBUSY, " refused"},
+		{-99999, EBUSY, " refused"},
+		{INT_MIN, EINVAL, " refused"},
+		{INT_MAX, EBUSY, " refused"},
 	};
 	struct mapping *mapping = publish(place, 5);
 	int fd = library(place);
@@ -132,7 +127,7 @@ static void refusals_are_told(void **state)
 		}
 		say(place, fd, WIRE_DONE, request, answers[i / 2].said);
 		process_table_fake_wake(&place->process_table);
-		expect_result(&result, answers[i / 2].error, answers[i / 2].text);
+		expect_result(&result, answers[i / 2].error, prog("", answers[i / 2].text));
 		assert_null(mapping_observer(mapping));
 		expect(place, fd, 0);
 	}
@@ -153,13 +148,13 @@ static void a_silent_process_is_left_alone(void **state)
 	assert_true(releases_expire(place->releases, clock_now()) != UINT64_MAX);
 	assert_int_equal(result.calls, 0);
 	overdue(place);
-	expect_result(&result, EBUSY, "4711 (prog) does not answer");
+	expect_result(&result, EBUSY, prog("", " does not answer"));
 	expect(place, fd, WIRE_WITHDRAWN);
 	assert_null(mapping_observer(mapping));
 
 	for (int i = 0; i < 3; i++) {
 		ask_for(place, i % 2 ? mapping : other, SHORT_PATIENCE, &more);
-		expect_result(&more, EBUSY, "4711 (prog) does not answer");
+		expect_result(&more, EBUSY, prog("", " does not answer"));
 		expect(place, fd, 0);
 	}
 	/* A request that delays no other one may wait until the process answers again. */
@@ -210,11 +205,11 @@ static void one_that_hangs_keeps_its_mapping(void **state)
 
 	request = go(place, fd, mapping, &result);
 	overdue(place);
-	expect_result(&result, EBUSY, "4711 (prog) has begun, but has not released it in time");
+	expect_result(&result, EBUSY, prog("", " has begun, but has not released it in time"));
 	expect(place, fd, 0);
 	for (int i = 0; i < 2; i++) {
 		ask_for(place, mapping, PATIENCE, &more);
-		expect_result(&more, EBUSY, "4711 (prog) is being asked for it already");
+		expect_result(&more, EBUSY, prog("", " is being asked for it already"));
 		expect(place, fd, 0);
 	}
 	ask_for(place, other, PATIENCE, &more); /* a request for another mapping */
@@ -412,16 +407,16 @@ static void who_may_ask_for_what(void **state)
 	expect_result(&result, EPERM, ": cannot unmap: it belongs to user 1000");
 	result = (struct result){0};
 	changes_unmap(&modules->changes, observed, 0, PATIENCE, finished, &result, &result.job);
-	expect_result(&result, EPERM, "it is only observed: 4711 (prog) maps it by other means");
+	expect_result(&result, EPERM, prog("it is only observed: ", " maps it by other means"));
 	result = (struct result){0};
 	changes_unmap_range(&modules->changes, published, 0, 1, UID, PATIENCE, finished, &result);
-	expect_result(&result, EPERM, "only 4711 (prog), which published it, can do that");
+	expect_result(&result, EPERM, prog("only ", ", which published it, can do that"));
 	result = (struct result){0};
 	changes_unmap_range(&modules->changes, observed, 0, 1, 0, PATIENCE, finished, &result);
 	expect_result(&result, EPERM, "only observed");
 	result = (struct result){0};
 	changes_rename(&modules->changes, published, "y", UID, PATIENCE, finished, &result);
-	expect_result(&result, EPERM, "only 4711 (prog), which published it, can do that");
+	expect_result(&result, EPERM, prog("only ", ", which published it, can do that"));
 	expect(place, fd, 0);
 	while (recv(ends[0], event, sizeof(event) - 1, MSG_DONTWAIT) > 0) {
 		assert_non_null(strstr(event, "\"failed\""));

@@ -3,7 +3,9 @@
  * test_server_libraries.c - connections of libraries, and questions about mappings of other
  * processes
  */
+#include "base/pidfd.h"
 #include "format/wire.h"
+#include "former_process.h"
 #include "server_helper.h"
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -71,6 +73,32 @@ static void a_peer_that_has_asked_a_question_is_no_library(void **state)
 	assert_int_equal(answered(place, fd, ""), EINVAL);
 	assert_int_equal(place->process_table.passed_tables, 0);
 	close(fd);
+}
+
+static int connect_child(void *arg)
+{
+	return reach(arg, geteuid());
+}
+
+/* A child of the library has the socket, and sends the first packet when the library has ended. */
+static void a_library_that_has_ended_is_not_handed_over(void **state)
+{
+	struct place *place = *state;
+	int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	for (int accepted = 0; accepted < 2; accepted++) {
+		int fd;
+		pid_t child = child_with_socket(connect_child, place, &fd);
+
+		if (accepted)
+			rig_poll(place->rig);
+		child_end(child);
+		packet_send(fd, &asks_to_stay, sizeof(asks_to_stay), file, 1);
+		expect_end(place, fd);
+		close(fd);
+	}
+	assert_int_equal(place->process_table.passed_tables, 0);
+	close(file);
 }
 
 /* However many connections of one kind there are, those of the other kind are accepted. */
@@ -162,7 +190,7 @@ static struct mapping *publish(struct place *place, struct process *process)
 static void hanging_up_withdraws(void **state)
 {
 	struct place *place = *state;
-	struct process process = {.pid = getpid()};
+	struct process process = {.pid = getpid(), .watch.fd = pidfd_open_pid(getpid())};
 	struct mapping *mapping = publish(place, &process);
 	struct wire_message message;
 	int library = reach(place, 0), fd = reach(place, 0);
@@ -188,12 +216,15 @@ static void hanging_up_withdraws(void **state)
 	process_table_fake_wake(&place->process_table);
 	assert_int_equal(answered(place, fd, "has hung up"), EBUSY);
 	close(fd);
+	close(process.watch.fd);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_library_is_handed_over, begin, end),
+		cmocka_unit_test_setup_teardown(a_library_that_has_ended_is_not_handed_over, begin,
+						end),
 		cmocka_unit_test_setup_teardown(a_peer_that_has_asked_a_question_is_no_library,
 						begin, end),
 		cmocka_unit_test_setup_teardown(libraries_and_questions_do_not_crowd_each_other_out,
