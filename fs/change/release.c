@@ -311,13 +311,29 @@ static void mapping_replaced(struct mapping_observer *observer)
 	mapping_is_gone(release, release->error);
 }
 
+/*
+ * The peer that is to be asked for the mapping, or NULL. A process that was not root's when it
+ * connected, and is another user's by now, runs a set-uid program: that program has not made the
+ * connection, and may not know of it.
+ */
+static struct release_peer *find_peer(const struct releases *releases, struct mapping *mapping)
+{
+	const struct scan_state *state = mapping_scan_state(mapping);
+	struct release_peer *peer =
+		release_peers_find(&releases->peers, state->process, state->table);
+	struct pmem2fs_record record;
+
+	version_record(mapping_version(mapping), &record);
+	return peer && (!peer->who.uid || peer->who.uid == record.uid) ? peer : NULL;
+}
+
 void release_begin(struct releases *releases, struct mapping *mapping, uint64_t patience,
 		   completion *finished, void *arg, struct release **handle)
 {
 	const struct scan_state *state = mapping_scan_state(mapping);
 	const struct process *process = state->process;
 	struct release *release = calloc(1, sizeof(*release));
-	struct release_peer *peer = release_peers_find(&releases->peers, process, state->table);
+	struct release_peer *peer = find_peer(releases, mapping);
 
 	*handle = NULL;
 	if (!release) {

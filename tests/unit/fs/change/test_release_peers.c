@@ -197,6 +197,25 @@ static void requests_of_a_peer_are_bounded(void **state)
 		expect_result(&results[i], EBUSY, "has hung up");
 }
 
+/* A process that runs a set-uid program has another user than when it connected. */
+static void a_set_uid_program_is_not_asked(void **state)
+{
+	struct place *place = *state;
+	struct mapping *mapping = publish(place, 5);
+	struct result result;
+	int fd = stay(place, PID, UID + 1, TABLE);
+
+	ask_for(place, mapping, PATIENCE, &result);
+	expect_result(&result, EBUSY, "has no release handler");
+	expect(place, fd, 0);
+	close(fd);
+	fd = stay(place, PID, 0, TABLE); /* it has given up root's rights */
+	ask_for(place, mapping, PATIENCE, &result);
+	expect_ask(place, fd, mapping);
+	hang_up(place, fd);
+	expect_result(&result, EBUSY, "has hung up");
+}
+
 static void connections_are_bounded(void **state)
 {
 	struct place *place = *state;
@@ -298,6 +317,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_full_socket_is_silence, begin, end),
 		cmocka_unit_test_setup_teardown(a_go_that_cannot_be_sent, begin, end),
 		cmocka_unit_test_setup_teardown(requests_of_a_peer_are_bounded, begin, end),
+		cmocka_unit_test_setup_teardown(a_set_uid_program_is_not_asked, begin, end),
 		cmocka_unit_test_setup_teardown(connections_are_bounded, begin, end),
 		cmocka_unit_test_setup_teardown(a_table_is_handed_on, begin, end),
 		cmocka_unit_test_setup_teardown(what_is_no_table_is_not_handed_on, begin, end),
