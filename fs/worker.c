@@ -254,7 +254,7 @@ static int begin_processes(struct worker *worker)
 	if (!worker->process_table)
 		return -ENOMEM;
 	worker->releases = releases_new(worker->catalog, worker->process_table, worker->receivers,
-					worker->epoll, worker->epoll);
+					&worker->hold_up, worker->epoll, worker->epoll);
 	worker->device_monitor = device_monitor_new(&(struct device_monitor_config){
 		.catalog = worker->catalog,
 		.events = worker->events,

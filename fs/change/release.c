@@ -15,6 +15,7 @@
 #include "base/container_of.h"
 #include "base/errors.h"
 #include "catalog/catalog.h"
+#include "change/hold_up.h"
 #include "change/release_peer.h"
 #include "scan/process_table.h"
 #include <errno.h>
@@ -26,14 +27,6 @@
 
 #define REQUESTS_MAX 64 /* under way at one peer */
 #define WHY_LENGTH   256
-
-/*
- * How long the processes of a user other than root may hold others up: at once, and one part in how
- * many of the time in all.
- */
-#define HOLD_UP_BURST (2 * CLOCK_SECOND)
-#define HOLD_UP_SHARE 50
-#define HOLD_UP_USERS 16 /* that are distinguished */
 
 LIST_HEAD(releases_waiting, release);
 
@@ -70,8 +63,7 @@ struct releases {
 	struct process_table *process_table;
 	struct release_peers peers;
 	uint64_t last_request;
-	/* clock_now() when the share of these users has made up for their holding up. */
-	uint64_t hold_up_paid[HOLD_UP_USERS];
+	struct hold_up *hold_up; /* borrowed */
 	struct releases_waiting waiting;
 };
 
@@ -88,31 +80,14 @@ set_reason(struct release *release, int error, const char *format, ...)
 	release->error = error;
 }
 
-/*
- * Users that share a place are refused too early. However many users somebody has, together they
- * get no more than HOLD_UP_USERS shares.
- */
-static uint64_t *hold_up_of(struct releases *releases, uid_t uid)
-{
-	return &releases->hold_up_paid[uid % HOLD_UP_USERS];
-}
-
-static bool may_hold_up(struct releases *releases, uid_t uid)
-{
-	return !uid ||
-	       *hold_up_of(releases, uid) < clock_now() + (HOLD_UP_SHARE - 1) * HOLD_UP_BURST;
-}
-
 static void stop_waiting(struct release *release)
 {
-	uint64_t now = clock_now(), *paid = hold_up_of(release->releases, release->uid);
-
 	release->finished = NULL;
 	LIST_REMOVE(release, waiting);
 	*release->handle = NULL;
-	if (release->holds_up && release->uid)
-		*paid = (*paid > release->asked ? *paid : release->asked) +
-			(now - release->asked) * HOLD_UP_SHARE;
+	if (release->holds_up)
+		hold_up_charge(release->releases->hold_up, HOLD_UP_RM, release->uid, release->asked,
+			       clock_now());
 }
 
 /* Calls `finished`, once. */
@@ -267,11 +242,13 @@ static bool ask_peer(struct release *release, struct release_peer *peer,
 		set_reason(release, EBUSY, "has no release handler");
 	else if (release->holds_up && peer->silent)
 		set_reason(release, EBUSY, "does not answer");
-	else if (release->holds_up && !may_hold_up(release->releases, peer->who.uid))
-		set_reason(release, EBUSY,
-			   "or another process of user %u has made others wait too long: "
-			   "pmem2ctl unmap can wait for it",
-			   peer->who.uid);
+	else if (release->holds_up &&
+		 !hold_up_may(release->releases->hold_up, HOLD_UP_RM, peer->who.uid, clock_now()))
+		set_reason(
+			release, EBUSY,
+			"or another process, of user %u or of one of many users, has made others "
+			"wait too long: pmem2ctl unmap can wait for it",
+			peer->who.uid);
 	else if (peer->request_count >= REQUESTS_MAX)
 		set_reason(release, EBUSY, "is being asked for %u mappings already", REQUESTS_MAX);
 	else if (!release_peer_send(peer, WIRE_ASK, release->request, state->slot,
@@ -389,7 +366,8 @@ uint64_t releases_expire(struct releases *releases, uint64_t now)
 }
 
 struct releases *releases_new(struct catalog *catalog, struct process_table *process_table,
-			      struct receivers *receivers, int first, int users)
+			      struct receivers *receivers, struct hold_up *hold_up, int first,
+			      int users)
 {
 	struct releases *releases = calloc(1, sizeof(*releases));
 
@@ -397,6 +375,7 @@ struct releases *releases_new(struct catalog *catalog, struct process_table *pro
 		return NULL;
 	releases->catalog = catalog;
 	releases->process_table = process_table;
+	releases->hold_up = hold_up;
 	releases->peers = (struct release_peers){
 		.process_table = process_table,
 		.receivers = receivers,

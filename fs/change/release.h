@@ -5,10 +5,10 @@
  * Owns the requests that are under way and, in release_peer.c, the connections of libraries
  * (wire.h). Calls the catalog and the process table. Used by the request loop alone.
  *
- * A request with no more patience than SHORT_PATIENCE is an rm, during which others have to wait. A
- * process that lets a request time out is asked for no rm until it has answered anything: each is
- * refused at once. So it can make others wait only once. A process that answers late can make them
- * wait again and again, but only for a small share of the time if it is not root's.
+ * A request with no more patience than SHORT_PATIENCE is an rm, during which others have to wait.
+ * After a process has let a request time out, each rm is refused at once until the process has sent
+ * any answer. So it can make others wait only once. A process that answers late can make them wait
+ * again and again, but only for a small share of the time if it is not root's.
  */
 #ifndef PMEM2FS_CHANGE_RELEASE_H
 #define PMEM2FS_CHANGE_RELEASE_H
@@ -18,6 +18,7 @@
 #include <sys/socket.h> /* struct ucred */
 
 struct catalog;
+struct hold_up;
 struct mapping;
 struct process_table;
 struct receivers;
@@ -25,7 +26,8 @@ struct releases;
 
 /* All are borrowed. NULL when memory runs out. */
 struct releases *releases_new(struct catalog *catalog, struct process_table *process_table,
-			      struct receivers *receivers, int first, int users);
+			      struct receivers *receivers, struct hold_up *hold_up, int first,
+			      int users);
 /* While no process is being scanned for a request. `finished` is not called. */
 void releases_free(struct releases *releases);
 

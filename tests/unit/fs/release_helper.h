@@ -84,7 +84,7 @@ static inline int begin(void **state)
 					 &modules->loop_time);
 	assert_non_null(place->receivers);
 	place->releases = releases_new(modules->catalog, &place->process_table, place->receivers,
-				       place->rig->epoll, place->rig->epoll);
+				       &modules->hold_up, place->rig->epoll, place->rig->epoll);
 	modules->changes.releases = place->releases;
 	assert_non_null(place->releases);
 	place->rig->swept = sweep;

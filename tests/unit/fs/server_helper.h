@@ -78,7 +78,7 @@ static inline int begin_with(void **state, const char *receiver)
 	assert_non_null(place->receivers);
 	place->releases =
 		releases_new(place->rig->modules.catalog, &place->process_table, place->receivers,
-			     place->rig->epoll, place->rig->epoll);
+			     &place->rig->modules.hold_up, place->rig->epoll, place->rig->epoll);
 	assert_non_null(place->releases);
 	place->rig->modules.changes.releases = place->releases;
 	place->rig->modules.changes.receivers = place->receivers;

@@ -174,6 +174,42 @@ static void a_silent_process_is_left_alone(void **state)
 	close(fd);
 }
 
+/* A user that has held others up too long: rm fails at once, and a request that delays nobody is
+ * made. */
+static void who_has_held_others_up_is_not_asked(void **state)
+{
+	struct place *place = *state;
+	struct hold_up *hold_up = &place->rig->modules.hold_up;
+	struct mapping *mapping = publish(place, 5);
+	int fd = library(place);
+	uint64_t now = clock_now();
+	struct result result;
+
+	hold_up_charge(hold_up, HOLD_UP_RM, UID, now - 3 * CLOCK_SECOND, now);
+	ask_for(place, mapping, SHORT_PATIENCE, &result);
+	expect_result(&result, EBUSY, "has made others wait too long");
+	expect(place, fd, 0);
+	go(place, fd, mapping, &result);
+	hang_up(place, fd);
+}
+
+/* What rm waits for a process is charged to the account that LOOKUP uses, too. */
+static void who_is_asked_by_rm_holds_others_up(void **state)
+{
+	struct place *place = *state;
+	struct hold_up *hold_up = &place->rig->modules.hold_up;
+	struct mapping *mapping = publish(place, 5);
+	int fd = library(place);
+	struct result result;
+
+	ask_for(place, mapping, SHORT_PATIENCE, &result);
+	expect_ask(place, fd, mapping);
+	vanish(place, mapping);
+	expect_result(&result, 0, NULL);
+	assert_int_equal(hold_up->list[0].uid, UID);
+	close(fd);
+}
+
 /* The process answers too late, but before the deadline was checked. */
 static void too_late_is_too_late(void **state)
 {
@@ -447,6 +483,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_process_that_cannot_be_asked_is_busy, begin, end),
 		cmocka_unit_test_setup_teardown(refusals_are_told, begin, end),
 		cmocka_unit_test_setup_teardown(a_silent_process_is_left_alone, begin, end),
+		cmocka_unit_test_setup_teardown(who_has_held_others_up_is_not_asked, begin, end),
+		cmocka_unit_test_setup_teardown(who_is_asked_by_rm_holds_others_up, begin, end),
 		cmocka_unit_test_setup_teardown(too_late_is_too_late, begin, end),
 		cmocka_unit_test_setup_teardown(one_that_hangs_keeps_its_mapping, begin, end),
 		cmocka_unit_test_setup_teardown(nothing_is_carried_out_after_a_withdrawal, begin,
