@@ -4,7 +4,9 @@
  *
  * The states of a request. It ends by what the kernel shows, not by what the peer says: when the
  * peer has sent its last message about it, or has ended, the process is scanned. When the mapping
- * leaves the catalog meanwhile, that ends the request at once (struct mapping_observer).
+ * leaves the catalog meanwhile, that ends the request at once (struct mapping_observer). A scan
+ * leaves the process out while reports of its user wait, and its tables in a pause: then it is
+ * scanned again, as long as the caller waits.
  *
  * A request that has begun stays until the peer is done with it or has ended, also when nobody
  * waits for it any longer: until then, nobody else can ask for the same mapping. Every message of a
@@ -27,6 +29,7 @@
 
 #define REQUESTS_MAX 64 /* under way at one peer */
 #define WHY_LENGTH   256
+#define SCAN_AGAIN   (CLOCK_SECOND / 20) /* after a scan that has not read the tables */
 
 LIST_HEAD(releases_waiting, release);
 
@@ -34,6 +37,7 @@ enum stage {
 	STAGE_ASKED, /* nothing has happened, and nothing will without WIRE_GO */
 	STAGE_BEGUN, /* WIRE_GO has been sent */
 	STAGE_SCAN,  /* the process is being scanned */
+	STAGE_AGAIN, /* it is to be scanned again; somebody waits */
 };
 
 struct release {
@@ -47,6 +51,10 @@ struct release {
 	uint64_t request; /* its number on the wire */
 	uint64_t mapping; /* its number */
 	uint64_t asked, answer_by;
+	pid_t pid;     /* of the process, from the scan on */
+	uint64_t scan; /* when the scan was asked for, or is to be asked for again */
+	/* Replaces `why` if no scan has read the tables in time. NULL: `why` stays. */
+	const char *unknown;
 	bool holds_up; /* others, while somebody waits */
 	uid_t uid;     /* of the process */
 	char who[64];  /* the process, for messages */
@@ -127,21 +135,54 @@ static void release_end(struct release *release, int error)
 	free(release);
 }
 
+/* No scan has read the tables of the process in time. */
+static void set_unknown(struct release *release)
+{
+	if (release->unknown)
+		set_reason(release, EBUSY, "%s", release->unknown);
+}
+
 static void scan_done(struct waiter *waiter)
 {
 	struct release *release = container_of(waiter, struct release, waiter);
+	struct process_table *process_table = release->releases->process_table;
 
+	if (!find_released_mapping(release)) {
+		release_end(release, 0);
+	} else if (release->unknown && release->finished &&
+		   !process_table_shows(process_table, release->pid, release->scan)) {
+		release->stage = STAGE_AGAIN;
+		release->scan = clock_now() + SCAN_AGAIN;
+	} else {
+		release_end(release, release->error);
+	}
+}
+
+static void begin_scan(struct release *release)
+{
+	release->stage = STAGE_SCAN;
+	release->scan = clock_now();
+	release->waiter.wake = scan_done;
+	if (!process_table_scan_pid(release->releases->process_table, release->pid,
+				    &release->waiter))
+		return;
+	set_unknown(release);
 	release_end(release, find_released_mapping(release) ? release->error : 0);
 }
 
-/* The peer has nothing more to say: the kernel has. */
+/*
+ * The peer is done; a scan shows whether the mapping has gone. If it says that it has, the scan has
+ * SHORT_PATIENCE of its own.
+ */
 static void scan_process(struct release *release, pid_t pid)
 {
+	uint64_t until = clock_now() + SHORT_PATIENCE;
+
 	leave_peer(release);
-	release->stage = STAGE_SCAN;
-	release->waiter.wake = scan_done;
-	if (process_table_scan_pid(release->releases->process_table, pid, &release->waiter))
-		scan_done(&release->waiter);
+	release->pid = pid;
+	if (release->unknown && release->answer_by < until)
+		release->answer_by = until;
+	begin_scan(release);
 }
 
 static void peer_ended(struct release_peer *peer)
@@ -150,6 +191,7 @@ static void peer_ended(struct release_peer *peer)
 
 	while ((release = LIST_FIRST(&peer->requests))) {
 		set_reason(release, EBUSY, "has hung up without releasing it");
+		release->unknown = "has hung up, and whether it has released it is not known yet";
 		scan_process(release, peer->who.pid);
 	}
 }
@@ -159,6 +201,8 @@ static void give_up(struct release *release, int error)
 {
 	if (release->stage == STAGE_ASKED) {
 		release_peer_send(release->peer, WIRE_WITHDRAWN, release->request, 0, 0);
+		release_end(release, error);
+	} else if (release->stage == STAGE_AGAIN) { /* it would scan again only for a waiter */
 		release_end(release, error);
 	} else {
 		answer_waiter(release, error);
@@ -172,6 +216,8 @@ static void release_overdue(struct release *release)
 		set_reason(release, EBUSY, "does not answer");
 	} else if (release->stage == STAGE_BEGUN) {
 		set_reason(release, EBUSY, "has begun, but has not released it in time");
+	} else {
+		set_unknown(release);
 	}
 	give_up(release, release->error);
 }
@@ -192,9 +238,10 @@ static void peer_is_done(struct release_peer *peer, struct release *release, int
 {
 	int number = error < 0 ? errors_to_errno(error) : 0;
 
-	if (!error)
+	if (!error) {
+		release->unknown = "says that it is released, but whether it is, is not known yet";
 		set_reason(release, EBUSY, "says that it is released, but it still shows");
-	else if (error == PMEM2_E_NOSUPP)
+	} else if (error == PMEM2_E_NOSUPP)
 		set_reason(release, EBUSY, "has no release handler for it");
 	else if (number == ENOENT)
 		set_reason(release, EBUSY, "has changed it meanwhile");
@@ -283,7 +330,7 @@ static void mapping_replaced(struct mapping_observer *observer)
 {
 	struct release *release = observing_release(observer);
 
-	if (release->stage != STAGE_SCAN)
+	if (release->stage == STAGE_ASKED || release->stage == STAGE_BEGUN)
 		set_reason(release, EBUSY, "has changed it meanwhile");
 	mapping_is_gone(release, release->error);
 }
@@ -349,6 +396,17 @@ void release_withdraw(struct release *release)
 	give_up(release, 0);
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t due(const struct release *release)
+{
+	return release->stage == STAGE_AGAIN ? earlier(release->scan, release->answer_by)
+					     : release->answer_by;
+}
+
 uint64_t releases_expire(struct releases *releases, uint64_t now)
 {
 	struct release *release, *next_release;
@@ -356,10 +414,14 @@ uint64_t releases_expire(struct releases *releases, uint64_t now)
 
 	for (release = LIST_FIRST(&releases->waiting); release; release = next_release) {
 		next_release = LIST_NEXT(release, waiting);
-		if (release->answer_by <= now)
+		if (release->answer_by <= now) {
 			release_overdue(release);
-		else if (release->answer_by < next)
-			next = release->answer_by;
+		} else if (release->stage == STAGE_AGAIN && release->scan <= now) {
+			begin_scan(release);
+			next = now; /* the loop asks again what is due: the scan is watched, too */
+		} else {
+			next = earlier(next, due(release));
+		}
 	}
 	release_peers_sweep(&releases->peers);
 	return next;
@@ -390,10 +452,15 @@ struct releases *releases_new(struct catalog *catalog, struct process_table *pro
 void releases_free(struct releases *releases)
 {
 	struct release_peer *peer;
-	struct release *release;
+	struct release *release, *next;
 
 	if (!releases)
 		return;
+	for (release = LIST_FIRST(&releases->waiting); release; release = next) {
+		next = LIST_NEXT(release, waiting);
+		if (release->stage == STAGE_AGAIN)
+			free(release);
+	}
 	LIST_FOREACH(peer, &releases->peers.list, others)
 	while ((release = LIST_FIRST(&peer->requests))) {
 		leave_peer(release);

@@ -44,7 +44,8 @@ struct release;
 /*
  * Has a published mapping released. Calls `finished` exactly once, at once or later: with 0 when
  * the kernel shows that the mapping is gone, else with a positive errno and why; with EBUSY when
- * that is not so within `patience` nanoseconds. *handle is what release_withdraw takes until then,
+ * that is not so within `patience` nanoseconds, or, when the process says that it has released the
+ * mapping, within SHORT_PATIENCE after that. *handle is what release_withdraw takes until then,
  * and NULL from then on. The caller has checked the rights, and that the mapping has no observer.
  */
 void release_begin(struct releases *releases, struct mapping *mapping, uint64_t patience,

@@ -31,45 +31,6 @@ static void a_mapping_is_released(void **state)
 	close(fd);
 }
 
-static void only_the_look_decides(void **state)
-{
-	struct place *place = *state;
-	struct mapping *mapping = publish(place, 5);
-	struct result result;
-	uint64_t request;
-	int fd = library(place);
-
-	/* The process reports a release that a scan does not confirm. */
-	request = go(place, fd, mapping, &result);
-	say(place, fd, WIRE_DONE, request, 0);
-	process_table_fake_wake(&place->process_table);
-	expect_result(&result, EBUSY, prog(": cannot unmap: ", " says that it is released, but"));
-
-	/* The scan fails, or is not needed. */
-	for (int i = 0; i < 2; i++) {
-		place->process_table.result = i ? 1 : -ENOMEM;
-		request = go(place, fd, mapping, &result);
-		say(place, fd, WIRE_DONE, request, 0);
-		expect_result(&result, EBUSY, "says that it is released, but");
-	}
-	place->process_table.result = 0;
-
-	/* The process refuses, but the mapping is gone. */
-	request = go(place, fd, mapping, &result);
-	say(place, fd, WIRE_DONE, request, -EPERM);
-	vanish(place, mapping);
-	expect_result(&result, 0, NULL);
-
-	/* The same when the mapping is removed from the catalog without a call of its observer. */
-	mapping = publish(place, 5);
-	request = go(place, fd, mapping, &result);
-	say(place, fd, WIRE_DONE, request, -EPERM);
-	catalog_remove(place->rig->modules.catalog, mapping);
-	process_table_fake_wake(&place->process_table);
-	expect_result(&result, 0, NULL);
-	close(fd);
-}
-
 static void a_process_that_cannot_be_asked_is_busy(void **state)
 {
 	struct place *place = *state;
@@ -296,41 +257,6 @@ static void nothing_is_carried_out_after_a_withdrawal(void **state)
 	close(fd);
 }
 
-static void withdrawn_while_it_is_looked_at(void **state)
-{
-	struct place *place = *state;
-	struct mapping *mapping = publish(place, 5);
-	int fd = library(place);
-	struct result result;
-	uint64_t request = go(place, fd, mapping, &result);
-
-	say(place, fd, WIRE_DONE, request, 0);
-	changes_withdraw(result.job);
-	assert_null(result.job);
-	process_table_fake_wake(&place->process_table);
-	assert_int_equal(result.calls, 0);
-	assert_null(mapping_observer(mapping));
-	close(fd);
-}
-
-/* The scan takes too long: the result is the process's answer. */
-static void overdue_while_it_is_looked_at(void **state)
-{
-	struct place *place = *state;
-	struct mapping *mapping = publish(place, 5);
-	int fd = library(place);
-	struct result result;
-	uint64_t request = go(place, fd, mapping, &result);
-
-	say(place, fd, WIRE_DONE, request, -EPERM);
-	overdue(place);
-	expect_result(&result, EPERM, "refused");
-	assert_non_null(mapping_observer(mapping));
-	process_table_fake_wake(&place->process_table);
-	assert_null(mapping_observer(mapping));
-	close(fd);
-}
-
 static void the_end_of_a_connection(void **state)
 {
 	struct place *place = *state;
@@ -479,7 +405,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_mapping_is_released, begin, end),
-		cmocka_unit_test_setup_teardown(only_the_look_decides, begin, end),
 		cmocka_unit_test_setup_teardown(a_process_that_cannot_be_asked_is_busy, begin, end),
 		cmocka_unit_test_setup_teardown(refusals_are_told, begin, end),
 		cmocka_unit_test_setup_teardown(a_silent_process_is_left_alone, begin, end),
@@ -489,8 +414,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_that_hangs_keeps_its_mapping, begin, end),
 		cmocka_unit_test_setup_teardown(nothing_is_carried_out_after_a_withdrawal, begin,
 						end),
-		cmocka_unit_test_setup_teardown(withdrawn_while_it_is_looked_at, begin, end),
-		cmocka_unit_test_setup_teardown(overdue_while_it_is_looked_at, begin, end),
 		cmocka_unit_test_setup_teardown(the_end_of_a_connection, begin, end),
 		cmocka_unit_test_setup_teardown(the_last_word_of_a_connection, begin, end),
 		cmocka_unit_test_setup_teardown(a_waiter_is_woken_at_once_when_it_is_gone, begin,
