@@ -22,8 +22,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CONNECTIONS_MAX      256
-#define CONNECTIONS_PER_USER 64 /* other than root */
+const struct share server_share = {
+	.what = "connections to the socket", .total = 512, .root = 64, .user = 64, .sure = 2};
 
 struct server {
 	struct watch watch; /* of the listener */
@@ -35,15 +35,18 @@ struct server {
 
 static bool has_room_for_connection(const struct server *server, uid_t uid)
 {
-	unsigned all = 0, own = 0;
+	struct share_use use = {.uid = uid};
+	char why[256];
 
-	for (const struct connection *c = server->connections; c; c = c->next) {
-		all++;
-		own += c->question.peer.uid == uid;
-	}
-	/* The last places are root's, so that nobody can lock the administrator out. */
-	return !uid ? all < CONNECTIONS_MAX
-		    : own < CONNECTIONS_PER_USER && all < CONNECTIONS_MAX - CONNECTIONS_PER_USER;
+	share_count(&use, uid, receivers_waiting(server->means.receivers, uid));
+	for (const struct connection *c = server->connections; c; c = c->next)
+		if (!c->library) /* these are soon handed over, or wait for their user's receiver */
+			share_count(&use, c->question.peer.uid, 1);
+	if (share_room(&server_share, &use))
+		return true;
+	share_refusal(&server_share, &use, why, sizeof(why));
+	log_debug("a connection to the socket was refused: %s", why);
+	return false;
 }
 
 /* Takes ownership of `fd`, -1 for none. Returns the peer's user. */
@@ -100,13 +103,14 @@ static void listener_ready(struct watch *watch, uint32_t epoll_events)
 		goto refuse;
 	pidfd = pidfd_open_peer(fd, peer.pid);
 	connection = connection_new(&server->means, fd, pidfd, &peer, library);
-	if (!connection)
+	if (!connection) {
+		log_debug("a connection to the socket was refused: out of memory");
 		goto refuse;
+	}
 	connection->next = server->connections;
 	server->connections = connection;
 	return;
 refuse:
-	log_debug("a connection to the socket was refused: too many, or out of memory");
 	if (pidfd >= 0)
 		close(pidfd);
 	refuse(server, fd);

@@ -5,10 +5,19 @@
 #ifndef PMEM2FS_CONTROL_SERVER_H
 #define PMEM2FS_CONTROL_SERVER_H
 
+#include "base/share.h"
+
 struct question_means;
 struct receivers;
 struct releases;
 struct server;
+
+/*
+ * How many connections there may be, those of libraries not counted: each of 112 users is sure of
+ * two. Questions, looks and subscriptions to events are limited with them, since a connection has
+ * one of each at most.
+ */
+extern const struct share server_share;
 
 /*
  * Accepts on `listener` from now on. The epoll `first` watches it and the connections of root, and

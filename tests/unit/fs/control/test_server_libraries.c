@@ -138,6 +138,33 @@ static void libraries_and_questions_do_not_crowd_each_other_out(void **state)
 		close(questions[i]);
 }
 
+static int begin_without_receivers(void **state)
+{
+	return begin_with(state, "/nonexistent");
+}
+
+/* More than all connections for questions, all of which wait for a receiver. */
+static void libraries_that_wait_crowd_nobody_out(void **state)
+{
+	struct place *place = *state;
+	int libraries[260], fd, file;
+
+	if (geteuid())
+		skip();
+	file = memfd_create("table", MFD_CLOEXEC);
+	for (int i = 0; i < 260; i++) {
+		libraries[i] = reach(place, UID);
+		packet_send(libraries[i], &hello, sizeof(hello), file, 1);
+		rig_poll(place->rig);
+	}
+	fd = reach(place, UID + 1);
+	assert_int_equal(ask(place, fd, "{\"unmap\":\"x\"}", "no such mapping"), ENOENT);
+	close(fd);
+	for (int i = 0; i < 260; i++)
+		close(libraries[i]);
+	close(file);
+}
+
 static void scans_for_a_client(void **state)
 {
 	struct place *place = *state;
@@ -229,6 +256,8 @@ int main(void)
 						begin, end),
 		cmocka_unit_test_setup_teardown(libraries_and_questions_do_not_crowd_each_other_out,
 						begin, end),
+		cmocka_unit_test_setup_teardown(libraries_that_wait_crowd_nobody_out,
+						begin_without_receivers, end),
 		cmocka_unit_test_setup_teardown(scans_for_a_client, begin, end),
 		cmocka_unit_test_setup_teardown(hanging_up_withdraws, begin, end),
 	};
