@@ -73,6 +73,7 @@ enum helper_lane {
 	LANE_INVALIDATE = 1,
 	LANE_CAPACITY,
 	LANE_DEVICE_MONITOR,
+	LANE_MOUNTPOINT,
 	LANE_FACTS, /* and those after it: stuck_threads.h */
 	LANE_SCAN = LANE_FACTS + STUCK_THREADS_MAX,
 	LANES_END = LANE_SCAN + STUCK_THREADS_MAX,
@@ -85,6 +86,7 @@ static const struct share helpers_share = {
  */
 struct worker {
 	const struct options *options;
+	dev_t dev;                   /* device number of the mount */
 	int epoll, wake;             /* wake: written when a task of a pool is done */
 	struct pmem2fs_table *table; /* the keeper's */
 	struct keeper_link *keeper;
@@ -314,6 +316,9 @@ static int begin_server(struct worker *worker)
 		.receivers = worker->receivers,
 		.invalidate = &worker->invalidate,
 		.mountpoint = worker->options->mountpoint,
+		.dev = worker->dev,
+		.pool = worker->helpers,
+		.lane = LANE_MOUNTPOINT,
 		.rootmode = worker->options->rootmode,
 	};
 	worker->server = server_new(&worker->questions, worker->releases, worker->receivers,
@@ -448,6 +453,7 @@ int worker_run(const struct options *options)
 	worker.options = options;
 	worker.loop_time.share = LOOP_SHARE;
 	sscanf(options->worker, "%llu,%u", &dev, &number);
+	worker.dev = (dev_t)dev;
 	descriptor_raise_limit(); /* a process that maps takes up to six: three are pidfds */
 	error = lifeline_hold(WORKER_FD_LIFELINE);
 	close(WORKER_FD_LIFELINE);
@@ -458,7 +464,7 @@ int worker_run(const struct options *options)
 	else
 		worker_loop(&worker);
 	/* When the keeper was killed no other process does this. */
-	mount_take_away(options->mountpoint, (dev_t)dev);
+	mount_take_away(options->mountpoint, worker.dev);
 	log_close();
 	pool_close(worker.openers);
 	pool_close(worker.helpers);

@@ -18,6 +18,7 @@
 #include "change/mapper.h"
 #include "control/question.h"
 #include "fuse/invalidate.h"
+#include "mount/where.h"
 #include "protocol/control.h"
 #include "protocol/request.h"
 #include "receive/message.h"
@@ -57,12 +58,44 @@ static char *get_name(const json_t *json, const char *key)
 	return name;
 }
 
+/* Runs in a thread of the pool, since the kernel may take long to list the mounts. */
+static void find_mountpoint(struct task *task)
+{
+	struct question *question = container_of(task, struct question, hello);
+
+	question->hello_error = mount_where(question->means->dev, question->means->mountpoint,
+					    &question->mountpoint);
+}
+
+static void mountpoint_found(struct task *task)
+{
+	struct question *question = container_of(task, struct question, hello);
+	json_t *message;
+
+	if (question->hello_error) {
+		question_answer(question, -question->hello_error,
+				"cannot find out where the files are mounted");
+		return;
+	}
+	message = json_pack("{s:i, s:s}", "errno", 0, "version", PMEM2FS_VERSION);
+	json_field_bytes(message, "mountpoint", question->mountpoint);
+	free(question->mountpoint);
+	question->mountpoint = NULL;
+	question->answer(question, message);
+}
+
 static void carry_out_hello(struct question *question)
 {
-	json_t *message = json_pack("{s:i, s:s}", "errno", 0, "version", PMEM2FS_VERSION);
+	int error;
 
-	json_field_bytes(message, "mountpoint", question->means->mountpoint);
-	question->answer(question, message);
+	question->hello = (struct task){
+		.lane = question->means->lane,
+		.run = find_mountpoint,
+		.done = mountpoint_found,
+	};
+	error = pool_submit(question->means->pool, &question->hello);
+	if (error)
+		question_answer(question, -error, "no thread to find the mount with");
 }
 
 static void change_finished(void *arg, int error, const char *why)

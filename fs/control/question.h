@@ -8,12 +8,14 @@
 #ifndef PMEM2FS_CONTROL_QUESTION_H
 #define PMEM2FS_CONTROL_QUESTION_H
 
+#include "base/thread_pool.h"
 #include "catalog/events.h"
 #include "scan/looks.h"
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 /* What the questions need of the worker; all of it outlives them. */
 struct question_means {
@@ -24,7 +26,10 @@ struct question_means {
 	struct process_table *process_table;
 	struct receivers *receivers; /* close what users have given */
 	const struct invalidate *invalidate;
-	const char *mountpoint;
+	const char *mountpoint; /* where the file system was mounted at the start */
+	dev_t dev;              /* device number of the mount */
+	struct pool *pool;      /* with `lane`: finds out where the file system is mounted now */
+	unsigned lane;
 	unsigned rootmode; /* permissions of the root directory */
 };
 
@@ -42,6 +47,9 @@ struct question {
 	struct change_job *change_job; /* a mapping that another process is asked to release */
 	char *name;                    /* of the mapping that is being unmapped */
 	struct look look;
+	struct task hello;
+	int hello_error;  /* of `hello`, negative errno */
+	char *mountpoint; /* result of `hello`; NULL: it is mounted nowhere */
 };
 
 /*

@@ -92,6 +92,8 @@ static inline int begin_with(void **state, const char *receiver)
 		.receivers = place->receivers,
 		.invalidate = &place->rig->modules.invalidate,
 		.mountpoint = "/mnt",
+		.pool = place->rig->modules.helpers,
+		.lane = LANE_DEVICE_MONITOR,
 		.rootmode = 0755,
 	};
 	place->server = server_new(&place->means, place->releases, place->receivers,

@@ -8,29 +8,60 @@
 #include "protocol/control.h"
 #include "server_helper.h"
 #include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/sysmacros.h>
 
-static void says_hello(void **state)
+static json_t *say_hello(struct place *place, int fd)
 {
-	struct place *place = *state;
-	int fd = reach(place, 0);
 	json_t *answer;
 
 	put(fd, "{\"hello\":1}");
 	answer = wait_for(place, fd);
 	assert_int_equal(json_integer_value(json_object_get(answer, "errno")), 0);
-	assert_string_equal(json_string_value(json_object_get(answer, "mountpoint")), "/mnt");
 	assert_string_equal(json_string_value(json_object_get(answer, "version")), PMEM2FS_VERSION);
+	return answer;
+}
+
+/* The test's mount is /proc. */
+static void says_hello(void **state)
+{
+	struct place *place = *state;
+	int fd = reach(place, 0);
+	char odd[64], escaped[64];
+	struct stat st;
+	json_t *answer;
+
+	assert_int_equal(stat("/proc", &st), 0);
+	place->means.dev = st.st_dev;
+	answer = say_hello(place, fd); /* the mount was moved here from /mnt */
+	assert_string_equal(json_string_value(json_object_get(answer, "mountpoint")), "/proc");
 	assert_int_equal(json_object_size(answer), 3);
 	json_decref(answer);
-
-	place->means.mountpoint = "/\xff\\";
-	put(fd, "{\"hello\":1}");
-	answer = wait_for(place, fd);
-	assert_string_equal(json_string_value(json_object_get(answer, "mountpoint")),
-			    "/\\xff\\x5c");
-	assert_string_equal(json_string_value(json_object_get(answer, "mountpoint_encoding")),
-			    "escaped");
+	place->means.dev = makedev(0, 0xfffff);
+	answer = say_hello(place, fd);
+	assert_true(json_is_null(json_object_get(answer, "mountpoint")));
 	json_decref(answer);
+
+	snprintf(odd, sizeof(odd), "%s/\xff\\", place->folder);
+	assert_int_equal(mkdir(odd, 0755), 0);
+	if (!mount("none", odd, "tmpfs", 0, NULL)) {
+		assert_int_equal(stat(odd, &st), 0);
+		place->means.dev = st.st_dev;
+		answer = say_hello(place, fd);
+		snprintf(escaped, sizeof(escaped), "%s/\\xff\\x5c", place->folder);
+		assert_string_equal(json_string_value(json_object_get(answer, "mountpoint")),
+				    escaped);
+		assert_string_equal(
+			json_string_value(json_object_get(answer, "mountpoint_encoding")),
+			"escaped");
+		json_decref(answer);
+		assert_int_equal(umount(odd), 0);
+	}
+	rmdir(odd);
+	if (!mount("none", "/proc", "tmpfs", 0, NULL)) { /* hides the list of mounts */
+		assert_int_equal(ask(place, fd, "{\"hello\":1}", "mounted"), ENOENT);
+		assert_int_equal(umount("/proc"), 0);
+	}
 	close(fd);
 }
 
