@@ -5,6 +5,11 @@
  * Makes all modules and passes each what it needs. Then it is the request loop: one thread that
  * waits for the kernel's requests, the keeper's answers, the socket and the tasks of the pools.
  * Nothing that it calls blocks: what may block is a task of a pool.
+ *
+ * Hundreds of descriptors of users may be ready all the time. So these are in an epoll set of their
+ * own, of which each round of the loop serves a few. All else is served in each round: one request
+ * of the kernel's and one more after each event of a user, since requests of root wait behind
+ * requests of users, and the connections and receivers of root.
  */
 #define FUSE_USE_VERSION 314
 #include "worker.h"
@@ -56,6 +61,8 @@
 #include <unistd.h>
 
 #define EVENTS_AT_ONCE 32
+#define USERS_AT_ONCE  8                    /* events of users in a round of the loop */
+#define USERS_ROUND    (CLOCK_SECOND / 500) /* for these, and the kernel's requests meanwhile */
 
 #define OPENS_WAITING   1024 /* per user */
 #define OPENERS_NICER   10 /* than the loop: many of users may be busy, and all wait for the loop */
@@ -87,7 +94,9 @@ static const struct share helpers_share = {
 struct worker {
 	const struct options *options;
 	dev_t dev;                   /* device number of the mount */
-	int epoll, wake;             /* wake: written when a task of a pool is done */
+	int epoll;                   /* what each round serves, and `users` */
+	int users;                   /* another epoll: what users can make ready all the time */
+	int wake;                    /* written when a task of a pool is done */
 	struct pmem2fs_table *table; /* the keeper's */
 	struct keeper_link *keeper;
 	struct pool *openers; /* a lane is a user */
@@ -110,7 +119,7 @@ struct worker {
 	struct filesystem filesystem;
 	struct question_means questions;
 	struct server *server;
-	struct watch session_watch, keeper_watch, wake_watch;
+	struct watch session_watch, keeper_watch, wake_watch, users_watch;
 	bool ended;     /* the loop is left */
 	bool announced; /* that the mount is served */
 };
@@ -156,6 +165,25 @@ static void tasks_ready(struct watch *watch, uint32_t events)
 	pool_finish(worker->helpers);
 }
 
+/* Those that are left are the first ones in the next round. The kernel's requests wait for one. */
+static void users_ready(struct watch *watch, uint32_t events)
+{
+	struct worker *worker = container_of(watch, struct worker, users_watch);
+	uint64_t begun = clock_now();
+	struct epoll_event event;
+
+	for (int i = 0; i < USERS_AT_ONCE && clock_now() - begun < USERS_ROUND && !worker->ended;
+	     i++) {
+		struct watch *user;
+
+		if (epoll_wait(watch->fd, &event, 1, 0) != 1)
+			break;
+		user = event.data.ptr;
+		user->ready(user, event.events);
+		session_ready(&worker->session_watch, events);
+	}
+}
+
 static int watch_begin(struct worker *worker, struct watch *watch, int fd,
 		       void (*ready)(struct watch *, uint32_t))
 {
@@ -177,7 +205,7 @@ static int begin_mapper(struct worker *worker)
 	}
 	worker->keeper = keeper_link_new(WORKER_FD_COMMANDS);
 	worker->receivers =
-		receivers_new(worker->epoll, worker->epoll, SPAWN_SELF, &worker->loop_time);
+		receivers_new(worker->epoll, worker->users, SPAWN_SELF, &worker->loop_time);
 	if (!worker->keeper || !worker->receivers)
 		return -ENOMEM;
 	worker->limits = (struct limits){
@@ -247,7 +275,7 @@ static int begin_processes(struct worker *worker)
 		.events = worker->events,
 		.pool = worker->helpers,
 		.first_lane = LANE_SCAN,
-		.epoll = worker->epoll,
+		.epoll = worker->users,
 		.keeper = getppid(),
 		.receivers = worker->receivers,
 		.loop_time = &worker->loop_time,
@@ -256,7 +284,7 @@ static int begin_processes(struct worker *worker)
 	if (!worker->process_table)
 		return -ENOMEM;
 	worker->releases = releases_new(worker->catalog, worker->process_table, worker->receivers,
-					&worker->hold_up, worker->epoll, worker->epoll);
+					&worker->hold_up, worker->epoll, worker->users);
 	worker->device_monitor = device_monitor_new(&(struct device_monitor_config){
 		.catalog = worker->catalog,
 		.events = worker->events,
@@ -322,7 +350,7 @@ static int begin_server(struct worker *worker)
 		.rootmode = worker->options->rootmode,
 	};
 	worker->server = server_new(&worker->questions, worker->releases, worker->receivers,
-				    worker->epoll, worker->epoll, WORKER_FD_LISTENER);
+				    worker->epoll, worker->users, WORKER_FD_LISTENER);
 	return worker->server ? 0 : -ENOMEM;
 }
 
@@ -335,6 +363,8 @@ static int watch_all(struct worker *worker)
 				    keeper_ready);
 	if (!error)
 		error = watch_begin(worker, &worker->wake_watch, worker->wake, tasks_ready);
+	if (!error)
+		error = watch_begin(worker, &worker->users_watch, worker->users, users_ready);
 	return error;
 }
 
@@ -343,8 +373,9 @@ static int worker_begin(struct worker *worker, unsigned number)
 	int error;
 
 	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
+	worker->users = epoll_create1(EPOLL_CLOEXEC);
 	worker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (worker->epoll < 0 || worker->wake < 0)
+	if (worker->epoll < 0 || worker->users < 0 || worker->wake < 0)
 		return -errno;
 	error = begin_catalog(worker, number);
 	if (!error)
@@ -372,30 +403,26 @@ static void announce(struct worker *worker)
 	log_debug("serving %s", worker->options->mountpoint);
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* Does what is due. Returns how long epoll_wait may wait, in milliseconds. */
 static int do_timers(struct worker *worker)
 {
-	uint64_t now = clock_now(), next, other;
+	uint64_t now = clock_now(), next;
 
-	next = keeper_link_expire(worker->keeper, now);
-	other = device_monitor_expire(worker->device_monitor, now); /* may start a scan */
-	if (other < next)
-		next = other;
-	other = process_table_expire(worker->process_table, now);
-	if (other < next)
-		next = other;
-	other = facts_cache_expire(worker->facts_cache, now);
-	if (other < next)
-		next = other;
-	other = receivers_expire(worker->receivers, now);
-	if (other < next)
-		next = other;
-	other = releases_expire(worker->releases, now);
-	if (other < next)
-		next = other;
-	other = drafts_expire(worker->filesystem.drafts, now, create_expired, &worker->filesystem);
-	if (other < next)
-		next = other;
+	next = device_monitor_expire(worker->device_monitor, now);
+	/* After the device monitor, which may start a scan. */
+	next = earlier(next, process_table_expire(worker->process_table, now));
+	next = earlier(next, facts_cache_expire(worker->facts_cache, now));
+	next = earlier(next, releases_expire(worker->releases, now));
+	next = earlier(next, receivers_expire(worker->receivers, now));
+	next = earlier(next, drafts_expire(worker->filesystem.drafts, now, create_expired,
+					   &worker->filesystem));
+	/* Last, since any of these may call the keeper. */
+	next = earlier(next, keeper_link_expire(worker->keeper, now));
 	if (next == UINT64_MAX)
 		return -1;
 	return next > now ? (int)((next - now) / 1000000 + 1) : 0;
@@ -419,11 +446,12 @@ static void worker_loop(struct worker *worker)
 {
 	struct epoll_event events[EVENTS_AT_ONCE];
 	bool writing = false;
-	int n;
+	int n, timeout;
 
 	while (!worker->ended) {
+		timeout = do_timers(worker);
 		watch_keeper(worker, &writing);
-		n = epoll_wait(worker->epoll, events, EVENTS_AT_ONCE, do_timers(worker));
+		n = epoll_wait(worker->epoll, events, EVENTS_AT_ONCE, timeout);
 		for (int i = 0; i < n && !worker->ended; i++) {
 			struct watch *watch = events[i].data.ptr;
 
