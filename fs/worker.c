@@ -19,6 +19,7 @@
 #include "base/fd_watch.h"
 #include "base/lifeline.h"
 #include "base/log.h"
+#include "base/spare_memory.h"
 #include "base/spawn.h"
 #include "base/stuck_threads.h"
 #include "base/thread_pool.h"
@@ -421,6 +422,7 @@ static int do_timers(struct worker *worker)
 	next = earlier(next, receivers_expire(worker->receivers, now));
 	next = earlier(next, drafts_expire(worker->filesystem.drafts, now, create_expired,
 					   &worker->filesystem));
+	next = earlier(next, spare_memory_expire(now));
 	/* Last, since any of these may call the keeper. */
 	next = earlier(next, keeper_link_expire(worker->keeper, now));
 	if (next == UINT64_MAX)
