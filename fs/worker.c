@@ -51,6 +51,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
+#include <linux/fuse.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -125,23 +126,47 @@ struct worker {
 	bool announced; /* that the mount is served */
 };
 
-/* One request at a time: a caller mostly waits for the answer before it sends the next one. */
-static void session_ready(struct watch *watch, uint32_t events)
+static void charge_request(struct worker *worker, uid_t uid, uint64_t begun)
 {
-	struct worker *worker = container_of(watch, struct worker, session_watch);
-	struct fuse_session *session = worker->session;
-	int n;
+	struct user_quota *user = quota_of(&worker->loop_time, uid);
+	uint64_t now = clock_now();
 
-	(void)events;
-	n = fuse_session_receive_buf(session, &worker->request);
+	if (user)
+		quota_charge_now(&worker->loop_time, user, now, now - begun);
+}
+
+/*
+ * A request never waits for its user to have time, since the kernel may hold the directory for it:
+ * what the user asks over the socket does.
+ */
+static void serve_request(struct worker *worker)
+{
+	struct fuse_session *session = worker->session;
+	int n = fuse_session_receive_buf(session, &worker->request);
+	uint64_t begun = clock_now();
+
 	if (n == -EAGAIN || n == -EINTR)
 		return;
 	if (n > 0) {
+		const struct fuse_in_header *header = worker->request.mem;
+		uid_t uid = header->uid;
+
 		fuse_session_process_buf(session, &worker->request);
 		interrupts_deliver(&worker->filesystem.interrupts);
+		charge_request(worker, uid, begun);
 	}
 	if (n <= 0 || fuse_session_exited(session)) /* unmounted */
 		worker->ended = true;
+}
+
+/*
+ * One request at a time: what a program has said to the socket before it made a request is read
+ * before the request is carried out.
+ */
+static void session_ready(struct watch *watch, uint32_t events)
+{
+	(void)events;
+	serve_request(container_of(watch, struct worker, session_watch));
 }
 
 static void keeper_ready(struct watch *watch, uint32_t events)
@@ -343,6 +368,7 @@ static int begin_server(struct worker *worker)
 		.events = worker->events,
 		.process_table = worker->process_table,
 		.receivers = worker->receivers,
+		.loop_time = &worker->loop_time,
 		.invalidate = &worker->invalidate,
 		.mountpoint = worker->options->mountpoint,
 		.dev = worker->dev,
@@ -414,11 +440,13 @@ static int do_timers(struct worker *worker)
 {
 	uint64_t now = clock_now(), next;
 
+	quota_tidy(&worker->loop_time, now);
 	next = device_monitor_expire(worker->device_monitor, now);
 	/* After the device monitor, which may start a scan. */
 	next = earlier(next, process_table_expire(worker->process_table, now));
 	next = earlier(next, facts_cache_expire(worker->facts_cache, now));
 	next = earlier(next, releases_expire(worker->releases, now));
+	next = earlier(next, server_expire(worker->server, now));
 	next = earlier(next, receivers_expire(worker->receivers, now));
 	next = earlier(next, drafts_expire(worker->filesystem.drafts, now, create_expired,
 					   &worker->filesystem));

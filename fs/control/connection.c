@@ -3,6 +3,7 @@
  * connection.c - see connection.h
  */
 #include "control/connection.h"
+#include "base/clock.h"
 #include "base/container_of.h"
 #include "base/json_text.h"
 #include "base/share.h"
@@ -28,9 +29,11 @@ static void watch_connection(struct connection *connection)
 	const struct question *question = &connection->question;
 	struct epoll_event event = {.data.ptr = &connection->watch};
 
-	if (!connection->busy)
+	if (connection->waits)
+		event.events = 0;
+	else if (!connection->busy)
 		event.events = EPOLLIN;
-	if (question->subscriber.lost)
+	if (question->subscriber.lost && !connection->waits)
 		event.events |= EPOLLOUT;
 	epoll_ctl(connection->epoll, EPOLL_CTL_MOD, connection->watch.fd, &event);
 }
@@ -71,6 +74,31 @@ static void send_answer(struct question *question, json_t *message)
 	}
 	free(text);
 	json_decref(message);
+}
+
+static struct user_quota *quota_of_peer(const struct connection *connection)
+{
+	return quota_of(connection->means->question->loop_time, connection->question.peer.uid);
+}
+
+/* Reads nothing more until the peer's user has time. Returns whether it has. */
+static bool has_time(struct connection *connection, uint64_t now)
+{
+	struct user_quota *user = quota_of_peer(connection);
+	bool waits = user && !quota_has_credit(connection->means->question->loop_time, user, now);
+
+	if (waits != connection->waits) {
+		connection->waits = waits;
+		watch_connection(connection);
+	}
+	return !waits;
+}
+
+uint64_t connection_expire(struct connection *connection, uint64_t now)
+{
+	if (!connection->gone && connection->waits && !has_time(connection, now))
+		return quota_due(connection->means->question->loop_time, quota_of_peer(connection));
+	return UINT64_MAX;
 }
 
 static bool is_library_packet(const void *packet, size_t length)
@@ -205,12 +233,24 @@ static void serve(struct connection *connection, uint32_t epoll_events)
 static void connection_ready(struct watch *watch, uint32_t epoll_events)
 {
 	struct connection *connection = container_of(watch, struct connection, watch);
+	struct quota *loop_time = connection->means->question->loop_time;
+	struct user_quota *user = quota_of_peer(connection);
+	uint64_t begun = clock_now(), now;
 
 	if (connection->gone)
 		return;
+	/* A library sends one packet and may leave at once: it is charged, but never waits. */
 	if (!connection->had_some && !connection->library)
 		connection->library = connection_has_library_packet(watch->fd);
+	if (!connection->library && !has_time(connection, begun)) {
+		if (epoll_events & (EPOLLHUP | EPOLLERR))
+			connection_hang_up(connection);
+		return;
+	}
 	serve(connection, epoll_events);
+	now = clock_now();
+	if (user)
+		quota_charge(loop_time, user, now, now - begun);
 }
 
 struct connection *connection_new(const struct connection_means *means, int fd, int pidfd,

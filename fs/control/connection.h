@@ -2,9 +2,9 @@
 /*
  * connection.h - one peer of the socket: its packets in, its answers out
  *
- * A connection asks one question at a time and is not read while its answer is being made. It is
- * closed when an answer cannot be sent. A connection whose first packet is one of a library
- * (wire.h) is handed over to change/release.c.
+ * A connection asks one question at a time: nothing is read from it while an answer is being made,
+ * nor while its user has no time of the loop left. It is closed when an answer cannot be sent. A
+ * connection whose first packet is one of a library (wire.h) is handed over to change/release.c.
  */
 #ifndef PMEM2FS_CONTROL_CONNECTION_H
 #define PMEM2FS_CONTROL_CONNECTION_H
@@ -13,6 +13,7 @@
 #include "control/question.h"
 #include "receive/receivers.h"
 #include <stdbool.h>
+#include <stdint.h>
 
 struct releases;
 
@@ -37,6 +38,7 @@ struct connection {
 	bool library;           /* by its first packet, when it came */
 	bool had_some;          /* packets */
 	bool busy;              /* an answer is being made */
+	bool waits;             /* for its user to have time of the loop again */
 	bool gone;              /* to be freed when not busy */
 };
 
@@ -49,6 +51,12 @@ struct connection *connection_new(const struct connection_means *means, int fd, 
 
 /* Closes it and gives up what its question waits for. A second call does nothing. */
 void connection_hang_up(struct connection *connection);
+
+/*
+ * Serves the connection again when its user has time. Returns when it is to be called again,
+ * UINT64_MAX for never.
+ */
+uint64_t connection_expire(struct connection *connection, uint64_t now);
 
 /* Whether it has gone and nothing will use it again: then it may be freed. */
 bool connection_is_over(const struct connection *connection);

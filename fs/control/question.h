@@ -9,6 +9,7 @@
 #define PMEM2FS_CONTROL_QUESTION_H
 
 #include "base/thread_pool.h"
+#include "base/time_quota.h"
 #include "catalog/events.h"
 #include "scan/looks.h"
 #include <jansson.h>
@@ -25,6 +26,7 @@ struct question_means {
 	struct events *events;
 	struct process_table *process_table;
 	struct receivers *receivers; /* close what users have given */
+	struct quota *loop_time;     /* of all users */
 	const struct invalidate *invalidate;
 	const char *mountpoint; /* where the file system was mounted at the start */
 	dev_t dev;              /* device number of the mount */

@@ -6,11 +6,14 @@
  * question.c carries it out.
  */
 #include "control/server.h"
+#include "base/clock.h"
 #include "base/container_of.h"
 #include "base/fd_watch.h"
 #include "base/log.h"
 #include "base/pidfd.h"
+#include "base/time_quota.h"
 #include "control/connection.h"
+#include "control/question.h"
 #include "protocol/control.h"
 #include "receive/packets.h"
 #include <errno.h>
@@ -24,6 +27,8 @@
 
 const struct share server_share = {
 	.what = "connections to the socket", .total = 512, .root = 64, .user = 64, .sure = 2};
+
+#define ACCEPTS_AT_ONCE 4            /* connections of users may come before root's */
 
 struct server {
 	struct watch watch; /* of the listener */
@@ -79,21 +84,33 @@ static void turn_away(struct server *server)
 		    "a connection of user %u was refused: no descriptor to spare", uid);
 }
 
-static void listener_ready(struct watch *watch, uint32_t epoll_events)
+/* A connection is accepted at its user's cost, whether or not the user has time: root's may be
+ * next. */
+static void charge_peer(const struct server *server, uid_t uid, uint64_t begun)
 {
-	struct server *server = container_of(watch, struct server, watch);
+	struct quota *loop_time = server->means.question->loop_time;
+	struct user_quota *user = quota_of(loop_time, uid);
+	uint64_t now = clock_now();
+
+	if (user)
+		quota_charge_now(loop_time, user, now, now - begun);
+}
+
+/* False: there is none that can be accepted now. */
+static bool accept_connection(struct server *server)
+{
+	uint64_t begun = clock_now();
 	struct connection *connection;
-	struct ucred peer;
+	struct ucred peer = {0};
 	socklen_t size = sizeof(peer);
 	bool library;
 	int fd, pidfd = -1;
 
-	(void)epoll_events;
-	fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	fd = accept4(server->watch.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
 		if (errno == EMFILE || errno == ENFILE)
 			turn_away(server);
-		return;
+		return false;
 	}
 	if (packets_prepare(fd) || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
 		goto refuse;
@@ -109,11 +126,23 @@ static void listener_ready(struct watch *watch, uint32_t epoll_events)
 	}
 	connection->next = server->connections;
 	server->connections = connection;
-	return;
+	charge_peer(server, peer.uid, begun);
+	return true;
 refuse:
 	if (pidfd >= 0)
 		close(pidfd);
 	refuse(server, fd);
+	charge_peer(server, peer.uid, begun);
+	return true;
+}
+
+static void listener_ready(struct watch *watch, uint32_t epoll_events)
+{
+	struct server *server = container_of(watch, struct server, watch);
+
+	(void)epoll_events;
+	for (int i = 0; i < ACCEPTS_AT_ONCE && accept_connection(server); i++)
+		;
 }
 
 static void listen_again(struct server *server)
@@ -125,6 +154,19 @@ static void listen_again(struct server *server)
 	if (server->deaf &&
 	    !epoll_ctl(server->means.first, EPOLL_CTL_ADD, server->watch.fd, &event))
 		server->deaf = false;
+}
+
+uint64_t server_expire(struct server *server, uint64_t now)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (struct connection *c = server->connections; c; c = c->next) {
+		uint64_t due = connection_expire(c, now);
+
+		if (due < next)
+			next = due;
+	}
+	return next;
 }
 
 void server_sweep(struct server *server)

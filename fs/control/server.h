@@ -6,6 +6,7 @@
 #define PMEM2FS_CONTROL_SERVER_H
 
 #include "base/share.h"
+#include <stdint.h>
 
 struct question_means;
 struct receivers;
@@ -27,6 +28,11 @@ extern const struct share server_share;
 struct server *server_new(const struct question_means *means, struct releases *releases,
 			  struct receivers *receivers, int first, int users, int listener);
 void server_free(struct server *server);
+
+/*
+ * Serves connections again whose users have time. Returns when to call it again, UINT64_MAX for never.
+ */
+uint64_t server_expire(struct server *server, uint64_t now);
 
 /* Frees the connections that have ended; to be called between two rounds of the loop. */
 void server_sweep(struct server *server);

@@ -7,6 +7,7 @@
 #ifndef PMEM2FS_TEST_SERVER_HELPER_H
 #define PMEM2FS_TEST_SERVER_HELPER_H
 
+#include "base/clock.h"
 #include "capture.h"
 #include "catalog/catalog.h"
 #include "change/release.h"
@@ -53,6 +54,7 @@ static inline void sweep(void *arg)
 {
 	struct place *place = arg;
 
+	server_expire(place->server, clock_now()); /* a user may have to wait for time */
 	server_sweep(place->server);
 	releases_expire(place->releases, 0);
 	receivers_expire(place->receivers, clock_now());
@@ -90,6 +92,7 @@ static inline int begin_with(void **state, const char *receiver)
 		.events = place->rig->modules.events,
 		.process_table = &place->process_table,
 		.receivers = place->receivers,
+		.loop_time = &place->loop_time,
 		.invalidate = &place->rig->modules.invalidate,
 		.mountpoint = "/mnt",
 		.pool = place->rig->modules.helpers,

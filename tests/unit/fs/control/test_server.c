@@ -440,6 +440,57 @@ static void one_question_at_a_time(void **state)
 	close(other);
 }
 
+/* The questions of a user wait until it has time of the loop again, and nobody else's do. */
+static void a_user_without_time_waits(void **state)
+{
+	struct place *place = *state;
+	struct user_quota *user;
+	int root, asker, other;
+
+	if (geteuid())
+		skip();
+	root = reach(place, 0);
+	asker = reach(place, UID);
+	other = reach(place, UID + 1);
+	assert_int_equal(ask(place, asker, "{\"unmap\":\"x\"}", "no such"), ENOENT);
+	user = quota_of(&place->loop_time, UID);
+	assert_true(user->at > 0); /* it was charged */
+	quota_charge(&place->loop_time, user, clock_now(), 1000 * CLOCK_SECOND);
+	put(asker, "{\"unmap\":\"x\"}");
+	rig_poll(place->rig);
+	assert_int_equal(ask(place, root, "{\"hello\":1}", NULL), 0);
+	assert_int_equal(ask(place, other, "{\"hello\":1}", NULL), 0);
+	assert_null(packet_next(asker));
+	assert_true(server_expire(place->server, clock_now()) > clock_now() + CLOCK_SECOND);
+	user->credit = CLOCK_SECOND / 5;
+	assert_true(server_expire(place->server, clock_now()) == UINT64_MAX);
+	assert_int_equal(answered(place, asker, "no such"), ENOENT);
+	/* A connection whose user waits for time ends like any other. */
+	quota_charge(&place->loop_time, user, clock_now(), 1000 * CLOCK_SECOND);
+	put(asker, "{\"map\":" ANONYMOUS ",\"name\":\"x\"}");
+	rig_poll(place->rig);
+	close(asker);
+	rig_poll(place->rig);
+	assert_null(catalog_find(place->rig->modules.catalog, "x"));
+	assert_true(server_expire(place->server, clock_now()) == UINT64_MAX);
+	close(other);
+	close(root);
+}
+
+/* Who connects, and never asks anything, costs time as well. */
+static void who_connects_is_charged(void **state)
+{
+	struct place *place = *state;
+	int fd;
+
+	if (geteuid())
+		skip();
+	fd = reach(place, UID);
+	rig_poll(place->rig);
+	assert_true(quota_of(&place->loop_time, UID)->spent > 0);
+	close(fd);
+}
+
 static void tells_events(void **state)
 {
 	struct place *place = *state;
@@ -527,6 +578,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(hang_up_while_a_map_is_under_way, begin, end),
 		cmocka_unit_test_setup_teardown(hang_up_while_an_unmap_is_under_way, begin, end),
 		cmocka_unit_test_setup_teardown(one_question_at_a_time, begin, end),
+		cmocka_unit_test_setup_teardown(a_user_without_time_waits, begin, end),
+		cmocka_unit_test_setup_teardown(who_connects_is_charged, begin, end),
 		cmocka_unit_test_setup_teardown(tells_events, begin, end),
 		cmocka_unit_test_setup_teardown(asks_for_events_twice, begin, end),
 		cmocka_unit_test_setup_teardown(users_cannot_take_all_connections, begin, end),

@@ -165,6 +165,31 @@ static void libraries_that_wait_crowd_nobody_out(void **state)
 	close(file);
 }
 
+/* A library may have ended by the time at which its user has time of the loop again. */
+static void libraries_never_wait_for_time(void **state)
+{
+	struct place *place = *state;
+	struct user_quota *user = quota_of(&place->loop_time, UID);
+	unsigned descriptors;
+
+	if (geteuid())
+		skip();
+	quota_charge(&place->loop_time, user, clock_now(), 1000 * CLOCK_SECOND);
+	descriptors = rig_descriptors();
+	for (unsigned accepted = 0; accepted < 2; accepted++) {
+		int fd = reach(place, UID);
+
+		if (accepted)
+			rig_poll(place->rig);
+		packet_send(fd, &hello, sizeof(hello), -1, 0);
+		close(fd);
+		rig_poll(place->rig);
+		rig_poll(place->rig);
+		assert_int_equal(place->process_table.passed_tables, accepted + 1);
+	}
+	expect_descriptors(place, descriptors);
+}
+
 static void scans_for_a_client(void **state)
 {
 	struct place *place = *state;
@@ -258,6 +283,7 @@ int main(void)
 						begin, end),
 		cmocka_unit_test_setup_teardown(libraries_that_wait_crowd_nobody_out,
 						begin_without_receivers, end),
+		cmocka_unit_test_setup_teardown(libraries_never_wait_for_time, begin, end),
 		cmocka_unit_test_setup_teardown(scans_for_a_client, begin, end),
 		cmocka_unit_test_setup_teardown(hanging_up_withdraws, begin, end),
 	};
