@@ -453,6 +453,9 @@ static int do_timers(struct worker *worker)
 	next = earlier(next, spare_memory_expire(now));
 	/* Last, since any of these may call the keeper. */
 	next = earlier(next, keeper_link_expire(worker->keeper, now));
+	/* Any of these may have ended a connection. */
+	if (server_sweep(worker->server))
+		return 0;
 	if (next == UINT64_MAX)
 		return -1;
 	return next > now ? (int)((next - now) / 1000000 + 1) : 0;
@@ -489,7 +492,6 @@ static void worker_loop(struct worker *worker)
 		}
 		if (worker->filesystem.initialized && !worker->announced)
 			announce(worker);
-		server_sweep(worker->server);
 	}
 }
 

@@ -28,6 +28,7 @@
 const struct share server_share = {
 	.what = "connections to the socket", .total = 512, .root = 64, .user = 64, .sure = 2};
 
+#define DEAF_PAUSE      CLOCK_SECOND /* when there are no descriptors */
 #define ACCEPTS_AT_ONCE 4            /* connections of users may come before root's */
 
 struct server {
@@ -72,7 +73,7 @@ static void turn_away(struct server *server)
 {
 	uid_t uid;
 
-	if (server->spare < 0) { /* listen again when a connection has ended */
+	if (server->spare < 0) { /* listen again when a connection has ended, or later */
 		epoll_ctl(server->means.first, EPOLL_CTL_DEL, server->watch.fd, NULL);
 		server->deaf = true;
 		return;
@@ -151,7 +152,9 @@ static void listen_again(struct server *server)
 
 	if (server->spare < 0)
 		server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (server->deaf &&
+	/* Without a descriptor to spare the next connection would be turned away like the last one.
+	 */
+	if (server->deaf && server->spare >= 0 &&
 	    !epoll_ctl(server->means.first, EPOLL_CTL_ADD, server->watch.fd, &event))
 		server->deaf = false;
 }
@@ -160,6 +163,11 @@ uint64_t server_expire(struct server *server, uint64_t now)
 {
 	uint64_t next = UINT64_MAX;
 
+	/* Others than connections may have taken all descriptors, and given some back. */
+	if (server->deaf)
+		listen_again(server);
+	if (server->deaf)
+		next = now + DEAF_PAUSE;
 	for (struct connection *c = server->connections; c; c = c->next) {
 		uint64_t due = connection_expire(c, now);
 
@@ -169,9 +177,10 @@ uint64_t server_expire(struct server *server, uint64_t now)
 	return next;
 }
 
-void server_sweep(struct server *server)
+bool server_sweep(struct server *server)
 {
 	struct connection **at = &server->connections, *connection;
+	bool any = false;
 
 	while ((connection = *at)) {
 		if (!connection_is_over(connection)) {
@@ -181,7 +190,9 @@ void server_sweep(struct server *server)
 		*at = connection->next;
 		connection_free(connection);
 		listen_again(server);
+		any = true;
 	}
+	return any;
 }
 
 struct server *server_new(const struct question_means *means, struct releases *releases,

@@ -6,6 +6,7 @@
 #define PMEM2FS_CONTROL_SERVER_H
 
 #include "base/share.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 struct question_means;
@@ -34,7 +35,11 @@ void server_free(struct server *server);
  */
 uint64_t server_expire(struct server *server, uint64_t now);
 
-/* Frees the connections that have ended; to be called between two rounds of the loop. */
-void server_sweep(struct server *server);
+/*
+ * Frees the connections that have ended; to be called between two rounds of the loop. Returns
+ * whether there were any: then others may go on, which waited for their places, so that other
+ * modules are to be asked again what is due.
+ */
+bool server_sweep(struct server *server);
 
 #endif

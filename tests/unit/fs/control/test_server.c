@@ -9,6 +9,7 @@
 #include "server_helper.h"
 #include <fcntl.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/sysmacros.h>
 
 static json_t *say_hello(struct place *place, int fd)
@@ -124,6 +125,30 @@ static void maps_anonymous_memory_without(void **state)
 			     NULL),
 			 0);
 	assert_non_null(catalog_find(place->rig->modules.catalog, "\xff"));
+	close(fd);
+}
+
+/* All descriptors are taken, by others than connections, and given back. */
+static void listens_again(void **state)
+{
+	struct place *place = *state;
+	struct rlimit limit, none;
+	int fd = reach(place, 0);
+	json_t *answer;
+
+	put(fd, "{\"unmap\":\"x\"}");
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	for (int i = 0; i < 3; i++)
+		rig_poll(place->rig);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	for (int i = 0; i < 3; i++)
+		rig_poll(place->rig);
+	answer = packet_next(fd);
+	assert_non_null(answer);
+	json_decref(answer);
 	close(fd);
 }
 
@@ -415,6 +440,21 @@ static void hang_up_while_an_unmap_is_under_way(void **state)
 	assert_int_equal(rig_mapped(rig), 0);
 }
 
+/* Then the loop asks all modules again what is due. */
+static void says_that_a_connection_has_ended(void **state)
+{
+	struct place *place = *state;
+	int fd = reach(place, 0);
+
+	assert_int_equal(ask(place, fd, "{\"hello\":1}", NULL), 0);
+	assert_false(server_sweep(place->server));
+	place->rig->swept = NULL;
+	close(fd);
+	rig_poll(place->rig);
+	assert_true(server_sweep(place->server));
+	assert_false(server_sweep(place->server));
+}
+
 /* The next question of a connection waits for the answer to the one before. */
 static void one_question_at_a_time(void **state)
 {
@@ -566,6 +606,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(says_hello, begin, end),
 		cmocka_unit_test_setup_teardown(maps_what_is_passed, begin, end),
 		cmocka_unit_test_setup_teardown(maps_anonymous_memory_without, begin, end),
+		cmocka_unit_test_setup_teardown(listens_again, begin, end),
 		cmocka_unit_test_setup_teardown(wrong_questions_do_no_harm, begin, end),
 		cmocka_unit_test_setup_teardown(a_packet_that_is_too_long, begin, end),
 		cmocka_unit_test_setup_teardown(descriptors_do_not_pile_up, begin, end),
@@ -577,6 +618,7 @@ int main(void)
 						end),
 		cmocka_unit_test_setup_teardown(hang_up_while_a_map_is_under_way, begin, end),
 		cmocka_unit_test_setup_teardown(hang_up_while_an_unmap_is_under_way, begin, end),
+		cmocka_unit_test_setup_teardown(says_that_a_connection_has_ended, begin, end),
 		cmocka_unit_test_setup_teardown(one_question_at_a_time, begin, end),
 		cmocka_unit_test_setup_teardown(a_user_without_time_waits, begin, end),
 		cmocka_unit_test_setup_teardown(who_connects_is_charged, begin, end),
