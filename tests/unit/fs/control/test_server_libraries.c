@@ -271,6 +271,35 @@ static void hanging_up_withdraws(void **state)
 	close(process.watch.fd);
 }
 
+/* pmem2ctl unmap holds nobody up, so a process that did not answer is asked again; rm would not ask
+ * it. */
+static void a_short_unmap_is_no_rm(void **state)
+{
+	struct place *place = *state;
+	struct process process = {.pid = getpid(), .watch.fd = pidfd_open_pid(getpid())};
+	int library = reach(place, 0), fd = reach(place, 0);
+	struct wire_message message;
+
+	publish(place, &process);
+	packet_send(library, &asks_to_stay, sizeof(asks_to_stay), -1, 0);
+	for (int i = 0; i < 2; i++) {
+		rig_poll(place->rig);
+		put(fd, "{\"unmap\":\"x\",\"timeout\":0}");
+		rig_poll(place->rig);
+		assert_int_equal(recv(library, &message, sizeof(message), MSG_DONTWAIT),
+				 sizeof(message));
+		assert_int_equal(message.type, WIRE_ASK);
+		releases_expire(place->releases, clock_now() + CLOCK_SECOND);
+		assert_int_equal(answered(place, fd, "does not answer"), EBUSY);
+		assert_int_equal(recv(library, &message, sizeof(message), MSG_DONTWAIT),
+				 sizeof(message));
+		assert_int_equal(message.type, WIRE_WITHDRAWN);
+	}
+	close(fd);
+	close(library);
+	close(process.watch.fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -286,6 +315,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(libraries_never_wait_for_time, begin, end),
 		cmocka_unit_test_setup_teardown(scans_for_a_client, begin, end),
 		cmocka_unit_test_setup_teardown(hanging_up_withdraws, begin, end),
+		cmocka_unit_test_setup_teardown(a_short_unmap_is_no_rm, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
