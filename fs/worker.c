@@ -293,6 +293,14 @@ static void name_changed(void *arg, const char *name)
 	invalidate_name(arg, name);
 }
 
+static void hear_libraries(void *arg)
+{
+	const struct worker *worker = arg;
+
+	if (worker->server)
+		server_hear(worker->server);
+}
+
 /* What finds, watches and asks other processes, and what changes mappings with their help. */
 static int begin_processes(struct worker *worker)
 {
@@ -306,6 +314,8 @@ static int begin_processes(struct worker *worker)
 		.receivers = worker->receivers,
 		.loop_time = &worker->loop_time,
 		.observe = worker->options->observe,
+		.hear = hear_libraries,
+		.arg = worker,
 	});
 	if (!worker->process_table)
 		return -ENOMEM;

@@ -44,6 +44,13 @@ static void subscriber_is_full(struct subscriber *subscriber)
 	watch_connection(container_of(subscriber, struct connection, question.subscriber));
 }
 
+/* Its descriptor may stay open elsewhere, so closing it does not take it out of the set. */
+static void leave_unheard(const struct connection *connection)
+{
+	if (!connection->had_some)
+		epoll_ctl(connection->means->unheard, EPOLL_CTL_DEL, connection->watch.fd, NULL);
+}
+
 void connection_hang_up(struct connection *connection)
 {
 	if (connection->gone)
@@ -51,6 +58,7 @@ void connection_hang_up(struct connection *connection)
 	connection->gone = true;
 	if (question_abandon(&connection->question))
 		connection->busy = false;
+	leave_unheard(connection);
 	epoll_ctl(connection->epoll, EPOLL_CTL_DEL, connection->watch.fd, NULL);
 	receivers_close(connection->means->receivers, connection->watch.fd,
 			connection->question.peer.uid, &connection->receive);
@@ -136,6 +144,7 @@ static void handle_packet(struct connection *connection, const char *packet, ssi
 {
 	bool first = !connection->had_some;
 
+	leave_unheard(connection);
 	connection->had_some = true;
 	if (n > 0 && first && is_library_packet(packet, (size_t)n)) {
 		hand_over(connection, packet, (size_t)n, fd);
@@ -253,11 +262,22 @@ static void connection_ready(struct watch *watch, uint32_t epoll_events)
 		quota_charge(loop_time, user, now, now - begun);
 }
 
+void connection_hear(struct connection *connection)
+{
+	if (connection->gone || connection->had_some || connection->receive.job)
+		return;
+	if (!connection->library)
+		connection->library = connection_has_library_packet(connection->watch.fd);
+	if (connection->library)
+		connection_ready(&connection->watch, 0);
+}
+
 struct connection *connection_new(const struct connection_means *means, int fd, int pidfd,
 				  const struct ucred *peer, bool library)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
 	struct epoll_event event = {.events = EPOLLIN};
+	struct epoll_event unheard = {.events = EPOLLIN | EPOLLET, .data.ptr = connection};
 
 	if (!connection)
 		return NULL;
@@ -276,11 +296,16 @@ struct connection *connection_new(const struct connection_means *means, int fd, 
 	connection->question.answer = send_answer;
 	connection->library = library;
 	event.data.ptr = &connection->watch;
-	if (epoll_ctl(connection->epoll, EPOLL_CTL_ADD, fd, &event)) {
-		free(connection);
-		return NULL;
-	}
+	if (epoll_ctl(connection->epoll, EPOLL_CTL_ADD, fd, &event))
+		goto free_connection;
+	if (epoll_ctl(means->unheard, EPOLL_CTL_ADD, fd, &unheard))
+		goto unwatch;
 	return connection;
+unwatch:
+	epoll_ctl(connection->epoll, EPOLL_CTL_DEL, fd, NULL);
+free_connection:
+	free(connection);
+	return NULL;
 }
 
 bool connection_is_over(const struct connection *connection)

@@ -24,6 +24,7 @@ struct connection_means {
 	struct receivers *receivers;
 	int first;    /* epoll set for connections of root and of the daemon's own user */
 	int users;    /* epoll set for connections of all other users */
+	int unheard;  /* epoll set of connections of which no packet was taken in; edge-triggered */
 	char *packet; /* CONTROL_MAX_BYTES, for the packet that is being read */
 };
 
@@ -48,6 +49,12 @@ struct connection {
  */
 struct connection *connection_new(const struct connection_means *means, int fd, int pidfd,
 				  const struct ucred *peer, bool library);
+
+/*
+ * Takes in the first packet now if it has come and is one of a library. Nothing else is read, and
+ * nothing while a receiver has the packet.
+ */
+void connection_hear(struct connection *connection);
 
 /* Closes it and gives up what its question waits for. A second call does nothing. */
 void connection_hang_up(struct connection *connection);

@@ -30,6 +30,10 @@ const struct share server_share = {
 
 #define DEAF_PAUSE      CLOCK_SECOND /* when there are no descriptors */
 #define ACCEPTS_AT_ONCE 4            /* connections of users may come before root's */
+/* As many as can wait when server_hear is called: one more than the listener's backlog. */
+#define HEARD_MAX     129
+#define HEARD_AT_ONCE 64
+#define HEARD_ROUNDS  32 /* more than there are connections */
 
 struct server {
 	struct watch watch; /* of the listener */
@@ -146,6 +150,26 @@ static void listener_ready(struct watch *watch, uint32_t epoll_events)
 		;
 }
 
+/* Only of those from which something has come since the last time: many may be silent. */
+static void hear_connections(const struct server *server)
+{
+	struct epoll_event events[HEARD_AT_ONCE];
+	int count = HEARD_AT_ONCE;
+
+	for (int i = 0; i < HEARD_ROUNDS && count == HEARD_AT_ONCE; i++) {
+		count = epoll_wait(server->means.unheard, events, HEARD_AT_ONCE, 0);
+		for (int j = 0; j < count; j++)
+			connection_hear(events[j].data.ptr);
+	}
+}
+
+void server_hear(struct server *server)
+{
+	for (int i = 0; i < HEARD_MAX && accept_connection(server); i++)
+		;
+	hear_connections(server);
+}
+
 static void listen_again(struct server *server)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = &server->watch};
@@ -210,10 +234,13 @@ struct server *server_new(const struct question_means *means, struct releases *r
 		.receivers = receivers,
 		.first = first,
 		.users = users,
+		.unheard = epoll_create1(EPOLL_CLOEXEC),
 		.packet = malloc(CONTROL_MAX_BYTES),
 	};
 	server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	if (!server->means.packet || epoll_ctl(first, EPOLL_CTL_ADD, listener, &event)) {
+	if (!server->means.packet || server->means.unheard < 0 ||
+	    epoll_ctl(first, EPOLL_CTL_ADD, listener, &event)) {
+		close(server->means.unheard);
 		close(server->spare);
 		free(server->means.packet);
 		free(server);
@@ -231,6 +258,7 @@ void server_free(struct server *server)
 		c->busy = false;
 	}
 	server_sweep(server);
+	close(server->means.unheard);
 	close(server->spare);
 	free(server->means.packet);
 	free(server);

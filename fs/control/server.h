@@ -31,6 +31,14 @@ struct server *server_new(const struct question_means *means, struct releases *r
 void server_free(struct server *server);
 
 /*
+ * Accepts the connections that wait, and takes in the first packets of libraries that have come: a
+ * process that has announced its table before this call is known after it, unless its packet has to
+ * go through a receiver. No question is carried out. Each connection is charged to its user, and
+ * the caller charges the user who asks for all of it.
+ */
+void server_hear(struct server *server);
+
+/*
  * Serves connections again whose users have time. Returns when to call it again, UINT64_MAX for never.
  */
 uint64_t server_expire(struct server *server, uint64_t now);

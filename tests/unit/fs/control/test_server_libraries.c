@@ -16,6 +16,17 @@ static const struct wire_message hello = {.magic = WIRE_MAGIC, .type = WIRE_TABL
 static const struct wire_message asks_to_stay = {
 	.magic = WIRE_MAGIC, .type = WIRE_TABLE, .flags = WIRE_STAYS, .table = TABLE};
 
+static unsigned recvs; /* of the server, and of this program */
+
+ssize_t __real_recv(int socket, void *buffer, size_t size, int flags);
+ssize_t __wrap_recv(int socket, void *buffer, size_t size, int flags);
+
+ssize_t __wrap_recv(int socket, void *buffer, size_t size, int flags)
+{
+	recvs++;
+	return __real_recv(socket, buffer, size, flags);
+}
+
 static void a_library_is_handed_over(void **state)
 {
 	struct place *place = *state;
@@ -61,6 +72,110 @@ static void a_library_is_handed_over(void **state)
 	expect_descriptors(place, descriptors);
 	assert_int_equal(place->process_table.passed_tables, 2);
 	close(file);
+}
+
+/* What a library has said is heard without a turn of the loop, and nothing else is. */
+static void libraries_are_heard_before_a_question(void **state)
+{
+	struct place *place = *state;
+	int waiting = reach(place, 0), accepted = reach(place, 0), silent = reach(place, 0);
+	int question = reach(place, 0), many[120];
+
+	packet_send(waiting, &hello, sizeof(hello), -1, 0);
+	put(question, "{\"look\":1}");
+	server_hear(place->server);
+	assert_int_equal(place->process_table.passed_tables, 1);
+	packet_send(accepted, &asks_to_stay, sizeof(hello), -1, 0);
+	close(silent);
+	server_hear(place->server);
+	server_hear(place->server);
+	assert_int_equal(place->process_table.passed_tables, 2);
+	assert_int_equal(place->process_table.looks_asked, 0);
+	rig_poll(place->rig);
+	assert_int_equal(place->process_table.looks_asked, 1);
+	process_table_fake_wake(&place->process_table);
+	assert_int_equal(answered(place, question, NULL), 0);
+
+	for (int i = 0; i < 120; i++) {
+		many[i] = reach(place, 0);
+		packet_send(many[i], &hello, sizeof(hello), -1, 0);
+	}
+	server_hear(place->server);
+	assert_int_equal(place->process_table.passed_tables, 122);
+	for (int i = 0; i < 120; i++)
+		close(many[i]);
+	close(waiting);
+	close(accepted);
+	close(question);
+}
+
+/* The table is in a packet that only a receiver may take: until then, the process may be looked at.
+ */
+static void a_library_with_a_descriptor_is_heard_once(void **state)
+{
+	struct place *place = *state;
+	int file = memfd_create("table", MFD_CLOEXEC), fd;
+
+	if (geteuid())
+		skip();
+	fd = reach(place, UID);
+	packet_send(fd, &hello, sizeof(hello), file, 1);
+	for (int i = 0; i < 3; i++)
+		server_hear(place->server);
+	assert_int_equal(place->process_table.passed_tables, 1);
+	assert_int_equal(place->process_table.table, -1);
+	expect_end(place, fd);
+	assert_int_equal(place->process_table.passed_tables, 2);
+	assert_true(place->process_table.table >= 0);
+	close(place->process_table.table);
+	close(file);
+	close(fd);
+}
+
+/* Connections from which nothing comes cost a question nothing. */
+static void silent_connections_are_not_read(void **state)
+{
+	struct place *place = *state;
+	int silent[60];
+
+	for (int i = 0; i < 60; i++)
+		silent[i] = reach(place, 0);
+	server_hear(place->server);
+	recvs = 0;
+	server_hear(place->server);
+	assert_int_equal(recvs, 0);
+	packet_send(silent[30], &hello, sizeof(hello), -1, 0);
+	server_hear(place->server);
+	assert_int_equal(place->process_table.passed_tables, 1);
+	assert_true(recvs < 10);
+	put(silent[31], "{\"look\":1}");
+	server_hear(place->server);
+	server_hear(place->server);
+	assert_int_equal(place->process_table.looks_asked, 0);
+	rig_poll(place->rig);
+	assert_int_equal(place->process_table.looks_asked, 1);
+	process_table_fake_wake(&place->process_table);
+	assert_int_equal(answered(place, silent[31], NULL), 0);
+	for (int i = 0; i < 60; i++)
+		close(silent[i]);
+}
+
+/* However many connections of users have come first. */
+static void all_that_wait_are_heard(void **state)
+{
+	struct place *place = *state;
+	int many[129];
+
+	if (geteuid())
+		skip();
+	for (int i = 0; i < 129; i++) {
+		many[i] = reach(place, UID);
+		packet_send(many[i], &hello, sizeof(hello), -1, 0);
+	}
+	server_hear(place->server);
+	assert_int_equal(place->process_table.passed_tables, 129);
+	for (int i = 0; i < 129; i++)
+		close(many[i]);
 }
 
 static void a_peer_that_has_asked_a_question_is_no_library(void **state)
@@ -308,6 +423,11 @@ int main(void)
 						end),
 		cmocka_unit_test_setup_teardown(a_peer_that_has_asked_a_question_is_no_library,
 						begin, end),
+		cmocka_unit_test_setup_teardown(libraries_are_heard_before_a_question, begin, end),
+		cmocka_unit_test_setup_teardown(a_library_with_a_descriptor_is_heard_once, begin,
+						end),
+		cmocka_unit_test_setup_teardown(silent_connections_are_not_read, begin, end),
+		cmocka_unit_test_setup_teardown(all_that_wait_are_heard, begin, end),
 		cmocka_unit_test_setup_teardown(libraries_and_questions_do_not_crowd_each_other_out,
 						begin, end),
 		cmocka_unit_test_setup_teardown(libraries_that_wait_crowd_nobody_out,
