@@ -460,6 +460,8 @@ static int do_timers(struct worker *worker)
 	next = earlier(next, receivers_expire(worker->receivers, now));
 	next = earlier(next, drafts_expire(worker->filesystem.drafts, now, create_expired,
 					   &worker->filesystem));
+	next = earlier(next, invalidate_leftovers(&worker->invalidate,
+						  catalog_leftovers(worker->catalog), now));
 	next = earlier(next, spare_memory_expire(now));
 	/* Last, since any of these may call the keeper. */
 	next = earlier(next, keeper_link_expire(worker->keeper, now));

@@ -8,14 +8,22 @@
 #ifndef PMEM2FS_FUSE_INVALIDATE_H
 #define PMEM2FS_FUSE_INVALIDATE_H
 
+#include "base/waiter.h"
+#include <stdbool.h>
+#include <stdint.h>
+
 struct fuse_session;
+struct leftovers;
 struct pool;
 
-/* Through which session, and in which lane of which pool. All are borrowed. */
 struct invalidate {
+	/* Through which session, and in which lane of which pool. All are borrowed. */
 	struct fuse_session *session;
 	struct pool *helpers;
 	unsigned lane;
+	/* Of invalidate.c: leftovers are being invalidated. */
+	bool busy;
+	struct waiter *waiting; /* for the end of an invalidation; the oldest waiter is the first */
 };
 
 /*
@@ -23,5 +31,19 @@ struct invalidate {
  * change when the validity of the name ends.
  */
 void invalidate_name(const struct invalidate *invalidate, const char *name);
+
+/*
+ * Wakes the waiter when the kernel has dropped all leftovers that it caches now. That is after
+ * LEFTOVERS_CACHED at most. Returns 0, or 1: it caches none, and the waiter is not woken.
+ */
+int invalidate_wait(struct invalidate *invalidate, const struct leftovers *leftovers,
+		    struct waiter *waiter);
+
+/*
+ * Has the kernel forget the leftovers that are due, some at a time. To be called in each round of
+ * the loop. Returns when it is due next, UINT64_MAX for never.
+ */
+uint64_t invalidate_leftovers(struct invalidate *invalidate, struct leftovers *leftovers,
+			      uint64_t now);
 
 #endif
