@@ -253,21 +253,32 @@ static void carry_out_events(struct question *question)
 	question_answer(question, 0, NULL);
 }
 
-static void scan_ended(struct look *look, int error)
+static void answer_look(struct waiter *waiter)
 {
-	struct question *question = container_of(look, struct question, look);
-	bool complete = process_table_complete(question->means->process_table);
+	struct question *question = container_of(waiter, struct question, dropped);
 
-	if (error)
-		question_answer(question, -error, "out of memory");
-	else
-		question->answer(question,
-				 json_pack("{s:i, s:b}", "errno", 0, "complete", complete));
+	question->answer(question,
+			 json_pack("{s:i, s:b}", "errno", 0, "complete", question->complete));
 }
 
-static void carry_out_scan(struct question *question)
+/* Answers when the kernel has dropped the entries of mappings that have gone. */
+static void look_done(struct look *look, int error)
 {
-	question->look = (struct look){.uid = question->peer.uid, .done = scan_ended};
+	struct question *question = container_of(look, struct question, look);
+	const struct question_means *means = question->means;
+
+	question->complete = process_table_complete(means->process_table);
+	question->dropped.wake = answer_look;
+	if (error)
+		question_answer(question, -error, "out of memory");
+	else if (invalidate_wait(means->invalidate, catalog_leftovers(means->catalog),
+				 &question->dropped))
+		answer_look(&question->dropped);
+}
+
+static void carry_out_look(struct question *question)
+{
+	question->look = (struct look){.uid = question->peer.uid, .done = look_done};
 	process_table_look(question->means->process_table, &question->look);
 }
 
@@ -290,7 +301,7 @@ void question_carry_out(struct question *question, const char *text, size_t leng
 	} else if (json_object_get(json, "unmap_range")) {
 		carry_out_unmap_range(question, json);
 	} else if (json_object_get(json, "look")) {
-		carry_out_scan(question);
+		carry_out_look(question);
 	} else if (json_object_get(json, "events")) {
 		carry_out_events(question);
 	} else if (json_object_get(json, "hello")) {

@@ -10,6 +10,7 @@
 
 #include "base/thread_pool.h"
 #include "base/time_quota.h"
+#include "base/waiter.h"
 #include "catalog/events.h"
 #include "scan/looks.h"
 #include <jansson.h>
@@ -27,7 +28,7 @@ struct question_means {
 	struct process_table *process_table;
 	struct receivers *receivers; /* close what users have given */
 	struct quota *loop_time;     /* of all users */
-	const struct invalidate *invalidate;
+	struct invalidate *invalidate;
 	const char *mountpoint; /* where the file system was mounted at the start */
 	dev_t dev;              /* device number of the mount */
 	struct pool *pool;      /* with `lane`: finds out where the file system is mounted now */
@@ -49,6 +50,8 @@ struct question {
 	struct change_job *change_job; /* a mapping that another process is asked to release */
 	char *name;                    /* of the mapping that is being unmapped */
 	struct look look;
+	bool complete;         /* result of `look` */
+	struct waiter dropped; /* the kernel has dropped what the look has found gone */
 	struct task hello;
 	int hello_error;  /* of `hello`, negative errno */
 	char *mountpoint; /* result of `hello`; NULL: it is mounted nowhere */
