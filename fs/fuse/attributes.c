@@ -37,11 +37,9 @@ void attributes_version(const struct filesystem *filesystem, struct version *ver
 			struct stat *st)
 {
 	struct pmem2fs_record record;
-	struct timespec created;
+	struct timespec since = clock_timespec(version->since);
 
 	version_record(version, &record);
-	created.tv_sec = (time_t)(record.created / CLOCK_SECOND);
-	created.tv_nsec = (long)(record.created % CLOCK_SECOND);
 	*st = (struct stat){
 		.st_ino = version->number,
 		.st_mode = S_IFREG | filesystem->settings.mode,
@@ -51,14 +49,16 @@ void attributes_version(const struct filesystem *filesystem, struct version *ver
 		.st_size = (off_t)version_document_size(filesystem->catalog, version),
 		.st_blocks = (blkcnt_t)((version_mapped(version) + BLOCK - 1) / BLOCK),
 		.st_blksize = IO_BLOCK,
-		.st_atim = created,
-		.st_mtim = created,
-		.st_ctim = created,
+		.st_atim = since,
+		.st_mtim = since,
+		.st_ctim = since,
 	};
 }
 
 void attributes_draft(const struct draft *draft, struct stat *st)
 {
+	struct timespec written = clock_timespec(draft->written);
+
 	*st = (struct stat){
 		.st_ino = draft->node.id | 1ull << 63, /* no mapping has such a number */
 		.st_mode = S_IFREG | 0600,
@@ -67,6 +67,9 @@ void attributes_draft(const struct draft *draft, struct stat *st)
 		.st_gid = draft->gid,
 		.st_size = (off_t)draft->scan.seen,
 		.st_blksize = IO_BLOCK,
+		.st_atim = written,
+		.st_mtim = written,
+		.st_ctim = written,
 	};
 }
 

@@ -104,6 +104,7 @@ static void count_closed(struct drafts *drafts, uid_t uid)
 static void note_write(struct draft *draft)
 {
 	draft->touched = clock_now();
+	draft->written = clock_time_of_day();
 }
 
 static void list_add(struct drafts *drafts, struct draft *draft)

@@ -43,6 +43,7 @@ struct draft {
 	char *text;
 	size_t room;
 	uint64_t touched; /* clock_now() of the last write or, before any, of the creation */
+	uint64_t written; /* the same time by CLOCK_REALTIME, ns */
 	char name[];
 };
 
