@@ -38,6 +38,7 @@ void attributes_version(const struct filesystem *filesystem, struct version *ver
 {
 	struct pmem2fs_record record;
 	struct timespec since = clock_timespec(version->since);
+	uint64_t blocks = (version_mapped(version) + BLOCK - 1) / BLOCK;
 
 	version_record(version, &record);
 	*st = (struct stat){
@@ -47,7 +48,8 @@ void attributes_version(const struct filesystem *filesystem, struct version *ver
 		.st_uid = record.uid,
 		.st_gid = record.gid,
 		.st_size = (off_t)version_document_size(filesystem->catalog, version),
-		.st_blocks = (blkcnt_t)((version_mapped(version) + BLOCK - 1) / BLOCK),
+		/* tar -S and other programs take a file without blocks for one hole. */
+		.st_blocks = (blkcnt_t)(blocks ? blocks : 1),
 		.st_blksize = IO_BLOCK,
 		.st_atim = since,
 		.st_mtim = since,
