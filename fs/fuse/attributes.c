@@ -75,6 +75,18 @@ void attributes_draft(const struct draft *draft, struct stat *st)
 	};
 }
 
+int attributes_check_change(const struct stat *st, const struct stat *wanted, int to_set,
+			    uid_t caller)
+{
+	if (caller && caller != st->st_uid)
+		return -EPERM;
+	if (to_set & FUSE_SET_ATTR_UID && wanted->st_uid != st->st_uid)
+		return -EPERM;
+	if (to_set & FUSE_SET_ATTR_GID && wanted->st_gid != st->st_gid)
+		return -EPERM;
+	return 0;
+}
+
 /* For how many seconds the kernel may believe the facts, so that none is shown when it is older
  * than FACTS_CACHE_FRESH. */
 static double validity(const struct filesystem *filesystem, const struct mapping *mapping,

@@ -19,6 +19,15 @@ void attributes_version(const struct filesystem *filesystem, struct version *ver
 void attributes_draft(const struct draft *draft, struct stat *st);
 
 /*
+ * What an attempt of `caller` to set the attributes in `to_set` (FUSE_SET_ATTR_ bits, without that
+ * of the size) returns: 0 or -EPERM. It never changes anything. Mode and times, which a mapping
+ * does not have, can be "set", since programs that copy do so after the write that maps. Owner and
+ * group decide who may remove the mapping: changing them is -EPERM.
+ */
+int attributes_check_change(const struct stat *st, const struct stat *wanted, int to_set,
+			    uid_t caller);
+
+/*
  * The whole entry of a mapping. Counts a look-up of its node: either `param` reaches the kernel, or
  * attributes_forget takes the look-up back. Returns 0 or -ENOMEM.
  */

@@ -143,25 +143,37 @@ static void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_dat
 	fuse_reply_none(req);
 }
 
-static void op_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
+/* Finds the attributes of a node, and how long the kernel may cache them. Returns 0 or -ESTALE. */
+static int get_attributes(fuse_req_t req, fuse_ino_t id, struct stat *st, double *timeout)
 {
 	struct filesystem *filesystem = filesystem_of(req);
 	struct node *node = find_node(req, id);
+
+	*timeout = filesystem->settings.timeout;
+	if (id == CATALOG_ROOT) {
+		attributes_root(filesystem, st);
+	} else if (!node) {
+		return -ESTALE;
+	} else if (node->kind == NODE_VERSION) {
+		attributes_version(filesystem, container_of(node, struct version, node), st);
+	} else {
+		attributes_draft(container_of(node, struct draft, node), st);
+		*timeout = 0; /* a draft changes with each write */
+	}
+	return 0;
+}
+
+static void op_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
+{
 	struct stat st;
+	double timeout;
+	int error = get_attributes(req, id, &st, &timeout);
 
 	(void)fi;
-	if (id == CATALOG_ROOT)
-		attributes_root(filesystem, &st);
-	else if (!node) {
-		fuse_reply_err(req, ESTALE);
-		return;
-	} else if (node->kind == NODE_VERSION)
-		attributes_version(filesystem, container_of(node, struct version, node), &st);
+	if (error)
+		fuse_reply_err(req, -error);
 	else
-		attributes_draft(container_of(node, struct draft, node), &st);
-	/* A draft changes with each write. When a mapping changes the kernel is notified. */
-	fuse_reply_attr(req, &st,
-			node && node->kind == NODE_DRAFT ? 0 : filesystem->settings.timeout);
+		fuse_reply_attr(req, &st, timeout);
 }
 
 static void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int to_set,
@@ -169,18 +181,23 @@ static void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int to_
 {
 	struct node *node = find_node(req, id);
 	struct stat st;
+	double timeout;
+	int error = get_attributes(req, id, &st, &timeout);
 
-	if (node && node->kind == NODE_DRAFT) { /* cp sets times and mode: no error, no effect */
-		attributes_draft(container_of(node, struct draft, node), &st);
-		fuse_reply_attr(req, &st, 0);
-		return;
+	if (!error && node && node->kind == NODE_VERSION && to_set & FUSE_SET_ATTR_SIZE) {
+		/* An open with O_TRUNC arrives as size 0 without a descriptor. */
+		if (!attr->st_size && !fi) {
+			create_refuse_write(req, container_of(node, struct version, node));
+			return;
+		}
+		error = -EPERM;
 	}
-	/* Size 0 and no descriptor: this is how an open with O_TRUNC arrives. */
-	if (to_set & FUSE_SET_ATTR_SIZE && !attr->st_size && !fi && node) {
-		create_refuse_write(req, container_of(node, struct version, node));
-		return;
-	}
-	fuse_reply_err(req, EPERM);
+	if (!error)
+		error = attributes_check_change(&st, attr, to_set, fuse_req_ctx(req)->uid);
+	if (error)
+		fuse_reply_err(req, -error);
+	else
+		fuse_reply_attr(req, &st, timeout);
 }
 
 static void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
