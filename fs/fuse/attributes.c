@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/container_of.h"
 #include "facts/facts_cache.h"
+#include "scan/process_table.h"
 #include <errno.h>
 #include <fuse_lowlevel.h>
 #include <unistd.h>
@@ -87,23 +88,39 @@ int attributes_check_change(const struct stat *st, const struct stat *wanted, in
 	return 0;
 }
 
-/* For how many seconds the kernel may believe the facts, so that none is shown when it is older
- * than FACTS_CACHE_FRESH. */
-static double validity(const struct filesystem *filesystem, const struct mapping *mapping,
-		       uint64_t now)
+static uint64_t smaller(uint64_t a, uint64_t b)
 {
-	double left = 0;
-
-	if (mapping_process(mapping)) /* its process may change it at any time */
-		return 0;
-	if (facts_cache_is_fresh(mapping, now))
-		left = (double)(FACTS_CACHE_FRESH - (now - mapping_checked(mapping))) /
-		       CLOCK_SECOND;
-	return left < filesystem->settings.timeout ? left : filesystem->settings.timeout;
+	return a < b ? a : b;
 }
 
-int attributes_entry(const struct filesystem *filesystem, struct mapping *mapping, uint64_t now,
-		     struct fuse_entry_param *param)
+/* What is left of `most` after something that was known at `since`; 0: at no time. */
+static uint64_t time_left(uint64_t since, uint64_t most, uint64_t now)
+{
+	return since && now - since < most ? most - (now - since) : 0;
+}
+
+/*
+ * For how many seconds the kernel may cache the facts, so that none is shown when it is older
+ * than FACTS_CACHE_FRESH. Another process may unmap a mapping at any time: then the kernel may
+ * cache what is listed, so that the list can be read, but no name that was looked up.
+ */
+static double validity(const struct filesystem *filesystem, const struct mapping *mapping,
+		       enum entry_use use, uint64_t now)
+{
+	uint64_t left = time_left(mapping_checked(mapping), FACTS_CACHE_FRESH, now), seen;
+	double seconds;
+
+	if (mapping_process(mapping)) {
+		seen = process_table_seen(filesystem->process_table, mapping);
+		left = smaller(left, time_left(seen, ATTRIBUTES_SEEN, now));
+		left = use == ENTRY_LISTED ? smaller(left, LEFTOVERS_CACHED) : 0;
+	}
+	seconds = (double)left / CLOCK_SECOND;
+	return seconds < filesystem->settings.timeout ? seconds : filesystem->settings.timeout;
+}
+
+int attributes_entry(const struct filesystem *filesystem, struct mapping *mapping,
+		     enum entry_use use, uint64_t now, struct fuse_entry_param *param)
 {
 	*param = (struct fuse_entry_param){0};
 	attributes_version(filesystem, mapping_version(mapping), &param->attr);
@@ -111,8 +128,10 @@ int attributes_entry(const struct filesystem *filesystem, struct mapping *mappin
 	    nodes_lookup(catalog_nodes(filesystem->catalog), &mapping_version(mapping)->node))
 		return -ENOMEM;
 	param->ino = mapping_version(mapping)->node.id;
-	param->entry_timeout = validity(filesystem, mapping, now);
+	param->entry_timeout = validity(filesystem, mapping, use, now);
 	param->attr_timeout = filesystem->settings.timeout;
+	if (mapping_process(mapping) && param->entry_timeout > 0)
+		mapping_version(mapping)->cached = true;
 	return 0;
 }
 

@@ -58,12 +58,13 @@ static void op_init(void *data, struct fuse_conn_info *conn)
 
 static void reply_lookup(fuse_req_t req, struct mapping *mapping)
 {
+	struct filesystem *filesystem = filesystem_of(req);
 	struct fuse_entry_param param;
 
-	if (attributes_entry(filesystem_of(req), mapping, clock_now(), &param))
+	if (attributes_entry(filesystem, mapping, ENTRY_LOOKED_UP, clock_now(), &param))
 		fuse_reply_err(req, ENOMEM);
 	else if (fuse_reply_entry(req, &param))
-		attributes_forget(filesystem_of(req), param.ino, 1);
+		attributes_forget(filesystem, param.ino, 1);
 }
 
 struct lookup_wait {

@@ -68,7 +68,7 @@ static bool listing_add_mapping(struct listing *listing, struct mapping *mapping
 
 	/* Without attributes the kernel looks the entry up when it needs them. */
 	if (!listing->plus || !facts_cache_is_fresh(mapping, now) ||
-	    attributes_entry(filesystem, mapping, now, &param))
+	    attributes_entry(filesystem, mapping, ENTRY_LISTED, now, &param))
 		return listing_add_plain(listing, mapping_name(mapping), mapping_number(mapping),
 					 mapping_number(mapping), S_IFREG);
 	if (listing_add(listing, mapping_name(mapping), mapping_number(mapping), &param))
