@@ -334,6 +334,7 @@ static void op_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 }
 
 struct statfs_wait {
+	struct waiter waiter;
 	struct capacity_query query;
 	fuse_req_t req;
 };
@@ -358,18 +359,34 @@ static void reply_statfs(struct capacity_query *query)
 	free(wait);
 }
 
+static void statfs_scanned(struct waiter *waiter)
+{
+	struct statfs_wait *wait = container_of(waiter, struct statfs_wait, waiter);
+
+	if (!capacity_request(filesystem_of(wait->req)->capacity, &wait->query))
+		return;
+	fuse_reply_err(wait->req, ENOMEM);
+	free(wait);
+}
+
+/* Counts the mappings after a scan, as a listing does. */
 static void op_statfs(fuse_req_t req, fuse_ino_t id)
 {
 	struct statfs_wait *wait = malloc(sizeof(*wait));
 
 	(void)id;
-	if (wait) {
-		*wait = (struct statfs_wait){.query = {.known = reply_statfs}, .req = req};
-		if (!capacity_request(filesystem_of(req)->capacity, &wait->query))
-			return;
-		free(wait);
+	if (!wait) {
+		fuse_reply_err(req, ENOMEM);
+		return;
 	}
-	fuse_reply_err(req, ENOMEM);
+	*wait = (struct statfs_wait){
+		.waiter = {.wake = statfs_scanned},
+		.query = {.known = reply_statfs},
+		.req = req,
+	};
+	if (process_table_scan(filesystem_of(req)->process_table, fuse_req_ctx(req)->uid,
+			       &wait->waiter))
+		statfs_scanned(&wait->waiter);
 }
 
 static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t dev)
