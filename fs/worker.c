@@ -366,6 +366,7 @@ static int begin_filesystem(struct worker *worker)
 		.invalidate = &worker->invalidate,
 		.drafts = drafts_new(),
 	};
+	holdings_begin(&worker->filesystem.holdings, &worker->hold_up);
 	return worker->filesystem.capacity && worker->filesystem.drafts ? 0 : -ENOMEM;
 }
 
@@ -456,6 +457,7 @@ static int do_timers(struct worker *worker)
 	next = earlier(next, process_table_expire(worker->process_table, now));
 	next = earlier(next, facts_cache_expire(worker->facts_cache, now));
 	next = earlier(next, releases_expire(worker->releases, now));
+	next = earlier(next, holdings_expire(&worker->filesystem.holdings, now));
 	next = earlier(next, server_expire(worker->server, now));
 	next = earlier(next, receivers_expire(worker->receivers, now));
 	next = earlier(next, drafts_expire(worker->filesystem.drafts, now, create_expired,

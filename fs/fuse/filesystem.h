@@ -8,6 +8,7 @@
 #ifndef PMEM2FS_FUSE_FILESYSTEM_H
 #define PMEM2FS_FUSE_FILESYSTEM_H
 
+#include "fuse/holding.h"
 #include "fuse/interrupts.h"
 #include <fuse_lowlevel.h>
 #include <stdbool.h>
@@ -33,6 +34,7 @@ struct filesystem {
 	struct capacity *capacity;
 	const struct invalidate *invalidate;
 	struct drafts *drafts;
+	struct holdings holdings;
 
 	/* Zero at first. */
 	struct interrupts interrupts; /* the requests that wait */

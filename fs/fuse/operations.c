@@ -5,14 +5,16 @@
  * A handler decodes a request, calls one function of another module and replies, now or when that
  * function has finished. It neither waits nor decides. Errors are positive errnos in replies and
  * negative ones everywhere else. The kernel holds a lock on the directory from UNLINK, RENAME and
- * CREATE to their replies, so UNLINK and RENAME are limited in time (SHORT_PATIENCE), and CREATE is
- * answered at once. Creating and writing files is in create.c, listing in readdir.c.
+ * CREATE to their replies, so UNLINK and RENAME are limited in time (SHORT_PATIENCE,
+ * CLOSE_PATIENCE), and CREATE is answered at once. LOOKUP may be part of an open that creates: see
+ * holding.h. Creating and writing files is in create.c, listing in readdir.c.
  */
 #define FUSE_USE_VERSION 314
 #include "fuse/operations.h"
 #include "base/clock.h"
 #include "base/container_of.h"
 #include "base/log.h"
+#include "base/share.h"
 #include "catalog/catalog.h"
 #include "change/changes.h"
 #include "facts/facts_cache.h"
@@ -70,14 +72,18 @@ static void reply_lookup(fuse_req_t req, struct mapping *mapping)
 struct lookup_wait {
 	struct waiter waiter;
 	fuse_req_t req;
+	uint64_t since; /* clock_now() when the request came */
 	char name[NAME_LENGTH_MAX + 1];
 };
 
 static void lookup_end(struct waiter *waiter)
 {
 	struct lookup_wait *wait = container_of(waiter, struct lookup_wait, waiter);
-	struct mapping *mapping = catalog_find(filesystem_of(wait->req)->catalog, wait->name);
+	struct filesystem *filesystem = filesystem_of(wait->req);
+	struct mapping *mapping = catalog_find(filesystem->catalog, wait->name);
 
+	if (mapping && share_is_limited(fuse_req_ctx(wait->req)->uid))
+		facts_cache_give_up(filesystem->facts_cache, mapping);
 	if (mapping)
 		reply_lookup(wait->req, mapping);
 	else
@@ -85,17 +91,48 @@ static void lookup_end(struct waiter *waiter)
 	free(wait);
 }
 
+/* False: nothing is waited for, and waiter->wake has not been called. */
+static bool wait_for_facts(struct lookup_wait *wait, struct mapping *mapping)
+{
+	struct filesystem *filesystem = filesystem_of(wait->req);
+	struct waiter *begun;
+
+	if (!mapping || facts_cache_is_fresh(mapping, clock_now()))
+		return false;
+	begun = holding_begin(&filesystem->holdings, HOLD_UP_FACTS, fuse_req_ctx(wait->req)->uid,
+			      wait->since, &wait->waiter);
+	if (!facts_cache_request(filesystem->facts_cache, mapping, LOOKUP_AHEAD, begun))
+		return begun;
+	holding_cancel(begun, &wait->waiter);
+	return false;
+}
+
 /* The process that the name belongs to has been scanned: the facts may have to be read now. */
 static void lookup_facts(struct waiter *waiter)
 {
 	struct lookup_wait *wait = container_of(waiter, struct lookup_wait, waiter);
 	struct filesystem *filesystem = filesystem_of(wait->req);
-	struct mapping *mapping = catalog_find(filesystem->catalog, wait->name);
 
 	waiter->wake = lookup_end;
-	if (!mapping || facts_cache_is_fresh(mapping, clock_now()) ||
-	    facts_cache_request(filesystem->facts_cache, mapping, LOOKUP_AHEAD, waiter))
+	if (!wait_for_facts(wait, catalog_find(filesystem->catalog, wait->name)))
 		lookup_end(waiter);
+}
+
+/* The same for a scan of the process. A user who may not wait has all scanned, as often as others.
+ */
+static bool wait_for_scan(struct lookup_wait *wait)
+{
+	struct filesystem *filesystem = filesystem_of(wait->req);
+	uid_t uid = fuse_req_ctx(wait->req)->uid;
+	struct waiter *begun =
+		holding_begin(&filesystem->holdings, HOLD_UP_SCAN, uid, wait->since, &wait->waiter);
+
+	if (begun && !process_table_scan_name(filesystem->process_table, uid, wait->name, begun))
+		return true;
+	if (!begun)
+		process_table_scan(filesystem->process_table, uid, NULL);
+	holding_cancel(begun, &wait->waiter);
+	return false;
 }
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -124,10 +161,9 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	}
 	wait->waiter.wake = lookup_facts;
 	wait->req = req;
+	wait->since = clock_now();
 	memcpy(wait->name, name, strlen(name) + 1);
-	if ((mapping && !mapping_process(mapping)) ||
-	    process_table_scan_name(filesystem->process_table, fuse_req_ctx(req)->uid, name,
-				    &wait->waiter))
+	if ((mapping && !mapping_process(mapping)) || !wait_for_scan(wait))
 		lookup_facts(&wait->waiter);
 }
 
