@@ -13,6 +13,7 @@
 #include <fuse_lowlevel.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/queue.h>
 
 /* From the command line. */
 struct filesystem_settings {
@@ -37,10 +38,11 @@ struct filesystem {
 	struct holdings holdings;
 
 	/* Zero at first. */
-	struct interrupts interrupts; /* the requests that wait */
-	char *readdir_buffer;         /* of readdir.c alone */
-	size_t readdir_room;          /* its bytes */
-	bool initialized;             /* the kernel has said hello; set by operations.c */
+	struct interrupts interrupts;            /* the requests that wait */
+	char *readdir_buffer;                    /* of readdir.c alone */
+	size_t readdir_room;                     /* its bytes */
+	LIST_HEAD(, open_directory) directories; /* of readdir.c alone */
+	bool initialized; /* the kernel has said hello; set by operations.c */
 };
 
 static inline struct filesystem *filesystem_of(fuse_req_t req)

@@ -360,15 +360,6 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 			       SHORT_PATIENCE, rename_finished, req);
 }
 
-/* Answered, not ENOSYS: a kernel that need not ask caches listings and never sees new names. */
-static void op_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
-{
-	if (id == CATALOG_ROOT)
-		fuse_reply_open(req, fi);
-	else
-		fuse_reply_err(req, ENOTDIR);
-}
-
 struct statfs_wait {
 	struct waiter waiter;
 	struct capacity_query query;
@@ -472,7 +463,8 @@ const struct fuse_lowlevel_ops operations = {
 	.create = create_file,
 	.unlink = op_unlink,
 	.rename = op_rename,
-	.opendir = op_opendir,
+	.opendir = readdir_open,
+	.releasedir = readdir_release,
 	.readdir = readdir_plain,
 	.readdirplus = readdir_plus,
 	.statfs = op_statfs,

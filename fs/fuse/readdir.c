@@ -2,8 +2,9 @@
 /*
  * readdir.c - see readdir.h
  *
- * Owns the buffer that listings are written to, which is kept in struct filesystem. The begin of a
- * listing waits for a scan of all processes, and READDIRPLUS for facts that are out of date.
+ * Owns the buffer that listings are written to and the directories that are open, which are kept in
+ * struct filesystem. The begin of a listing waits for a scan of all processes, and READDIRPLUS for
+ * facts that are out of date.
  */
 #define FUSE_USE_VERSION 314
 #include "fuse/readdir.h"
@@ -24,10 +25,17 @@
 #define COOKIE_DOT     1
 #define COOKIE_DOT_DOT 2
 
-/* A listing that is being made. */
+/* An open directory. A listing of it ends, however many mappings are made meanwhile. */
+struct open_directory {
+	LIST_ENTRY(open_directory) others;
+	uint64_t newest; /* number of the newest mapping when the listing began; it ends there */
+};
+
+/* A part of a listing that is being made. */
 struct listing {
 	struct waiter waiter;
 	fuse_req_t req;
+	struct open_directory *directory;
 	char *buffer;
 	size_t size, used;
 	uint64_t cookie; /* of the last one that is in */
@@ -93,12 +101,10 @@ static void listing_ready(struct waiter *waiter)
 	listing_fill(listing);
 }
 
-static void listing_fill(struct listing *listing)
+/* False: memory has run out, and the request is answered. */
+static bool listing_take_buffer(struct listing *listing)
 {
 	struct filesystem *filesystem = filesystem_of(listing->req);
-	uint64_t now = clock_now();
-	struct mapping *mapping;
-	size_t place;
 
 	/* One buffer serves all listings: it is filled and sent without a wait in between. */
 	if (listing->size > filesystem->readdir_room) {
@@ -107,19 +113,39 @@ static void listing_fill(struct listing *listing)
 		if (!larger) {
 			fuse_reply_err(listing->req, ENOMEM);
 			free(listing);
-			return;
+			return false;
 		}
 		filesystem->readdir_buffer = larger;
 		filesystem->readdir_room = listing->size;
 	}
 	listing->buffer = filesystem->readdir_buffer;
-	if (listing->cookie < COOKIE_DOT &&
-	    !listing_add_plain(listing, ".", COOKIE_DOT, CATALOG_ROOT, S_IFDIR))
+	return true;
+}
+
+/* False: there is no room for them. */
+static bool listing_add_dots(struct listing *listing)
+{
+	if (listing->cookie < COOKIE_DOT)
+		listing->directory->newest = catalog_newest(filesystem_of(listing->req)->catalog);
+	return (listing->cookie >= COOKIE_DOT ||
+		listing_add_plain(listing, ".", COOKIE_DOT, CATALOG_ROOT, S_IFDIR)) &&
+	       (listing->cookie >= COOKIE_DOT_DOT ||
+		listing_add_plain(listing, "..", COOKIE_DOT_DOT, CATALOG_ROOT, S_IFDIR));
+}
+
+static void listing_fill(struct listing *listing)
+{
+	const struct filesystem *filesystem = filesystem_of(listing->req);
+	uint64_t now = clock_now();
+	struct mapping *mapping;
+	size_t place;
+
+	if (!listing_take_buffer(listing))
+		return;
+	if (!listing_add_dots(listing))
 		goto reply;
-	if (listing->cookie < COOKIE_DOT_DOT &&
-	    !listing_add_plain(listing, "..", COOKIE_DOT_DOT, CATALOG_ROOT, S_IFDIR))
-		goto reply;
-	for (mapping = catalog_after(filesystem->catalog, listing->cookie, &place); mapping;
+	for (mapping = catalog_after(filesystem->catalog, listing->cookie, &place);
+	     mapping && mapping_number(mapping) <= listing->directory->newest;
 	     mapping = catalog_next(filesystem->catalog, &place)) {
 		if (listing->plus && !listing->checked && !facts_cache_is_fresh(mapping, now)) {
 			if (listing->used)
@@ -141,9 +167,14 @@ static void listing_begin(struct waiter *waiter)
 	listing_fill(container_of(waiter, struct listing, waiter));
 }
 
-static void list(fuse_req_t req, size_t size, off_t offset, bool plus)
+static struct open_directory *directory_of(const struct fuse_file_info *fi)
 {
-	struct filesystem *filesystem = filesystem_of(req);
+	return (struct open_directory *)(uintptr_t)fi->fh;
+}
+
+static void list(fuse_req_t req, size_t size, off_t offset, bool plus,
+		 const struct fuse_file_info *fi)
+{
 	struct listing *listing = calloc(1, sizeof(*listing));
 
 	if (!listing) {
@@ -152,26 +183,60 @@ static void list(fuse_req_t req, size_t size, off_t offset, bool plus)
 	}
 	listing->waiter.wake = listing_begin;
 	listing->req = req;
+	listing->directory = directory_of(fi);
 	listing->size = size;
 	listing->cookie = (uint64_t)offset;
 	listing->plus = plus;
-	if (offset || process_table_scan(filesystem->process_table, fuse_req_ctx(req)->uid,
+	if (offset || process_table_scan(filesystem_of(req)->process_table, fuse_req_ctx(req)->uid,
 					 &listing->waiter))
 		listing_begin(&listing->waiter);
+}
+
+static void close_directory(struct open_directory *directory)
+{
+	LIST_REMOVE(directory, others);
+	free(directory);
+}
+
+/* Answered, not ENOSYS: a kernel that need not ask caches listings and never sees new names. */
+void readdir_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
+{
+	struct open_directory *directory;
+
+	if (id != CATALOG_ROOT) {
+		fuse_reply_err(req, ENOTDIR);
+		return;
+	}
+	directory = calloc(1, sizeof(*directory));
+	if (!directory) {
+		fuse_reply_err(req, ENOMEM);
+		return;
+	}
+	/* A listing may begin in the middle, as an NFS server makes it do. */
+	directory->newest = catalog_newest(filesystem_of(req)->catalog);
+	LIST_INSERT_HEAD(&filesystem_of(req)->directories, directory, others);
+	fi->fh = (uintptr_t)directory;
+	if (fuse_reply_open(req, fi))
+		close_directory(directory);
+}
+
+void readdir_release(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
+{
+	(void)id;
+	close_directory(directory_of(fi));
+	fuse_reply_err(req, 0);
 }
 
 void readdir_plain(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 		   struct fuse_file_info *fi)
 {
 	(void)id;
-	(void)fi;
-	list(req, size, offset, false);
+	list(req, size, offset, false, fi);
 }
 
 void readdir_plus(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 		  struct fuse_file_info *fi)
 {
 	(void)id;
-	(void)fi;
-	list(req, size, offset, true);
+	list(req, size, offset, true, fi);
 }
