@@ -3,8 +3,13 @@
  * readdir.c - see readdir.h
  *
  * Owns the buffer that listings are written to and the directories that are open, which are kept in
- * struct filesystem. The begin of a listing waits for a scan of all processes, and READDIRPLUS for
- * facts that are out of date.
+ * struct filesystem. The begin of a listing waits for a scan of all processes, however long that
+ * takes: it keeps those out who create and remove, but is made only once for all who wait.
+ * READDIRPLUS waits for facts that are out of date, and for another scan where the last one is,
+ * that of users for a limited time (holding.h), and the first part of a list for a short time. An
+ * entry whose facts are not known by then has no attributes: the kernel looks it up when it needs
+ * them. The kernel asks for attributes in the first part of every listing, and then only of those
+ * who use them.
  */
 #define FUSE_USE_VERSION 314
 #include "fuse/readdir.h"
@@ -22,6 +27,8 @@
 #include <sys/stat.h>
 
 #define AHEAD          1024 /* how many mappings' facts are read along with one's */
+#define ENTRY_MIN      160  /* bytes of an entry with attributes, and of its name, at least */
+#define FIRST          16   /* mappings in the first part of a list of many */
 #define COOKIE_DOT     1
 #define COOKIE_DOT_DOT 2
 
@@ -35,12 +42,17 @@ struct open_directory {
 struct listing {
 	struct waiter waiter;
 	fuse_req_t req;
+	uint64_t since; /* clock_now() when the request came */
 	struct open_directory *directory;
 	char *buffer;
 	size_t size, used;
+	uint64_t begin;  /* cookie of the last entry before it; 0: there is none */
 	uint64_t cookie; /* of the last one that is in */
 	bool plus;       /* with attributes */
-	bool checked;    /* facts that were out of date have been read */
+	/* What was waited for, once at most: */
+	bool scanned; /* a scan of all processes */
+	bool checked; /* facts that were out of date */
+	bool hurried; /* no more is waited for: what is known is listed */
 };
 
 /* False: there is no room for the entry. */
@@ -95,10 +107,85 @@ static void listing_fill(struct listing *listing);
 
 static void listing_ready(struct waiter *waiter)
 {
-	struct listing *listing = container_of(waiter, struct listing, waiter);
+	listing_fill(container_of(waiter, struct listing, waiter));
+}
 
+static struct waiter *hold(struct listing *listing, enum hold_up_kind kind)
+{
+	return holding_begin(&filesystem_of(listing->req)->holdings, kind,
+			     fuse_req_ctx(listing->req)->uid, listing->since, &listing->waiter);
+}
+
+/*
+ * How many mappings this part of a list may hold. The kernel wants attributes in the first part of
+ * each list, whether they are used or not. So the first part is short, unless it can hold all
+ * mappings: a program that uses the attributes then needs no second part.
+ */
+static size_t most_mappings(const struct listing *listing)
+{
+	struct catalog_totals totals = catalog_totals(filesystem_of(listing->req)->catalog);
+	size_t fit = listing->size / ENTRY_MIN + 1;
+
+	if (listing->begin || !listing->plus)
+		return SIZE_MAX;
+	return totals.entries + totals.foreign <= fit || fit < FIRST ? fit : FIRST;
+}
+
+/*
+ * Nothing is waited for if they return false; waiter->wake has not been called then. Mappings of
+ * many processes may follow: one scan is made for all of them.
+ */
+static bool wait_for_scan(struct listing *listing)
+{
+	struct waiter *begun = hold(listing, HOLD_UP_SCAN);
+
+	listing->scanned = true;
+	if (begun && !process_table_scan(filesystem_of(listing->req)->process_table,
+					 fuse_req_ctx(listing->req)->uid, begun))
+		return true;
+	holding_cancel(begun, &listing->waiter);
+	return false;
+}
+
+static bool wait_for_facts(struct listing *listing, struct mapping *mapping)
+{
+	struct filesystem *filesystem = filesystem_of(listing->req);
+	unsigned more = listing->begin ? AHEAD : (unsigned)most_mappings(listing);
+	struct waiter *begun;
+
+	/* Of the first part only names may be wanted, and facts may not come soon. */
+	if (listing->begin)
+		begun = hold(listing, HOLD_UP_FACTS);
+	else
+		begun = holding_begin_short(&filesystem->holdings, HOLD_UP_FACTS,
+					    fuse_req_ctx(listing->req)->uid, &listing->waiter);
 	listing->checked = true;
-	listing_fill(listing);
+	if (!facts_cache_request(filesystem->facts_cache, mapping, more, begun))
+		return begun;
+	holding_cancel(begun, &listing->waiter);
+	return false;
+}
+
+static bool was_seen(const struct listing *listing, const struct mapping *mapping, uint64_t now)
+{
+	const struct process_table *process_table = filesystem_of(listing->req)->process_table;
+
+	return !mapping_process(mapping) ||
+	       now - process_table_seen(process_table, mapping) < ATTRIBUTES_SEEN;
+}
+
+/*
+ * Waits for what the kernel is to cache of the first mapping, and of some that follow, unless
+ * that has been done for this part. False: nothing is waited for.
+ */
+static bool wait_for_mapping(struct listing *listing, struct mapping *mapping, uint64_t now)
+{
+	/* The first part has waited for a scan of all processes. */
+	if (listing->begin && !listing->scanned && !was_seen(listing, mapping, now) &&
+	    wait_for_scan(listing))
+		return true;
+	return !listing->checked && !facts_cache_is_fresh(mapping, now) &&
+	       wait_for_facts(listing, mapping);
 }
 
 /* False: memory has run out, and the request is answered. */
@@ -135,27 +222,31 @@ static bool listing_add_dots(struct listing *listing)
 
 static void listing_fill(struct listing *listing)
 {
-	const struct filesystem *filesystem = filesystem_of(listing->req);
+	const struct catalog *catalog = filesystem_of(listing->req)->catalog;
 	uint64_t now = clock_now();
 	struct mapping *mapping;
-	size_t place;
+	size_t place, count = 0, most = most_mappings(listing);
 
+	listing->used = 0; /* the buffer has served others if this one has waited */
+	listing->cookie = listing->begin;
 	if (!listing_take_buffer(listing))
 		return;
 	if (!listing_add_dots(listing))
 		goto reply;
-	for (mapping = catalog_after(filesystem->catalog, listing->cookie, &place);
-	     mapping && mapping_number(mapping) <= listing->directory->newest;
-	     mapping = catalog_next(filesystem->catalog, &place)) {
-		if (listing->plus && !listing->checked && !facts_cache_is_fresh(mapping, now)) {
-			if (listing->used)
-				break; /* the next call begins with it */
-			if (!facts_cache_request(filesystem->facts_cache, mapping, AHEAD,
-						 &listing->waiter))
+	for (mapping = catalog_after(catalog, listing->cookie, &place);
+	     mapping && mapping_number(mapping) <= listing->directory->newest && count < most;
+	     mapping = catalog_next(catalog, &place)) {
+		if (listing->plus && !listing->hurried &&
+		    (!was_seen(listing, mapping, now) || !facts_cache_is_fresh(mapping, now))) {
+			if (count)
+				break; /* the next part begins with it */
+			if (wait_for_mapping(listing, mapping, now))
 				return;
+			listing->hurried = true;
 		}
 		if (!listing_add_mapping(listing, mapping, now))
 			break;
+		count++;
 	}
 reply:
 	listing_reply(listing);
@@ -183,9 +274,10 @@ static void list(fuse_req_t req, size_t size, off_t offset, bool plus,
 	}
 	listing->waiter.wake = listing_begin;
 	listing->req = req;
+	listing->since = clock_now();
 	listing->directory = directory_of(fi);
 	listing->size = size;
-	listing->cookie = (uint64_t)offset;
+	listing->begin = (uint64_t)offset;
 	listing->plus = plus;
 	if (offset || process_table_scan(filesystem_of(req)->process_table, fuse_req_ctx(req)->uid,
 					 &listing->waiter))
