@@ -377,6 +377,7 @@ static int begin_server(struct worker *worker)
 		.changes = &worker->changes,
 		.catalog = worker->catalog,
 		.events = worker->events,
+		.facts_cache = worker->facts_cache,
 		.process_table = worker->process_table,
 		.receivers = worker->receivers,
 		.loop_time = &worker->loop_time,
@@ -385,6 +386,7 @@ static int begin_server(struct worker *worker)
 		.dev = worker->dev,
 		.pool = worker->helpers,
 		.lane = LANE_MOUNTPOINT,
+		.mode = worker->options->mode,
 		.rootmode = worker->options->rootmode,
 	};
 	worker->server = server_new(&worker->questions, worker->releases, worker->receivers,

@@ -12,12 +12,15 @@
 #include "base/time_quota.h"
 #include "base/waiter.h"
 #include "catalog/events.h"
+#include "control/list_terms.h"
 #include "scan/looks.h"
 #include <jansson.h>
 #include <stdbool.h>
-#include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+
+struct document_stream;
 
 /* What the questions need of the worker; all of it outlives them. */
 struct question_means {
@@ -25,6 +28,7 @@ struct question_means {
 	const struct changes *changes;
 	struct catalog *catalog;
 	struct events *events;
+	struct facts_cache *facts_cache;
 	struct process_table *process_table;
 	struct receivers *receivers; /* close what users have given */
 	struct quota *loop_time;     /* of all users */
@@ -33,12 +37,27 @@ struct question_means {
 	dev_t dev;              /* device number of the mount */
 	struct pool *pool;      /* with `lane`: finds out where the file system is mounted now */
 	unsigned lane;
-	unsigned rootmode; /* permissions of the root directory */
+	unsigned mode, rootmode; /* permissions of the files and of the root directory */
+};
+
+/* What a question for documents has besides; see document_question.h. */
+struct document_question {
+	struct waiter waiter;
+	void (*step)(struct waiter *waiter); /* what is done when the waiter is woken */
+	char *name;                          /* owned; of one mapping; NULL: several */
+	struct list_terms terms;             /* owned; of several mappings */
+	uint64_t begun;                      /* clock_now() when it was asked */
+	uint64_t number; /* the last mapping of this pass whose facts have been asked for */
+	bool waited;     /* for facts: mappings before `number` may have changed meanwhile */
+	bool second;     /* it is the second pass over all mappings */
+	bool late;       /* facts did not come in time: it waits for no others */
+	struct document_stream *stream; /* owned; sent behind the answer */
 };
 
 struct question {
 	/* Set by the connection. */
 	const struct question_means *means;
+	struct document_streams *streams;
 	struct ucred peer;            /* who asks, as the kernel says */
 	int socket;                   /* through which it is asked */
 	struct subscriber subscriber; /* for events, through the same socket */
@@ -52,9 +71,16 @@ struct question {
 	struct look look;
 	bool complete;         /* result of `look` */
 	struct waiter dropped; /* the kernel has dropped what the look has found gone */
+	struct document_question documents;
 	struct task hello;
 	int hello_error;  /* of `hello`, negative errno */
 	char *mountpoint; /* result of `hello`; NULL: it is mounted nowhere */
+
+	/* Of the peer, for all its questions. */
+	bool abandoned;   /* the peer has gone */
+	bool subscribed;  /* to events; then no documents are sent, which events would interrupt */
+	bool looked;      /* a look ({"look": 1}) has begun */
+	uint64_t removed; /* catalog_removed() when the last look began */
 };
 
 /*

@@ -90,6 +90,7 @@ static inline int begin_with(void **state, const char *receiver)
 		.changes = &place->rig->modules.changes,
 		.catalog = place->rig->modules.catalog,
 		.events = place->rig->modules.events,
+		.facts_cache = place->rig->modules.facts_cache,
 		.process_table = &place->process_table,
 		.receivers = place->receivers,
 		.loop_time = &place->loop_time,
@@ -97,6 +98,7 @@ static inline int begin_with(void **state, const char *receiver)
 		.mountpoint = "/mnt",
 		.pool = place->rig->modules.helpers,
 		.lane = LANE_DEVICE_MONITOR,
+		.mode = 0400,
 		.rootmode = 0755,
 	};
 	place->server = server_new(&place->means, place->releases, place->receivers,
