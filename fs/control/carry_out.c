@@ -16,6 +16,8 @@
 #include "change/changes.h"
 #include "change/failure.h"
 #include "change/mapper.h"
+#include "control/document_question.h"
+#include "control/list_terms.h"
 #include "control/question.h"
 #include "fuse/invalidate.h"
 #include "mount/where.h"
@@ -40,7 +42,7 @@
  */
 #define PATIENCE_MIN (SHORT_PATIENCE + 1)
 
-/* The name in `json` under `key`, as bytes, to be freed; NULL when it cannot be one. */
+/* The bytes of the name in `json` under `key`, to be freed. NULL if it is no possible file name. */
 static char *get_name(const json_t *json, const char *key)
 {
 	const char *encoding = json_string_value(json_object_get(json, "name_encoding"));
@@ -250,6 +252,7 @@ static void carry_out_unmap_range(struct question *question, const json_t *json)
 static void carry_out_events(struct question *question)
 {
 	events_subscribe(question->means->events, &question->subscriber);
+	question->subscribed = true;
 	question_answer(question, 0, NULL);
 }
 
@@ -279,7 +282,38 @@ static void look_done(struct look *look, int error)
 static void carry_out_look(struct question *question)
 {
 	question->look = (struct look){.uid = question->peer.uid, .done = look_done};
+	question->looked = true;
+	question->removed = catalog_removed(question->means->catalog);
 	process_table_look(question->means->process_table, &question->look);
+}
+
+static void carry_out_list(struct question *question, const json_t *json)
+{
+	const char *why;
+	struct list_terms terms;
+	int error = list_terms_read(json, &terms, &why);
+
+	if (error)
+		question_answer(question, -error, error == -ENOMEM ? "out of memory" : why);
+	else
+		document_question_list(question, &terms);
+}
+
+static void carry_out_documents(struct question *question, const json_t *json)
+{
+	bool list = json_object_get(json, "list");
+	char *name = list ? NULL : get_name(json, "show");
+
+	if (question->subscribed) {
+		question_answer(question, EBUSY, "this connection gets events: ask on another one");
+		free(name);
+	} else if (list) {
+		carry_out_list(question, json);
+	} else if (name) {
+		document_question_show(question, name);
+	} else {
+		question_answer(question, EINVAL, "bad request: \"show\" is no file name");
+	}
 }
 
 void question_carry_out(struct question *question, const char *text, size_t length, int fd,
@@ -287,7 +321,7 @@ void question_carry_out(struct question *question, const char *text, size_t leng
 {
 	json_t *json = NULL;
 
-	/* jansson takes a NUL behind a number for white space. */
+	/* jansson would take a NUL behind a number for white space. */
 	if (!memchr(text, '\0', length))
 		json = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
 
@@ -302,6 +336,8 @@ void question_carry_out(struct question *question, const char *text, size_t leng
 		carry_out_unmap_range(question, json);
 	} else if (json_object_get(json, "look")) {
 		carry_out_look(question);
+	} else if (json_object_get(json, "list") || json_object_get(json, "show")) {
+		carry_out_documents(question, json);
 	} else if (json_object_get(json, "events")) {
 		carry_out_events(question);
 	} else if (json_object_get(json, "hello")) {
@@ -315,18 +351,22 @@ void question_carry_out(struct question *question, const char *text, size_t leng
 
 bool question_abandon(struct question *question)
 {
-	bool abandoned = question->map_job || question->change_job;
+	bool abandoned = question->map_job || question->change_job || question->documents.stream;
 
+	question->abandoned = true;
 	events_unsubscribe(question->means->events, &question->subscriber);
 	if (question->map_job)
 		mapper_abandon(question->map_job);
 	if (question->change_job)
 		changes_withdraw(question->change_job);
+	if (question->documents.stream)
+		document_question_clear(&question->documents);
 	return abandoned;
 }
 
 void question_clear(struct question *question)
 {
+	document_question_clear(&question->documents);
 	free(question->name);
 	question->name = NULL;
 }

@@ -6,9 +6,11 @@
 #include "base/clock.h"
 #include "base/container_of.h"
 #include "base/json_text.h"
+#include "base/log.h"
 #include "base/share.h"
 #include "change/release.h"
 #include "control/carry_out.h"
+#include "control/document_question.h"
 #include "format/wire.h"
 #include "protocol/control.h"
 #include "receive/message.h"
@@ -23,6 +25,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define PATIENCE      (30 * CLOCK_SECOND)  /* how long a peer may take no documents */
+#define LONG_PATIENCE (600 * CLOCK_SECOND) /* how long it may take over all of them */
+
 /* Waits for what can be done next. A hang-up is always reported. */
 static void watch_connection(struct connection *connection)
 {
@@ -32,7 +37,7 @@ static void watch_connection(struct connection *connection)
 	if (connection->waits)
 		event.events = 0;
 	else if (!connection->busy)
-		event.events = EPOLLIN;
+		event.events = question->documents.stream ? EPOLLOUT : EPOLLIN;
 	if (question->subscriber.lost && !connection->waits)
 		event.events |= EPOLLOUT;
 	epoll_ctl(connection->epoll, EPOLL_CTL_MOD, connection->watch.fd, &event);
@@ -79,9 +84,29 @@ static void send_answer(struct question *question, json_t *message)
 			watch_connection(connection);
 		else
 			connection_hang_up(connection);
+		connection->answered = connection->took = clock_now();
 	}
 	free(text);
 	json_decref(message);
+}
+
+/* One packet at a time, so that others get their turn. */
+static void send_documents(struct connection *connection)
+{
+	struct document_question *documents = &connection->question.documents;
+	size_t length;
+	const char *text = document_stream_text(documents->stream, &length);
+
+	if (text && !length) {
+		document_question_clear(documents);
+		watch_connection(connection);
+	} else if (text &&
+		   send(connection->watch.fd, text, length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
+		document_stream_sent(documents->stream, length);
+		connection->took = clock_now();
+	} else if (!text || (errno != EAGAIN && errno != EINTR)) {
+		connection_hang_up(connection);
+	}
 }
 
 static struct user_quota *quota_of_peer(const struct connection *connection)
@@ -89,7 +114,7 @@ static struct user_quota *quota_of_peer(const struct connection *connection)
 	return quota_of(connection->means->question->loop_time, connection->question.peer.uid);
 }
 
-/* Reads nothing more until the peer's user has time. Returns whether it has. */
+/* Reads or sends nothing more until the peer's user has time. Returns whether it has. */
 static bool has_time(struct connection *connection, uint64_t now)
 {
 	struct user_quota *user = quota_of_peer(connection);
@@ -97,6 +122,7 @@ static bool has_time(struct connection *connection, uint64_t now)
 
 	if (waits != connection->waits) {
 		connection->waits = waits;
+		connection->took = now;
 		watch_connection(connection);
 	}
 	return !waits;
@@ -104,8 +130,20 @@ static bool has_time(struct connection *connection, uint64_t now)
 
 uint64_t connection_expire(struct connection *connection, uint64_t now)
 {
+	uint64_t due;
+
 	if (!connection->gone && connection->waits && !has_time(connection, now))
 		return quota_due(connection->means->question->loop_time, quota_of_peer(connection));
+	due = connection->took + PATIENCE;
+	if (due > connection->answered + LONG_PATIENCE)
+		due = connection->answered + LONG_PATIENCE;
+	if (connection->gone || !connection->question.documents.stream)
+		return UINT64_MAX;
+	if (now < due)
+		return due;
+	log_of_user(LOG_TOPIC_CONNECTIONS, connection->question.peer.uid, LOG_INFO,
+		    "a reader of documents was hung up: it does not read, or too slowly");
+	connection_hang_up(connection);
 	return UINT64_MAX;
 }
 
@@ -228,6 +266,13 @@ static void serve(struct connection *connection, uint32_t epoll_events)
 			connection_hang_up(connection);
 		return;
 	}
+	if (connection->question.documents.stream) {
+		if (epoll_events & (EPOLLHUP | EPOLLERR))
+			connection_hang_up(connection);
+		else
+			send_documents(connection);
+		return;
+	}
 	n = packets_take_plain(connection->watch.fd, packet, CONTROL_MAX_BYTES, &head);
 	if (head.carries && is_own_library(connection)) {
 		n = packets_take_trusted(connection->watch.fd, packet, CONTROL_MAX_BYTES, &fd);
@@ -286,6 +331,7 @@ struct connection *connection_new(const struct connection_means *means, int fd, 
 	connection->means = means;
 	connection->epoll = share_is_limited(peer->uid) ? means->users : means->first;
 	connection->question.means = means->question;
+	connection->question.streams = means->streams;
 	connection->question.peer = *peer;
 	connection->question.socket = fd;
 	connection->question.subscriber = (struct subscriber){

@@ -3,13 +3,16 @@
  * connection.h - one peer of the socket: its packets in, its answers out
  *
  * A connection asks one question at a time: nothing is read from it while an answer is being made,
- * nor while its user has no time of the loop left. It is closed when an answer cannot be sent. A
- * connection whose first packet is one of a library (wire.h) is handed over to change/release.c.
+ * nor while its user has no time of the loop left. It is closed when an answer cannot be sent, or
+ * when the peer takes nothing for a while of the documents that follow an answer, or has not taken
+ * all of them after a long while. A connection
+ * whose first packet is one of a library (wire.h) is handed over to change/release.c.
  */
 #ifndef PMEM2FS_CONTROL_CONNECTION_H
 #define PMEM2FS_CONTROL_CONNECTION_H
 
 #include "base/fd_watch.h"
+#include "control/document_stream.h"
 #include "control/question.h"
 #include "receive/receivers.h"
 #include <stdbool.h>
@@ -26,6 +29,7 @@ struct connection_means {
 	int users;    /* epoll set for connections of all other users */
 	int unheard;  /* epoll set of connections of which no packet was taken in; edge-triggered */
 	char *packet; /* CONTROL_MAX_BYTES, for the packet that is being read */
+	struct document_streams *streams;
 };
 
 struct connection {
@@ -41,6 +45,8 @@ struct connection {
 	bool busy;              /* an answer is being made */
 	bool waits;             /* for its user to have time of the loop again */
 	bool gone;              /* to be freed when not busy */
+	uint64_t answered;      /* clock_now() when the last answer was sent */
+	uint64_t took; /* clock_now() when the answer or a packet of documents was last sent */
 };
 
 /*
@@ -60,8 +66,8 @@ void connection_hear(struct connection *connection);
 void connection_hang_up(struct connection *connection);
 
 /*
- * Serves the connection again when its user has time. Returns when it is to be called again,
- * UINT64_MAX for never.
+ * Closes the connection if its peer has taken no documents for too long, and serves it again when
+ * its user has time. Returns when it is to be called again, UINT64_MAX for never.
  */
 uint64_t connection_expire(struct connection *connection, uint64_t now);
 

@@ -38,6 +38,7 @@ const struct share server_share = {
 struct server {
 	struct watch watch; /* of the listener */
 	struct connection_means means;
+	struct document_streams streams;
 	struct connection *connections;
 	int spare; /* a descriptor to give up when there is no other; -1: none */
 	bool deaf; /* the listener is not watched */
@@ -236,6 +237,7 @@ struct server *server_new(const struct question_means *means, struct releases *r
 		.users = users,
 		.unheard = epoll_create1(EPOLL_CLOEXEC),
 		.packet = malloc(CONTROL_MAX_BYTES),
+		.streams = &server->streams,
 	};
 	server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (!server->means.packet || server->means.unheard < 0 ||

@@ -39,7 +39,7 @@ void server_free(struct server *server);
 void server_hear(struct server *server);
 
 /*
- * Serves connections again whose users have time. Returns when to call it again, UINT64_MAX for never.
+ * Closes connections whose peers do not read. Returns when to call it again, UINT64_MAX for never.
  */
 uint64_t server_expire(struct server *server, uint64_t now);
 
