@@ -534,49 +534,6 @@ static void who_connects_is_charged(void **state)
 	close(fd);
 }
 
-static void tells_events(void **state)
-{
-	struct place *place = *state;
-	int listener = reach(place, 0), fd = reach(place, 0);
-	json_t *event;
-
-	assert_int_equal(ask(place, listener, "{\"events\":1}", NULL), 0);
-	assert_int_equal(ask(place, fd, "{\"map\":" ANONYMOUS ",\"name\":\"x\"}", NULL), 0);
-	event = wait_for(place, listener);
-	assert_string_equal(json_string_value(json_object_get(event, "event")), "map");
-	json_decref(event);
-	assert_int_equal(ask(place, listener, "{\"hello\":1}", NULL), 0);
-	close(listener);
-	assert_int_equal(ask(place, fd, "{\"unmap\":\"x\"}", NULL), 0);
-	close(fd);
-}
-
-/*
- * A second subscription has no effect, also when the connection ends and another one gets its
- * descriptor.
- */
-static void asks_for_events_twice(void **state)
-{
-	struct place *place = *state;
-	int listener = reach(place, 0), fd = reach(place, 0), next;
-	json_t *event;
-
-	assert_int_equal(ask(place, listener, "{\"events\":1}", NULL), 0);
-	assert_int_equal(ask(place, listener, "{\"events\":1}", NULL), 0);
-	assert_int_equal(ask(place, fd, "{\"map\":" ANONYMOUS ",\"name\":\"x\"}", NULL), 0);
-	event = wait_for(place, listener);
-	json_decref(event);
-	assert_null(packet_next(listener));
-	close(listener);
-	rig_poll(place->rig);
-	next = reach(place, 0);
-	rig_poll(place->rig);
-	assert_int_equal(ask(place, fd, "{\"unmap\":\"x\"}", NULL), 0);
-	assert_null(packet_next(next));
-	close(next);
-	close(fd);
-}
-
 /* The last connections are reserved for root. */
 static void users_cannot_take_all_connections(void **state)
 {
@@ -625,8 +582,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_question_at_a_time, begin, end),
 		cmocka_unit_test_setup_teardown(a_user_without_time_waits, begin, end),
 		cmocka_unit_test_setup_teardown(who_connects_is_charged, begin, end),
-		cmocka_unit_test_setup_teardown(tells_events, begin, end),
-		cmocka_unit_test_setup_teardown(asks_for_events_twice, begin, end),
 		cmocka_unit_test_setup_teardown(users_cannot_take_all_connections, begin, end),
 	};
 
