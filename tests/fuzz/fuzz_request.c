@@ -4,14 +4,9 @@
  * guarantees
  */
 #include "base/escape.h"
+#include "fuzz.h"
 #include "protocol/request.h"
-
-#include <stdlib.h>
 #include <string.h>
-
-#define REQUIRE(condition) ((condition) ? (void)0 : abort())
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static bool is_utf8(const char *text)
 {
