@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * fuzz_request.c - for any input, the scan and the parser must not crash and must keep their
- * guarantees
+ * fuzz_request.c - whatever a request holds, the scan and the parser keep their guarantees, and the
+ * document of the mapping is a request for the same
  */
 #include "base/escape.h"
 #include "fuzz.h"
+#include "protocol/document.h"
 #include "protocol/request.h"
 #include <string.h>
 
@@ -13,6 +14,49 @@ static bool is_utf8(const char *text)
 	while (*text != '\0' && escape_utf8_length(text) > 0)
 		text += escape_utf8_length(text);
 	return *text == '\0';
+}
+
+/* As in a record. */
+static uint8_t protection_of(const struct request *request)
+{
+	return (uint8_t)((request->protection & PMEM2_PROT_READ ? 1 : 0) |
+			 (request->protection & PMEM2_PROT_WRITE ? 2 : 0) |
+			 (request->protection & PMEM2_PROT_EXEC ? 4 : 0));
+}
+
+/* The document of the mapping that the request asks for, as a request. */
+static void ask_again(const struct request *request)
+{
+	const struct pmem2fs_record record = {
+		.length = request->length ? request->length : 4096,
+		.offset = request->offset,
+		.alignment = 4096,
+		.source_type = request->anonymous ? PMEM2FS_SOURCE_ANONYMOUS : PMEM2FS_SOURCE_FILE,
+		.required = (uint8_t)request->granularity,
+		.sharing = (uint8_t)request->sharing,
+		.protection = protection_of(request),
+	};
+	const struct document_process owner = {.pid = 1};
+	const struct document document = {
+		.name = "again",
+		.state = "active",
+		.record = &record,
+		.owner = &owner,
+		.path = request->path,
+	};
+	char why[REQUEST_WHY_LENGTH];
+	struct request again;
+	size_t length;
+	char *text = document_render(&document, &length);
+
+	REQUIRE(text);
+	REQUIRE(request_parse(text, length, &again, why) == 0);
+	REQUIRE(again.anonymous == request->anonymous && again.length == record.length);
+	REQUIRE(again.offset == request->offset && again.granularity == request->granularity);
+	REQUIRE(again.sharing == request->sharing && again.protection == request->protection);
+	REQUIRE(request->anonymous || !strcmp(again.path, request->path));
+	request_clear(&again);
+	free(text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -34,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			whole.depth == REQUEST_MAX_DEPTH);
 		REQUIRE(request.anonymous ? request.path == NULL && request.length > 0
 					  : request.path[0] == '/');
+		ask_again(&request);
 		request_clear(&request);
 	} else {
 		REQUIRE(why[0] != '\0' && is_utf8(why));
