@@ -26,7 +26,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,7 +37,6 @@
 #define SLOW_ROUNDS   10u   /* of measurements that wait first */
 #define EXPIRY_MS     1200  /* longer than entries are valid by default */
 #define BUSY_MAX      1000u /* how often rm may say EBUSY in a run */
-#define FORGET_MS     300   /* for the worker to forget what the kernel dropped */
 
 struct file_set {
 	const struct fixture *fixture;
@@ -49,7 +47,6 @@ struct file_set {
 	char (*requests)[REQUEST_SIZE]; /* of one batch */
 	char (*listed)[NAME_SIZE];
 	char *document;
-	bool cold; /* list_work: drop what the kernel knows of the mount first */
 };
 
 static int file_failed(const char *operation, const struct file_set *files, unsigned side,
@@ -226,27 +223,13 @@ static int list_sorted_work(void *context, unsigned side, size_t round, struct s
 	return list_folder(context, side, LIST_SORTED, sample);
 }
 
-/*
- * Remounting drops every entry and inode of this one file system that is not in use, so that the
- * next access to it is the first one. On tmpfs nothing can be dropped: its files are in the cache
- * only.
- */
-static int drop_caches(const struct file_set *files)
-{
-	if (!files->cold)
-		return 0;
-	if (mount(NULL, files->fixture->side[0], NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, NULL))
-		return file_failed("remount", files, 0, "");
-	return interrupt_sleep(FORGET_MS);
-}
-
 static int list_long_work(void *context, unsigned side, size_t round, struct sample *sample)
 {
 	struct file_set *files = context;
 
 	(void)round;
-	if (side == 0) {
-		int err = drop_caches(files);
+	if (side == 0 && files->fixture->keeper) {
+		int err = fixture_drop_caches(files->fixture);
 
 		if (err)
 			return err;
@@ -480,7 +463,6 @@ int files_measure(const struct fixture *fixture, struct report *report)
 		.count = report->options->mappings,
 		.batch = (report->options->mappings + BATCHES - 1) / BATCHES,
 		.fd = {-1, -1},
-		.cold = !report->options->peer,
 	};
 	int err = -ENOMEM;
 

@@ -26,6 +26,7 @@
 #define FUSE_MAGIC    0x65735546
 #define START_SECONDS 30
 #define STOP_SECONDS  10
+#define FORGET_MS     300 /* for the worker to forget what the kernel dropped */
 
 static int fixture_failed(const char *what)
 {
@@ -147,6 +148,13 @@ void fixture_use_socket(const struct fixture *fixture)
 
 	snprintf(socket, sizeof(socket), "%s/socket", fixture->root);
 	setenv("PMEM2FS_SOCKET", socket, 1);
+}
+
+int fixture_drop_caches(const struct fixture *fixture)
+{
+	if (mount(NULL, fixture->side[0], NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV, NULL))
+		return fixture_failed(fixture->side[0]);
+	return interrupt_sleep(FORGET_MS);
 }
 
 static int stop_daemon(struct fixture *fixture)

@@ -27,6 +27,13 @@ int fixture_start(struct fixture *fixture, const char *folder, const struct opti
 /* Makes libraries of this process, and of its children, publish to this daemon and no other. */
 void fixture_use_socket(const struct fixture *fixture);
 
+/*
+ * Makes the kernel drop every entry and inode of the mount that is not in use, so that the next
+ * access to it is the first one. On tmpfs nothing can be dropped: its files are in the cache only.
+ * Returns 0, -EINTR, or a negative errno after a message.
+ */
+int fixture_drop_caches(const struct fixture *fixture);
+
 /* Ends the daemon and removes what the end of this process does not. Returns 0 or -EIO. */
 int fixture_stop(struct fixture *fixture);
 
