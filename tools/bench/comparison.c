@@ -13,27 +13,35 @@
 #include "bench/statistics.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* What the rounds gave so far: per operation on each side, and all together. */
 struct series {
 	double *values[COMPARISON_SIDES_MAX];
+	double *cpu[COMPARISON_SIDES_MAX];
 	size_t count, room;
 	uint64_t ns[COMPARISON_SIDES_MAX], total_ns;
 	size_t operations[COMPARISON_SIDES_MAX];
 };
+
+static int grow(double **values, size_t room)
+{
+	double *grown = reallocarray(*values, room, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	*values = grown;
+	return 0;
+}
 
 static int series_add(struct series *series, const struct sample *samples, unsigned sides)
 {
 	if (series->count == series->room) {
 		size_t room = series->room ? series->room * 2 : 256;
 
-		for (unsigned i = 0; i < sides; i++) {
-			double *grown = reallocarray(series->values[i], room, sizeof(*grown));
-
-			if (!grown)
+		for (unsigned i = 0; i < sides; i++)
+			if (grow(&series->values[i], room) || grow(&series->cpu[i], room))
 				return -ENOMEM;
-			series->values[i] = grown;
-		}
 		series->room = room;
 	}
 	for (unsigned i = 0; i < sides; i++) {
@@ -41,6 +49,8 @@ static int series_add(struct series *series, const struct sample *samples, unsig
 		uint64_t ns = samples[i].ns ? samples[i].ns : 1;
 
 		series->values[i][series->count] = (double)ns / (double)samples[i].operations;
+		series->cpu[i][series->count] =
+			(double)samples[i].cpu_ns / (double)samples[i].operations;
 		series->ns[i] += ns;
 		series->total_ns += ns;
 		series->operations[i] += samples[i].operations;
@@ -54,6 +64,12 @@ static double series_mean(const struct series *series, unsigned side)
 	return (double)series->ns[side] / (double)series->operations[side];
 }
 
+static double median_of(const double *values, size_t count, double *scratch)
+{
+	memcpy(scratch, values, count * sizeof(*values));
+	return statistics_quartiles(scratch, count).median;
+}
+
 /* Compares two sides. `scratch` has room for a value per round. */
 static void compare_sides(const struct series *series, unsigned side, unsigned peer,
 			  double *scratch, struct comparison_row *row)
@@ -63,9 +79,8 @@ static void compare_sides(const struct series *series, unsigned side, unsigned p
 	row->rounds = series->count;
 	row->overall = series_mean(series, side) / series_mean(series, peer);
 	for (unsigned i = 0; i < 2; i++) {
-		for (size_t round = 0; round < series->count; round++)
-			scratch[round] = series->values[both[i]][round];
-		row->median_ns[i] = statistics_quartiles(scratch, series->count).median;
+		row->median_ns[i] = median_of(series->values[both[i]], series->count, scratch);
+		row->cpu_ns[i] = median_of(series->cpu[both[i]], series->count, scratch);
 	}
 	for (size_t round = 0; round < series->count; round++)
 		scratch[round] = series->values[side][round] / series->values[peer][round];
@@ -128,15 +143,30 @@ int comparison_run(const struct comparison_plan *plan, struct comparison_row *ro
 		rows[i] = (struct comparison_row){
 			.name = plan->name,
 			.what = i ? NULL : plan->what,
+			.group = plan->group,
 			.peer = peer->name,
 			.target = peer->target,
+			.per_second = plan->per_second,
 		};
 		compare_sides(&series, peer->again ? 1 + i : 0, peer->again ? i : 1 + i, scratch,
 			      &rows[i]);
 	}
 free_series:
 	free(scratch);
-	for (unsigned i = 0; i < COMPARISON_SIDES_MAX; i++)
+	for (unsigned i = 0; i < COMPARISON_SIDES_MAX; i++) {
 		free(series.values[i]);
+		free(series.cpu[i]);
+	}
 	return err;
+}
+
+const struct comparison_row *comparison_worst(const struct comparison_row *rows, size_t count)
+{
+	const struct comparison_row *worst = NULL;
+
+	for (size_t i = 0; i < count; i++)
+		if (rows[i].target > 0 && (!worst || rows[i].ratio.median / rows[i].target >
+							     worst->ratio.median / worst->target))
+			worst = &rows[i];
+	return worst;
 }

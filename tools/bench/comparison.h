@@ -17,6 +17,7 @@
 /* The work of one side in one round. */
 struct sample {
 	uint64_t ns;
+	uint64_t cpu_ns; /* that CPUs were busy with it, 0: not measured */
 	size_t operations;
 };
 
@@ -36,11 +37,13 @@ struct comparison_peer {
 
 struct comparison_plan {
 	const char *name;
-	const char *what; /* what one operation is; NULL: see the rows before */
+	const char *what;  /* what one operation is; NULL: see the rows before */
+	const char *group; /* where it is measured, if not all rows are measured there, or NULL */
 	struct comparison_peer peers[COMPARISON_PEERS_MAX];
-	size_t warm_up; /* rounds that do not count */
-	size_t rounds;  /* at least */
-	uint64_t ns;    /* at least, of all sides together */
+	bool per_second; /* operations per second are shown, not the time of one */
+	size_t warm_up;  /* rounds that do not count */
+	size_t rounds;   /* at least */
+	uint64_t ns;     /* at least, of all sides together */
 	/*
 	 * Does one round's work on one side (0: ours, then the peers) and fills in *sample.
 	 * Returns 0 or a negative errno after a message.
@@ -53,10 +56,13 @@ struct comparison_plan {
 struct comparison_row {
 	const char *name;
 	const char *what;
+	const char *group;
 	const char *peer;
 	double target;
+	bool per_second;
 	size_t rounds;
 	double median_ns[2];    /* of one operation on each side */
+	double cpu_ns[2];       /* the median of its CPU time, 0: not measured */
 	struct quartiles ratio; /* of the ratios that the rounds gave */
 	double overall;         /* ratio of the means: rare slow rounds have their weight */
 };
@@ -66,5 +72,8 @@ struct comparison_row {
  * work.
  */
 int comparison_run(const struct comparison_plan *plan, struct comparison_row *rows);
+
+/* The row that is worst against its target, NULL: none has a target. */
+const struct comparison_row *comparison_worst(const struct comparison_row *rows, size_t count);
 
 #endif

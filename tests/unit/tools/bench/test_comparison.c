@@ -179,6 +179,54 @@ static void each_peer_has_a_row(void **state)
 	assert_int_equal(rows[3].rounds, 77);
 }
 
+/* Our side uses twice as much CPU time as elapsed time. One of the peers has a CPU time as well. */
+static int busy(unsigned side, size_t round, struct sample *sample)
+{
+	static const uint64_t cpu_ns[] = {60, 5, 0};
+
+	*sample = (struct sample){
+		.ns = 30, .cpu_ns = cpu_ns[side] * (round == 1 ? 100 : 1), .operations = 10};
+	return 0;
+}
+
+static void cpu_time_is_that_of_an_operation(void **state)
+{
+	struct fake fake = {.sides = 3, .answer = busy};
+	struct comparison_row rows[2];
+
+	(void)state;
+	assert_int_equal(comparison_run(&(struct comparison_plan){.name = "x",
+								  .group = "there",
+								  .peers = {{.name = "one"},
+									    {.name = "two"}},
+								  .rounds = 9,
+								  .work = fake_work,
+								  .context = &fake},
+					rows),
+			 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(rows[i].cpu_ns[0] == 6);
+		assert_string_equal(rows[i].group, "there");
+	}
+	assert_true(rows[0].cpu_ns[1] == 0.5 && rows[1].cpu_ns[1] == 0);
+}
+
+static void the_worst_row_is_that_farthest_above_its_target(void **state)
+{
+	const struct comparison_row rows[] = {
+		{.ratio.median = 90},
+		{.ratio.median = 5, .target = 6},
+		{.ratio.median = 2, .target = 1.5},
+		{.ratio.median = 5, .target = 4},
+	};
+
+	(void)state;
+	assert_ptr_equal(comparison_worst(rows, 4), &rows[2]);
+	assert_ptr_equal(comparison_worst(rows, 2), &rows[1]);
+	assert_null(comparison_worst(rows, 1));
+	assert_null(comparison_worst(rows, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +235,8 @@ int main(void)
 		cmocka_unit_test(warm_up_does_not_count_and_time_is_reached),
 		cmocka_unit_test(a_failure_ends_it_and_leaves_the_row),
 		cmocka_unit_test(each_peer_has_a_row),
+		cmocka_unit_test(cpu_time_is_that_of_an_operation),
+		cmocka_unit_test(the_worst_row_is_that_farthest_above_its_target),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
