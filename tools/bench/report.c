@@ -95,28 +95,94 @@ static void print_setting(const struct report *report)
 	       "Times are medians of this run in µs: not comparable between runs or machines.\n\n");
 }
 
-static void print_rows(const struct report *report)
+/* Rows that have the same columns. */
+enum table { TABLE_TIMES, TABLE_PER_SECOND, TABLE_CPU, TABLES };
+
+static enum table table_of(const struct comparison_row *row)
 {
-	printf("%-17s %9s  %-8s %9s %7s  %-15s %8s %7s  %s\n", "", "ours µs", "peer", "peer µs",
-	       "ratio", "quartiles", "overall", "rounds", "target");
+	return row->per_second ? TABLE_PER_SECOND : row->cpu_ns[0] > 0 ? TABLE_CPU : TABLE_TIMES;
+}
+
+static void print_heading(enum table table)
+{
+	const char *unit = table == TABLE_PER_SECOND ? "/s" : "µs";
+
+	printf("%-17s %6s %s", "", "ours", unit);
+	if (table == TABLE_CPU)
+		printf(" %10s", "CPU µs");
+	printf("  %-8s %6s %s", "peer", "peer", unit);
+	if (table == TABLE_CPU)
+		printf(" %10s", "CPU µs");
+	printf(" %7s  %-15s %8s %7s  %s\n", "ratio", "quartiles", "overall", "rounds", "target");
+}
+
+static void print_row(const struct comparison_row *row, enum table table)
+{
+	int digits = table == TABLE_TIMES ? 2 : 0;
+	double shown[2];
+
+	for (unsigned i = 0; i < 2; i++)
+		shown[i] = table == TABLE_PER_SECOND ? 1e9 / row->median_ns[i]
+						     : row->median_ns[i] / 1000;
+	printf("%-17s %9.*f", row->name, digits, shown[0]);
+	if (table == TABLE_CPU)
+		printf(" %9.0f", row->cpu_ns[0] / 1000);
+	printf("  %-8s %9.*f", row->peer, digits, shown[1]);
+	if (table == TABLE_CPU)
+		printf(" %9.0f", row->cpu_ns[1] / 1000);
+	printf(" %7.2f  %6.2f - %-6.2f %8.2f %7zu", row->ratio.median, row->ratio.low,
+	       row->ratio.high, row->overall, row->rounds);
+	if (row->target > 0)
+		printf("  <= %.4g %s", row->target, row_missed(row) ? "MISSED" : "ok");
+	printf("\n");
+}
+
+static void print_table(const struct report *report, enum table table)
+{
+	const char *group = NULL;
+	bool begun = false;
+
 	for (size_t i = 0; i < report->row_count; i++) {
 		const struct comparison_row *row = &report->rows[i];
 
-		printf("%-17s %9.2f  %-8s %9.2f %7.2f  %6.2f - %-6.2f %8.2f %7zu", row->name,
-		       row->median_ns[0] / 1000, row->peer, row->median_ns[1] / 1000,
-		       row->ratio.median, row->ratio.low, row->ratio.high, row->overall,
-		       row->rounds);
-		if (row->target > 0)
-			printf("  <= %.4g %s", row->target, row_missed(row) ? "MISSED" : "ok");
-		printf("\n");
+		if (table_of(row) != table)
+			continue;
+		if (row->group && row->group != group)
+			printf("%s%s\n", begun ? "\n" : "", row->group);
+		if (!begun || row->group != group)
+			print_heading(table);
+		group = row->group;
+		begun = true;
+		print_row(row, table);
 	}
-	printf("\n");
+	if (begun)
+		printf("\n");
+}
+
+static void print_rows(const struct report *report)
+{
+	for (enum table table = 0; table < TABLES; table++)
+		print_table(report, table);
 	for (size_t i = 0; i < report->row_count; i++)
 		if (report->rows[i].what)
 			printf("%s: %s\n", report->rows[i].name, report->rows[i].what);
 	if (report->busy)
 		printf("rm: said EBUSY %zu times and was repeated\n", report->busy);
-	printf("overall: ratio of the mean times, so that rare slow rounds have their weight\n");
+	printf("overall: ratio of the mean times, so that rare slow rounds have their weight\n"
+	       "/s: of all threads together; the ratios are those of the times here, too\n"
+	       "CPU: how long CPUs were busy; with ours: keeper, worker and command together\n");
+}
+
+static void print_worst(const struct report *report)
+{
+	const struct comparison_row *worst = comparison_worst(report->rows, report->row_count);
+
+	if (worst)
+		printf("\nworst against its target: %s to %s%s%s: ratio %.2f, %.2f times its "
+		       "target of %.4g\n",
+		       worst->name, worst->peer, worst->group ? ", " : "",
+		       worst->group ? worst->group : "", worst->ratio.median,
+		       worst->ratio.median / worst->target, worst->target);
 }
 
 static void print_process(const struct report *report, const char *name,
@@ -149,12 +215,20 @@ static void print_memory(const struct report *report)
 static json_t *row_json(const struct comparison_row *row)
 {
 	json_t *json =
-		json_pack("{s:s, s:s*, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f}", "name", row->name,
-			  "what", row->what, "peer", row->peer, "rounds", (int)row->rounds,
-			  "ours_ns", row->median_ns[0], "peer_ns", row->median_ns[1], "ratio",
-			  row->ratio.median, "ratio_low", row->ratio.low, "ratio_high",
-			  row->ratio.high, "overall", row->overall);
+		json_pack("{s:s, s:s*, s:s*, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f}", "name",
+			  row->name, "what", row->what, "group", row->group, "peer", row->peer,
+			  "rounds", (int)row->rounds, "ours_ns", row->median_ns[0], "peer_ns",
+			  row->median_ns[1], "ratio", row->ratio.median, "ratio_low",
+			  row->ratio.low, "ratio_high", row->ratio.high, "overall", row->overall);
 
+	if (table_of(row) == TABLE_CPU) {
+		json_object_set_new(json, "ours_cpu_ns", json_real(row->cpu_ns[0]));
+		json_object_set_new(json, "peer_cpu_ns", json_real(row->cpu_ns[1]));
+	}
+	if (row->per_second) {
+		json_object_set_new(json, "ours_per_second", json_real(1e9 / row->median_ns[0]));
+		json_object_set_new(json, "peer_per_second", json_real(1e9 / row->median_ns[1]));
+	}
 	if (row->target > 0) {
 		json_object_set_new(json, "target", json_real(row->target));
 		json_object_set_new(json, "ok", json_boolean(!row_missed(row)));
@@ -170,6 +244,16 @@ static json_t *memory_json(const struct report *report, const struct memory_usag
 			 (json_int_t)memory->pss[2], "rss_per_mapping",
 			 per_mapping(report, memory->rss[0], memory->rss[1]), "pss_per_mapping",
 			 per_mapping(report, memory->pss[0], memory->pss[1]));
+}
+
+static json_t *worst_json(const struct report *report)
+{
+	const struct comparison_row *worst = comparison_worst(report->rows, report->row_count);
+
+	return worst ? json_pack("{s:s, s:s*, s:s, s:f, s:f}", "name", worst->name, "group",
+				 worst->group, "peer", worst->peer, "ratio", worst->ratio.median,
+				 "target", worst->target)
+		     : json_null();
 }
 
 static const char *or_null(const char *text)
@@ -188,14 +272,15 @@ static int print_json(const struct report *report)
 	for (size_t i = 0; i < report->row_count; i++)
 		json_array_append_new(rows, row_json(&report->rows[i]));
 	uname(&system);
-	root = json_pack(
-		"{s:i, s:b, s:s, s:I, s:i, s:b, s:s*, s:s*, s:I, s:I, s:s, s:s*, s:s*, s:o}",
-		"version", 1, "complete", report->complete, "kernel", system.release, "mappings",
-		(json_int_t)options->mappings, "cpu", report->cpu, "daemon_pinned", options->pin,
-		"mount_options", options->mount_options, "peer", options->peer, "document_size",
-		(json_int_t)report->document_size, "busy", (json_int_t)report->busy, "scratch",
-		report->scratch_fs, "library", or_null(report->library), "libpmem2",
-		or_null(report->libpmem2), "rows", rows);
+	root = json_pack("{s:i, s:b, s:s, s:I, s:i, s:b, s:s*, s:s*, s:I, s:I, s:s, s:s*, "
+			 "s:s*, s:o, s:o}",
+			 "version", 1, "complete", report->complete, "kernel", system.release,
+			 "mappings", (json_int_t)options->mappings, "cpu", report->cpu,
+			 "daemon_pinned", options->pin, "mount_options", options->mount_options,
+			 "peer", options->peer, "document_size", (json_int_t)report->document_size,
+			 "busy", (json_int_t)report->busy, "scratch", report->scratch_fs, "library",
+			 or_null(report->library), "libpmem2", or_null(report->libpmem2), "rows",
+			 rows, "worst", worst_json(report));
 	if (report->have_memory)
 		json_object_set_new(root, "memory",
 				    json_pack("{s:o, s:o, s:o, s:i, s:b}", "keeper",
@@ -231,6 +316,7 @@ int report_print(const struct report *report)
 		if (report->copies->count && (report->row_count || report->have_memory))
 			printf("\n");
 		copy_results_print(report->copies);
+		print_worst(report);
 		if (!report->complete)
 			printf("\nINCOMPLETE: something failed\n");
 	}

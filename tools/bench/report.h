@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define REPORT_ROWS_MAX 64
+#define REPORT_ROWS_MAX 128
 
 struct report {
 	const struct options *options;
@@ -23,8 +23,8 @@ struct report {
 	char libpmem2[PATH_MAX]; /* file that the other library was; empty: there is none */
 	size_t document_size;    /* bytes of the first document */
 	size_t busy;             /* times that rm said EBUSY and was repeated */
-	bool complete;           /* all that was wanted was measured */
-	bool skipped;            /* but for what needs the other library, which is not there */
+	bool complete;           /* everything that was asked for was measured */
+	bool skipped;            /* except what needs a library or a program that is missing */
 	struct comparison_row rows[REPORT_ROWS_MAX];
 	size_t row_count;
 	struct copy_results *copies;
