@@ -4,6 +4,7 @@
  *
  * Owns the order of things and the exit status. Calls all other files.
  */
+#include "bench/busy.h"
 #include "bench/copy.h"
 #include "bench/copy_results.h"
 #include "bench/crowd.h"
@@ -116,6 +117,7 @@ static int measure_wanted(const char *folder, struct report *report, int *stoppe
 {
 	const struct options *options = report->options;
 	struct fixture fixture;
+	static struct busy busy;
 	cpu_set_t cpus;
 	int err = 0;
 
@@ -124,7 +126,11 @@ static int measure_wanted(const char *folder, struct report *report, int *stoppe
 	report->cpu = sched_getcpu();
 	if (options->pin)
 		stay_on(report->cpu);
-	if (options->wanted & ~OF_LIBRARY) {
+	if (options->busy) {
+		err = busy_start(&busy, &cpus, report->cpu);
+		report->busy_cpus = busy.count;
+	}
+	if (!err && options->wanted & ~OF_LIBRARY) {
 		err = fixture_start(&fixture, folder, options);
 		/* Only now: the daemon must not inherit it. */
 		stay_on(report->cpu);
@@ -140,6 +146,7 @@ static int measure_wanted(const char *folder, struct report *report, int *stoppe
 	stay_on(report->cpu);
 	if (!err && options->wanted & OF_LIBRARY)
 		err = measure_library(&cpus, report);
+	busy_stop(&busy);
 	if (err == -EINTR)
 		message_error("interrupted");
 	return err;

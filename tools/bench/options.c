@@ -55,6 +55,7 @@ static const char help[] =
 	"  -s, --seconds S      and at least S seconds each (default 3; half of it for each line\n"
 	"                       of map, a 60th for each size)\n"
 	"      --pin            daemon and bench on one CPU (default: only bench on one)\n"
+	"      --busy           keep all other CPUs busy meanwhile\n"
 	"      --scratch DIR    where to map a file (default: /var/tmp)\n"
 	"      --peer DIR       measure files in DIR instead of pmem2fs: with a DIR on tmpfs\n"
 	"                       every ratio must be about 1\n"
@@ -101,6 +102,7 @@ static bool parse_count(const char *text, size_t high, size_t *count)
 enum {
 	OPTION_DAEMON = 256,
 	OPTION_PIN,
+	OPTION_BUSY,
 	OPTION_SCRATCH,
 	OPTION_PEER,
 	OPTION_LIBRARY,
@@ -117,6 +119,7 @@ enum options_outcome options_parse(int argc, char **argv, struct options *option
 		{"rounds", required_argument, NULL, 'r'},
 		{"seconds", required_argument, NULL, 's'},
 		{"pin", no_argument, NULL, OPTION_PIN},
+		{"busy", no_argument, NULL, OPTION_BUSY},
 		{"scratch", required_argument, NULL, OPTION_SCRATCH},
 		{"peer", required_argument, NULL, OPTION_PEER},
 		{"library", required_argument, NULL, OPTION_LIBRARY},
@@ -152,6 +155,9 @@ enum options_outcome options_parse(int argc, char **argv, struct options *option
 			break;
 		case OPTION_PIN:
 			options->pin = true;
+			break;
+		case OPTION_BUSY:
+			options->busy = true;
 			break;
 		case OPTION_SCRATCH:
 			options->scratch = optarg;

@@ -40,7 +40,7 @@ struct options {
 	size_t rounds;  /* at least this many per measurement */
 	double seconds; /* at least this long per measurement that can be repeated freely */
 	unsigned wanted;
-	bool pin, json, check;
+	bool pin, busy, json, check;
 };
 
 enum options_outcome {

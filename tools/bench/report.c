@@ -80,6 +80,8 @@ static void print_setting(const struct report *report)
 		printf("no daemon: ours is %s", options->peer);
 	else
 		printf("daemon %s", options->pin ? "on the same" : "where the kernel puts it");
+	if (options->busy)
+		printf("; %u other CPUs kept busy", report->busy_cpus);
 	if (options->mount_options)
 		printf("; -o %s", options->mount_options);
 	if (report->document_size)
@@ -272,15 +274,16 @@ static int print_json(const struct report *report)
 	for (size_t i = 0; i < report->row_count; i++)
 		json_array_append_new(rows, row_json(&report->rows[i]));
 	uname(&system);
-	root = json_pack("{s:i, s:b, s:s, s:I, s:i, s:b, s:s*, s:s*, s:I, s:I, s:s, s:s*, "
+	root = json_pack("{s:i, s:b, s:s, s:I, s:i, s:i, s:b, s:s*, s:s*, s:I, s:I, s:s, s:s*, "
 			 "s:s*, s:o, s:o}",
 			 "version", 1, "complete", report->complete, "kernel", system.release,
-			 "mappings", (json_int_t)options->mappings, "cpu", report->cpu,
-			 "daemon_pinned", options->pin, "mount_options", options->mount_options,
-			 "peer", options->peer, "document_size", (json_int_t)report->document_size,
-			 "busy", (json_int_t)report->busy, "scratch", report->scratch_fs, "library",
-			 or_null(report->library), "libpmem2", or_null(report->libpmem2), "rows",
-			 rows, "worst", worst_json(report));
+			 "mappings", (json_int_t)options->mappings, "cpu", report->cpu, "busy_cpus",
+			 (int)report->busy_cpus, "daemon_pinned", options->pin, "mount_options",
+			 options->mount_options, "peer", options->peer, "document_size",
+			 (json_int_t)report->document_size, "busy", (json_int_t)report->busy,
+			 "scratch", report->scratch_fs, "library", or_null(report->library),
+			 "libpmem2", or_null(report->libpmem2), "rows", rows, "worst",
+			 worst_json(report));
 	if (report->have_memory)
 		json_object_set_new(root, "memory",
 				    json_pack("{s:o, s:o, s:o, s:i, s:b}", "keeper",

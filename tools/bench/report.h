@@ -18,6 +18,7 @@
 struct report {
 	const struct options *options;
 	int cpu;                 /* that bench runs on */
+	unsigned busy_cpus;      /* others that were kept busy meanwhile */
 	char scratch_fs[32];     /* kind of file system of options.scratch */
 	char library[PATH_MAX];  /* file that ours was; empty: none was needed */
 	char libpmem2[PATH_MAX]; /* file that the other library was; empty: there is none */
