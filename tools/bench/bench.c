@@ -75,7 +75,7 @@ static int measure_library(const cpu_set_t *cpus, struct report *report)
 	snprintf(report->libpmem2, sizeof(report->libpmem2), "%s", other.path);
 	if (options_want(options, MEASURE_MAP))
 		err = map_measure(&ours, &other, cpus, report);
-	report->skipped = !other.handle;
+	report->skipped |= !other.handle;
 	if (!err && other.handle && options->wanted & OF_COPY)
 		err = copy_measure(&ours, &other, report);
 	library_close(&other);

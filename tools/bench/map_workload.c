@@ -6,7 +6,7 @@
  * same as the libraries do: same file, offset, length, protection and flags. That it is the same is
  * not assumed: what /proc/self/smaps shows of each side's mappings is compared first, so a library
  * that maps differently one day fails here instead of comparing unequal things. Calls
- * side_process.c, library.c, report.c and message.c.
+ * side_process.c, library.c, report.c, threads.c and message.c.
  */
 #include "bench/map_workload.h"
 #include "base/clock.h"
@@ -16,15 +16,15 @@
 #include "bench/options.h"
 #include "bench/report.h"
 #include "bench/side_process.h"
+#include "bench/threads.h"
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PAIRS          100u /* per round, side and thread: half a millisecond and more */
+#define PAIRS          100u /* per round and side: half a millisecond and more */
 #define WARM_UP_PAIRS  10u  /* before them: another process had the CPU */
 #define WARM_UP_ROUNDS 5
 
@@ -51,12 +51,9 @@ struct side_state {
 	const cpu_set_t *cpus;
 	size_t live;
 	enum map_publishing publishing;
-	struct objects objects[2]; /* one per thread */
-	pthread_barrier_t barrier; /* where both threads begin and end */
-	bool second_runs;
+	bool alone;
+	struct objects objects[THREADS_MAX];
 	unsigned order;
-	struct sample samples[2];
-	int errors[2];
 };
 
 static int objects_new(const struct side_state *side, struct objects *objects)
@@ -165,7 +162,7 @@ static int prepare(struct side_state *side, struct side_answer *answer)
 
 	if (side->publishing == MAP_PUBLISHING_OFF)
 		setenv("PMEM2FS", "off", 1);
-	for (unsigned i = 0; side->library && !err && i < 2; i++)
+	for (unsigned i = 0; side->library && !err && i < THREADS_MAX; i++)
 		err = objects_new(side, &side->objects[i]);
 	for (size_t i = 0; !err && i < side->live; i++)
 		err = map_one(side, &map, &address);
@@ -236,91 +233,45 @@ static int pairs(const struct side_state *side, unsigned thread, unsigned count)
 	return library_pairs(side, side->order & MAP_ORDER_FRESH ? NULL : own, count);
 }
 
-static int timed_pairs(struct side_state *side, unsigned thread)
+static int timed_pairs(const struct side_state *side, struct sample *sample)
 {
-	int err = pairs(side, thread, WARM_UP_PAIRS);
+	int err = pairs(side, 0, WARM_UP_PAIRS);
 	uint64_t start = clock_now();
 
 	if (!err)
-		err = pairs(side, thread, PAIRS);
-	side->samples[thread] = (struct sample){.ns = clock_now() - start, .operations = PAIRS};
+		err = pairs(side, 0, PAIRS);
+	*sample = (struct sample){.ns = clock_now() - start, .operations = PAIRS};
 	return err;
 }
 
-/* Moves the calling thread to one of the CPUs that bench may use. */
-static void move_to(const cpu_set_t *cpus, int which)
+static int one_pair(void *context, unsigned thread)
 {
-	cpu_set_t set;
-	int cpu = -1;
-
-	do {
-		cpu++;
-	} while (!CPU_ISSET(cpu, cpus) || which--);
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
-static void *second_thread(void *context)
-{
-	struct side_state *side = context;
-
-	move_to(side->cpus, 1);
-	for (;;) {
-		pthread_barrier_wait(&side->barrier);
-		side->errors[1] = timed_pairs(side, 1);
-		pthread_barrier_wait(&side->barrier);
-	}
-	return NULL;
-}
-
-/* The second thread waits at the barrier between the rounds, and ends with the process. */
-static int start_second(struct side_state *side)
-{
-	pthread_t thread;
-	int err;
-
-	move_to(side->cpus, 0);
-	err = pthread_barrier_init(&side->barrier, NULL, 2);
-	if (!err)
-		err = pthread_create(&thread, NULL, second_thread, side);
-	if (err)
-		message_error("a second thread: %s", strerror(err));
-	side->second_runs = !err;
-	return -err;
+	return pairs(context, thread, 1);
 }
 
 static int serve_map_order(void *context, unsigned order, struct side_answer *answer)
 {
 	struct side_state *side = context;
-	int err;
+	unsigned threads = order / MAP_ORDER_THREAD;
 
 	if (!(order & ORDER_PAIRS))
 		return prepare(side, answer);
 	side->order = order;
-	if (!(order & MAP_ORDER_TWO)) {
-		err = timed_pairs(side, 0);
-		answer->sample = side->samples[0];
-		return err;
-	}
-	err = side->second_runs ? 0 : start_second(side);
-	if (err)
-		return err;
-	pthread_barrier_wait(&side->barrier);
-	side->errors[0] = timed_pairs(side, 0);
-	pthread_barrier_wait(&side->barrier);
-	answer->sample.ns = side->samples[0].ns + side->samples[1].ns;
-	answer->sample.operations = side->samples[0].operations + side->samples[1].operations;
-	return side->errors[0] ? side->errors[0] : side->errors[1];
+	if (!threads)
+		return timed_pairs(side, &answer->sample);
+	return threads_measure(side->alone ? 1 : threads, side->cpus, one_pair, side,
+			       &answer->sample);
 }
 
 static int ask_side(void *context, unsigned side, size_t round, struct sample *sample)
 {
-	const struct map_workload *workload = context;
+	struct map_workload *workload = context;
 	struct side_answer answer = {0};
 	int err = side_process_ask(&workload->sides[side], workload->order, &answer);
 
 	(void)round;
+	if (err == -EPIPE)
+		workload->dead = side;
 	*sample = answer.sample;
 	return err;
 }
@@ -344,6 +295,7 @@ int map_workload_start(struct map_workload *workload, const struct map_side *sid
 			.cpus = workload->cpus,
 			.live = sides[i].live,
 			.publishing = sides[i].publishing,
+			.alone = sides[i].alone,
 		};
 
 		/* The process has a copy of its own. */
@@ -368,6 +320,7 @@ int map_workload_measure(struct map_workload *workload, struct comparison_plan p
 	const struct options *options = workload->report->options;
 
 	workload->order = ORDER_PAIRS | order;
+	plan.per_second = order >= MAP_ORDER_THREAD;
 	plan.warm_up = WARM_UP_ROUNDS;
 	plan.rounds = options->rounds;
 	plan.ns = (uint64_t)(options->seconds * 1e9 / 2);

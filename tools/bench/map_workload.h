@@ -17,8 +17,8 @@
 /* How a side is to map; bit 0 is the .c file's. */
 enum {
 	MAP_ORDER_FRESH = 1 << 1,  /* with a source and a configuration made for each pair */
-	MAP_ORDER_TWO = 1 << 2,    /* by two threads at the same time */
-	MAP_ORDER_SHARED = 1 << 3, /* which use the same source and configuration */
+	MAP_ORDER_SHARED = 1 << 2, /* with one source and configuration for all threads */
+	MAP_ORDER_THREAD = 1 << 3, /* times the threads that do so together; 0: no extra thread */
 };
 
 /* Whether a side is to publish. */
@@ -33,6 +33,7 @@ struct map_side {
 	const struct library *library; /* NULL: mmap and munmap */
 	size_t live;
 	enum map_publishing publishing;
+	bool alone; /* of the threads of an order it has one */
 };
 
 #define MAP_SIDES_MAX 3
@@ -43,6 +44,7 @@ struct map_workload {
 	const cpu_set_t *cpus;
 	struct side_process sides[MAP_SIDES_MAX];
 	unsigned order; /* for all of them */
+	unsigned dead;  /* the side that died, after -EPIPE */
 };
 
 /* A file of tmpfs to map. Returns a descriptor, or a negative errno after a message. */
