@@ -7,7 +7,7 @@
 #include "bench/busy.h"
 #include "bench/copy.h"
 #include "bench/copy_results.h"
-#include "bench/crowd.h"
+#include "bench/crowd_rows.h"
 #include "bench/files.h"
 #include "bench/fixture.h"
 #include "bench/library.h"
@@ -107,7 +107,7 @@ static int measure_crowd(const struct fixture *fixture, struct report *report)
 
 	if (err)
 		return err;
-	err = crowd_measure(fixture, &ours, report);
+	err = crowd_rows_measure(fixture, &ours, report);
 	library_close(&ours);
 	return err;
 }

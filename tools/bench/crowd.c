@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
- * crowd.c - a listing of the mappings of many processes, against a folder of tmpfs
+ * crowd.c - many processes with mappings
  *
- * The processes map through our library and publish to the daemon of the fixture. They end when
- * bench does. Calls library.c, report.c, interrupt.c and message.c.
+ * The processes map through our library and publish to the daemon of the fixture; as in programs
+ * that keep nothing but their mappings, the files are closed then. They end when bench does. Calls
+ * library.c, fixture.c, interrupt.c and message.c.
  */
 #include "bench/crowd.h"
 #include "base/clock.h"
-#include "bench/comparison.h"
-#include "bench/fixture.h"
 #include "bench/interrupt.h"
-#include "bench/library.h"
 #include "bench/message.h"
-#include "bench/report.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,54 +18,108 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PROCESSES     1000u /* with EACH mappings; one more has ALONE */
-#define EACH          100u
-#define ALONE         60000u
-#define COUNT         (PROCESSES * EACH + ALONE)
-#define TARGET        3.0
-#define ROUNDS        10u
-#define START_SECONDS 60
-#define EXPIRY_MS     1100 /* after that the daemon scans all processes again */
+#define SHOW_SECONDS 120
 
-struct crowd {
-	const struct fixture *fixture;
-	const struct library *library;
-	pid_t pid[PROCESSES + 1];
-	size_t started;
-	bool rest; /* before each listing, so long that the result of the one before has expired */
-};
+void crowd_file(const struct crowd *crowd, size_t number, char path[CROWD_PATH_SIZE])
+{
+	snprintf(path, CROWD_PATH_SIZE, "%s/%06zu", crowd->folder, number);
+}
 
 /* Every second page, or the kernel would make one area of them. */
-static int map_many(const struct crowd *crowd, unsigned count)
+static size_t stride(void)
+{
+	return 2 * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static int make_files(const struct crowd *crowd)
+{
+	const struct crowd_shape *shape = crowd->shape;
+	off_t size = (off_t)((shape->mappings / shape->files + 1) * stride());
+	char path[CROWD_PATH_SIZE];
+	int err = mkdir(crowd->folder, 0755) ? -errno : 0;
+
+	if (err)
+		message_error("%s: %m", crowd->folder);
+	for (size_t i = 0; i < shape->files && !err; i++) {
+		int fd;
+
+		crowd_file(crowd, i, path);
+		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		if (fd < 0 || ftruncate(fd, size)) {
+			err = -errno;
+			message_error("%s: %m", path);
+		}
+		if (fd >= 0)
+			close(fd);
+	}
+	return err;
+}
+
+static void remove_files(const struct crowd *crowd)
+{
+	char path[CROWD_PATH_SIZE];
+
+	for (size_t i = 0; i < crowd->shape->files; i++) {
+		crowd_file(crowd, i, path);
+		unlink(path);
+	}
+	rmdir(crowd->folder);
+}
+
+/* The mappings of one file: each `files`-th of a process. */
+static int map_file(const struct crowd *crowd, struct pmem2_config *config, size_t number)
 {
 	const struct library *library = crowd->library;
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	struct pmem2_config *config;
 	struct pmem2_source *source;
 	struct pmem2_map *map;
-	int fd = open(crowd->fixture->source, O_RDWR | O_CLOEXEC);
-	int ret;
+	size_t offset = 0;
+	char path[CROWD_PATH_SIZE];
+	int fd, err;
 
-	if (fd < 0 || library->source_from_fd(&source, fd) || library->config_new(&config))
-		return -1;
-	ret = library->config_set_required_store_granularity(config, PMEM2_GRANULARITY_PAGE) ||
-	      library->config_set_length(config, page);
-	for (unsigned i = 0; i < count && !ret; i++)
-		ret = library->config_set_offset(config, i * 2 * page) ||
-		      library->map_new(&map, config, source);
-	return ret;
+	crowd_file(crowd, number, path);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	err = library->source_from_fd(&source, fd);
+	for (size_t i = number; i < crowd->shape->mappings && !err; i += crowd->shape->files) {
+		err = library->config_set_offset(config, offset);
+		if (!err)
+			err = library->map_new(&map, config, source);
+		offset += stride();
+	}
+	if (!err)
+		err = library->source_delete(&source);
+	close(fd);
+	return err;
+}
+
+static int map_all(const struct crowd *crowd)
+{
+	const struct library *library = crowd->library;
+	struct pmem2_config *config;
+	int err = library->config_new(&config);
+
+	if (!err)
+		err = library->config_set_required_store_granularity(config,
+								     PMEM2_GRANULARITY_PAGE);
+	if (!err)
+		err = library->config_set_length(config, (size_t)sysconf(_SC_PAGESIZE));
+	for (size_t i = 0; i < crowd->shape->files && !err; i++)
+		err = map_file(crowd, config, i);
+	return err;
 }
 
 /* Says on `ready` when all is mapped. */
-static _Noreturn void map_and_wait(const struct crowd *crowd, unsigned count, int ready)
+static _Noreturn void map_and_wait(const struct crowd *crowd, int ready)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, "crowd");
 	fixture_use_socket(crowd->fixture);
-	if (map_many(crowd, count) || write(ready, "", 1) != 1) {
+	if (map_all(crowd) || write(ready, "", 1) != 1) {
 		message_error("a process of the crowd cannot map: %s", crowd->library->errormsg());
 		_exit(1);
 	}
@@ -76,7 +127,7 @@ static _Noreturn void map_and_wait(const struct crowd *crowd, unsigned count, in
 		pause();
 }
 
-static int start_one(struct crowd *crowd, unsigned count)
+static int start_one(struct crowd *crowd)
 {
 	int ready[2];
 	pid_t pid;
@@ -87,7 +138,7 @@ static int start_one(struct crowd *crowd, unsigned count)
 		return -errno;
 	pid = fork();
 	if (pid == 0)
-		map_and_wait(crowd, count, ready[1]);
+		map_and_wait(crowd, ready[1]);
 	close(ready[1]);
 	if (pid < 0) {
 		message_error("fork: %m");
@@ -101,160 +152,59 @@ static int start_one(struct crowd *crowd, unsigned count)
 	return err;
 }
 
-static int start_all(struct crowd *crowd)
-{
-	off_t size = (off_t)ALONE * 2 * sysconf(_SC_PAGESIZE);
-	int err = truncate(crowd->fixture->source, size) ? -errno : 0;
-
-	if (err)
-		message_error("%s: %m", crowd->fixture->source);
-	for (unsigned i = 0; i < PROCESSES && !err; i++)
-		err = start_one(crowd, EACH);
-	return err ? err : start_one(crowd, ALONE);
-}
-
-static void stop_all(struct crowd *crowd)
-{
-	for (size_t i = 0; i < crowd->started; i++)
-		kill(crowd->pid[i], SIGKILL);
-	for (size_t i = 0; i < crowd->started; i++)
-		waitpid(crowd->pid[i], NULL, 0);
-}
-
 static size_t count_names(const char *path)
 {
 	DIR *folder = opendir(path);
+	const struct dirent *entry;
 	size_t count = 0;
 
-	while (folder && readdir(folder))
-		count++;
+	while (folder && (entry = readdir(folder)))
+		count += entry->d_name[0] != '.';
 	if (folder)
 		closedir(folder);
 	return count;
 }
 
 /* The daemon answers a listing before its scan is complete: the rest is listed later. */
-static int await_all(const struct crowd *crowd)
+static int await_names(const struct crowd *crowd, size_t count)
 {
-	uint64_t deadline = clock_now() + START_SECONDS * CLOCK_SECOND;
+	uint64_t deadline = clock_now() + SHOW_SECONDS * CLOCK_SECOND;
 
-	while (count_names(crowd->fixture->side[0]) < COUNT + 2) {
+	while (count_names(crowd->fixture->side[0]) != count) {
 		if (interrupt_pending)
 			return -EINTR;
 		if (clock_now() > deadline) {
-			message_error("the crowd does not show after %d s", START_SECONDS);
+			message_error("%s does not show %zu mappings after %d s",
+				      crowd->fixture->side[0], count, SHOW_SECONDS);
 			return -ETIMEDOUT;
 		}
 	}
 	return 0;
 }
 
-/* Makes a file in `other` for each name, where `other` is not negative. */
-static int list_once(const struct crowd *crowd, unsigned side, int other)
+int crowd_start(struct crowd *crowd, const struct fixture *fixture, const struct library *library,
+		const struct crowd_shape *shape)
 {
-	const char *path = crowd->fixture->side[side];
-	DIR *folder = opendir(path);
-	const struct dirent *entry;
-	size_t count = 0;
-	int err = 0;
-
-	if (!folder) {
-		message_error("%s: %m", path);
-		return -EIO;
-	}
-	while ((errno = 0, entry = readdir(folder)) && !err) {
-		if (entry->d_name[0] == '.')
-			continue;
-		count++;
-		if (other >= 0) {
-			int fd = openat(other, entry->d_name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-
-			if (fd < 0)
-				err = -errno;
-			close(fd);
-		}
-	}
-	if (!err)
-		err = -errno;
-	closedir(folder);
-	if (!err && count < COUNT)
-		err = -ENOENT;
-	if (err)
-		message_error("%s: lists %zu of %u files: %s", path, count, COUNT, strerror(-err));
-	return err;
-}
-
-static int time_listing(void *context, unsigned side, size_t round, struct sample *sample)
-{
-	const struct crowd *crowd = context;
-	uint64_t start;
 	int err;
 
-	(void)round;
-	if (crowd->rest && side == 0 && interrupt_sleep(EXPIRY_MS))
-		return -EINTR;
-	start = clock_now();
-	err = list_once(crowd, side, -1);
-	*sample = (struct sample){.ns = clock_now() - start, .operations = 1};
-	return interrupt_pending ? -EINTR : err;
+	*crowd = (struct crowd){.fixture = fixture, .library = library, .shape = shape};
+	snprintf(crowd->folder, sizeof(crowd->folder), "%s/crowd", fixture->root);
+	crowd->pid = calloc(shape->processes, sizeof(*crowd->pid));
+	if (!crowd->pid)
+		return -ENOMEM;
+	err = make_files(crowd);
+	for (size_t i = 0; i < shape->processes && !err; i++)
+		err = start_one(crowd);
+	return err ? err : await_names(crowd, crowd_size(crowd));
 }
 
-static int measure_listing(struct crowd *crowd, bool rest, struct report *report)
+int crowd_stop(struct crowd *crowd)
 {
-	struct comparison_plan plan = {
-		.name = rest ? "crowd, rested" : "crowd",
-		.what = rest ? "the same, each more than a second after the one before"
-			     : "opendir + readdir of 160,000 mappings of 1,001 processes + "
-			       "closedir",
-		.peers = {{.name = "tmpfs", .target = TARGET}},
-		.warm_up = 1,
-		.rounds = ROUNDS,
-		.work = time_listing,
-		.context = crowd,
-	};
-
-	crowd->rest = rest;
-	return report_measure(report, &plan);
-}
-
-static void remove_all(const struct crowd *crowd)
-{
-	DIR *folder = opendir(crowd->fixture->side[1]);
-	const struct dirent *entry;
-
-	if (!folder)
-		return;
-	while ((entry = readdir(folder)))
-		if (entry->d_name[0] != '.')
-			unlinkat(dirfd(folder), entry->d_name, 0);
-	closedir(folder);
-}
-
-int crowd_measure(const struct fixture *fixture, const struct library *library,
-		  struct report *report)
-{
-	struct crowd *crowd = calloc(1, sizeof(*crowd));
-	int same = open(fixture->side[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int err = -ENOMEM;
-
-	if (!crowd || same < 0)
-		goto free;
-	crowd->fixture = fixture;
-	crowd->library = library;
-	err = start_all(crowd);
-	if (!err)
-		err = await_all(crowd);
-	if (!err)
-		err = list_once(crowd, 0, same);
-	if (!err)
-		err = measure_listing(crowd, false, report);
-	if (!err)
-		err = measure_listing(crowd, true, report);
-	remove_all(crowd);
-	stop_all(crowd);
-free:
-	if (same >= 0)
-		close(same);
-	free(crowd);
-	return err;
+	for (size_t i = 0; i < crowd->started; i++)
+		kill(crowd->pid[i], SIGKILL);
+	for (size_t i = 0; i < crowd->started; i++)
+		waitpid(crowd->pid[i], NULL, 0);
+	free(crowd->pid);
+	remove_files(crowd);
+	return await_names(crowd, 0);
 }

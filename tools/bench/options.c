@@ -6,6 +6,7 @@
  */
 #include "bench/options.h"
 #include "bench/message.h"
+#include <ctype.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +36,7 @@ static const char help[] =
 	"  ls-l     the first listing with lstat of each name\n"
 	"  rm       unlink\n"
 	"  memory   resident memory of keeper and worker for each mapping\n"
-	"  crowd    ls -U of the mappings of 1,001 processes, 160,000 in all\n"
+	"  crowd    ls -U and first ls -l with the mappings of many processes\n"
 	"  publish  map + unmap, with 1 and 10,000 others   against the same with PMEM2FS=off\n"
 	"  map      map + unmap, with 1, 10,000 and 50,000  against mmap + munmap and libpmem2\n"
 	"           others, one thread and two\n"
@@ -50,6 +51,10 @@ static const char help[] =
 	"      --libpmem2 PATH  the other one (default: the system's libpmem2.so.1); with the\n"
 	"                       same PATH for both every ratio must be about 1\n"
 	"  -n, --mappings N     how many mappings the daemon holds (default 10000)\n"
+	"      --crowd SHAPE    the processes of crowd: PROCESSESxMAPPINGS, or\n"
+	"                       PROCESSESxMAPPINGSxFILES, where the mappings of each are of so\n"
+	"                       many files, not of one (default: --crowd 1000x100 and\n"
+	"                       --crowd 100x1000x1000); up to four times\n"
 	"  -r, --rounds N       at least N rounds each (default 30; 10 where each must wait, and\n"
 	"                       for each size)\n"
 	"  -s, --seconds S      and at least S seconds each (default 3; half of it for each line\n"
@@ -99,8 +104,36 @@ static bool parse_count(const char *text, size_t high, size_t *count)
 	return true;
 }
 
+/* PROCESSESxMAPPINGS[xFILES] */
+static bool add_crowd(struct options *options, const char *text)
+{
+	struct crowd_shape *shape = &options->crowds[options->crowd_count];
+	size_t numbers[] = {0, 0, 1}, count = 0;
+	char *end;
+
+	do {
+		if (count == 3 || !isdigit((unsigned char)*text))
+			return false;
+		numbers[count] = strtoul(text, &end, 10);
+		if (!numbers[count] || numbers[count++] > MAPPINGS_MAX)
+			return false;
+		text = end + 1;
+	} while (*end == 'x');
+	if (*end || count < 2 || numbers[0] * numbers[1] > MAPPINGS_MAX || numbers[2] > numbers[1])
+		return false;
+	*shape = (struct crowd_shape){
+		.processes = numbers[0], .mappings = numbers[1], .files = numbers[2]};
+	snprintf(shape->text, sizeof(shape->text),
+		 "crowd of %zu process%s with %zu mapping%s each, of %zu file%s", shape->processes,
+		 shape->processes > 1 ? "es" : "", shape->mappings, shape->mappings > 1 ? "s" : "",
+		 shape->files, shape->files > 1 ? "s" : "");
+	options->crowd_count++;
+	return true;
+}
+
 enum {
 	OPTION_DAEMON = 256,
+	OPTION_CROWD,
 	OPTION_PIN,
 	OPTION_BUSY,
 	OPTION_SCRATCH,
@@ -116,6 +149,7 @@ enum options_outcome options_parse(int argc, char **argv, struct options *option
 	static const struct option longs[] = {
 		{"daemon", required_argument, NULL, OPTION_DAEMON},
 		{"mappings", required_argument, NULL, 'n'},
+		{"crowd", required_argument, NULL, OPTION_CROWD},
 		{"rounds", required_argument, NULL, 'r'},
 		{"seconds", required_argument, NULL, 's'},
 		{"pin", no_argument, NULL, OPTION_PIN},
@@ -144,6 +178,12 @@ enum options_outcome options_parse(int argc, char **argv, struct options *option
 		case 'n':
 			if (!parse_count(optarg, MAPPINGS_MAX, &options->mappings))
 				return refuse("not a number of mappings:", optarg);
+			break;
+		case OPTION_CROWD:
+			if (options->crowd_count == OPTIONS_CROWDS_MAX)
+				return refuse("one crowd too many:", optarg);
+			if (!add_crowd(options, optarg))
+				return refuse("not a crowd:", optarg);
 			break;
 		case 'r':
 			if (!parse_count(optarg, 1000000, &options->rounds))
@@ -194,6 +234,10 @@ enum options_outcome options_parse(int argc, char **argv, struct options *option
 		if (which == MEASUREMENTS)
 			return refuse("no such measurement:", argv[optind]);
 		options->wanted |= 1u << which;
+	}
+	if (!options->crowd_count) {
+		add_crowd(options, "1000x100");
+		add_crowd(options, "100x1000x1000");
 	}
 	if (!options->wanted)
 		options->wanted = (1u << MEASUREMENTS) - 1;

@@ -29,6 +29,16 @@ enum measurement {
 	MEASUREMENTS,
 };
 
+/* The processes of a crowd, and what each maps. */
+struct crowd_shape {
+	size_t processes;
+	size_t mappings; /* of each process */
+	size_t files;    /* that these are of, in turn */
+	char text[128];  /* says all that */
+};
+
+#define OPTIONS_CROWDS_MAX 4
+
 struct options {
 	const char *daemon;        /* path of pmem2fs */
 	const char *mount_options; /* for the daemon's -o, or NULL */
@@ -36,6 +46,8 @@ struct options {
 	const char *scratch;       /* folder for the file that the library maps */
 	const char *library;       /* path of our library */
 	const char *libpmem2;      /* path of the other one, NULL: the system's */
+	struct crowd_shape crowds[OPTIONS_CROWDS_MAX];
+	size_t crowd_count;
 	size_t mappings;
 	size_t rounds;  /* at least this many per measurement */
 	double seconds; /* at least this long per measurement that can be repeated freely */
