@@ -80,6 +80,28 @@ int command_usage(const struct invocation *invocation, const char *format, ...)
 	return point_to_help(invocation);
 }
 
+int command_getopt(int argc, char **argv, const char *short_options,
+		   const struct option *long_options)
+{
+	static const char prefix[] = "pmem2ctl: "; /* argv[0] */
+	FILE *terminal = stderr;
+	char *text = NULL;
+	size_t length;
+	int option;
+
+	stderr = memory_require(open_memstream(&text, &length));
+	option = getopt_long(argc, argv, short_options, long_options, NULL);
+	if (fclose(stderr))
+		memory_exhausted();
+	stderr = terminal;
+	if (length > strlen(prefix)) {
+		text[length - 1] = '\0'; /* a newline */
+		report(NULL, "%s", text + strlen(prefix));
+	}
+	free(text);
+	return option;
+}
+
 int command_option(struct invocation *invocation, int option)
 {
 	switch (option) {
@@ -90,7 +112,7 @@ int command_option(struct invocation *invocation, int option)
 		return command_help(invocation, invocation->command);
 	case 'V':
 		return output_text("pmem2ctl " PMEM2FS_VERSION "\n") ? STATUS_FAILURE : STATUS_OK;
-	default: /* getopt_long has printed what is wrong */
+	default: /* command_getopt has printed what is wrong */
 		return point_to_help(invocation);
 	}
 }
@@ -111,7 +133,7 @@ int command_parse(struct invocation *invocation, int argc, char **argv)
 	static const struct option options[] = {COMMAND_LONG_OPTIONS};
 	int option;
 
-	while ((option = getopt_long(argc, argv, COMMAND_SHORT_OPTIONS, options, NULL)) != -1) {
+	while ((option = command_getopt(argc, argv, COMMAND_SHORT_OPTIONS, options)) != -1) {
 		int status = command_option(invocation, option);
 		if (status >= 0)
 			return status;

@@ -40,7 +40,14 @@ struct command {
 	{NULL, 0, NULL, 0}
 /* clang-format on */
 
-/* Obeys one of them. Returns the exit status to end with, or -1 to go on. */
+/*
+ * As getopt_long, but what it has to say is safe for a terminal: names of mappings may look like
+ * options.
+ */
+int command_getopt(int argc, char **argv, const char *short_options,
+		   const struct option *long_options);
+
+/* Carries out one of these options. Returns the exit status to end with, or -1 to go on. */
 int command_option(struct invocation *invocation, int option);
 
 /*

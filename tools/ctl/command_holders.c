@@ -239,8 +239,7 @@ static int run_holders(struct invocation *invocation, int argc, char **argv)
 	struct search search = {0};
 	int option, status;
 
-	while ((option = getopt_long(argc, argv, "jq" COMMAND_SHORT_OPTIONS, options, NULL)) !=
-	       -1) {
+	while ((option = command_getopt(argc, argv, "jq" COMMAND_SHORT_OPTIONS, options)) != -1) {
 		switch (option) {
 		case 'j':
 			search.json = true;

@@ -138,8 +138,7 @@ static int run_list(struct invocation *invocation, int argc, char **argv)
 	int mountpoint;
 	enum scan_result scan;
 
-	while ((option = getopt_long(argc, argv, "ujo" COMMAND_SHORT_OPTIONS, options, NULL)) !=
-	       -1) {
+	while ((option = command_getopt(argc, argv, "ujo" COMMAND_SHORT_OPTIONS, options)) != -1) {
 		switch (option) {
 		case 'u':
 			listing.human = true;

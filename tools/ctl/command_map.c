@@ -3,7 +3,7 @@
  * command_map.c - pmem2ctl map
  *
  * Turns the options into a request document, opens the source and sends both to the daemon. Calls
- * command.c, connection.c, source.c, name.c, json.c, output.c and memory.c.
+ * command.c, connection.c, source.c, name.c, json.c, output.c, text.c and memory.c.
  */
 
 #include "ctl/command.h"
@@ -14,6 +14,7 @@
 #include "ctl/name.h"
 #include "ctl/output.h"
 #include "ctl/source.h"
+#include "ctl/text.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -137,6 +138,20 @@ static int map_anonymous(const struct invocation *invocation, const struct map_o
 	return name_check(name) ? request_mapping(invocation, options, name, -1) : STATUS_FAILURE;
 }
 
+/* For a program as it is, since it may be used as an argument. */
+static int print_name(const char *name)
+{
+	char *shown;
+	int error;
+
+	if (!isatty(STDOUT_FILENO))
+		return output_line(name);
+	shown = text_display(name, NULL);
+	error = output_line(shown);
+	free(shown);
+	return error;
+}
+
 static int map_source(const struct invocation *invocation, const struct map_options *options,
 		      const char *path, const char *given_name)
 {
@@ -152,7 +167,7 @@ static int map_source(const struct invocation *invocation, const struct map_opti
 	if (!name_check(name))
 		goto close_source;
 	status = request_mapping(invocation, options, name, source);
-	if (status == STATUS_OK && !given_name && output_line(name))
+	if (status == STATUS_OK && !given_name && print_name(name))
 		status = STATUS_FAILURE;
 
 close_source:
@@ -176,8 +191,8 @@ static int run_map(struct invocation *invocation, int argc, char **argv)
 	struct map_options options = {0};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "o:l:g:" COMMAND_SHORT_OPTIONS, long_options,
-				     NULL)) != -1) {
+	while ((option = command_getopt(argc, argv, "o:l:g:" COMMAND_SHORT_OPTIONS,
+					long_options)) != -1) {
 		int status = read_option(invocation, option, &options);
 		if (status >= 0)
 			return status;

@@ -86,7 +86,7 @@ static int run_unmap(struct invocation *invocation, int argc, char **argv)
 	int option, status;
 	int connection;
 
-	while ((option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
+	while ((option = command_getopt(argc, argv, short_options, long_options)) != -1) {
 		status = read_option(invocation, option, &options);
 		if (status >= 0)
 			return status;

@@ -2,9 +2,11 @@
 /*
  * output.c - the results of pmem2ctl, on stdout
  *
- * All results go through output_bytes, which notices a write that fails. Calls report.c, memory.c.
+ * All results go through output_bytes, which notices a write that fails. Calls report.c,
+ * memory.c and base/json_text.c.
  */
 #include "ctl/output.h"
+#include "base/json_text.h"
 #include "ctl/memory.h"
 #include "ctl/report.h"
 #include <errno.h>
@@ -44,7 +46,7 @@ int output_line(const char *text)
 
 int output_json(const json_t *value, size_t flags)
 {
-	char *text = memory_require(json_dumps(value, flags));
+	char *text = memory_require(json_text(value, flags));
 	int error = output_line(text);
 
 	free(text);

@@ -16,7 +16,7 @@ int output_text(const char *text);
 /* The text and a newline. */
 int output_line(const char *text);
 
-/* The value in the form that `flags` of json_dumps choose, and a newline. */
+/* The value in the form that `flags` of json_dumps choose, safe for a terminal, and a newline. */
 int output_json(const json_t *value, size_t flags);
 
 int output_flush(void);

@@ -46,7 +46,7 @@ static int run_command(int argc, char **argv)
 
 	if (argc > 0)
 		argv[0] = program;
-	while ((option = getopt_long(argc, argv, "+" COMMAND_SHORT_OPTIONS, options, NULL)) != -1) {
+	while ((option = command_getopt(argc, argv, "+" COMMAND_SHORT_OPTIONS, options)) != -1) {
 		int status = command_option(&invocation, option);
 		if (status >= 0)
 			return status;

@@ -3,25 +3,19 @@
  * text.c - makes text safe to print on a terminal
  *
  * Names and paths may hold any byte; printed as they are, they could move the cursor, or look like
- * other names. Calls memory.c.
+ * other names. Calls memory.c and base/escape.c.
  */
 
 #include "ctl/text.h"
+#include "base/escape.h"
 #include "ctl/memory.h"
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
 #include <wctype.h>
-
-/* Characters that change the order in which their neighbours are shown. */
-static bool reorders(wchar_t character)
-{
-	return character == 0x061c || character == 0x200e || character == 0x200f ||
-	       (character >= 0x202a && character <= 0x202e) ||
-	       (character >= 0x2066 && character <= 0x2069);
-}
 
 char *text_display(const char *text, size_t *width)
 {
@@ -35,7 +29,8 @@ char *text_display(const char *text, size_t *width)
 		size_t bytes = mbrtowc(&character, text, (size_t)(end - text), &state);
 		bool valid = bytes != (size_t)-1 && bytes != (size_t)-2;
 
-		if (valid && iswprint((wint_t)character) && !reorders(character)) {
+		if (valid && iswprint((wint_t)character) &&
+		    !escape_is_active((uint32_t)character)) {
 			memcpy(to, text, bytes);
 			to += bytes;
 			text += bytes;

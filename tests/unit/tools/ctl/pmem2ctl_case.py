@@ -3,6 +3,7 @@
 import array
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -14,12 +15,17 @@ PMEM2CTL = os.path.abspath(sys.argv[1])
 ROOT = os.geteuid() == 0
 NOBODY = 65534
 LIMIT = 80 * 1024
+# One of each kind that a terminal would act on, and how it is shown.
+ACTIVE = "e\u0301\x1b[2J\n\x7f\u0080\u009b\u061c\u200e\u202e\u2066日"
+SHOWN = ("e\u0301" r"\x1b[2J\x0a\x7f\xc2\x80\xc2\x9b\xd8\x9c\xe2\x80\x8e\xe2\x80\xae\xe2\x81\xa6"
+         "日")
+
 
 
 class Daemon:
     """Listens on a socket and answers each question with what `answer` returns for it.
 
-    The answer is a packet, a list of packets, or None: close. `questions` holds the questions, as
+    The answer is a packet, None (close), or a list of these. `questions` holds the questions, as
     (document, status of the passed descriptor or None, its access mode).
     """
 
@@ -66,6 +72,8 @@ class Daemon:
                 if answer is None:
                     return
                 for part in answer if isinstance(answer, list) else [answer]:
+                    if part is None:
+                        return
                     connection.send(part)
             except OSError:
                 return
@@ -123,6 +131,11 @@ class Case(unittest.TestCase):
 
     def check(self, done, status, stdout=b"", stderr=b""):
         self.assertEqual((done.returncode, done.stdout, done.stderr), (status, stdout, stderr))
+
+    def assert_safe(self, text):
+        """Of what a terminal acts on there are only newlines."""
+        self.assertIsNone(re.search("[\0-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f"
+                                    "\u202a-\u202e\u2066-\u2069]", text.decode()))
 
     def check_usage(self, message, hint, *arguments):
         self.check(self.run_ctl(*arguments), 2, b"",

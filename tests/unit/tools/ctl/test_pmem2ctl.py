@@ -15,8 +15,8 @@ import sys
 import threading
 import unittest
 
-from pmem2ctl_case import (LIMIT, NOBODY, PMEM2CTL, ROOT, Case, Daemon, ok, reachable_by_nobody,
-                           refuse)
+from pmem2ctl_case import (ACTIVE, LIMIT, NOBODY, PMEM2CTL, ROOT, SHOWN, Case, Daemon, ok,
+                           reachable_by_nobody, refuse)
 
 
 class CommandLine(Case):
@@ -48,6 +48,10 @@ class CommandLine(Case):
                 ("unrecognized option '--json'", "", "--json", "list"),
                 ("unrecognized option '--wrong'", "list ", "list", "--wrong"),
                 ("option requires an argument -- 's'", "list ", "list", "-s"),
+                # Names of mappings, as the shell writes them for *.
+                (f"unrecognized option '--{SHOWN}'", "unmap ", "unmap", "--" + ACTIVE),
+                (f"timeout '{SHOWN}' is not a number of seconds", "unmap ", "unmap", "-t", ACTIVE),
+                (f"'{SHOWN}' is not a command", "", ACTIVE),
                 ("too many arguments", "list ", "list", "name"),
                 ("--json has no human form", "list ", "list", "--json", "-u"),
                 ("too many arguments", "events ", "events", "name"),
@@ -169,6 +173,7 @@ class Answers(Case):
                 (refuse(16), "a: Device or resource busy"),
                 (refuse(16, "bad \x1b[31m\n\u202e text"),
                  r"a: bad \x1b[31m\x0a\xe2\x80\xae text"),
+                (refuse(16, ACTIVE), "a: " + SHOWN),
                 (None, "a: the daemon closed the connection"),
                 (b"{", no_json), (b"[]", no_json), (b"\xff\x00", no_json),
                 (b'{"errno":0}x', no_json), (b"[" * 70000, no_json),
@@ -182,6 +187,13 @@ class Answers(Case):
                 finally:
                     daemon.close()
                     os.unlink(self.socket)
+
+    def test_events_are_safe(self):
+        event = {"event": "failed", "name": ACTIVE, "message": ACTIVE}
+        self.daemon(lambda question: [ok(), json.dumps(event, ensure_ascii=False).encode(), None])
+        done = self.run_ctl("events")
+        self.assertEqual(json.loads(done.stdout), event)
+        self.assert_safe(done.stdout)
 
     def test_name_is_not_said_twice(self):
         self.daemon(lambda question: refuse(2, question["unmap"] + ": no such mapping"))
@@ -287,6 +299,18 @@ class Map(Case):
         odd = self.path.encode() + b"/\xfe"
         os.rename(self.file, odd)
         self.assertEqual(self.asked(odd, stdout=b"\xfe\n")[0]["name"], r"\xfe")
+
+    def test_name_on_a_terminal(self):
+        """It is printed as it is for programs only."""
+        odd = self.path + "/" + ACTIVE
+        os.rename(self.file, odd)
+        self.daemon(lambda question: ok())
+        self.check(self.run_ctl("map", odd), 0, ACTIVE.encode() + b"\n")
+        terminal, end = os.openpty()
+        done = self.run_ctl("map", odd, stdout=end)
+        os.close(end)
+        with open(terminal, "rb", buffering=0) as shown:
+            self.assertEqual((done.returncode, shown.read(4096)), (0, SHOWN.encode() + b"\r\n"))
 
     def test_names_refused(self):
         daemon = self.daemon(lambda question: ok())

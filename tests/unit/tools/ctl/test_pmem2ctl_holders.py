@@ -11,7 +11,7 @@ import subprocess
 import sys
 import unittest
 
-from pmem2ctl_case import (NOBODY, ROOT, Reading, document, in_mount_namespace, ok,
+from pmem2ctl_case import (ACTIVE, NOBODY, ROOT, Reading, document, in_mount_namespace, ok,
                            reachable_by_nobody, refuse)
 
 FULL = "1:7"  # the number of /dev/full, which stands for a DAX node here
@@ -417,10 +417,12 @@ class Processes(Sysfs):
         self.assertEqual((done.returncode, len(done.stdout.splitlines())), (1, 1002))
 
     def test_safe_on_a_terminal(self):
-        self.map_node("a\x1b[31m", owner={"pid": 10 ** 7, "comm": "\x1b]0;x\x07", "exe": None})
-        done = self.run_ctl("holders", "dax1.0")
-        self.assertEqual(done.returncode, 1)
-        self.assertNotIn(b"\x1b", done.stdout)
+        self.map_node(ACTIVE, owner={"pid": 10 ** 7, "comm": ACTIVE, "exe": None})
+        for arguments in ([], ["--json"]):
+            done = self.run_ctl("holders", "dax1.0", *arguments)
+            self.assertEqual(done.returncode, 1)
+            self.assert_safe(done.stdout)
+        self.assertEqual(json.loads(done.stdout)["processes"][0]["mappings"][0]["name"], ACTIVE)
 
 
 class Others(Sysfs):
