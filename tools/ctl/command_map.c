@@ -3,9 +3,11 @@
  * command_map.c - pmem2ctl map
  *
  * Turns the options into a request document, opens the source and sends both to the daemon. Calls
- * command.c, connection.c, source.c, name.c, json.c, output.c, text.c and memory.c.
+ * base/allocate.c, command.c, connection.c, source.c, name.c, json.c, output.c, report.c,
+ * text.c and memory.c.
  */
 
+#include "base/allocate.h"
 #include "ctl/command.h"
 #include "ctl/command_table.h"
 #include "ctl/connection.h"
@@ -13,8 +15,10 @@
 #include "ctl/memory.h"
 #include "ctl/name.h"
 #include "ctl/output.h"
+#include "ctl/report.h"
 #include "ctl/source.h"
 #include "ctl/text.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,10 +27,11 @@ enum {
 	OPTION_ANONYMOUS = 256,
 	OPTION_SHARING,
 	OPTION_PROTECTION,
+	OPTION_ALLOCATE,
 };
 
 struct map_options {
-	bool has_offset, has_length, anonymous;
+	bool has_offset, has_length, anonymous, allocate;
 	int64_t offset, length, size; /* bytes */
 	const char *granularity, *sharing, *protection;
 };
@@ -71,6 +76,9 @@ static int read_option(struct invocation *invocation, int option, struct map_opt
 		if (is_protection(optarg))
 			return -1;
 		return command_usage(invocation, "protection '%s' is not like rw- or r--", optarg);
+	case OPTION_ALLOCATE:
+		options->allocate = true;
+		return -1;
 	default:
 		return command_option(invocation, option);
 	}
@@ -114,8 +122,21 @@ static char *last_component(const char *path)
 	return memory_require(strndup(path + begin, end - begin));
 }
 
+/* Allocates here and not in the daemon, so that the rights and quota of the user apply. */
+static bool allocate(const char *path, int source, const struct map_options *options)
+{
+	int error = allocate_blocks(source, (uint64_t)options->offset, (uint64_t)options->length);
+
+	if (error == -ENODEV)
+		report(path, "is a device; only files can be allocated");
+	else if (error)
+		report(path, "cannot allocate: %s", strerror(-error));
+	return !error;
+}
+
+/* Sends the request; `source` is -1 for anonymous memory. */
 static int request_mapping(const struct invocation *invocation, const struct map_options *options,
-			   const char *name, int source)
+			   const char *name, const char *path, int source)
 {
 	json_t *request = memory_require(json_object());
 	int connection = connection_open(invocation->socket);
@@ -127,15 +148,28 @@ static int request_mapping(const struct invocation *invocation, const struct map
 		json_decref(request);
 		return STATUS_FAILURE;
 	}
+	if (options->allocate && !allocate(path, source, options)) {
+		json_decref(request);
+		close(connection);
+		return STATUS_FAILURE;
+	}
 	answer = connection_ask(connection, name, request, source, NULL);
 	close(connection);
 	return answer == ANSWER_SUCCESS ? STATUS_OK : STATUS_FAILURE;
 }
 
+/* Whether stores to the mapping reach the file. */
+static bool writes(const struct map_options *options)
+{
+	return (!options->protection || options->protection[1] == 'w') &&
+	       (!options->sharing || !strcmp(options->sharing, "shared"));
+}
+
 static int map_anonymous(const struct invocation *invocation, const struct map_options *options,
 			 const char *name)
 {
-	return name_check(name) ? request_mapping(invocation, options, name, -1) : STATUS_FAILURE;
+	return name_check(name) ? request_mapping(invocation, options, name, NULL, -1)
+				: STATUS_FAILURE;
 }
 
 /* For a program as it is, since it may be used as an argument. */
@@ -155,18 +189,16 @@ static int print_name(const char *name)
 static int map_source(const struct invocation *invocation, const struct map_options *options,
 		      const char *path, const char *given_name)
 {
-	bool writes = (!options->protection || options->protection[1] == 'w') &&
-		      (!options->sharing || !strcmp(options->sharing, "shared"));
 	char *name = given_name ? memory_require(strdup(given_name)) : last_component(path);
 	int status = STATUS_FAILURE;
 	int source;
 
-	source = source_open(path, writes);
+	source = source_open(path, writes(options));
 	if (source < 0)
 		goto free_name;
 	if (!name_check(name))
 		goto close_source;
-	status = request_mapping(invocation, options, name, source);
+	status = request_mapping(invocation, options, name, path, source);
 	if (status == STATUS_OK && !given_name && print_name(name))
 		status = STATUS_FAILURE;
 
@@ -186,6 +218,7 @@ static int run_map(struct invocation *invocation, int argc, char **argv)
 		{"granularity", required_argument, NULL, 'g'},
 		{"sharing", required_argument, NULL, OPTION_SHARING},
 		{"protection", required_argument, NULL, OPTION_PROTECTION},
+		{"allocate", no_argument, NULL, OPTION_ALLOCATE},
 		COMMAND_LONG_OPTIONS,
 	};
 	struct map_options options = {0};
@@ -200,6 +233,9 @@ static int run_map(struct invocation *invocation, int argc, char **argv)
 	argc -= optind;
 	argv += optind;
 
+	if (options.allocate && (options.anonymous || !writes(&options)))
+		return command_usage(invocation,
+				     "--allocate is for files that are mapped shared and writable");
 	if (options.anonymous) {
 		if (options.has_offset || options.has_length)
 			return command_usage(invocation,
@@ -228,6 +264,7 @@ const struct command command_map = {
 		"  -g, --granularity WORD  the coarsest that will do: byte, cache_line or page "
 		"(page)\n"
 		"      --sharing WORD      shared or private (shared)\n"
-		"      --protection RWX    such as rw- or r-- (rw-)",
+		"      --protection RWX    such as rw- or r-- (rw-)\n"
+		"      --allocate          first allocate the blocks of a sparse file",
 	.run = run_map,
 };

@@ -64,6 +64,12 @@ class CommandLine(Case):
                 ("too many arguments", "map ", "map", "--anonymous", "1M", "a", "b"),
                 ("anonymous memory has neither offset nor length", "map ", "map", "--anonymous",
                  "1M", "-o", "0", "a"),
+                ("--allocate is for files that are mapped shared and writable", "map ", "map",
+                 "--allocate", "--anonymous", "1M", "a"),
+                ("--allocate is for files that are mapped shared and writable", "map ", "map",
+                 "--allocate", "--protection", "r--", "a"),
+                ("--allocate is for files that are mapped shared and writable", "map ", "map",
+                 "--allocate", "--sharing", "private", "a"),
                 ("granularity 'fine' is none of byte, cache_line, page", "map ", "map", "-g",
                  "fine", "a"),
                 ("sharing 'x' is neither shared nor private", "map ", "map", "--sharing", "x",
@@ -264,6 +270,23 @@ class Map(Case):
         self.assertEqual(question, {"map": {
             "source": {"offset": 4096}, "length": 2 << 20, "required_granularity": "cache_line",
             "sharing": "shared", "protection": "rw-"}, "name": "log"})
+
+    def test_allocate(self):
+        os.truncate(self.file, 0)
+        os.truncate(self.file, 1 << 20)
+        question, status, _ = self.asked("--allocate", "-o", "64K", "-l", "256K", self.file, "log")
+        self.assertEqual(question["map"], {"source": {"offset": 64 << 10}, "length": 256 << 10})
+        self.assertEqual(status.st_blocks, 512)
+        self.assertEqual(status.st_size, 1 << 20)
+        self.assertEqual(self.asked("--allocate", self.file, "log")[1].st_blocks, 2048)
+
+    def test_allocate_fails(self):
+        daemon = self.daemon(lambda question: ok())
+        os.truncate(self.file, 1 << 62)
+        result = self.run_ctl("map", "--allocate", self.file, "log")
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr.decode(), "^pmem2ctl: .*file: cannot allocate: ")
+        self.assertEqual(daemon.questions, [])
 
     def test_sizes(self):
         for text, size in (("0", 0), ("007", 7), ("4096", 4096), ("3k", 3 << 10), ("3K", 3 << 10),
