@@ -100,29 +100,34 @@ static int send_request(int connection, const char *text, size_t length, int fd)
 	return ret == -EPIPE ? 0 : ret;
 }
 
-json_t *connection_receive(int connection, const char *object)
+ssize_t connection_receive_bytes(int connection, const char *object, char *bytes)
 {
-	static char packet[CONTROL_MAX_BYTES];
-	struct iovec iov = {.iov_base = packet, .iov_len = sizeof(packet)};
+	struct iovec iov = {.iov_base = bytes, .iov_len = CONTROL_MAX_BYTES};
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
 	ssize_t length;
-	json_t *root;
 
 	do {
 		length = recvmsg(connection, &message, 0);
 	} while (length < 0 && errno == EINTR);
-	if (length == 0 || (length < 0 && errno == ECONNRESET)) {
+	if (length > 0 && !(message.msg_flags & MSG_TRUNC))
+		return length;
+	if (length > 0)
+		report(object, "the daemon sent more than %d bytes at once", CONTROL_MAX_BYTES);
+	else if (length == 0 || errno == ECONNRESET)
 		report(object, "the daemon closed the connection");
-		return NULL;
-	}
-	if (length < 0) {
+	else
 		report(object, "cannot hear the daemon: %s", strerror(errno));
+	return -1;
+}
+
+json_t *connection_receive(int connection, const char *object)
+{
+	static char packet[CONTROL_MAX_BYTES];
+	ssize_t length = connection_receive_bytes(connection, object, packet);
+	json_t *root;
+
+	if (length < 0)
 		return NULL;
-	}
-	if (message.msg_flags & MSG_TRUNC) {
-		report(object, "the daemon sent more than %zu bytes at once", sizeof(packet));
-		return NULL;
-	}
 	root = json_loadb(packet, (size_t)length, JSON_REJECT_DUPLICATES, NULL);
 	if (!json_is_object(root)) {
 		report(object, "the daemon sent what is not a JSON object");

@@ -6,6 +6,7 @@
 #define PMEM2FS_CTL_CONNECTION_H
 
 #include <jansson.h>
+#include <sys/types.h>
 
 /*
  * Connects to the daemon: at `path`, or where path is NULL, at the places where a daemon listens.
@@ -20,13 +21,19 @@ enum answer {
 };
 
 /*
- * Sends one request, of which it takes ownership, and waits for the answer. The descriptor `fd`
- * goes along where it is not -1. `object` is what a failure is reported of; `answer` may be NULL.
+ * Sends one request, of which it takes ownership, and waits for the answer. The descriptor `fd` is
+ * sent with it unless it is -1. Messages about a failure name `object`; `answer` may be NULL.
  */
 enum answer connection_ask(int connection, const char *object, json_t *request, int fd,
 			   json_t **answer);
 
-/* Waits for the next packet. Returns it, or NULL after a message. */
+/*
+ * Waits for the next packet and stores it in `bytes`, which has room for CONTROL_MAX_BYTES. Returns
+ * its length, above 0, or -1 after a message.
+ */
+ssize_t connection_receive_bytes(int connection, const char *object, char *bytes);
+
+/* Waits for the next packet and parses it as JSON. Returns the object, or NULL after a message. */
 json_t *connection_receive(int connection, const char *object);
 
 enum scan_result {
