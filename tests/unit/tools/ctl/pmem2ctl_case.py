@@ -5,6 +5,7 @@ import json
 import os
 import re
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -21,17 +22,17 @@ SHOWN = ("e\u0301" r"\x1b[2J\x0a\x7f\xc2\x80\xc2\x9b\xd8\x9c\xe2\x80\x8e\xe2\x80
          "日")
 
 
-
 class Daemon:
     """Listens on a socket and answers each question with what `answer` returns for it.
 
     The answer is a packet, None (close), or a list of these. `questions` holds the questions, as
-    (document, status of the passed descriptor or None, its access mode).
+    (document, status of the passed descriptor or None, its access mode); `peer` is the user who asks.
     """
 
     def __init__(self, path, answer, listener_uid=None):
         self.answer = answer
         self.questions = []
+        self.peer = None
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.bind(path)
         os.chmod(path, 0o666)
@@ -50,6 +51,8 @@ class Daemon:
             except OSError:
                 return
             with connection:
+                _, self.peer, _ = struct.unpack("iii", connection.getsockopt(
+                    socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
                 self.talk(connection)
 
     def talk(self, connection):
@@ -150,8 +153,30 @@ def document(name, **changes):
     return json.dumps({key: value for key, value in text.items() if value != "absent"}) + "\n"
 
 
+def put_name(text, name):
+    """Puts the bytes of a name into a document or answer, by the rule of the metadata document."""
+    plain = name.decode(errors="surrogateescape")
+    if re.search(r"[\\\udc80-\udcff]", plain):
+        text["name"] = "".join(f"\\x{ord(c) & 0xff:02x}" if c == "\\" or "\udc80" <= c <= "\udcff"
+                               else c for c in plain)
+        text["name_encoding"] = "escaped"
+    else:
+        text["name"] = plain
+    return text
+
+
+def documents(lines, piece=30000, **more):
+    """The answer with these lines, in packets that are cut anywhere."""
+    text = b"".join(line + b"\n" for line in lines)
+    return [ok(**{"count": len(lines), **more}),
+            *(text[at:at + piece] for at in range(0, len(text), piece))]
+
+
 class Reading(Case):
-    """A daemon whose mount is a tmpfs; `look` is its answer to that question."""
+    """A daemon whose mount is a tmpfs, and which sends the documents in it.
+
+    Their modes decide who may read them. `look` is its answer to that question.
+    """
     look = ok(complete=True)
 
     def setUp(self):
@@ -160,9 +185,33 @@ class Reading(Case):
         os.mkdir(self.mount)
         subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", self.mount], check=True)
         self.addCleanup(subprocess.run, ["umount", self.mount], check=True)
-        self.asked = self.daemon(
-            lambda question: (self.look() if callable(self.look) else self.look)
-            if "look" in question else ok(mountpoint=self.mount, version="0.1.0")).questions
+        self.server = self.daemon(self.answer)
+        self.asked = self.server.questions
+
+    def answer(self, question):
+        if "hello" in question:
+            return ok(mountpoint=self.mount, version="0.1.0")
+        if "look" in question:
+            return self.look() if callable(self.look) else self.look
+        folder = self.mount.encode()
+        names = sorted(os.listdir(folder))
+        if "show" in question:
+            wanted = question["show"].encode()
+            names = [name for name in names if name == wanted]
+            if not names:
+                return refuse(2, question["show"] + ": no such mapping")
+        lines = [self.line(folder + b"/" + name, name) for name in names]
+        return documents(lines, gone=0)
+
+    def line(self, path, name):
+        if self.server.peer and not os.stat(path).st_mode & 0o004:
+            return json.dumps(put_name({"errno": 13}, name)).encode()
+        with open(path, "rb") as file:
+            text = file.read()
+        try:
+            return json.dumps(put_name(json.loads(text), name)).encode()
+        except (ValueError, TypeError):
+            return text.strip()
 
     def put(self, name, text):
         name = name if isinstance(name, bytes) else name.encode()

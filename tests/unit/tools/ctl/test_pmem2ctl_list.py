@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""pmem2ctl list and show, which read the files of a mount: here those of a tmpfs.
+"""pmem2ctl list, which reads the files of a mount: here those of a tmpfs; and show.
 
 Usage: test_pmem2ctl_list.py PMEM2CTL [TEST]... It runs itself in a mount namespace of its own, and
 is skipped (77) where there can be none.
@@ -12,11 +12,17 @@ import sys
 import threading
 import unittest
 
-from pmem2ctl_case import (NOBODY, ROOT, Case, Daemon, Reading, document, in_mount_namespace, ok,
-                           reachable_by_nobody, refuse)
+from pmem2ctl_case import (ACTIVE, LIMIT, NOBODY, ROOT, Case, Daemon, Reading, document, documents,
+                           in_mount_namespace, ok, reachable_by_nobody, refuse)
 
 HEADER = ["NAME", "OWNER", "SIZE", "GRANULARITY", "SYNC", "STATE", "ORIGIN", "NAMESPACE", "SOURCE"]
 NO_OBJECT = "its document is not a JSON object"
+WRONG = b"pmem2ctl: the daemon sent what is no document of a mapping\n"
+
+
+def printed(text):
+    """The text of the file of a mapping."""
+    return json.dumps(json.loads(text), indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 class Listing(Reading):
@@ -71,6 +77,14 @@ class Listing(Reading):
         self.assertIn(rb"\xe6\x97\xa5\xe6\x9c\xac", in_c)
         self.assertTrue(in_c.isascii())
 
+    def test_show_is_safe(self):
+        source = {"type": "file", "path": "/" + ACTIVE}
+        self.put(ACTIVE, document("x", source=source))
+        done = self.run_ctl("show", ACTIVE)
+        text = json.loads(done.stdout)
+        self.assertEqual((text["name"], text["source"]), (ACTIVE, source))
+        self.assert_safe(done.stdout)
+
     def test_json(self):
         texts = {name: document(name, length=len(name)) for name in ("b", "a", "C")}
         for name, text in texts.items():
@@ -96,7 +110,7 @@ class Listing(Reading):
         self.assertEqual((done.returncode, done.stderr),
                          (0, b"pmem2ctl: left out 2 that you may not read\n"))
         self.assertEqual([entry["name"] for entry in json.loads(done.stdout)], ["b"])
-        self.check(self.run_ctl("show", "a", "b", user=NOBODY), 1, document("b").encode(),
+        self.check(self.run_ctl("show", "a", "b", user=NOBODY), 1, printed(document("b")),
                    b"pmem2ctl: a: Permission denied\n")
 
     def test_nonsense(self):
@@ -118,12 +132,63 @@ class Listing(Reading):
         self.assertEqual((done.returncode, done.stderr), (1, expected))
         self.assertEqual(len(done.stdout.splitlines()), 2)
 
+    def answer_show(self, *lines):
+        self.server.answer = lambda question: documents(lines)
+
+    def test_show_as_it_comes(self):
+        """Each value is printed as in the file of the mapping, however the line has it."""
+        value = {"name": "a", "empty": [[], {}, ""], "numbers": [0, -1, 1.5, 1e300, 2**63],
+                 "words": [True, False, None], "deep": {"a": [{"b": [1, {"c": []}]}]},
+                 "text": "\"\\/\b\f\n\r\t\x01 \u00e9\u65e5\U0001f600"}
+        for separators in ((",", ":"), (" , ", "\t: ")):
+            line = json.dumps(value, ensure_ascii=False, separators=separators).encode()
+            self.answer_show(b" " + line + b" ")
+            self.check(self.run_ctl("show", "a"), 0, printed(line))
+
+    def test_show_nonsense(self):
+        """A line that is no document is not printed, and makes the status 1."""
+        lines = [b"[]", b"", b"{", b"{}{}", b"{}", b'{"a":"\\u0000","name":"b"}', b'{"name":7}',
+                 b'{"name":"\\\\x","name_encoding":"escaped"}', b'{"name":"a","name":"b"}',
+                 b'{"name":"a",}', b'{"name":"a" "b":1}', b'{"name":"a","b"}', b'{"name":"a"}x',
+                 *(b'{"name":"a","b":%s}' % value for value in (
+                     b"", b"01", b"1.", b"-", b"1e", b"+1", b"tru", b"nul", b"[1,]", b"[1 2]", b"[",
+                     b"]", b"{", b'"', b'"\\', b'"\\x"', b'"\\u12g4"', b'"\x01"', b'"\xff"'))]
+        deep = b'{"name":"a","b":%s}' % (b"[" * 100 + b"]" * 100)
+        for line in [*lines, deep]:
+            with self.subTest(line=line):
+                self.answer_show(line)
+                self.check(self.run_ctl("show", "a"), 1, b"", WRONG)
+    def test_show_wrong_number(self):
+        """A document that ends too early, or not in time, is not printed."""
+        line = document("a").encode()
+        more = "the daemon sent more documents than it said"
+        for answer, message in (
+                ([ok(count=1), b"x" * (LIMIT + 1)],
+                 f"the daemon sent more than {LIMIT} bytes at once"),
+                ([ok(count=1), line + line], more), ([ok(count=1), line + b"x"], more),
+                ([ok(), line], "the daemon does not say how many documents it sends"),
+                ([ok(count=-1)], "the daemon does not say how many documents it sends"),
+                ([ok(count="1"), line], "the daemon does not say how many documents it sends"),
+                ([refuse(13, "you may not list the mappings")], "you may not list the mappings"),
+                ([refuse(22, "not a question that this daemon knows")],
+                 "not a question that this daemon knows")):
+            with self.subTest(answer=answer[0]):
+                self.server.answer = lambda question, answer=answer: answer
+                self.check(self.run_ctl("show", "a"), 1, b"",
+                           f"pmem2ctl: a: {message}\n".encode())
+
+    def test_daemon_ends(self):
+        """The daemon stops in the middle of the documents."""
+        self.server.answer = lambda question: [ok(count=2), document("a").encode(), None]
+        self.check(self.run_ctl("show", "a"), 1, b"",
+                   b"pmem2ctl: a: the daemon closed the connection\n")
+
     def test_show(self):
         self.put("a", document("a"))
         self.put("b", document("b", padding="x" * 100000))
         self.check(self.run_ctl("show", "b", "none", "a/", "a"), 1,
-                   (document("b", padding="x" * 100000) + document("a")).encode(),
-                   b"pmem2ctl: none: No such file or directory\n"
+                   printed(document("b", padding="x" * 100000)) + printed(document("a")),
+                   b"pmem2ctl: none: no such mapping\n"
                    b"pmem2ctl: a/: the name of a mapping has no '/' in it\n")
 
     def test_output_fails(self):
@@ -305,15 +370,13 @@ class Mountpoint(Case):
                 (ok(mountpoint=plain),
                  f"{plain}: the daemon is mounted there, but not in this mount namespace"),
                 (refuse(13, "go away"), "go away")):
-            for command in (["list"], ["show", "a"]):
-                with self.subTest(answer=answer):
-                    daemon = Daemon(self.socket, lambda question: answer)
-                    try:
-                        self.check(self.run_ctl(*command), 1, b"",
-                                   f"pmem2ctl: {line}\n".encode())
-                    finally:
-                        daemon.close()
-                        os.unlink(self.socket)
+            with self.subTest(answer=answer):
+                daemon = Daemon(self.socket, lambda question: answer)
+                try:
+                    self.check(self.run_ctl("list"), 1, b"", f"pmem2ctl: {line}\n".encode())
+                finally:
+                    daemon.close()
+                    os.unlink(self.socket)
 
     def test_escaped(self):
         mount = self.path.encode() + b"/\xff\\"
