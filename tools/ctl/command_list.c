@@ -2,41 +2,93 @@
 /*
  * command_list.c - pmem2ctl list
  *
- * --json prints each document as it is read, the table keeps what its cells need; --overlaps needs
- * all documents first. Calls command.c, connection.c, mountpoint.c, document_list.c, list_table.c,
- * overlaps.c, json.c, output.c, report.c and memory.c.
+ * --json prints one document after the other as the daemon sends them, all else is made of the
+ * files in its mount. Calls command.c, connection.c, lines.c, document_text.c, mountpoint.c,
+ * document_list.c, list_table.c, overlaps.c, json.c, output.c, report.c and memory.c.
  */
+#include "base/text_buffer.h"
 #include "ctl/command.h"
 #include "ctl/command_table.h"
 #include "ctl/connection.h"
 #include "ctl/document_list.h"
+#include "ctl/document_text.h"
 #include "ctl/json.h"
+#include "ctl/lines.h"
 #include "ctl/list_table.h"
 #include "ctl/memory.h"
 #include "ctl/mountpoint.h"
 #include "ctl/output.h"
 #include "ctl/overlaps.h"
 #include "ctl/report.h"
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+#define PORTION ((size_t)64 * 1024) /* text to print at once */
 
 struct listing {
 	bool json, human, overlapping;
-	bool broken; /* stdout takes no more */
-	size_t shown, unreadable;
+	bool broken; /* something could not be read, or stdout takes no more */
+	size_t unreadable;
 	struct list_table table;
 	struct overlaps overlaps;
 };
 
-static bool print_document(struct listing *listing, const struct buffer *text)
+/* Prints the text, and empties it. */
+static void print_text(struct listing *listing, struct text_buffer *text)
 {
-	size_t length = text->length;
+	if (text->failed)
+		memory_exhausted();
+	if (!listing->broken && text->length)
+		listing->broken = output_bytes(text->bytes, text->length) != 0;
+	text->length = 0;
+}
 
-	while (length > 0 && text->bytes[length - 1] == '\n')
-		length--;
-	listing->broken = output_text(listing->shown++ ? ",\n" : "\n") != 0 ||
-			  output_bytes(text->bytes, length) != 0;
-	return !listing->broken;
+/* The documents of all mappings, in the form of their files in the mount. */
+static void print_documents(struct listing *listing, const struct lines *lines)
+{
+	struct text_buffer text = {0};
+	const char *line = lines->bytes;
+	bool wrong = false, any = false;
+
+	for (size_t i = 0; i < lines->count && !listing->broken; i++) {
+		size_t before = text.length;
+		bool unreadable;
+
+		text_buffer_put_text(&text, any ? ",\n" : "[\n");
+		if (document_text_put(line, &text, &unreadable)) {
+			wrong = true;
+			text.length = before;
+		} else if (unreadable) {
+			listing->unreadable++;
+			text.length = before;
+		} else {
+			any = true;
+		}
+		if (text.length >= PORTION)
+			print_text(listing, &text);
+		line += strlen(line) + 1;
+	}
+	/* Of a list of which nothing could be read nothing is printed, not an empty one. */
+	if (any || !wrong)
+		text_buffer_put_text(&text, any ? "\n]\n" : "[]\n");
+	print_text(listing, &text);
+	listing->broken |= wrong;
+	free(text.bytes);
+}
+
+static void list_documents(struct listing *listing, int connection)
+{
+	json_t *question = memory_require(json_pack("{s:i}", "list", 1));
+	struct lines_answer answer;
+	struct lines lines;
+
+	if (lines_read(connection, NULL, question, 0, &answer, &lines))
+		listing->broken = true;
+	else
+		print_documents(listing, &lines);
+	lines_clear(&lines);
 }
 
 static bool add_mapping(void *context, const char *name, const struct buffer *text,
@@ -44,14 +96,13 @@ static bool add_mapping(void *context, const char *name, const struct buffer *te
 {
 	struct listing *listing = context;
 
+	(void)text;
 	listing->unreadable += !document;
 	if (listing->overlapping) {
 		if (document)
 			overlaps_add(&listing->overlaps, name, document);
-	} else if (!listing->json) {
+	} else {
 		list_table_add(&listing->table, name, document, 0, listing->human);
-	} else if (document) {
-		return print_document(listing, text);
 	}
 	return true;
 }
@@ -97,31 +148,47 @@ static int print_overlaps(struct listing *listing)
 	return error;
 }
 
-static int print_listing(struct listing *listing, int mountpoint)
+static void list_files(struct listing *listing, int mountpoint)
 {
-	bool stream = listing->json && !listing->overlapping;
-	int error;
 	size_t gone;
-	int status;
+	int error;
 
 	list_table_init(&listing->table, listing->overlapping);
-	if (stream && output_text("["))
-		listing->broken = true;
-	status = documents_read(mountpoint, add_mapping, listing, &gone) ? STATUS_FAILURE
-									 : STATUS_OK;
-	if (stream)
-		error = output_text(listing->shown ? "\n]\n" : "]\n");
-	else if (listing->overlapping)
-		error = print_overlaps(listing);
-	else
-		error = list_table_print(&listing->table);
-	if (error || listing->broken)
-		status = STATUS_FAILURE;
-	if (listing->unreadable && (listing->json || listing->overlapping))
-		report(NULL, "left out %zu that you may not read", listing->unreadable);
+	listing->broken = documents_read(mountpoint, add_mapping, listing, &gone) != 0;
+	error = listing->overlapping ? print_overlaps(listing) : list_table_print(&listing->table);
+	listing->broken |= error != 0;
 	overlaps_clear(&listing->overlaps);
 	list_table_clear(&listing->table);
-	return status;
+}
+
+static int list(struct listing *listing, const char *socket)
+{
+	bool documents = listing->json && !listing->overlapping;
+	int connection = connection_open(socket), mountpoint = -1;
+	enum scan_result scan;
+
+	if (connection < 0)
+		return STATUS_FAILURE;
+	if (!documents) {
+		mountpoint = mountpoint_open(connection);
+		if (mountpoint < 0) {
+			close(connection);
+			return STATUS_FAILURE;
+		}
+	}
+	scan = connection_scan(connection);
+	if (scan == SCAN_PARTIAL)
+		report(NULL, "not everything is visible: there may be more mappings");
+	if (!documents)
+		list_files(listing, mountpoint);
+	else if (scan != SCAN_FAILED)
+		list_documents(listing, connection);
+	if (listing->unreadable && (listing->json || listing->overlapping))
+		report(NULL, "left out %zu that you may not read", listing->unreadable);
+	close(connection);
+	if (mountpoint >= 0)
+		close(mountpoint);
+	return scan == SCAN_FAILED || listing->broken ? STATUS_FAILURE : STATUS_OK;
 }
 
 static int run_list(struct invocation *invocation, int argc, char **argv)
@@ -134,9 +201,6 @@ static int run_list(struct invocation *invocation, int argc, char **argv)
 	};
 	struct listing listing = {0};
 	int option, status;
-	int connection;
-	int mountpoint;
-	enum scan_result scan;
 
 	while ((option = command_getopt(argc, argv, "ujo" COMMAND_SHORT_OPTIONS, options)) != -1) {
 		switch (option) {
@@ -160,21 +224,7 @@ static int run_list(struct invocation *invocation, int argc, char **argv)
 	if (listing.json && listing.human)
 		return command_usage(invocation, "--json has no human form");
 
-	connection = connection_open(invocation->socket);
-	if (connection < 0)
-		return STATUS_FAILURE;
-	mountpoint = mountpoint_open(connection);
-	scan = mountpoint < 0 ? SCAN_FAILED : connection_scan(connection);
-	close(connection);
-	if (mountpoint < 0)
-		return STATUS_FAILURE;
-	if (scan == SCAN_PARTIAL)
-		report(NULL, "not everything is visible: there may be more mappings");
-	status = print_listing(&listing, mountpoint);
-	if (scan == SCAN_FAILED)
-		status = STATUS_FAILURE;
-	close(mountpoint);
-	return status;
+	return list(&listing, invocation->socket);
 }
 
 const struct command command_list = {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""pmem2ctl list, which reads the files of a mount: here those of a tmpfs; and show.
+"""pmem2ctl list and show, with a fake daemon whose mount is a tmpfs.
 
 Usage: test_pmem2ctl_list.py PMEM2CTL [TEST]... It runs itself in a mount namespace of its own, and
 is skipped (77) where there can be none.
@@ -12,8 +12,8 @@ import sys
 import threading
 import unittest
 
-from pmem2ctl_case import (ACTIVE, LIMIT, NOBODY, ROOT, Case, Daemon, Reading, document, documents,
-                           in_mount_namespace, ok, reachable_by_nobody, refuse)
+from pmem2ctl_case import (ACTIVE, LIMIT, NOBODY, ROOT, SHOWN, Case, Daemon, Reading, document,
+                           documents, in_mount_namespace, ok, reachable_by_nobody, refuse)
 
 HEADER = ["NAME", "OWNER", "SIZE", "GRANULARITY", "SYNC", "STATE", "ORIGIN", "NAMESPACE", "SOURCE"]
 NO_OBJECT = "its document is not a JSON object"
@@ -77,13 +77,19 @@ class Listing(Reading):
         self.assertIn(rb"\xe6\x97\xa5\xe6\x9c\xac", in_c)
         self.assertTrue(in_c.isascii())
 
-    def test_show_is_safe(self):
+    def test_documents_are_safe(self):
         source = {"type": "file", "path": "/" + ACTIVE}
         self.put(ACTIVE, document("x", source=source))
-        done = self.run_ctl("show", ACTIVE)
-        text = json.loads(done.stdout)
-        self.assertEqual((text["name"], text["source"]), (ACTIVE, source))
-        self.assert_safe(done.stdout)
+        table = self.run_ctl("list")
+        self.assertEqual(table.stdout.decode().split("\n")[1],
+                         f"{SHOWN}  root   8192  page         no    active  pmem2fs  -          "
+                         f"/{SHOWN}")
+        for command in (["list", "--json"], ["show", ACTIVE]):
+            done = self.run_ctl(*command)
+            printed_one = json.loads(done.stdout)
+            printed_one = printed_one[0] if isinstance(printed_one, list) else printed_one
+            self.assertEqual((printed_one["name"], printed_one["source"]), (ACTIVE, source))
+            self.assert_safe(done.stdout)
 
     def test_json(self):
         texts = {name: document(name, length=len(name)) for name in ("b", "a", "C")}
@@ -113,7 +119,36 @@ class Listing(Reading):
         self.check(self.run_ctl("show", "a", "b", user=NOBODY), 1, printed(document("b")),
                    b"pmem2ctl: a: Permission denied\n")
 
+    def test_json_as_it_comes(self):
+        """Each value is printed as in the file of the mapping, however the line has it."""
+        value = {"name": "a", "empty": [[], {}, ""], "numbers": [0, -1, 1.5, 1e300, 2**63],
+                 "words": [True, False, None], "deep": {"a": [{"b": [1, {"c": []}]}]},
+                 "text": "\"\\/\b\f\n\r\t\x01 \u00e9\u65e5\U0001f600"}
+        for separators in ((",", ":"), (" , ", "\t: ")):
+            line = json.dumps(value, ensure_ascii=False, separators=separators).encode()
+            self.answer_list(documents([b" " + line + b" ", line]))
+            self.check(self.run_ctl("list", "--json"), 0,
+                       b"[\n" + printed(line)[:-1] + b",\n" + printed(line) + b"]\n")
+
     def test_nonsense(self):
+        """Lines that are no documents are left out, and make the status 1."""
+        lines = [b"[]", b"", b"{", b"{}{}", b"{}", b'{"a":"\\u0000","name":"b"}', b'{"name":7}',
+                 b'{"name":"\\\\x","name_encoding":"escaped"}', b'{"name":"a","name":"b"}',
+                 b'{"name":"a",}', b'{"name":"a" "b":1}', b'{"name":"a","b"}', b'{"name":"a"}x',
+                 *(b'{"name":"a","b":%s}' % value for value in (
+                     b"", b"01", b"1.", b"-", b"1e", b"+1", b"tru", b"nul", b"[1,]", b"[1 2]", b"[",
+                     b"]", b"{", b'"', b'"\\', b'"\\x"', b'"\\u12g4"', b'"\x01"', b'"\xff"'))]
+        deep = b'{"name":"a","b":%s}' % (b"[" * 100 + b"]" * 100)
+        for line in [*lines, deep]:
+            with self.subTest(line=line):
+                self.answer_list(documents([line]))
+                self.check(self.run_ctl("list", "--json"), 1, b"", WRONG)
+        self.answer_list(documents([*lines, document("good").strip().encode()]))
+        done = self.run_ctl("list", "--json")
+        self.assertEqual((done.returncode, done.stderr), (1, WRONG * len(lines)))
+        self.assertEqual([entry["name"] for entry in json.loads(done.stdout)], ["good"])
+
+    def test_nonsense_in_files(self):
         self.put("good", document("good"))
         os.mkdir(self.mount + "/folder")
         os.symlink("/etc/passwd", self.mount + "/link")
@@ -125,45 +160,19 @@ class Listing(Reading):
             f"array: {NO_OBJECT}", f"empty: {NO_OBJECT}", "folder: Is a directory",
             f"half: {NO_OBJECT}", "link: Too many levels of symbolic links",
             f"more: {NO_OBJECT}", f"nul: {NO_OBJECT}", f"pipe: {NO_OBJECT}")).encode()
-        done = self.run_ctl("list", "--json")
-        self.assertEqual((done.returncode, done.stderr), (1, expected))
-        self.assertEqual([entry["name"] for entry in json.loads(done.stdout)], ["good"])
         done = self.run_ctl("list")
         self.assertEqual((done.returncode, done.stderr), (1, expected))
         self.assertEqual(len(done.stdout.splitlines()), 2)
 
-    def answer_show(self, *lines):
-        self.server.answer = lambda question: documents(lines)
+    def answer_list(self, answer):
+        self.server.answer = lambda question: self.look if "look" in question else answer
 
-    def test_show_as_it_comes(self):
-        """Each value is printed as in the file of the mapping, however the line has it."""
-        value = {"name": "a", "empty": [[], {}, ""], "numbers": [0, -1, 1.5, 1e300, 2**63],
-                 "words": [True, False, None], "deep": {"a": [{"b": [1, {"c": []}]}]},
-                 "text": "\"\\/\b\f\n\r\t\x01 \u00e9\u65e5\U0001f600"}
-        for separators in ((",", ":"), (" , ", "\t: ")):
-            line = json.dumps(value, ensure_ascii=False, separators=separators).encode()
-            self.answer_show(b" " + line + b" ")
-            self.check(self.run_ctl("show", "a"), 0, printed(line))
-
-    def test_show_nonsense(self):
-        """A line that is no document is not printed, and makes the status 1."""
-        lines = [b"[]", b"", b"{", b"{}{}", b"{}", b'{"a":"\\u0000","name":"b"}', b'{"name":7}',
-                 b'{"name":"\\\\x","name_encoding":"escaped"}', b'{"name":"a","name":"b"}',
-                 b'{"name":"a",}', b'{"name":"a" "b":1}', b'{"name":"a","b"}', b'{"name":"a"}x',
-                 *(b'{"name":"a","b":%s}' % value for value in (
-                     b"", b"01", b"1.", b"-", b"1e", b"+1", b"tru", b"nul", b"[1,]", b"[1 2]", b"[",
-                     b"]", b"{", b'"', b'"\\', b'"\\x"', b'"\\u12g4"', b'"\x01"', b'"\xff"'))]
-        deep = b'{"name":"a","b":%s}' % (b"[" * 100 + b"]" * 100)
-        for line in [*lines, deep]:
-            with self.subTest(line=line):
-                self.answer_show(line)
-                self.check(self.run_ctl("show", "a"), 1, b"", WRONG)
-    def test_show_wrong_number(self):
-        """A document that ends too early, or not in time, is not printed."""
+    def test_wrong_number(self):
+        """A list that ends too early, or not in time, is not printed at all."""
         line = document("a").encode()
         more = "the daemon sent more documents than it said"
         for answer, message in (
-                ([ok(count=1), b"x" * (LIMIT + 1)],
+                ([ok(count=2), line, b"x" * (LIMIT + 1)],
                  f"the daemon sent more than {LIMIT} bytes at once"),
                 ([ok(count=1), line + line], more), ([ok(count=1), line + b"x"], more),
                 ([ok(), line], "the daemon does not say how many documents it sends"),
@@ -173,13 +182,12 @@ class Listing(Reading):
                 ([refuse(22, "not a question that this daemon knows")],
                  "not a question that this daemon knows")):
             with self.subTest(answer=answer[0]):
-                self.server.answer = lambda question, answer=answer: answer
-                self.check(self.run_ctl("show", "a"), 1, b"",
-                           f"pmem2ctl: a: {message}\n".encode())
+                self.answer_list(answer)
+                self.check(self.run_ctl("list", "--json"), 1, b"", f"pmem2ctl: {message}\n".encode())
 
     def test_daemon_ends(self):
         """The daemon stops in the middle of the documents."""
-        self.server.answer = lambda question: [ok(count=2), document("a").encode(), None]
+        self.answer_list([ok(count=2), document("a").encode(), None])
         self.check(self.run_ctl("show", "a"), 1, b"",
                    b"pmem2ctl: a: the daemon closed the connection\n")
 
@@ -255,9 +263,10 @@ class Listing(Reading):
                 (None, 1, b"pmem2ctl: the daemon closed the connection\n")):
             with self.subTest(look=look):
                 self.look = look
-                self.check(self.run_ctl("list", "--json"), status, b"[]\n", stderr)
+                self.check(self.run_ctl("list", "--json"), status, b"" if status else b"[]\n",
+                           stderr)
         self.assertEqual([question for question, _, _ in self.asked],
-                         [{"hello": 1}, {"look": 1}] * 6)
+                         [{"look": 1}, {"list": 1}] * 4 + [{"look": 1}] * 2)
 
 
 class Overlaps(Reading):
@@ -385,7 +394,7 @@ class Mountpoint(Case):
         self.addCleanup(subprocess.run, ["umount", mount], check=True)
         self.daemon(lambda question: ok(mountpoint=self.path + r"/\xff\x5c",
                                         mountpoint_encoding="escaped"))
-        self.check(self.run_ctl("list", "--json"), 0, b"[]\n")
+        self.assertEqual(self.run_ctl("list").returncode, 0)
 
 
 if __name__ == "__main__":
