@@ -2,24 +2,23 @@
 /*
  * command_list.c - pmem2ctl list
  *
- * --json prints one document after the other as the daemon sends them, all else is made of the
- * files in its mount. Calls command.c, connection.c, lines.c, document_text.c, mountpoint.c,
- * document_list.c, list_table.c, overlaps.c, json.c, output.c, report.c and memory.c.
+ * --json prints one document after the other as the daemon sends them, all else is made of columns.
+ * Calls command.c, connection.c, lines.c, rows.c, document_text.c, list_table.c, overlaps.c,
+ * json.c, output.c, report.c and memory.c.
  */
 #include "base/text_buffer.h"
 #include "ctl/command.h"
 #include "ctl/command_table.h"
 #include "ctl/connection.h"
-#include "ctl/document_list.h"
 #include "ctl/document_text.h"
 #include "ctl/json.h"
 #include "ctl/lines.h"
 #include "ctl/list_table.h"
 #include "ctl/memory.h"
-#include "ctl/mountpoint.h"
 #include "ctl/output.h"
 #include "ctl/overlaps.h"
 #include "ctl/report.h"
+#include "ctl/rows.h"
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,8 +30,6 @@ struct listing {
 	bool json, human, overlapping;
 	bool broken; /* something could not be read, or stdout takes no more */
 	size_t unreadable;
-	struct list_table table;
-	struct overlaps overlaps;
 };
 
 /* Prints the text, and empties it. */
@@ -91,104 +88,103 @@ static void list_documents(struct listing *listing, int connection)
 	lines_clear(&lines);
 }
 
-static bool add_mapping(void *context, const char *name, const struct buffer *text,
-			json_t *document)
-{
-	struct listing *listing = context;
-
-	(void)text;
-	listing->unreadable += !document;
-	if (listing->overlapping) {
-		if (document)
-			overlaps_add(&listing->overlaps, name, document);
-	} else {
-		list_table_add(&listing->table, name, document, 0, listing->human);
-	}
-	return true;
-}
-
 /* The groups as arrays of documents. */
-static json_t *groups_of(const struct overlaps *overlaps)
+static int print_groups(const struct overlaps *overlaps)
 {
 	json_t *groups = memory_require(json_array());
 	json_t *group = NULL;
 	size_t number = 0;
+	int error;
 
 	for (size_t i = 0; i < overlaps->count; i++) {
 		const struct overlap *overlap = &overlaps->list[i];
+		const char *text = row_text(overlap->fields[FIELD_DOCUMENT]);
 
 		if (overlap->group != number) {
 			number = overlap->group;
 			group = memory_require(json_array());
 			json_append(groups, group);
 		}
-		json_append(group, json_incref(overlap->document));
+		json_append(group, text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL);
 	}
-	return groups;
-}
-
-static int print_overlaps(struct listing *listing)
-{
-	struct overlaps *overlaps = &listing->overlaps;
-	int error;
-
-	overlaps_find(overlaps);
-	if (listing->json) {
-		json_t *groups = groups_of(overlaps);
-
-		error = output_json(groups, JSON_INDENT(2));
-		json_decref(groups);
-	} else {
-		for (size_t i = 0; i < overlaps->count; i++)
-			list_table_add(&listing->table, overlaps->list[i].name,
-				       overlaps->list[i].document, overlaps->list[i].group,
-				       listing->human);
-		error = list_table_print(&listing->table);
-	}
+	error = output_json(groups, JSON_INDENT(2));
+	json_decref(groups);
 	return error;
 }
 
-static void list_files(struct listing *listing, int mountpoint)
+static int print_overlaps(struct listing *listing, const struct rows *rows)
 {
-	size_t gone;
+	struct overlaps overlaps = {0};
+	struct list_table table;
 	int error;
 
-	list_table_init(&listing->table, listing->overlapping);
-	listing->broken = documents_read(mountpoint, add_mapping, listing, &gone) != 0;
-	error = listing->overlapping ? print_overlaps(listing) : list_table_print(&listing->table);
-	listing->broken |= error != 0;
-	overlaps_clear(&listing->overlaps);
-	list_table_clear(&listing->table);
+	for (size_t i = 0; i < rows->count; i++)
+		overlaps_add(&overlaps, rows_at(rows, i));
+	overlaps_find(&overlaps);
+	list_table_init(&table, true);
+	for (size_t i = 0; i < overlaps.count && !listing->json; i++)
+		list_table_add(&table, overlaps.list[i].fields, overlaps.list[i].group,
+			       listing->human);
+	error = listing->json ? print_groups(&overlaps) : list_table_print(&table);
+	list_table_clear(&table);
+	overlaps_clear(&overlaps);
+	return error;
+}
+
+static int print_table(const struct listing *listing, const struct rows *rows)
+{
+	struct list_table table;
+	int error;
+
+	list_table_init(&table, false);
+	for (size_t i = 0; i < rows->count; i++)
+		list_table_add(&table, rows_at(rows, i), 0, listing->human);
+	error = list_table_print(&table);
+	list_table_clear(&table);
+	return error;
+}
+
+static void list_rows(struct listing *listing, int connection)
+{
+	size_t width = !listing->overlapping ? LIST_FIELDS
+		       : listing->json       ? DOCUMENT_FIELDS
+					     : GROUP_FIELDS;
+	struct rows rows;
+
+	listing->broken = rows_read(connection, list_fields, width, NULL, &rows) != 0;
+	for (size_t i = 0; i < rows.count; i++)
+		listing->unreadable += rows_at(&rows, i)[FIELD_ERRNO] != NULL;
+	if (!listing->broken || rows.count)
+		listing->broken |= listing->overlapping ? print_overlaps(listing, &rows) != 0
+							: print_table(listing, &rows) != 0;
+	rows_clear(&rows);
+}
+
+static int print_listing(struct listing *listing, int connection)
+{
+	if (listing->json && !listing->overlapping)
+		list_documents(listing, connection);
+	else
+		list_rows(listing, connection);
+	if (listing->unreadable && (listing->json || listing->overlapping))
+		report(NULL, "left out %zu that you may not read", listing->unreadable);
+	return listing->broken ? STATUS_FAILURE : STATUS_OK;
 }
 
 static int list(struct listing *listing, const char *socket)
 {
-	bool documents = listing->json && !listing->overlapping;
-	int connection = connection_open(socket), mountpoint = -1;
-	enum scan_result scan;
+	int connection = connection_open(socket);
+	enum scan_result scan = SCAN_COMPLETE;
+	int status;
 
 	if (connection < 0)
 		return STATUS_FAILURE;
-	if (!documents) {
-		mountpoint = mountpoint_open(connection);
-		if (mountpoint < 0) {
-			close(connection);
-			return STATUS_FAILURE;
-		}
-	}
 	scan = connection_scan(connection);
 	if (scan == SCAN_PARTIAL)
 		report(NULL, "not everything is visible: there may be more mappings");
-	if (!documents)
-		list_files(listing, mountpoint);
-	else if (scan != SCAN_FAILED)
-		list_documents(listing, connection);
-	if (listing->unreadable && (listing->json || listing->overlapping))
-		report(NULL, "left out %zu that you may not read", listing->unreadable);
+	status = scan == SCAN_FAILED ? STATUS_FAILURE : print_listing(listing, connection);
 	close(connection);
-	if (mountpoint >= 0)
-		close(mountpoint);
-	return scan == SCAN_FAILED || listing->broken ? STATUS_FAILURE : STATUS_OK;
+	return status;
 }
 
 static int run_list(struct invocation *invocation, int argc, char **argv)
@@ -233,7 +229,8 @@ const struct command command_list = {
 	.summary = "list the mappings",
 	.details = "List all mappings, sorted by name. Of one that you may not read, only the name "
 		   "is\n"
-		   "shown; a '?' is a fact that should exist and cannot be had.\n\n"
+		   "shown; a '?' is a fact that should exist and cannot be had, '...' one that is\n"
+		   "still being found.\n\n"
 		   "  -u, --human             print sizes like 64M\n"
 		   "  -j, --json              print an array of the mappings' documents\n"
 		   "  -o, --overlaps          only mappings of ranges that another process maps "

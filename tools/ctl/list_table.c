@@ -2,13 +2,12 @@
 /*
  * list_table.c - the table of pmem2ctl list
  *
- * Owns the columns: what of a document is in which. Calls grid.c, size.c, memory.c
- * and base/escape.c.
+ * Owns the columns: what of a mapping is in which. Calls rows.c, grid.c, size.c and memory.c.
  */
 #include "ctl/list_table.h"
-#include "base/escape.h"
 #include "ctl/grid.h"
 #include "ctl/memory.h"
+#include "ctl/rows.h"
 #include "ctl/size.h"
 #include <pwd.h>
 #include <search.h>
@@ -30,6 +29,28 @@ enum {
 	NAMESPACE,
 	SOURCE,
 	COLUMN_COUNT,
+};
+
+const char *const list_fields[DOCUMENT_FIELDS] = {
+	[FIELD_NAME] = "name",
+	[FIELD_ERRNO] = "errno",
+	[FIELD_PENDING] = "pending",
+	[FIELD_UID] = "owner.uid",
+	[FIELD_LENGTH] = "length",
+	[FIELD_GRANULARITY] = "granularity",
+	[FIELD_MAP_SYNC] = "map_sync",
+	[FIELD_STATE] = "state",
+	[FIELD_ORIGIN] = "origin",
+	[FIELD_NAMESPACE] = "device.namespace",
+	[FIELD_TYPE] = "source.type",
+	[FIELD_PATH] = "source.path",
+	[FIELD_DELETED] = "source.deleted",
+	[FIELD_DEV] = "source.dev",
+	[FIELD_PID] = "owner.pid",
+	[FIELD_OFFSET] = "source.offset",
+	[FIELD_INODE] = "source.inode",
+	[FIELD_EXTENTS] = "extents",
+	[FIELD_DOCUMENT] = "document",
 };
 
 static const struct grid_column columns[COLUMN_COUNT] = {
@@ -62,14 +83,15 @@ static void set_cell(struct list_table *table, size_t column, const char *text)
 	grid_set(&table->grid, column - (table->groups ? GROUP : NAME), text);
 }
 
-/* A key that is absent does not apply; one that is not what it should be is as good as null. */
-static const char *text_of(const json_t *object, const char *key)
+/* What does not apply stays empty. */
+static const char *text_of(const struct list_table *table, const char *field)
 {
-	const json_t *value = json_object_get(object, key);
+	return field == row_null ? table->null : field;
+}
 
-	if (!value)
-		return NULL;
-	return json_is_string(value) ? json_string_value(value) : "?";
+static void set_bytes(struct list_table *table, size_t column, const char *bytes)
+{
+	grid_set_bytes(&table->grid, column - (table->groups ? GROUP : NAME), bytes);
 }
 
 struct user {
@@ -114,94 +136,103 @@ static const char *user_name(struct list_table *table, uid_t uid)
 	return user->name;
 }
 
-static const char *owner_text(struct list_table *table, const json_t *document)
+static const char *owner_text(struct list_table *table, const char *field)
 {
-	const json_t *uid = json_object_get(json_object_get(document, "owner"), "uid");
-	json_int_t number = json_integer_value(uid);
+	uint64_t number;
 
-	if (!json_is_integer(uid) || number < 0 || number > UINT32_MAX)
-		return "?";
+	if (!row_number(field, &number) || number > UINT32_MAX)
+		return table->null;
 	return user_name(table, (uid_t)number);
 }
 
-static void set_bytes(struct list_table *table, size_t column, const json_t *bytes, bool human)
+static void set_size(struct list_table *table, size_t column, const char *field, bool human)
 {
-	char text[SIZE_TEXT_LENGTH] = "?";
+	char text[SIZE_TEXT_LENGTH];
+	uint64_t number;
 
-	if (json_is_integer(bytes) && json_integer_value(bytes) >= 0)
-		size_print(text, (uint64_t)json_integer_value(bytes), human);
-	set_cell(table, column, text);
+	if (row_number(field, &number)) {
+		size_print(text, number, human);
+		set_cell(table, column, text);
+	} else {
+		set_cell(table, column, table->null);
+	}
 }
 
-static void set_sync(struct list_table *table, const json_t *sync)
+static void set_sync(struct list_table *table, const char *field)
 {
-	if (json_is_boolean(sync))
-		set_cell(table, SYNC, json_is_true(sync) ? "yes" : "no");
-	else if (sync)
-		set_cell(table, SYNC, "?");
+	if (!row_text(field))
+		set_cell(table, SYNC, text_of(table, field));
+	else
+		set_cell(table, SYNC, row_is_true(field) ? "yes" : "no");
 }
 
-static void set_source(struct list_table *table, const json_t *source)
+static void set_source(struct list_table *table, const char *const *fields)
 {
-	const char *path = text_of(source, "path");
+	const char *path = row_text(fields[FIELD_PATH]);
 	char *text;
 
-	if (!path || !json_is_true(json_object_get(source, "deleted"))) {
-		set_cell(table, SOURCE, path ? path : text_of(source, "type"));
-		return;
+	if (!path) {
+		set_cell(table, SOURCE,
+			 text_of(table, fields[fields[FIELD_PATH] ? FIELD_PATH : FIELD_TYPE]));
+	} else if (row_is_true(fields[FIELD_DELETED])) {
+		/* In front: a path may end like that, but not begin. */
+		text = memory_format("(deleted) %s", path);
+		set_bytes(table, SOURCE, text);
+		free(text);
+	} else {
+		set_bytes(table, SOURCE, path);
 	}
-	text = memory_format("%s (deleted)", path);
-	set_cell(table, SOURCE, text);
-	free(text);
-}
-
-static void set_name(struct list_table *table, const char *name)
-{
-	char *text = memory_require(escape_encode(name));
-
-	set_cell(table, NAME, text);
-	free(text);
 }
 
 /* Facts that only the owner of a mapping knows: an observed mapping has none of them. */
-static bool is_unknowable(const json_t *document, const char *key)
+static bool is_unknowable(const char *const *fields, enum list_field field)
 {
-	const char *origin = json_string_value(json_object_get(document, "origin"));
+	const char *origin = row_text(fields[FIELD_ORIGIN]);
 
-	return origin && !strcmp(origin, "observed") &&
-	       json_is_null(json_object_get(document, key));
+	return fields[field] == row_null && !row_is_true(fields[FIELD_PENDING]) && origin &&
+	       !strcmp(origin, "observed");
 }
 
-static void set_group(struct list_table *table, const json_t *document, size_t group, bool human)
+/* While the facts of a file are pending, its device may not be known yet. */
+static const char *namespace_of(const struct list_table *table, const char *const *fields)
+{
+	bool unknown = row_is_true(fields[FIELD_PENDING]) && fields[FIELD_DEV];
+
+	return !fields[FIELD_NAMESPACE] && unknown ? table->null
+						   : text_of(table, fields[FIELD_NAMESPACE]);
+}
+
+static void set_group(struct list_table *table, const char *const *fields, size_t group, bool human)
 {
 	char text[SIZE_TEXT_LENGTH];
 
 	size_print(text, group, false);
 	set_cell(table, GROUP, text);
-	set_bytes(table, PID, json_object_get(json_object_get(document, "owner"), "pid"), false);
-	set_bytes(table, OFFSET, json_object_get(json_object_get(document, "source"), "offset"),
-		  human);
+	set_size(table, PID, fields[FIELD_PID], false);
+	set_size(table, OFFSET, fields[FIELD_OFFSET], human);
 }
 
-void list_table_add(struct list_table *table, const char *name, const json_t *document,
-		    size_t group, bool human)
+void list_table_add(struct list_table *table, const char *const *fields, size_t group, bool human)
 {
+	const char *name = row_text(fields[FIELD_NAME]);
+
 	grid_add_row(&table->grid);
-	set_name(table, name);
-	if (!document)
+	set_bytes(table, NAME, name ? name : row_null);
+	if (fields[FIELD_ERRNO])
 		return;
+	table->null = row_is_true(fields[FIELD_PENDING]) ? "..." : "?";
 	if (table->groups)
-		set_group(table, document, group, human);
-	set_cell(table, OWNER, owner_text(table, document));
-	set_bytes(table, SIZE, json_object_get(document, "length"), human);
-	if (!is_unknowable(document, "granularity"))
-		set_cell(table, GRANULARITY, text_of(document, "granularity"));
-	if (!is_unknowable(document, "map_sync"))
-		set_sync(table, json_object_get(document, "map_sync"));
-	set_cell(table, STATE, text_of(document, "state"));
-	set_cell(table, ORIGIN, text_of(document, "origin"));
-	set_cell(table, NAMESPACE, text_of(json_object_get(document, "device"), "namespace"));
-	set_source(table, json_object_get(document, "source"));
+		set_group(table, fields, group, human);
+	set_cell(table, OWNER, owner_text(table, fields[FIELD_UID]));
+	set_size(table, SIZE, fields[FIELD_LENGTH], human);
+	if (!is_unknowable(fields, FIELD_GRANULARITY))
+		set_cell(table, GRANULARITY, text_of(table, fields[FIELD_GRANULARITY]));
+	if (!is_unknowable(fields, FIELD_MAP_SYNC))
+		set_sync(table, fields[FIELD_MAP_SYNC]);
+	set_cell(table, STATE, text_of(table, fields[FIELD_STATE]));
+	set_cell(table, ORIGIN, text_of(table, fields[FIELD_ORIGIN]));
+	set_cell(table, NAMESPACE, namespace_of(table, fields));
+	set_source(table, fields);
 }
 
 int list_table_print(const struct list_table *table)

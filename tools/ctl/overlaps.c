@@ -3,65 +3,67 @@
  * overlaps.c - which mappings are of bytes that another process maps as well
  *
  * Sorts all ranges and passes over them once in each direction, so that thousands of processes that
- * map the same file are no problem. Calls document.c and memory.c.
+ * map the same file are no problem. Calls rows.c and memory.c.
  */
 #include "ctl/overlaps.h"
-#include "ctl/document.h"
+#include "ctl/list_table.h"
 #include "ctl/memory.h"
+#include "ctl/rows.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void add_range(struct overlaps *overlaps, const struct overlap *range)
+/* Adds `length` bytes from `start` of the mapping on, which begins at `offset` of its source. */
+static void add_range(struct overlaps *overlaps, const struct overlap *mapping, uint64_t offset,
+		      uint64_t start, uint64_t length)
 {
 	struct overlap *added;
+	uint64_t begin, end;
 
+	if (__builtin_add_overflow(offset, start, &begin) ||
+	    __builtin_add_overflow(begin, length, &end))
+		return;
 	memory_reserve(overlaps->list, &overlaps->room, overlaps->count + 1, 256);
 	added = &overlaps->list[overlaps->count++];
-	*added = *range;
-	added->name = memory_require(strdup(range->name));
-	json_incref(added->document);
+	*added = *mapping;
+	added->start = begin;
+	added->end = end;
 }
 
-static void drop_range(struct overlap *range)
+/* Of OFFSET+LENGTH,OFFSET+LENGTH... */
+static void add_extents(struct overlaps *overlaps, const struct overlap *mapping, uint64_t offset,
+			const char *extents)
 {
-	free(range->name);
-	json_decref(range->document);
+	unsigned long long start, length;
+	int used;
+
+	while (sscanf(extents, "%llu+%llu%n", &start, &length, &used) == 2) {
+		add_range(overlaps, mapping, offset, start, length);
+		extents += used;
+		extents += *extents == ',';
+	}
 }
 
-void overlaps_add(struct overlaps *overlaps, const char *name, json_t *document)
+void overlaps_add(struct overlaps *overlaps, const char *const *fields)
 {
-	const json_t *source = json_object_get(document, "source");
-	const json_t *extents = json_object_get(document, "extents");
-	const json_t *pid = json_object_get(json_object_get(document, "owner"), "pid");
-	uint64_t offset, length, start;
-	const json_t *extent;
-	size_t i;
-	struct overlap range = {
-		.name = (char *)name,
-		.document = document,
-		.dev = json_string_value(json_object_get(source, "dev")),
-		.node = document_source_is_dax(source),
-		.pid = json_integer_value(pid),
+	const char *type = row_text(fields[FIELD_TYPE]);
+	struct overlap mapping = {
+		.fields = fields,
+		.name = row_text(fields[FIELD_NAME]),
+		.dev = row_text(fields[FIELD_DEV]),
+		.node = type && !strcmp(type, "devdax"), /* its number is its own */
 	};
+	uint64_t offset, length;
 
-	if (!range.dev || !json_is_integer(pid) ||
-	    !document_number(json_object_get(source, "offset"), &offset) ||
-	    !document_number(json_object_get(document, "length"), &length) ||
-	    (!range.node && !document_number(json_object_get(source, "inode"), &range.inode)))
+	if (!mapping.name || !mapping.dev || !row_number(fields[FIELD_PID], &mapping.pid) ||
+	    !row_number(fields[FIELD_OFFSET], &offset) ||
+	    !row_number(fields[FIELD_LENGTH], &length) ||
+	    (!mapping.node && !row_number(fields[FIELD_INODE], &mapping.inode)))
 		return;
-	if (!json_is_array(extents)) {
-		range.start = offset;
-		if (!__builtin_add_overflow(offset, length, &range.end))
-			add_range(overlaps, &range);
-		return;
-	}
-	json_array_foreach (extents, i, extent) {
-		if (document_number(json_object_get(extent, "offset"), &start) &&
-		    document_number(json_object_get(extent, "length"), &length) &&
-		    !__builtin_add_overflow(offset, start, &range.start) &&
-		    !__builtin_add_overflow(range.start, length, &range.end))
-			add_range(overlaps, &range);
-	}
+	if (row_text(fields[FIELD_EXTENTS]))
+		add_extents(overlaps, &mapping, offset, fields[FIELD_EXTENTS]);
+	else
+		add_range(overlaps, &mapping, offset, 0, length);
 }
 
 static int compare_numbers(uint64_t a, uint64_t b)
@@ -100,7 +102,7 @@ static int compare_in_groups(const void *left, const void *right)
 
 /* The farthest end so far, and the farthest of another process than that. */
 struct farthest {
-	json_int_t pid, other_pid;
+	uint64_t pid, other_pid;
 	uint64_t end, other_end;
 };
 
@@ -160,9 +162,8 @@ static void keep_shared(struct overlaps *overlaps)
 
 		if (!range->shared ||
 		    (last && last->group == range->group && !strcmp(last->name, range->name)))
-			drop_range(range);
-		else
-			overlaps->list[kept++] = *range;
+			continue;
+		overlaps->list[kept++] = *range;
 	}
 	overlaps->count = kept;
 }
@@ -187,7 +188,5 @@ void overlaps_find(struct overlaps *overlaps)
 
 void overlaps_clear(struct overlaps *overlaps)
 {
-	for (size_t i = 0; i < overlaps->count; i++)
-		drop_range(&overlaps->list[i]);
 	free(overlaps->list);
 }

@@ -7,20 +7,18 @@
 #ifndef PMEM2FS_CTL_OVERLAPS_H
 #define PMEM2FS_CTL_OVERLAPS_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* One range of a source that a mapping has. */
 struct overlap {
-	char *name;
-	json_t *document;
-	const char *dev; /* in the document */
-	bool node;       /* dev is that of a device-DAX node */
-	uint64_t inode;  /* 0 for a node */
+	const char *const *fields; /* of the mapping, borrowed */
+	const char *name, *dev;    /* two of them */
+	bool node;                 /* dev is that of a device-DAX node */
+	uint64_t inode;            /* 0 for a node */
 	uint64_t start, end;
-	json_int_t pid;
+	uint64_t pid;
 	bool shared; /* with another process */
 	size_t group;
 };
@@ -30,8 +28,8 @@ struct overlaps {
 	size_t count, room;
 };
 
-/* Adds a mapping, whose document stays referenced. */
-void overlaps_add(struct overlaps *overlaps, const char *name, json_t *document);
+/* Adds a mapping with its fields, up to GROUP_FIELDS of list_table.h, which are borrowed. */
+void overlaps_add(struct overlaps *overlaps, const char *const *fields);
 
 /*
  * Keeps only those that overlap, numbers their groups from 1 and sorts by these; a mapping is in a

@@ -165,10 +165,58 @@ def put_name(text, name):
     return text
 
 
+ABSENT = object()
+
+
+def fact(text, column):
+    """The fact of a document that is in a column, ABSENT where the document does not have it."""
+    if column == "document":
+        return json.dumps(text)
+    if column == "mapped":
+        extents = text.get("extents")
+        return text["length"] if extents is None else sum(one["length"] for one in extents)
+    for key in column.split("."):
+        if not isinstance(text, dict):
+            return None if text is None else ABSENT
+        text = text.get(key, ABSENT)
+    if column == "extents" and isinstance(text, list):
+        return ",".join(f"{one['offset']}+{one['length']}" for one in text)
+    if column in ("source.offset", "source.inode") and re.fullmatch("0x[0-9a-f]+", str(text)):
+        return int(text, 16)
+    return text
+
+
+def field(value):
+    if value is ABSENT or value is None:
+        return b"\\-" if value is ABSENT else b"\\N"
+    value = str(value).lower() if isinstance(value, bool) else str(value)
+    return re.sub(rb"[\0-\x1f\\]", lambda byte: b"\\x%02x" % byte[0][0],
+                  value.encode(errors="surrogateescape"))
+
+
+def unescaped(text, key):
+    """The bytes of a name in a document."""
+    value = text[key]
+    if key + "_encoding" in text:
+        value = re.sub(r"\\x(..)", lambda two: bytes.fromhex(two[1]).decode(
+            errors="surrogateescape"), value)
+    return value
+
+
+def row(text, columns):
+    """The line with these columns of a document."""
+    if "errno" not in text:
+        return b"\t".join(field(unescaped(text, "name") if column == "name" else
+                                fact(text, column)) for column in columns)
+    return b"\t".join(field(unescaped(text, "name") if column == "name" else
+                            text["errno"] if column == "errno" else ABSENT)
+                      for column in columns)
+
+
 def documents(lines, piece=30000, **more):
     """The answer with these lines, in packets that are cut anywhere."""
     text = b"".join(line + b"\n" for line in lines)
-    return [ok(**{"count": len(lines), **more}),
+    return [ok(**{"count": len(lines), "gone": 0, **more}),
             *(text[at:at + piece] for at in range(0, len(text), piece))]
 
 
@@ -201,7 +249,16 @@ class Reading(Case):
             if not names:
                 return refuse(2, question["show"] + ": no such mapping")
         lines = [self.line(folder + b"/" + name, name) for name in names]
-        return documents(lines, gone=0)
+        columns = question.get("columns")
+        if columns is None:
+            return documents(lines)
+        rows = []
+        for line in lines:
+            try:
+                rows.append(row(json.loads(line), columns))
+            except ValueError:
+                rows.append(line)
+        return documents(rows, columns=1)
 
     def line(self, path, name):
         if self.server.peer and not os.stat(path).st_mode & 0o004:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""pmem2ctl list and show, with a fake daemon whose mount is a tmpfs.
+"""pmem2ctl list and show, with a fake daemon.
 
 Usage: test_pmem2ctl_list.py PMEM2CTL [TEST]... It runs itself in a mount namespace of its own, and
 is skipped (77) where there can be none.
@@ -9,14 +9,12 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import unittest
 
-from pmem2ctl_case import (ACTIVE, LIMIT, NOBODY, ROOT, SHOWN, Case, Daemon, Reading, document,
-                           documents, in_mount_namespace, ok, reachable_by_nobody, refuse)
+from pmem2ctl_case import (ACTIVE, LIMIT, NOBODY, ROOT, SHOWN, Reading, document,
+                           documents, in_mount_namespace, ok, reachable_by_nobody, refuse, row)
 
 HEADER = ["NAME", "OWNER", "SIZE", "GRANULARITY", "SYNC", "STATE", "ORIGIN", "NAMESPACE", "SOURCE"]
-NO_OBJECT = "its document is not a JSON object"
 WRONG = b"pmem2ctl: the daemon sent what is no document of a mapping\n"
 
 
@@ -36,13 +34,13 @@ class Listing(Reading):
                                source={"type": "fsdax", "path": "/mnt/a b", "deleted": True}))
         self.put("a", document("a", map_sync="absent", owner={"uid": 4294967294},
                                source={"type": "anonymous"}))
-        self.put("C", document("C", length=None, granularity=None, map_sync=None, state=7,
+        self.put("C", document("C", length=None, granularity=None, map_sync=None, state=None,
                                owner=None, device={"namespace": None}, source={"path": None}))
         lines = ("NAME  OWNER           SIZE  GRANULARITY  SYNC  STATE   ORIGIN   NAMESPACE     ",
                  "C     ?                  ?  ?            ?     ?       pmem2fs  ?             ",
                  "a     4294967294      8192  page         -     active  pmem2fs  -             ",
                  "b     root        67108864  byte         yes   active  pmem2fs  namespace0.0  ")
-        sources = ("SOURCE", "?", "anonymous", "/mnt/a b (deleted)")
+        sources = ("SOURCE", "?", "anonymous", "(deleted) /mnt/a b")
         self.check(self.run_ctl("list"), 0, "".join(
             line + source + "\n" for line, source in zip(lines, sources)).encode())
         human = self.run_ctl("list", "-u").stdout.decode().splitlines()
@@ -90,6 +88,23 @@ class Listing(Reading):
             printed_one = printed_one[0] if isinstance(printed_one, list) else printed_one
             self.assertEqual((printed_one["name"], printed_one["source"]), (ACTIVE, source))
             self.assert_safe(done.stdout)
+        overlapping = {"owner": {"pid": 2, "uid": 0, "gid": 0},
+                       "source": {"type": "file", "path": "/", "dev": "8:1", "inode": 1,
+                                  "offset": 0}}
+        self.put("1" + ACTIVE, document("x", **overlapping))
+        self.put("2" + ACTIVE, document("x", **{**overlapping, "owner": {"pid": 3}}))
+        done = self.run_ctl("list", "--overlaps", "--json")
+        self.assertEqual([one["name"] for one in json.loads(done.stdout)[0]],
+                         ["1" + ACTIVE, "2" + ACTIVE])
+        self.assert_safe(done.stdout)
+
+    def test_offsets_beyond_63_bits(self):
+        for pid, name in enumerate("ab", 1):
+            self.put(name, document("x", length=4096, owner={"pid": pid, "uid": 0}, source={
+                "type": "devdax", "dev": "252:1", "offset": "0xffffffffffc00000"}))
+        done = self.run_ctl("list", "--overlaps")
+        self.assertEqual([line.split()[2] for line in done.stdout.decode().splitlines()],
+                         ["OFFSET", str(2**64 - 2**22), str(2**64 - 2**22)])
 
     def test_json(self):
         texts = {name: document(name, length=len(name)) for name in ("b", "a", "C")}
@@ -148,21 +163,34 @@ class Listing(Reading):
         self.assertEqual((done.returncode, done.stderr), (1, WRONG * len(lines)))
         self.assertEqual([entry["name"] for entry in json.loads(done.stdout)], ["good"])
 
-    def test_nonsense_in_files(self):
-        self.put("good", document("good"))
-        os.mkdir(self.mount + "/folder")
-        os.symlink("/etc/passwd", self.mount + "/link")
-        os.mkfifo(self.mount + "/pipe")
-        for name, text in (("array", "[]"), ("empty", ""), ("half", "{"), ("more", "{}{}"),
-                           ("nul", '{"a":"\\u0000"}')):
-            self.put(name, text)
-        expected = "".join(f"pmem2ctl: {line}\n" for line in (
-            f"array: {NO_OBJECT}", f"empty: {NO_OBJECT}", "folder: Is a directory",
-            f"half: {NO_OBJECT}", "link: Too many levels of symbolic links",
-            f"more: {NO_OBJECT}", f"nul: {NO_OBJECT}", f"pipe: {NO_OBJECT}")).encode()
-        done = self.run_ctl("list")
-        self.assertEqual((done.returncode, done.stderr), (1, expected))
-        self.assertEqual(len(done.stdout.splitlines()), 2)
+    def test_nonsense_in_rows(self):
+        """The same for lines of the table."""
+        good = json.loads(document("good"))
+        lines = {}
+
+        def answer(question):
+            if "look" in question:
+                return self.look
+            right = row(good, question["columns"])
+            fields = right.split(b"\t")
+            lines["wrong"] = [b"", right + b"\t", b"\t".join(fields[1:]),
+                              *(b"\t".join([field, *fields[1:]]) for field in (
+                                  b"\\", b"\\M", b"\\N7", b"\\-\\-", b"\\x0", b"\\xfg",
+                                  b"\\x00", b"a\\N", b"a\\x5"))]
+            return documents([*lines["wrong"], right], columns=1)
+
+        self.server.answer = answer
+        for options in ([], ["--overlaps"], ["--overlaps", "--json"]):
+            done = self.run_ctl("list", *options)
+            self.assertEqual((done.returncode, done.stderr), (1, WRONG * len(lines["wrong"])))
+        self.assertEqual(len(self.run_ctl("list").stdout.splitlines()), 2)
+
+    def test_other_version(self):
+        """A daemon that sends no columns, or in another form, is not misunderstood."""
+        for more in ({}, {"columns": 2}):
+            self.answer_list([ok(count=1, **more), document("a").encode()])
+            self.check(self.run_ctl("list"), 1, b"", b"pmem2ctl: the daemon is of another "
+                       b"version: it sends no such columns\n")
 
     def answer_list(self, answer):
         self.server.answer = lambda question: self.look if "look" in question else answer
@@ -182,8 +210,12 @@ class Listing(Reading):
                 ([refuse(22, "not a question that this daemon knows")],
                  "not a question that this daemon knows")):
             with self.subTest(answer=answer[0]):
-                self.answer_list(answer)
-                self.check(self.run_ctl("list", "--json"), 1, b"", f"pmem2ctl: {message}\n".encode())
+                text = json.loads(answer[0])
+                for options in (["--json"], [], ["--overlaps"], ["--overlaps", "--json"]):
+                    self.answer_list([json.dumps(text).encode(), *answer[1:]])
+                    text["columns"] = 1  # of all but the first
+                    self.check(self.run_ctl("list", *options), 1, b"",
+                               f"pmem2ctl: {message}\n".encode())
 
     def test_daemon_ends(self):
         """The daemon stops in the middle of the documents."""
@@ -207,30 +239,6 @@ class Listing(Reading):
                 self.check(self.run_ctl(*command, stdout=full), 1, None,
                            b"pmem2ctl: standard output: No space left on device\n")
 
-    def test_vanishing(self):
-        """Mappings that come and go meanwhile are no failures."""
-        stop = threading.Event()
-        for number in range(500):
-            self.put(f"n{number}", document("x"))
-
-        def churn():
-            while not stop.is_set():
-                for number in range(0, 500, 2):
-                    os.unlink(f"{self.mount}/n{number}")
-                for number in range(0, 500, 2): # at once with its text, as a mapping appears
-                    os.link(f"{self.mount}/n1", f"{self.mount}/n{number}")
-
-        thread = threading.Thread(target=churn)
-        thread.start()
-        try:
-            for _ in range(20):
-                done = self.run_ctl("list")
-                self.assertEqual((done.returncode, done.stderr), (0, b""))
-                self.assertGreaterEqual(len(done.stdout.splitlines()), 251)
-        finally:
-            stop.set()
-            thread.join()
-
     def test_many(self):
         text = document("x")
         for number in range(50000):
@@ -252,6 +260,20 @@ class Listing(Reading):
                                claimed=["granularity"]))
         lines = self.run_ctl("list").stdout.decode().splitlines()[1:]
         self.assertEqual([line.split()[3:5] for line in lines], [["-", "-"], ["?", "?"]])
+
+    def test_pending(self):
+        """Pending facts are shown neither as unknown nor as "no device"."""
+        source = {"type": "fsdax", "path": None, "dev": "259:0"}
+        self.put("a", document("a", pending=True, origin="observed", granularity=None,
+                               map_sync=None, source=source))
+        self.put("b", document("b", source=source))
+        self.put("c", document("c", pending=True, device={"namespace": "n"},
+                               source={"type": "fsdax", "path": "/old"}))
+        lines = self.run_ctl("list").stdout.decode().splitlines()[1:]
+        self.assertEqual([line.split() for line in lines], [
+            ["a", "root", "8192", "...", "...", "active", "observed", "...", "..."],
+            ["b", "root", "8192", "page", "no", "active", "pmem2fs", "-", "?"],
+            ["c", "root", "8192", "page", "no", "active", "pmem2fs", "n", "/old"]])
 
     def test_look(self):
         """All processes are scanned before the names are read."""
@@ -363,38 +385,6 @@ class Overlaps(Reading):
         done = self.run_ctl("list", "--overlaps", "--json", user=NOBODY)
         self.assertEqual((done.returncode, json.loads(done.stdout), done.stderr),
                          (0, [], b"pmem2ctl: left out 1 that you may not read\n"))
-
-
-class Mountpoint(Case):
-    def test_hello(self):
-        unknown = "the daemon does not say where it is mounted"
-        plain = self.path + "/plain"
-        os.mkdir(plain)
-        for answer, line in (
-                (ok(), unknown), (ok(mountpoint=7), unknown), (ok(mountpoint="relative"), unknown),
-                (ok(mountpoint=""), unknown),
-                (ok(mountpoint="/a\\x0", mountpoint_encoding="escaped"), unknown),
-                (ok(mountpoint="/none"), "/none: No such file or directory"),
-                (ok(mountpoint=self.file), f"{self.file}: Not a directory"),
-                (ok(mountpoint=plain),
-                 f"{plain}: the daemon is mounted there, but not in this mount namespace"),
-                (refuse(13, "go away"), "go away")):
-            with self.subTest(answer=answer):
-                daemon = Daemon(self.socket, lambda question: answer)
-                try:
-                    self.check(self.run_ctl("list"), 1, b"", f"pmem2ctl: {line}\n".encode())
-                finally:
-                    daemon.close()
-                    os.unlink(self.socket)
-
-    def test_escaped(self):
-        mount = self.path.encode() + b"/\xff\\"
-        os.mkdir(mount)
-        subprocess.run(["mount", "-t", "tmpfs", "none", mount], check=True)
-        self.addCleanup(subprocess.run, ["umount", mount], check=True)
-        self.daemon(lambda question: ok(mountpoint=self.path + r"/\xff\x5c",
-                                        mountpoint_encoding="escaped"))
-        self.assertEqual(self.run_ctl("list").returncode, 0)
 
 
 if __name__ == "__main__":
