@@ -3,8 +3,8 @@
  * command_list.c - pmem2ctl list
  *
  * --json prints one document after the other as the daemon sends them, all else is made of columns.
- * Calls command.c, connection.c, lines.c, rows.c, document_text.c, list_table.c, overlaps.c,
- * json.c, output.c, report.c and memory.c.
+ * The daemon picks the mappings. Calls command.c, connection.c, lines.c, rows.c, document_text.c,
+ * list_table.c, overlaps.c, object.c, json.c, output.c, report.c and memory.c.
  */
 #include "base/text_buffer.h"
 #include "ctl/command.h"
@@ -15,6 +15,7 @@
 #include "ctl/lines.h"
 #include "ctl/list_table.h"
 #include "ctl/memory.h"
+#include "ctl/object.h"
 #include "ctl/output.h"
 #include "ctl/overlaps.h"
 #include "ctl/report.h"
@@ -29,8 +30,28 @@
 struct listing {
 	bool json, human, overlapping;
 	bool broken; /* something could not be read, or stdout takes no more */
-	size_t unreadable;
+	size_t unreadable, undecided;
+	/* Which mappings; NULL: of all. */
+	const char *of, *pid, *state;
+	struct object object; /* that `of` names */
 };
+
+/* The "where" of the question (control.h), NULL: all mappings. */
+static json_t *where_of(const struct listing *listing)
+{
+	json_t *where;
+
+	if (!listing->of && !listing->pid && !listing->state)
+		return NULL;
+	where = listing->of ? object_where(&listing->object) : memory_require(json_pack("[{}]"));
+	for (size_t i = 0; i < json_array_size(where); i++) {
+		if (listing->pid)
+			json_put(json_array_get(where, i), "pid", json_string(listing->pid));
+		if (listing->state)
+			json_put(json_array_get(where, i), "state", json_string(listing->state));
+	}
+	return where;
+}
 
 /* Prints the text, and empties it. */
 static void print_text(struct listing *listing, struct text_buffer *text)
@@ -75,17 +96,28 @@ static void print_documents(struct listing *listing, const struct lines *lines)
 	free(text.bytes);
 }
 
+/* What is not among the lines although it may be asked for. */
+static void count_others(struct listing *listing, const struct lines_answer *answer)
+{
+	listing->unreadable += answer->hidden;
+	listing->undecided = answer->undecided;
+}
+
 static void list_documents(struct listing *listing, int connection)
 {
 	json_t *question = memory_require(json_pack("{s:i}", "list", 1));
+	json_t *where = where_of(listing);
 	struct lines_answer answer;
 	struct lines lines;
 
+	if (where)
+		json_put(question, "where", where);
 	if (lines_read(connection, NULL, question, 0, &answer, &lines))
 		listing->broken = true;
 	else
 		print_documents(listing, &lines);
 	lines_clear(&lines);
+	count_others(listing, &answer);
 }
 
 /* The groups as arrays of documents. */
@@ -151,7 +183,8 @@ static void list_rows(struct listing *listing, int connection)
 					     : GROUP_FIELDS;
 	struct rows rows;
 
-	listing->broken = rows_read(connection, list_fields, width, NULL, &rows) != 0;
+	listing->broken = rows_read(connection, list_fields, width, where_of(listing), &rows) != 0;
+	count_others(listing, &rows.answer);
 	for (size_t i = 0; i < rows.count; i++)
 		listing->unreadable += rows_at(&rows, i)[FIELD_ERRNO] != NULL;
 	if (!listing->broken || rows.count)
@@ -162,12 +195,16 @@ static void list_rows(struct listing *listing, int connection)
 
 static int print_listing(struct listing *listing, int connection)
 {
+	bool filtered = listing->of || listing->pid || listing->state;
+
 	if (listing->json && !listing->overlapping)
 		list_documents(listing, connection);
 	else
 		list_rows(listing, connection);
-	if (listing->unreadable && (listing->json || listing->overlapping))
+	if (listing->unreadable && (listing->json || listing->overlapping || filtered))
 		report(NULL, "left out %zu that you may not read", listing->unreadable);
+	if (listing->undecided)
+		report(NULL, "left out %zu whose facts are still being found", listing->undecided);
 	return listing->broken ? STATUS_FAILURE : STATUS_OK;
 }
 
@@ -187,40 +224,80 @@ static int list(struct listing *listing, const char *socket)
 	return status;
 }
 
+static bool is_pid(const char *text)
+{
+	size_t length = strlen(text);
+
+	return length && length < 10 && strspn(text, "0123456789") == length;
+}
+
+static bool is_state(const char *text)
+{
+	return !strcmp(text, "active") || !strcmp(text, "partial") || !strcmp(text, "lost");
+}
+
+/* Returns as command_option. */
+static int read_option(struct invocation *invocation, int option, struct listing *listing)
+{
+	switch (option) {
+	case 'u':
+		listing->human = true;
+		return -1;
+	case 'j':
+		listing->json = true;
+		return -1;
+	case 'o':
+		listing->overlapping = true;
+		return -1;
+	case 'w':
+		listing->of = optarg;
+		return -1;
+	case 'p':
+		listing->pid = optarg;
+		if (is_pid(optarg))
+			return -1;
+		return command_usage(invocation, "'%s' is not the number of a process", optarg);
+	case 't':
+		listing->state = optarg;
+		if (is_state(optarg))
+			return -1;
+		return command_usage(invocation, "state '%s' is not active, partial or lost",
+				     optarg);
+	default:
+		return command_option(invocation, option);
+	}
+}
+
 static int run_list(struct invocation *invocation, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"human", no_argument, NULL, 'u'},
 		{"json", no_argument, NULL, 'j'},
 		{"overlaps", no_argument, NULL, 'o'},
+		{"of", required_argument, NULL, 'w'},
+		{"pid", required_argument, NULL, 'p'},
+		{"state", required_argument, NULL, 't'},
 		COMMAND_LONG_OPTIONS,
 	};
+	static const char short_options[] = "ujow:p:t:" COMMAND_SHORT_OPTIONS;
 	struct listing listing = {0};
 	int option, status;
 
-	while ((option = command_getopt(argc, argv, "ujo" COMMAND_SHORT_OPTIONS, options)) != -1) {
-		switch (option) {
-		case 'u':
-			listing.human = true;
-			break;
-		case 'j':
-			listing.json = true;
-			break;
-		case 'o':
-			listing.overlapping = true;
-			break;
-		default:
-			status = command_option(invocation, option);
-			if (status >= 0)
-				return status;
-		}
+	while ((option = command_getopt(argc, argv, short_options, options)) != -1) {
+		status = read_option(invocation, option, &listing);
+		if (status >= 0)
+			return status;
 	}
 	if (optind < argc)
 		return command_usage(invocation, "too many arguments");
 	if (listing.json && listing.human)
 		return command_usage(invocation, "--json has no human form");
-
-	return list(&listing, invocation->socket);
+	if (listing.of && object_resolve(&listing.object, listing.of))
+		status = STATUS_FAILURE;
+	else
+		status = list(&listing, invocation->socket);
+	object_clear(&listing.object);
+	return status;
 }
 
 const struct command command_list = {
@@ -235,6 +312,9 @@ const struct command command_list = {
 		   "  -j, --json              print an array of the mappings' documents\n"
 		   "  -o, --overlaps          only mappings of ranges that another process maps "
 		   "too,\n"
-		   "                          in groups",
+		   "                          in groups\n"
+		   "  -w, --of WHAT           only mappings of WHAT, named as for holders\n"
+		   "  -p, --pid PID           only those of this process\n"
+		   "  -t, --state STATE       only active, partial or lost ones",
 	.run = run_list,
 };

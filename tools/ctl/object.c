@@ -3,16 +3,19 @@
  * object.c - the object whose holders are wanted
  *
  * In sysfs everything that is part of a region or namespace lies below its directory, or below that
- * of the btt, pfn or dax layer that has claimed the namespace. Calls sysfs.c, document.c, report.c
- * and memory.c.
+ * of the btt, pfn or dax layer that has claimed the namespace. Calls sysfs.c, document.c, json.c,
+ * report.c, memory.c and base/escape.c.
  */
 #include "ctl/object.h"
+#include "base/escape.h"
 #include "ctl/document.h"
+#include "ctl/json.h"
 #include "ctl/memory.h"
 #include "ctl/report.h"
 #include "ctl/sysfs.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -343,6 +346,67 @@ bool object_is_mapped_by(const struct object *object, const json_t *document)
 	return object->kind == OBJECT_MOUNT ||
 	       (document_number(json_object_get(source, "inode"), &inode) &&
 		inode == object->inode);
+}
+
+/* Adds an alternative: something is mapped of what has one of the values under `key`. */
+static void add_alternative(json_t *where, const char *key, json_t *values)
+{
+	json_t *alternative = memory_require(json_object());
+
+	json_put(alternative, "mapped", json_true());
+	json_put(alternative, key, values);
+	json_append(where, alternative);
+}
+
+static json_t *device_number(dev_t dev)
+{
+	return json_sprintf("%u:%u", major(dev), minor(dev));
+}
+
+static void append_name(json_t *array, const char *name)
+{
+	char *text = memory_require(escape_encode(name));
+
+	json_append(array, json_string(text));
+	free(text);
+}
+
+/* By the names in documents, which stay when the device has gone, and by the numbers. */
+static void add_devices(const struct object *object, json_t *where, bool block)
+{
+	json_t *names = memory_require(json_array()), *numbers = memory_require(json_array());
+
+	if (object->kind == (block ? OBJECT_DISK : OBJECT_NODE))
+		append_name(names, object->name);
+	for (size_t i = 0; i < object->count; i++) {
+		if (object->devices[i].block != block)
+			continue;
+		append_name(names, object->devices[i].name);
+		json_append(numbers, device_number(object->devices[i].dev));
+	}
+	add_alternative(where, block ? "blockdev" : "chardev", names);
+	add_alternative(where, block ? "dev" : "node", numbers);
+}
+
+json_t *object_where(const struct object *object)
+{
+	json_t *where = memory_require(json_array()), *names;
+
+	if (!object->name) {
+		add_alternative(where, "dev", device_number(object->dev));
+		if (object->kind == OBJECT_FILE)
+			json_put(json_array_get(where, 0), "inode",
+				 json_sprintf("%" PRIu64, (uint64_t)object->inode));
+		return where;
+	}
+	if (object->kind == OBJECT_REGION || object->kind == OBJECT_NAMESPACE) {
+		names = memory_require(json_array());
+		append_name(names, object->name);
+		add_alternative(where, object_kind_name(object), names);
+	}
+	add_devices(object, where, true);
+	add_devices(object, where, false);
+	return where;
 }
 
 bool object_has(const struct object *object, const struct statx *status,

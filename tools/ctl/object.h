@@ -52,6 +52,9 @@ const char *object_kind_name(const struct object *object);
 /* Whether the mapping that a document describes is one of it. */
 bool object_is_mapped_by(const struct object *object, const json_t *document);
 
+/* The "where" of a question (control.h) for the mappings that map the object. */
+json_t *object_where(const struct object *object);
+
 /* The device with that number, or NULL. */
 const struct object_device *object_find(const struct object *object, bool block, dev_t dev);
 

@@ -213,6 +213,33 @@ def row(text, columns):
                       for column in columns)
 
 
+def condition(text, key, values):
+    """Whether the document meets a condition: True, False, or None: facts are pending."""
+    source = text.get("source") or {}
+    node = source.get("type") == "devdax"
+    value = {"dev": ABSENT if node else source.get("dev"),
+             "node": source.get("dev") if node else ABSENT,
+             "mapped": bool(fact(text, "mapped"))}.get(key, ABSENT)
+    if key in ("inode", "pid"):
+        value = str(fact(text, {"inode": "source.inode", "pid": "owner.pid"}[key]))
+    elif key == "state":
+        value = text.get("state")
+    elif key in ("region", "namespace", "blockdev", "chardev"):
+        value = fact(text, "device." + key)
+    if value in (values if isinstance(values, list) else [values]):
+        return True
+    return None if key != "pid" and text.get("pending") else False
+
+
+def matches(text, where):
+    """Whether the document meets all conditions of one of the objects."""
+    results = []
+    for one in where:
+        met = [condition(text, key, values) for key, values in one.items()]
+        results.append(False if False in met else None if None in met else True)
+    return True if True in results else None if None in results else False
+
+
 def documents(lines, piece=30000, **more):
     """The answer with these lines, in packets that are cut anywhere."""
     text = b"".join(line + b"\n" for line in lines)
@@ -221,11 +248,12 @@ def documents(lines, piece=30000, **more):
 
 
 class Reading(Case):
-    """A daemon whose mount is a tmpfs, and which sends the documents in it.
+    """A daemon that sends the documents in a folder. `look` is its answer to that question.
 
-    Their modes decide who may read them. `look` is its answer to that question.
+    Their modes decide who may read them. `gone` is how many mappings have gone since the look.
     """
     look = ok(complete=True)
+    gone = 0
 
     def setUp(self):
         super().setUp()
@@ -250,15 +278,29 @@ class Reading(Case):
                 return refuse(2, question["show"] + ": no such mapping")
         lines = [self.line(folder + b"/" + name, name) for name in names]
         columns = question.get("columns")
-        if columns is None:
-            return documents(lines)
+        more = {"gone": self.gone}
+        if columns is not None:
+            more["columns"] = 1
+        if "where" not in question and columns is None:
+            return documents(lines, **more)
         rows = []
+        where = question.get("where")
+        if where is not None:
+            more.update(hidden=0, undecided=0)
         for line in lines:
             try:
-                rows.append(row(json.loads(line), columns))
+                text = json.loads(line)
             except ValueError:
                 rows.append(line)
-        return documents(rows, columns=1)
+                continue
+            match = where is None or "errno" not in text and matches(text, where)
+            if match:
+                rows.append(line if columns is None else row(text, columns))
+            elif "errno" in text:
+                more["hidden"] += 1
+            elif match is None:
+                more["undecided"] += 1
+        return documents(rows, **more)
 
     def line(self, path, name):
         if self.server.peer and not os.stat(path).st_mode & 0o004:

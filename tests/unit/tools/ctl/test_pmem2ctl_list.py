@@ -192,6 +192,13 @@ class Listing(Reading):
             self.check(self.run_ctl("list"), 1, b"", b"pmem2ctl: the daemon is of another "
                        b"version: it sends no such columns\n")
 
+    def test_filter_of_other_version(self):
+        """A daemon that sends all mappings to a question for some is not believed."""
+        self.answer_list(documents([document("a").strip().encode()]))
+        for options in (["--state", "lost"], ["--pid", "7"]):
+            self.check(self.run_ctl("list", "--json", *options), 1, b"", b"pmem2ctl: the daemon "
+                       b"is of another version: it does not pick mappings\n")
+
     def answer_list(self, answer):
         self.server.answer = lambda question: self.look if "look" in question else answer
 
@@ -274,6 +281,50 @@ class Listing(Reading):
             ["a", "root", "8192", "...", "...", "active", "observed", "...", "..."],
             ["b", "root", "8192", "page", "no", "active", "pmem2fs", "-", "?"],
             ["c", "root", "8192", "page", "no", "active", "pmem2fs", "n", "/old"]])
+
+    def listed(self, *options):
+        """The names with these options, in the table and as JSON."""
+        done = self.run_ctl("list", *options)
+        self.assertEqual(done.returncode, 0)
+        names = [line.split()[0] for line in done.stdout.decode().splitlines()[1:]]
+        as_json = self.run_ctl("list", "--json", *options)
+        self.assertEqual(([one["name"] for one in json.loads(as_json.stdout)], as_json.stderr),
+                         (names, done.stderr))
+        return names, done.stderr
+
+    def test_some(self):
+        """The daemon picks the mappings of an object, a process or a state."""
+        status = os.stat(self.file)
+        source = {"type": "file", "path": self.file, "inode": status.st_ino,
+                  "dev": f"{os.major(status.st_dev)}:{os.minor(status.st_dev)}"}
+        self.put("a", document("a", source=source, owner={"pid": 7, "uid": 0}))
+        self.put("b", document("b", source=source, owner={"pid": 8, "uid": 0}, state="lost"))
+        self.put("c", document("c", owner={"pid": 7, "uid": 0}, state="lost"))
+        self.put("d", document("d", owner={"pid": 9, "uid": 0}, pending=True))
+        pending = b"pmem2ctl: left out 1 whose facts are still being found\n"
+        self.assertEqual(self.listed("--of", self.file), (["a", "b"], pending))
+        self.assertEqual(self.listed("-p7"), (["a", "c"], b""))
+        self.assertEqual(self.listed("--state", "lost"), (["b", "c"], pending))
+        self.assertEqual(self.listed("-t", "active"), (["a", "d"], b""))
+        self.assertEqual(self.listed("-w", self.file, "--pid", "7"), (["a"], b""))
+        self.assertEqual(self.listed("--pid", "7", "--state", "lost"), (["c"], b""))
+        self.assertEqual(self.listed("--of", "region77"), ([], pending))
+        self.check(self.run_ctl("list", "--of", "/none"), 1, b"",
+                   b"pmem2ctl: /none: No such file or directory\n")
+        for pid in ("", "x", "-1", "7x", "10000000000"):
+            self.check_usage(f"'{pid}' is not the number of a process", "list ", "list", "--pid",
+                             pid)
+        self.check_usage("state 'gone' is not active, partial or lost", "list ", "list", "-t",
+                         "gone")
+
+    @unittest.skipUnless(ROOT and reachable_by_nobody(), "needs root and pmem2ctl for others")
+    def test_some_unreadable(self):
+        self.put("a", document("a"))
+        self.put("b", document("b"))
+        os.chmod(self.mount + "/a", 0o400)
+        done = self.run_ctl("list", "--state", "active", user=NOBODY)
+        self.assertEqual((done.returncode, done.stderr, len(done.stdout.splitlines())),
+                         (0, b"pmem2ctl: left out 1 that you may not read\n", 2))
 
     def test_look(self):
         """All processes are scanned before the names are read."""
