@@ -4,8 +4,10 @@
  *
  * --json prints one document after the other as the daemon sends them, all else is made of columns.
  * The daemon picks the mappings. Calls command.c, connection.c, lines.c, rows.c, document_text.c,
- * list_table.c, overlaps.c, object.c, json.c, output.c, report.c and memory.c.
+ * list_table.c, overlaps.c, object.c, json.c, output.c, report.c, text.c, memory.c and
+ * base/escape.c.
  */
+#include "base/escape.h"
 #include "base/text_buffer.h"
 #include "ctl/command.h"
 #include "ctl/command_table.h"
@@ -20,6 +22,7 @@
 #include "ctl/overlaps.h"
 #include "ctl/report.h"
 #include "ctl/rows.h"
+#include "ctl/text.h"
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +31,7 @@
 #define PORTION ((size_t)64 * 1024) /* text to print at once */
 
 struct listing {
-	bool json, human, overlapping;
+	bool json, human, overlapping, names;
 	bool broken; /* something could not be read, or stdout takes no more */
 	size_t unreadable, undecided;
 	/* Which mappings; NULL: of all. */
@@ -193,6 +196,25 @@ static void list_rows(struct listing *listing, int connection)
 	rows_clear(&rows);
 }
 
+/* The daemon looks at no process for these, and reads nothing of the mappings. */
+static void list_names(struct listing *listing, int connection)
+{
+	static const char *const name = "name";
+	struct rows rows;
+
+	listing->broken = rows_read(connection, &name, 1, NULL, &rows) != 0;
+	for (size_t i = 0; i < rows.count && !listing->broken; i++) {
+		const char *one = rows_at(&rows, i)[0];
+		char *text = memory_require(escape_encode(one ? one : row_null));
+		char *shown = text_display(text, NULL);
+
+		listing->broken = output_line(shown) != 0;
+		free(shown);
+		free(text);
+	}
+	rows_clear(&rows);
+}
+
 static int print_listing(struct listing *listing, int connection)
 {
 	bool filtered = listing->of || listing->pid || listing->state;
@@ -216,6 +238,11 @@ static int list(struct listing *listing, const char *socket)
 
 	if (connection < 0)
 		return STATUS_FAILURE;
+	if (listing->names) {
+		list_names(listing, connection);
+		close(connection);
+		return listing->broken ? STATUS_FAILURE : STATUS_OK;
+	}
 	scan = connection_scan(connection);
 	if (scan == SCAN_PARTIAL)
 		report(NULL, "not everything is visible: there may be more mappings");
@@ -249,6 +276,9 @@ static int read_option(struct invocation *invocation, int option, struct listing
 	case 'o':
 		listing->overlapping = true;
 		return -1;
+	case 'n':
+		listing->names = true;
+		return -1;
 	case 'w':
 		listing->of = optarg;
 		return -1;
@@ -271,15 +301,12 @@ static int read_option(struct invocation *invocation, int option, struct listing
 static int run_list(struct invocation *invocation, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"human", no_argument, NULL, 'u'},
-		{"json", no_argument, NULL, 'j'},
-		{"overlaps", no_argument, NULL, 'o'},
-		{"of", required_argument, NULL, 'w'},
-		{"pid", required_argument, NULL, 'p'},
-		{"state", required_argument, NULL, 't'},
-		COMMAND_LONG_OPTIONS,
+		{"human", no_argument, NULL, 'u'},       {"json", no_argument, NULL, 'j'},
+		{"names", no_argument, NULL, 'n'},       {"overlaps", no_argument, NULL, 'o'},
+		{"of", required_argument, NULL, 'w'},    {"pid", required_argument, NULL, 'p'},
+		{"state", required_argument, NULL, 't'}, COMMAND_LONG_OPTIONS,
 	};
-	static const char short_options[] = "ujow:p:t:" COMMAND_SHORT_OPTIONS;
+	static const char short_options[] = "ujnow:p:t:" COMMAND_SHORT_OPTIONS;
 	struct listing listing = {0};
 	int option, status;
 
@@ -292,6 +319,10 @@ static int run_list(struct invocation *invocation, int argc, char **argv)
 		return command_usage(invocation, "too many arguments");
 	if (listing.json && listing.human)
 		return command_usage(invocation, "--json has no human form");
+	if (listing.names && (listing.json || listing.human || listing.overlapping || listing.of ||
+			      listing.pid || listing.state))
+		return command_usage(invocation, "--names goes with no other option");
+
 	if (listing.of && object_resolve(&listing.object, listing.of))
 		status = STATUS_FAILURE;
 	else
@@ -310,6 +341,7 @@ const struct command command_list = {
 		   "still being found.\n\n"
 		   "  -u, --human             print sizes like 64M\n"
 		   "  -j, --json              print an array of the mappings' documents\n"
+		   "  -n, --names             print nothing but the names that are known now\n"
 		   "  -o, --overlaps          only mappings of ranges that another process maps "
 		   "too,\n"
 		   "                          in groups\n"

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import unittest
 
-from pmem2ctl_case import (ACTIVE, LIMIT, NOBODY, ROOT, SHOWN, Reading, document,
+from pmem2ctl_case import (ACTIVE, LIMIT, NOBODY, PMEM2CTL, ROOT, SHOWN, Reading, document,
                            documents, in_mount_namespace, ok, reachable_by_nobody, refuse, row)
 
 HEADER = ["NAME", "OWNER", "SIZE", "GRANULARITY", "SYNC", "STATE", "ORIGIN", "NAMESPACE", "SOURCE"]
@@ -325,6 +325,37 @@ class Listing(Reading):
         done = self.run_ctl("list", "--state", "active", user=NOBODY)
         self.assertEqual((done.returncode, done.stderr, len(done.stdout.splitlines())),
                          (0, b"pmem2ctl: left out 1 that you may not read\n", 2))
+
+    def test_names(self):
+        for name in ("b", "a b", ACTIVE, b"\xff\\"):
+            self.put(name, document("x"))
+        done = self.run_ctl("list", "--names")
+        self.check(done, 0, "\n".join(["a b", "b", SHOWN, r"\xff\x5c", ""]).encode())
+        self.assertEqual([question for question, _, _ in self.asked],
+                         [{"list": 1, "columns": ["name"]}])
+        self.check_usage("--names goes with no other option", "list ", "list", "-nj")
+
+    def complete(self, *words):
+        """What bash offers for the last word."""
+        script = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+                  'compopt() { :; }; _pmem2ctl; for one in "${COMPREPLY[@]}"; do printf "%s\\0" "$one"; done')
+        here = os.path.dirname(os.path.abspath(__file__))
+        done = subprocess.run(
+            ["bash", "-c", script, "bash", here + "/../../../../tools/completions/pmem2ctl",
+             PMEM2CTL, *words], env={**os.environ, "PMEM2FS_SOCKET": self.socket},
+            stdout=subprocess.PIPE, check=True)
+        return done.stdout.split(b"\0")[:-1]
+
+    def test_completion(self):
+        """Names come from the daemon, as the bytes that they are."""
+        for name in ("log", "a b", "l\n\u0301", b"l\xff\\x41"):
+            self.put(name, document("x"))
+        self.assertEqual(self.complete("show", ""), [b"a b", "l\n\u0301".encode(), b"log",
+                                                     b"l\xff\\x41"])
+        self.assertEqual(self.complete("unmap", "lo"), [b"log"])
+        self.assertEqual(self.complete("-s", "/nowhere", "show", ""), [])
+        self.assertEqual(self.complete("list", "--state", "l"), [b"lost"])
+        self.assertEqual(self.complete("unmap", "-t", ""), [])
 
     def test_look(self):
         """All processes are scanned before the names are read."""
