@@ -2,30 +2,29 @@
 /*
  * command_holders.c - pmem2ctl holders
  *
- * Has the daemon scan all processes, picks the mappings of the object, and finds other holders
+ * Has the daemon scan all processes and pick the mappings of the object, and finds other holders
  * afterwards: a process that unmaps meanwhile is at worst reported although it holds nothing.
  * "Nobody" is reported only when nothing could be hidden. Calls object.c, mapping_processes.c,
- * find_holders.c, document_list.c and connection.c.
+ * find_holders.c, rows.c and connection.c.
  */
 #include "ctl/command.h"
 #include "ctl/command_table.h"
 #include "ctl/connection.h"
-#include "ctl/document_list.h"
 #include "ctl/find_holders.h"
 #include "ctl/json.h"
 #include "ctl/mapping_processes.h"
 #include "ctl/memory.h"
-#include "ctl/mountpoint.h"
 #include "ctl/object.h"
 #include "ctl/other_holders.h"
 #include "ctl/output.h"
 #include "ctl/report.h"
+#include "ctl/rows.h"
 #include "ctl/text.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define SCANS_MAX 5 /* for mappings that go while they are read */
+#define SCANS_MAX 5 /* attempts, while mappings go or their facts are not known yet */
 
 /* Its exit statuses: scripts rely on them. */
 enum {
@@ -37,26 +36,12 @@ enum {
 struct search {
 	bool json, quiet;
 	struct object object;
+	struct rows rows; /* the mappings of the object, and what is known of others */
 	struct mapping_processes processes;
 	struct other_holders others;
-	/* Why there may be more. */
 	bool daemon_blind; /* the daemon does not see all processes */
-	bool unread;       /* some document could not be read */
-	size_t unreadable; /* documents of other users */
+	bool unread;       /* some mapping could not be read */
 };
-
-static bool add_if_of_object(void *context, const char *name, const struct buffer *text,
-			     json_t *document)
-{
-	struct search *search = context;
-
-	(void)text;
-	if (!document)
-		search->unreadable++;
-	else if (object_is_mapped_by(&search->object, document))
-		mapping_processes_add(&search->processes, name, document);
-	return true;
-}
 
 static bool process_maps_object(const void *context, pid_t pid)
 {
@@ -64,24 +49,29 @@ static bool process_maps_object(const void *context, pid_t pid)
 }
 
 /*
- * Reads all mappings. A mapping that has gone between its name and its document may have been
- * handed over to another process, or renamed, and be missing from those that were read: everything
- * is scanned and read once more then.
+ * Reads the mappings of the object. Scans and reads again if a mapping has gone since the scan
+ * began, since another process may have taken it over unseen; and if facts that decide whether a
+ * mapping is of the object are not known yet.
  */
-static enum scan_result read_all(struct search *search, int connection, int mountpoint)
+static enum scan_result read_mappings(struct search *search, int connection)
 {
-	enum scan_result scan = SCAN_FAILED;
-	size_t gone = 1;
+	size_t width = search->json ? PROCESS_FIELDS_JSON : PROCESS_FIELDS;
+	struct rows *rows = &search->rows;
+	enum scan_result scan;
 
-	for (int i = 0; i < SCANS_MAX && gone && !search->processes.count; i++) {
+	for (int i = 0; i < SCANS_MAX; i++) {
 		scan = connection_scan(connection);
 		if (scan != SCAN_PARTIAL && scan != SCAN_COMPLETE)
 			return scan;
 		search->daemon_blind = scan == SCAN_PARTIAL;
-		search->unreadable = 0;
-		search->unread = documents_read(mountpoint, add_if_of_object, search, &gone) != 0;
+		rows_clear(rows);
+		search->unread = rows_read(connection, process_fields, width,
+					   object_where(&search->object), rows) != 0;
+		if (rows->count || (!rows->answer.gone && !rows->answer.undecided))
+			break;
 	}
-	search->unread |= gone != 0;
+	for (size_t i = 0; i < rows->count; i++)
+		mapping_processes_add(&search->processes, rows_at(rows, i));
 	return scan;
 }
 
@@ -89,16 +79,12 @@ static enum scan_result read_all(struct search *search, int connection, int moun
 static int find_all_holders(struct search *search, const char *socket)
 {
 	int connection = connection_open(socket);
-	int mountpoint;
 	enum scan_result scan;
 
 	if (connection < 0)
 		return -1;
-	mountpoint = mountpoint_open(connection);
-	scan = mountpoint < 0 ? SCAN_FAILED : read_all(search, connection, mountpoint);
+	scan = read_mappings(search, connection);
 	close(connection);
-	if (mountpoint < 0)
-		return -1;
 	if (scan == SCAN_UNSUPPORTED)
 		report(NULL, "the daemon is too old: it cannot look at other processes");
 	if (scan == SCAN_PARTIAL || scan == SCAN_COMPLETE) {
@@ -106,26 +92,33 @@ static int find_all_holders(struct search *search, const char *socket)
 		find_holders(&search->others, &search->object, process_maps_object,
 			     &search->processes);
 	}
-	close(mountpoint);
 	return scan == SCAN_PARTIAL || scan == SCAN_COMPLETE ? 0 : -1;
 }
 
 static bool is_complete(const struct search *search)
 {
-	return !search->daemon_blind && !search->unread && !search->unreadable &&
-	       !search->others.incomplete;
+	const struct lines_answer *answer = &search->rows.answer;
+
+	return !search->daemon_blind && !search->unread && !answer->gone && !answer->undecided &&
+	       !answer->hidden && !search->others.incomplete;
 }
 
 static void report_why_incomplete(const struct search *search, const char *consequence)
 {
+	const struct lines_answer *answer = &search->rows.answer;
 	const char *what = search->object.what;
 
 	if (search->daemon_blind)
 		report(what, "the daemon does not see all processes: %s", consequence);
 	if (search->unread)
 		report(what, "not all mappings could be read: %s", consequence);
-	if (search->unreadable)
-		report(what, "you may not read %zu mappings: %s", search->unreadable, consequence);
+	if (answer->gone)
+		report(what, "mappings come and go: %s", consequence);
+	if (answer->undecided)
+		report(what, "the facts of %zu mappings are still being found: %s",
+		       answer->undecided, consequence);
+	if (answer->hidden)
+		report(what, "you may not read %zu mappings: %s", answer->hidden, consequence);
 	if (search->others.incomplete)
 		report(what, "not everything that holds devices can be seen from here: %s",
 		       consequence);
@@ -265,6 +258,7 @@ static int run_holders(struct invocation *invocation, int argc, char **argv)
 		status = report_holders(&search, invocation->socket);
 	other_holders_clear(&search.others);
 	mapping_processes_clear(&search.processes);
+	rows_clear(&search.rows);
 	object_clear(&search.object);
 	return status;
 }

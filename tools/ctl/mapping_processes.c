@@ -2,15 +2,14 @@
 /*
  * mapping_processes.c - the processes that map an object
  *
- * Owns the list of mappings, and how it is printed by process. Calls grid.c, document.c, json.c,
- * size.c, memory.c and base/escape.c.
+ * Owns the list of mappings, and how it is printed by process. Calls rows.c, grid.c, json.c, size.c
+ * and memory.c.
  */
 #include "ctl/mapping_processes.h"
-#include "base/escape.h"
-#include "ctl/document.h"
 #include "ctl/grid.h"
 #include "ctl/json.h"
 #include "ctl/memory.h"
+#include "ctl/rows.h"
 #include "ctl/size.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,18 +23,33 @@ static const struct grid_column columns[COLUMN_COUNT] = {
 	[NAME] = {"NAME", false},
 };
 
-void mapping_processes_add(struct mapping_processes *processes, const char *name, json_t *document)
+const char *const process_fields[PROCESS_FIELDS_JSON] = {
+	[HOLDS_NAME] = "name",
+	[HOLDS_ORIGIN] = "origin",
+	[HOLDS_PID] = "owner.pid",
+	[HOLDS_COMM] = "owner.comm",
+	[HOLDS_EXE] = "owner.exe",
+	[HOLDS_CGROUP] = "owner.cgroup",
+	[HOLDS_STARTED] = "owner.started",
+	[HOLDS_CREATED] = "created",
+	[HOLDS_MAPPED] = "mapped",
+	[HOLDS_DOCUMENT] = "document",
+};
+
+void mapping_processes_add(struct mapping_processes *processes, const char *const *fields)
 {
-	const char *origin = json_string_value(json_object_get(document, "origin"));
+	const char *name = row_text(fields[HOLDS_NAME]), *origin = row_text(fields[HOLDS_ORIGIN]);
+	struct process_mapping *mapping;
 
 	memory_reserve(processes->list, &processes->room, processes->count + 1, 64);
-	processes->list[processes->count++] = (struct process_mapping){
-		.pid = json_integer_value(
-			json_object_get(json_object_get(document, "owner"), "pid")),
-		.origin = origin ? origin : "?",
-		.name = memory_require(strdup(name)),
-		.document = json_incref(document),
+	mapping = &processes->list[processes->count++];
+	*mapping = (struct process_mapping){
+		.fields = fields,
+		.name = name ? name : row_null,
+		.origin = origin ? origin : row_null,
 	};
+	row_number(fields[HOLDS_PID], &mapping->pid);
+	row_number(fields[HOLDS_MAPPED], &mapping->mapped);
 }
 
 static int compare_holders(const struct process_mapping *a, const struct process_mapping *b)
@@ -58,19 +72,20 @@ void mapping_processes_sort(struct mapping_processes *processes)
 		      compare_mappings);
 }
 
+static int compare_pid(const void *key, const void *element)
+{
+	const uint64_t *pid = key;
+	const struct process_mapping *mapping = element;
+
+	return (*pid > mapping->pid) - (*pid < mapping->pid);
+}
+
 bool mapping_processes_has(const struct mapping_processes *processes, pid_t pid)
 {
-	size_t low = 0, high = processes->count;
+	uint64_t wanted = (uint64_t)pid;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (processes->list[middle].pid < pid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < processes->count && processes->list[low].pid == pid;
+	return processes->count && bsearch(&wanted, processes->list, processes->count,
+					   sizeof(*processes->list), compare_pid);
 }
 
 /* How many there are, from the first on, of one process and origin. */
@@ -89,7 +104,7 @@ static uint64_t sum_of(const struct process_mapping *list, size_t count)
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < count; i++)
-		sum += document_mapped_bytes(list[i].document);
+		sum += list[i].mapped;
 	return sum;
 }
 
@@ -99,18 +114,12 @@ static const char *first_created(const struct process_mapping *list, size_t coun
 	const char *first = NULL;
 
 	for (size_t i = 0; i < count; i++) {
-		const char *created =
-			json_string_value(json_object_get(list[i].document, "created"));
+		const char *created = row_text(list[i].fields[HOLDS_CREATED]);
 
 		if (created && (!first || strcmp(created, first) < 0))
 			first = created;
 	}
 	return first;
-}
-
-static const char *owner_word(const struct process_mapping *mapping, const char *key)
-{
-	return json_string_value(json_object_get(json_object_get(mapping->document, "owner"), key));
 }
 
 static bool ends_with(const char *text, size_t length, const char *end)
@@ -146,7 +155,7 @@ static char *unit_of(const char *cgroup)
 static void set_since(struct grid *grid, const struct process_mapping *list, size_t count)
 {
 	const char *created = first_created(list, count);
-	const char *started = owner_word(&list[0], "started");
+	const char *started = row_text(list[0].fields[HOLDS_STARTED]);
 	const char *time = created ? created : started;
 	char *text;
 
@@ -160,16 +169,15 @@ static void set_since(struct grid *grid, const struct process_mapping *list, siz
 
 static void set_name(struct grid *grid, const struct process_mapping *list, size_t count)
 {
-	char *name = memory_require(escape_encode(list[0].name)), *text;
+	char *text;
 
 	if (count == 1) {
-		grid_set(grid, NAME, name);
-	} else {
-		text = memory_format("%s and %zu more", name, count - 1);
-		grid_set(grid, NAME, text);
-		free(text);
+		grid_set_bytes(grid, NAME, list[0].name);
+		return;
 	}
-	free(name);
+	text = memory_format("%s and %zu more", list[0].name, count - 1);
+	grid_set_bytes(grid, NAME, text);
+	free(text);
 }
 
 int mapping_processes_print(const struct mapping_processes *processes)
@@ -180,16 +188,16 @@ int mapping_processes_print(const struct mapping_processes *processes)
 
 	for (size_t i = 0; i < processes->count; i += count) {
 		const struct process_mapping *list = &processes->list[i];
-		const char *exe = owner_word(list, "exe");
-		char *unit = unit_of(owner_word(list, "cgroup"));
+		const char *exe = row_text(list->fields[HOLDS_EXE]);
+		char *unit = unit_of(row_text(list->fields[HOLDS_CGROUP]));
 		char text[SIZE_TEXT_LENGTH];
 
 		count = group_size(processes, i);
 		grid_add_row(&grid);
-		size_print(text, (uint64_t)list->pid, false);
+		size_print(text, list->pid, false);
 		grid_set(&grid, PID, text);
-		grid_set(&grid, COMMAND, exe ? exe : owner_word(list, "comm"));
-		grid_set(&grid, UNIT, unit);
+		grid_set_bytes(&grid, COMMAND, exe ? exe : row_text(list->fields[HOLDS_COMM]));
+		grid_set_bytes(&grid, UNIT, unit);
 		set_since(&grid, list, count);
 		size_print(text, sum_of(list, count), false);
 		grid_set(&grid, MAPPED, text);
@@ -211,59 +219,71 @@ static void put_fact(json_t *object, const json_t *from, const char *key)
 		memory_exhausted();
 }
 
-static json_t *mapping_json(const struct process_mapping *mapping)
+static json_t *mapping_json(const struct process_mapping *mapping, const json_t *document)
 {
 	static const char *const keys[] = {"state", "address", "length", "extents", "created"};
 	static const char *const source_keys[] = {"type", "path", "path_encoding", "deleted",
 						  "offset"};
-	const json_t *source = json_object_get(mapping->document, "source");
+	const json_t *source = json_object_get(document, "source");
 	json_t *object = memory_require(json_object());
 
 	json_put_bytes(object, "name", mapping->name);
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		put_fact(object, mapping->document, keys[i]);
+		put_fact(object, document, keys[i]);
 	for (size_t i = 0; i < sizeof(source_keys) / sizeof(source_keys[0]); i++)
 		put_fact(object, source, source_keys[i]);
 	return object;
 }
 
-json_t *mapping_processes_json(const struct mapping_processes *processes)
+static json_t *document_of(const struct process_mapping *mapping)
+{
+	const char *text = row_text(mapping->fields[HOLDS_DOCUMENT]);
+
+	return text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+}
+
+/* The mappings of one process and origin. */
+static json_t *process_json(const struct process_mapping *list, size_t count)
 {
 	static const char *const keys[] = {
 		"comm",   "comm_encoding",   "exe",     "exe_encoding",
 		"cgroup", "cgroup_encoding", "started",
 	};
+	const char *created = first_created(list, count);
+	json_t *object = memory_require(json_object());
+	json_t *mappings = memory_require(json_array());
+	json_t *document = document_of(&list[0]);
+	const json_t *owner = json_object_get(document, "owner");
+
+	json_put(object, "pid", json_integer((json_int_t)list->pid));
+	for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
+		put_fact(object, owner, keys[k]);
+	json_decref(document);
+	json_put(object, "origin", json_string(list->origin));
+	json_put(object, "since", created ? json_string(created) : json_null());
+	json_put(object, "mapped", json_integer((json_int_t)sum_of(list, count)));
+	for (size_t k = 0; k < count; k++) {
+		document = document_of(&list[k]);
+		json_append(mappings, mapping_json(&list[k], document));
+		json_decref(document);
+	}
+	json_put(object, "mappings", mappings);
+	return object;
+}
+
+json_t *mapping_processes_json(const struct mapping_processes *processes)
+{
 	json_t *array = memory_require(json_array());
 	size_t count;
 
 	for (size_t i = 0; i < processes->count; i += count) {
-		const struct process_mapping *list = &processes->list[i];
-		const json_t *owner = json_object_get(list->document, "owner");
-		const char *created;
-		json_t *object = memory_require(json_object());
-		json_t *mappings = memory_require(json_array());
-
 		count = group_size(processes, i);
-		created = first_created(list, count);
-		json_put(object, "pid", json_integer(list->pid));
-		for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
-			put_fact(object, owner, keys[k]);
-		json_put(object, "origin", json_string(list->origin));
-		json_put(object, "since", created ? json_string(created) : json_null());
-		json_put(object, "mapped", json_integer((json_int_t)sum_of(list, count)));
-		for (size_t k = 0; k < count; k++)
-			json_append(mappings, mapping_json(&list[k]));
-		json_put(object, "mappings", mappings);
-		json_append(array, object);
+		json_append(array, process_json(&processes->list[i], count));
 	}
 	return array;
 }
 
 void mapping_processes_clear(struct mapping_processes *processes)
 {
-	for (size_t i = 0; i < processes->count; i++) {
-		free(processes->list[i].name);
-		json_decref(processes->list[i].document);
-	}
 	free(processes->list);
 }

@@ -11,11 +11,30 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* What is asked of the daemon about a mapping (rows.h), in this order. */
+enum process_field {
+	HOLDS_NAME,
+	HOLDS_ORIGIN,
+	HOLDS_PID,
+	HOLDS_COMM,
+	HOLDS_EXE,
+	HOLDS_CGROUP,
+	HOLDS_STARTED,
+	HOLDS_CREATED,
+	HOLDS_MAPPED,
+	PROCESS_FIELDS,
+	/* For mapping_processes_json also: */
+	HOLDS_DOCUMENT = PROCESS_FIELDS,
+	PROCESS_FIELDS_JSON,
+};
+
+/* The columns of these fields. */
+extern const char *const process_fields[PROCESS_FIELDS_JSON];
+
 struct process_mapping {
-	json_int_t pid;
-	const char *origin; /* in the document */
-	char *name;
-	json_t *document;
+	const char *const *fields; /* borrowed, as all texts below */
+	const char *name, *origin;
+	uint64_t pid, mapped;
 };
 
 struct mapping_processes {
@@ -23,9 +42,9 @@ struct mapping_processes {
 	size_t count, room;
 };
 
-void mapping_processes_add(struct mapping_processes *processes, const char *name, json_t *document);
+void mapping_processes_add(struct mapping_processes *processes, const char *const *fields);
 
-/* By process and origin, then by name: to be called before the following. */
+/* Sorts by process and origin, then by name. To be called before the two functions below. */
 void mapping_processes_sort(struct mapping_processes *processes);
 
 bool mapping_processes_has(const struct mapping_processes *processes, pid_t pid);

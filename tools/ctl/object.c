@@ -3,12 +3,11 @@
  * object.c - the object whose holders are wanted
  *
  * In sysfs everything that is part of a region or namespace lies below its directory, or below that
- * of the btt, pfn or dax layer that has claimed the namespace. Calls sysfs.c, document.c, json.c,
- * report.c, memory.c and base/escape.c.
+ * of the btt, pfn or dax layer that has claimed the namespace. Calls sysfs.c, json.c, report.c,
+ * memory.c and base/escape.c.
  */
 #include "ctl/object.h"
 #include "base/escape.h"
-#include "ctl/document.h"
 #include "ctl/json.h"
 #include "ctl/memory.h"
 #include "ctl/report.h"
@@ -296,56 +295,6 @@ const struct object_device *object_find(const struct object *object, bool block,
 		if (object->devices[i].block == block && object->devices[i].dev == dev)
 			return &object->devices[i];
 	return NULL;
-}
-
-static bool is_named(const json_t *facts, const char *key, const char *name)
-{
-	const char *text = json_string_value(json_object_get(facts, key));
-
-	return text && !strcmp(text, name);
-}
-
-/* By the names in the document, which stay when the device has gone. */
-static bool is_in_document(const struct object *object, const json_t *facts)
-{
-	static const char *const keys[] = {
-		[OBJECT_REGION] = "region",
-		[OBJECT_NAMESPACE] = "namespace",
-		[OBJECT_DISK] = "blockdev",
-		[OBJECT_NODE] = "chardev",
-	};
-
-	if (is_named(facts, keys[object->kind], object->name))
-		return true;
-	for (size_t i = 0; i < object->count; i++)
-		if (is_named(facts, object->devices[i].block ? "blockdev" : "chardev",
-			     object->devices[i].name))
-			return true;
-	return false;
-}
-
-bool object_is_mapped_by(const struct object *object, const json_t *document)
-{
-	const json_t *source = json_object_get(document, "source");
-	const char *text = json_string_value(json_object_get(source, "dev"));
-	bool node = document_source_is_dax(source);
-	unsigned maj, min;
-	uint64_t inode;
-
-	/* All of it has been unmapped. */
-	if (json_is_array(json_object_get(document, "extents")) && !document_mapped_bytes(document))
-		return false;
-	if (object->name && is_in_document(object, json_object_get(document, "device")))
-		return true;
-	if (!text || sscanf(text, "%u:%u", &maj, &min) != 2)
-		return false;
-	if (object->name)
-		return object_find(object, !node, makedev(maj, min)) != NULL;
-	if (node || makedev(maj, min) != object->dev)
-		return false;
-	return object->kind == OBJECT_MOUNT ||
-	       (document_number(json_object_get(source, "inode"), &inode) &&
-		inode == object->inode);
 }
 
 /* Adds an alternative: something is mapped of what has one of the values under `key`. */

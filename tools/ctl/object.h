@@ -49,9 +49,6 @@ int object_resolve(struct object *object, const char *what);
 
 const char *object_kind_name(const struct object *object);
 
-/* Whether the mapping that a document describes is one of it. */
-bool object_is_mapped_by(const struct object *object, const json_t *document);
-
 /* The "where" of a question (control.h) for the mappings that map the object. */
 json_t *object_where(const struct object *object);
 

@@ -265,8 +265,6 @@ class Reading(Case):
         self.asked = self.server.questions
 
     def answer(self, question):
-        if "hello" in question:
-            return ok(mountpoint=self.mount, version="0.1.0")
         if "look" in question:
             return self.look() if callable(self.look) else self.look
         folder = self.mount.encode()
