@@ -100,7 +100,7 @@ static bool is_complete(const struct search *search)
 	const struct lines_answer *answer = &search->rows.answer;
 
 	return !search->daemon_blind && !search->unread && !answer->gone && !answer->undecided &&
-	       !answer->hidden && !search->others.incomplete;
+	       !answer->hidden && !search->object.partial && !search->others.incomplete;
 }
 
 static void report_why_incomplete(const struct search *search, const char *consequence)
@@ -119,6 +119,8 @@ static void report_why_incomplete(const struct search *search, const char *conse
 		       answer->undecided, consequence);
 	if (answer->hidden)
 		report(what, "you may not read %zu mappings: %s", answer->hidden, consequence);
+	if (search->object.partial)
+		report(what, "not all that it consists of could be read: %s", consequence);
 	if (search->others.incomplete)
 		report(what, "not everything that holds devices can be seen from here: %s",
 		       consequence);
@@ -210,7 +212,7 @@ static int report_holders(struct search *search, const char *socket)
 	unknown = !held && (!search->object.known || !is_complete(search));
 
 	error = print_result(search, held, unknown);
-	if (!held && !search->object.known)
+	if (!held && !search->object.known && !search->object.partial)
 		report(search->object.what, "no such region, namespace or device%s",
 		       strchr(search->object.what, '/') ? "" : "; a file is named with a slash");
 	else if (!held)

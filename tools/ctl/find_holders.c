@@ -13,6 +13,7 @@
 #include "ctl/sysfs.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,7 @@ static void find_memory(struct other_holders *holders, const struct object *obje
 		const struct object_device *device = &object->devices[i];
 		char *driver = device->block ? NULL : sysfs_link(device->path, "driver");
 
+		holders->incomplete |= !device->block && !driver && !sysfs_is_gone(errno);
 		if (driver && !strcmp(driver, "kmem"))
 			other_holders_add(holders, &(struct other_holder){.kind = HOLDER_MEMORY,
 									  .device = device});
@@ -68,13 +70,16 @@ static bool add_if_part_of_object(struct other_holders *holders, const struct ob
 
 static void find_loops(struct other_holders *holders, const struct object *object)
 {
-	char **names = sysfs_names("/sys/block", "loop");
+	bool failed = access("/sys/block", F_OK);
+	char **names = sysfs_names("/sys/block", "loop", &failed);
 
+	holders->incomplete |= failed;
 	for (size_t i = 0; names[i]; i++) {
 		char *directory = sysfs_join("/sys/block", names[i]);
 		char *path = sysfs_text(directory, "loop/backing_file");
 		struct other_holder holder = {.kind = HOLDER_LOOP, .name = names[i], .path = path};
 
+		holders->incomplete |= !path && !sysfs_is_gone(errno);
 		/* A path that leads nowhere is that of a file removed, or seen from elsewhere. */
 		if (path && *path && !add_if_part_of_object(holders, object, path, &holder))
 			holders->incomplete |= !object->name;

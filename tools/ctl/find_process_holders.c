@@ -200,13 +200,13 @@ static bool share_files_and_directories(pid_t one, pid_t other)
 static void scan_process(struct proc_scan *scan, const char *name)
 {
 	char *process = sysfs_join("/proc", name), *task = sysfs_join(process, "task");
-	char *comm = sysfs_text(process, "comm"), **threads = sysfs_names(task, "");
+	bool failed = false;
+	char *comm = sysfs_text(process, "comm"), **threads = sysfs_names(task, "", &failed);
 	pid_t pid = (pid_t)strtol(name, NULL, 10), last = 0;
 	struct other_holder holder = {.kind = HOLDER_OPEN, .pid = pid, .comm = comm};
 	bool done = pid == getpid() || scan->maps(scan->context, pid);
 
-	if (!threads[0] && access(task, R_OK))
-		note_failure(scan, errno);
+	scan->holders->incomplete |= failed;
 	for (size_t i = 0; threads[i]; i++) {
 		char *thread = sysfs_join(task, threads[i]);
 		pid_t number = (pid_t)strtol(threads[i], NULL, 10);
@@ -249,11 +249,12 @@ void find_process_holders(struct other_holders *holders, const struct object *ob
 			  bool (*maps)(const void *context, pid_t pid), const void *context)
 {
 	struct proc_scan *scan = memory_require(calloc(1, sizeof(*scan)));
-	char **names = sysfs_names("/proc", "");
+	bool failed = false;
+	char **names = sysfs_names("/proc", "", &failed);
 
 	*scan = (struct proc_scan){
 		.holders = holders, .object = object, .maps = maps, .context = context};
-	if (!may_see_all())
+	if (!may_see_all() || failed)
 		holders->incomplete = true;
 	is_new_namespace(scan, "/proc/self");
 	read_mounts(scan, "/proc/self", 0, NULL);

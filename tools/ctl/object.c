@@ -35,16 +35,31 @@ struct roots {
 	size_t count;
 };
 
-static void add_root(struct roots *roots, const char *directory, const char *name)
+/* Where a link in sysfs leads, or NULL. */
+static char *follow(struct object *object, const char *directory, const char *name)
 {
 	char *path = sysfs_join(directory, name);
 	char *real = realpath(path, NULL);
 
+	if (!real && !sysfs_is_gone(errno))
+		object->partial = true;
 	free(path);
-	if (real && roots->count < sizeof(roots->list) / sizeof(roots->list[0]))
+	return real;
+}
+
+static void add_root(struct object *object, struct roots *roots, const char *directory,
+		     const char *name)
+{
+	char *real = follow(object, directory, name);
+
+	if (!real)
+		return;
+	if (roots->count < sizeof(roots->list) / sizeof(roots->list[0])) {
 		roots->list[roots->count++] = real;
-	else
-		free(real);
+		return;
+	}
+	object->partial = true;
+	free(real);
 }
 
 static bool is_below(const struct roots *roots, const char *path)
@@ -77,6 +92,8 @@ static void add_device(struct object *object, const char *path, bool block, cons
 	unsigned maj, min;
 	bool valid = text && sscanf(text, "%u:%u", &maj, &min) == 2;
 
+	if (text ? !valid : !sysfs_is_gone(errno))
+		object->partial = true;
 	free(text);
 	if (!valid || object_find(object, block, makedev(maj, min)))
 		return;
@@ -94,16 +111,14 @@ static void add_device(struct object *object, const char *path, bool block, cons
 static void add_all_below(struct object *object, const struct roots *roots, const char *directory,
 			  bool block)
 {
-	char **names = sysfs_names(directory, "");
+	char **names = sysfs_names(directory, "", &object->partial);
 
 	for (size_t i = 0; names[i]; i++) {
-		char *link = sysfs_join(directory, names[i]);
-		char *real = realpath(link, NULL);
+		char *real = follow(object, directory, names[i]);
 
 		if (real && is_below(roots, real))
 			add_device(object, real, block, NULL);
 		free(real);
-		free(link);
 	}
 	sysfs_free(names);
 }
@@ -115,12 +130,12 @@ static void add_stacked(struct object *object)
 	for (size_t i = 0; i < object->count; i++) {
 		char *below = memory_require(strdup(object->devices[i].name));
 		char *directory = sysfs_join(object->devices[i].path, "holders");
-		char **names = sysfs_names(directory, "");
+		char **names = sysfs_names(directory, "", &object->partial);
 
 		for (size_t j = 0; names[j]; j++) {
 			struct roots roots = {0};
 
-			add_root(&roots, directory, names[j]);
+			add_root(object, &roots, directory, names[j]);
 			if (roots.count)
 				add_device(object, roots.list[0], true, below);
 			add_all_below(object, &roots, DISKS, true);
@@ -133,16 +148,18 @@ static void add_stacked(struct object *object)
 }
 
 /* The layers that have claimed a namespace are beside it, not below. */
-static void add_claims(struct roots *roots, const char *namespace)
+static void add_claims(struct object *object, struct roots *roots, const char *namespace)
 {
-	char **names = sysfs_names(ND_DEVICES, "");
+	char **names = sysfs_names(ND_DEVICES, "", &object->partial);
 
 	for (size_t i = 0; names[i]; i++) {
 		char *directory = sysfs_join(ND_DEVICES, names[i]);
 		char *claimed = sysfs_text(directory, "namespace");
 
+		if (!claimed && !sysfs_is_gone(errno))
+			object->partial = true;
 		if (claimed && !strcmp(claimed, namespace))
-			add_root(roots, ND_DEVICES, names[i]);
+			add_root(object, roots, ND_DEVICES, names[i]);
 		free(claimed);
 		free(directory);
 	}
@@ -163,18 +180,19 @@ static void resolve_name(struct object *object)
 
 	if (has_prefix(name, "region")) {
 		object->kind = OBJECT_REGION;
-		add_root(&roots, ND_DEVICES, name);
-		add_root(&roots, CXL_DEVICES, name); /* numbers of its own: may be another one */
+		add_root(object, &roots, ND_DEVICES, name);
+		add_root(object, &roots, CXL_DEVICES,
+			 name); /* numbers of its own: may be another one */
 	} else if (has_prefix(name, "namespace")) {
 		object->kind = OBJECT_NAMESPACE;
-		add_root(&roots, ND_DEVICES, name);
-		add_claims(&roots, name);
+		add_root(object, &roots, ND_DEVICES, name);
+		add_claims(object, &roots, name);
 	} else if (has_prefix(name, "dax")) {
 		object->kind = OBJECT_NODE;
-		add_root(&roots, DAX_DEVICES, name);
+		add_root(object, &roots, DAX_DEVICES, name);
 	} else {
 		object->kind = OBJECT_DISK;
-		add_root(&roots, DISKS, name);
+		add_root(object, &roots, DISKS, name);
 	}
 	object->known = roots.count > 0;
 	if (object->kind != OBJECT_NODE)

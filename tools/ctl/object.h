@@ -35,11 +35,12 @@ struct object_device {
 
 struct object {
 	enum object_kind kind;
-	const char *what; /* as it was called; borrowed */
+	const char *what; /* the argument that names it; borrowed */
 	char *name;       /* of a device, region or namespace */
-	bool known;       /* false: only documents may still name it */
-	dev_t dev;        /* of a file or mount point */
-	ino_t inode;      /* of a file */
+	bool known;   /* false: nothing has that name, except perhaps in documents, or partial */
+	dev_t dev;    /* st_dev of a file or mount point */
+	ino_t inode;  /* of a file */
+	bool partial; /* not all of sysfs could be read: it may have more devices */
 	struct object_device *devices;
 	size_t count, room;
 };
@@ -56,8 +57,8 @@ json_t *object_where(const struct object *object);
 const struct object_device *object_find(const struct object *object, bool block, dev_t dev);
 
 /*
- * Whether an opened file is part of it: the file, one below the mount point, or the node of one of
- * the devices, which is then in *device.
+ * Whether an opened file is part of the object: it is the file itself, is below the mount point, or
+ * is the node of one of the devices, which is then in *device.
  */
 bool object_has(const struct object *object, const struct statx *status,
 		const struct object_device **device);

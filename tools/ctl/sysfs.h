@@ -2,7 +2,8 @@
 /*
  * sysfs.h - reading sysfs and procfs
  *
- * What is not there is NULL or empty.
+ * What is not there is NULL or empty, as after a failure: errno (sysfs_is_gone) or *failed shows
+ * which it is.
  */
 #ifndef PMEM2FS_CTL_SYSFS_H
 #define PMEM2FS_CTL_SYSFS_H
@@ -10,14 +11,20 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* The contents of an attribute without the newline, for the caller to free. */
+/* Whether an errno says that something is not there, or has gone meanwhile. */
+bool sysfs_is_gone(int error);
+
+/* The contents of an attribute without the newline, for the caller to free; NULL with errno. */
 char *sysfs_text(const char *directory, const char *attribute);
 
-/* The last name of what a link leads to, for the caller to free. */
+/* The last name of what a link leads to, for the caller to free; NULL with errno. */
 char *sysfs_link(const char *directory, const char *link);
 
-/* The names in a directory, NULL at the end, sorted; to be freed with sysfs_free. */
-char **sysfs_names(const char *directory, const char *prefix);
+/*
+ * The names in a directory, NULL at the end, sorted; to be freed with sysfs_free. *failed becomes
+ * true where some may be missing, and is left alone otherwise.
+ */
+char **sysfs_names(const char *directory, const char *prefix, bool *failed);
 void sysfs_free(char **names);
 
 /* "DIRECTORY/NAME", for the caller to free. */

@@ -64,6 +64,7 @@ class Sysfs(Reading):
         super().setUp()
         self.sysfs = self.path + "/sys"
         self.devices = self.sysfs + "/devices/platform/ndbus0"
+        os.makedirs(self.sysfs + "/block")
         self.attribute("region0/namespace0.0/mode", "memory")
         self.device("nd", "region0", "region0")
         self.device("nd", "region0/namespace0.0", "namespace0.0")
