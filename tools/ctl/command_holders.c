@@ -7,6 +7,7 @@
  * "Nobody" is reported only when nothing could be hidden. Calls object.c, mapping_processes.c,
  * find_holders.c, rows.c and connection.c.
  */
+#include "base/escape.h"
 #include "ctl/command.h"
 #include "ctl/command_table.h"
 #include "ctl/connection.h"
@@ -95,51 +96,81 @@ static int find_all_holders(struct search *search, const char *socket)
 	return scan == SCAN_PARTIAL || scan == SCAN_COMPLETE ? 0 : -1;
 }
 
-static bool is_complete(const struct search *search)
-{
-	const struct lines_answer *answer = &search->rows.answer;
+/* The reasons why there may be more holders; for the caller to free with free_reasons. */
+struct reasons {
+	char **list;
+	size_t count, room;
+};
 
-	return !search->daemon_blind && !search->unread && !answer->gone && !answer->undecided &&
-	       !answer->hidden && !search->object.partial && !search->others.incomplete;
+static void add_reason(struct reasons *reasons, char *text)
+{
+	memory_reserve(reasons->list, &reasons->room, reasons->count + 1, 8);
+	reasons->list[reasons->count++] = text;
 }
 
-static void report_why_incomplete(const struct search *search, const char *consequence)
+static void free_reasons(struct reasons *reasons)
+{
+	for (size_t i = 0; i < reasons->count; i++)
+		free(reasons->list[i]);
+	free(reasons->list);
+}
+
+static struct reasons find_reasons(const struct search *search)
 {
 	const struct lines_answer *answer = &search->rows.answer;
-	const char *what = search->object.what;
+	struct reasons reasons = {0};
 
 	if (search->daemon_blind)
-		report(what, "the daemon does not see all processes: %s", consequence);
+		add_reason(&reasons, memory_format("the daemon does not see all processes"));
 	if (search->unread)
-		report(what, "not all mappings could be read: %s", consequence);
+		add_reason(&reasons, memory_format("not all mappings could be read"));
 	if (answer->gone)
-		report(what, "mappings come and go: %s", consequence);
+		add_reason(&reasons, memory_format("mappings come and go"));
 	if (answer->undecided)
-		report(what, "the facts of %zu mappings are still being found: %s",
-		       answer->undecided, consequence);
+		add_reason(&reasons,
+			   memory_format("the facts of %zu mappings are still being found",
+					 answer->undecided));
 	if (answer->hidden)
-		report(what, "you may not read %zu mappings: %s", answer->hidden, consequence);
+		add_reason(&reasons,
+			   memory_format("you may not read %zu mappings", answer->hidden));
 	if (search->object.partial)
-		report(what, "not all that it consists of could be read: %s", consequence);
-	if (search->others.incomplete)
-		report(what, "not everything that holds devices can be seen from here: %s",
-		       consequence);
+		add_reason(&reasons, memory_format("not all that it consists of could be read"));
+	for (int i = 0; i < DOUBT_COUNT; i++)
+		if (search->others.doubts[i])
+			add_reason(&reasons, memory_format("%s", search->others.doubts[i]));
+	return reasons;
 }
 
-static int print_json(const struct search *search, bool held, bool unknown)
+static void report_reasons(const struct search *search, const struct reasons *reasons,
+			   const char *consequence)
+{
+	for (size_t i = 0; i < reasons->count; i++)
+		report(search->object.what, "%s: %s", reasons->list[i], consequence);
+}
+
+static int print_json(const struct search *search, const struct reasons *reasons, bool held,
+		      bool unknown)
 {
 	json_t *root = memory_require(json_object()), *others = memory_require(json_array());
+	json_t *doubts = memory_require(json_array());
 	const struct object *object = &search->object;
 	int error;
 
 	json_put_bytes(root, "what", object->what);
 	json_put(root, "kind", json_string(object_kind_name(object)));
 	json_put(root, "held", unknown ? json_null() : json_boolean(held));
-	json_put(root, "complete", json_boolean(is_complete(search)));
+	json_put(root, "complete", json_boolean(!reasons->count));
 	json_put(root, "processes", mapping_processes_json(&search->processes));
 	for (size_t i = 0; i < search->others.count; i++)
 		json_append(others, other_holder_json(&search->others.list[i]));
 	json_put(root, "others", others);
+	for (size_t i = 0; i < reasons->count; i++) {
+		char *text = memory_require(escape_encode(reasons->list[i]));
+
+		json_append(doubts, json_string(text));
+		free(text);
+	}
+	json_put(root, "doubts", doubts);
 
 	error = output_json(root, JSON_INDENT(2));
 	json_decref(root);
@@ -185,14 +216,15 @@ static int print_text(const struct search *search)
 	return error;
 }
 
-static int print_result(const struct search *search, bool held, bool unknown)
+static int print_result(const struct search *search, const struct reasons *reasons, bool held,
+			bool unknown)
 {
 	int error = 0;
 
 	if (search->quiet)
 		return 0;
 	if (search->json)
-		error = print_json(search, held, unknown);
+		error = print_json(search, reasons, held, unknown);
 	else if (held)
 		error = print_text(search);
 	else if (!unknown)
@@ -202,23 +234,25 @@ static int print_result(const struct search *search, bool held, bool unknown)
 
 static int report_holders(struct search *search, const char *socket)
 {
-	bool held;
-	bool unknown;
+	struct reasons reasons;
+	bool held, unknown;
 	int error;
 
 	if (find_all_holders(search, socket))
 		return HOLDERS_UNKNOWN;
+	reasons = find_reasons(search);
 	held = search->processes.count || search->others.count;
-	unknown = !held && (!search->object.known || !is_complete(search));
+	unknown = !held && (!search->object.known || reasons.count);
 
-	error = print_result(search, held, unknown);
+	error = print_result(search, &reasons, held, unknown);
 	if (!held && !search->object.known && !search->object.partial)
 		report(search->object.what, "no such region, namespace or device%s",
 		       strchr(search->object.what, '/') ? "" : "; a file is named with a slash");
 	else if (!held)
-		report_why_incomplete(search, "cannot tell whether somebody holds it");
+		report_reasons(search, &reasons, "cannot tell whether somebody holds it");
 	else if (!search->quiet)
-		report_why_incomplete(search, "there may be more");
+		report_reasons(search, &reasons, "there may be more");
+	free_reasons(&reasons);
 	if (held)
 		return HOLDERS_SOMEBODY;
 	return unknown || error ? HOLDERS_UNKNOWN : HOLDERS_NOBODY;

@@ -44,7 +44,9 @@ static void find_memory(struct other_holders *holders, const struct object *obje
 		const struct object_device *device = &object->devices[i];
 		char *driver = device->block ? NULL : sysfs_link(device->path, "driver");
 
-		holders->incomplete |= !device->block && !driver && !sysfs_is_gone(errno);
+		if (!device->block && !driver && !sysfs_is_gone(errno))
+			other_holders_doubt(holders, DOUBT_KERNEL,
+					    "what drives %s cannot be found out", device->name);
 		if (driver && !strcmp(driver, "kmem"))
 			other_holders_add(holders, &(struct other_holder){.kind = HOLDER_MEMORY,
 									  .device = device});
@@ -73,16 +75,22 @@ static void find_loops(struct other_holders *holders, const struct object *objec
 	bool failed = access("/sys/block", F_OK);
 	char **names = sysfs_names("/sys/block", "loop", &failed);
 
-	holders->incomplete |= failed;
+	if (failed)
+		other_holders_doubt(holders, DOUBT_KERNEL, "loop devices cannot be seen from here");
 	for (size_t i = 0; names[i]; i++) {
 		char *directory = sysfs_join("/sys/block", names[i]);
 		char *path = sysfs_text(directory, "loop/backing_file");
 		struct other_holder holder = {.kind = HOLDER_LOOP, .name = names[i], .path = path};
 
-		holders->incomplete |= !path && !sysfs_is_gone(errno);
+		if (!path && !sysfs_is_gone(errno))
+			other_holders_doubt(holders, DOUBT_KERNEL,
+					    "what is behind %s cannot be seen", names[i]);
 		/* A path that leads nowhere is that of a file removed, or seen from elsewhere. */
-		if (path && *path && !add_if_part_of_object(holders, object, path, &holder))
-			holders->incomplete |= !object->name;
+		if (path && *path && !add_if_part_of_object(holders, object, path, &holder) &&
+		    !object->name)
+			other_holders_doubt(holders, DOUBT_KERNEL,
+					    "what is behind %s (%s) cannot be found", names[i],
+					    path);
 		free(path);
 		free(directory);
 	}
@@ -97,7 +105,9 @@ static void find_swap(struct other_holders *holders, const struct object *object
 
 	if (!file) {
 		/* A kernel without swap has none; a /proc of processes alone has nothing else. */
-		holders->incomplete |= errno != ENOENT || access("/proc/filesystems", F_OK);
+		if (errno != ENOENT || access("/proc/filesystems", F_OK))
+			other_holders_doubt(holders, DOUBT_KERNEL,
+					    "swap spaces cannot be seen from here");
 		return;
 	}
 	for (bool title = true; getline(&line, &room, file) > 0; title = false) {
@@ -106,8 +116,12 @@ static void find_swap(struct other_holders *holders, const struct object *object
 		line[strcspn(line, " \t\n")] = '\0';
 		sysfs_unescape(line);
 		if (!title && !add_if_part_of_object(holders, object, line, &holder))
-			holders->incomplete = true;
+			other_holders_doubt(holders, DOUBT_KERNEL,
+					    "where the swap space %s is cannot be found", line);
 	}
+	if (!feof(file))
+		other_holders_doubt(holders, DOUBT_KERNEL, "swap spaces cannot be seen: %s",
+				    strerror(errno));
 	free(line);
 	fclose(file);
 }
@@ -127,7 +141,9 @@ static void try_exclusive(struct other_holders *holders, const struct object_dev
 								  .device = device});
 	else if (fd < 0 || fstat(fd, &status) || !S_ISBLK(status.st_mode) ||
 		 status.st_rdev != device->dev)
-		holders->incomplete = true;
+		other_holders_doubt(holders, DOUBT_EXCLUSIVE,
+				    "whether %s is in exclusive use cannot be found out",
+				    device->name);
 	if (fd >= 0)
 		close(fd);
 	free(path);

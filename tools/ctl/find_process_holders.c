@@ -23,7 +23,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* More than there are on any host; with more, the result is incomplete. */
+/* More than there are on any host; with more, the result is in doubt. */
 #define MOUNT_NAMESPACES_MAX 4096
 
 /* The kernel's PROC_PID_INIT_INO and PROC_USER_INIT_INO. */
@@ -37,13 +37,15 @@ struct proc_scan {
 	const void *context;
 	ino_t namespaces[MOUNT_NAMESPACES_MAX];
 	size_t namespace_count;
+	pid_t pid; /* of the process that is looked at */
 };
 
 /* A failure other than that the process has ended meanwhile. */
 static void note_failure(struct proc_scan *scan, int error)
 {
 	if (error != ENOENT && error != ESRCH)
-		scan->holders->incomplete = true;
+		other_holders_doubt_process(scan->holders, DOUBT_REFUSED, scan->pid,
+					    "cannot be looked at");
 }
 
 static bool is_mount_known(const struct proc_scan *scan, const struct object_device *device,
@@ -120,7 +122,8 @@ static bool is_new_namespace(struct proc_scan *scan, const char *process)
 		if (scan->namespaces[i] == status.st_ino)
 			return false;
 	if (scan->namespace_count == MOUNT_NAMESPACES_MAX) {
-		scan->holders->incomplete = true;
+		other_holders_doubt(scan->holders, DOUBT_NAMESPACE,
+				    "there are too many mount namespaces");
 		return false;
 	}
 	scan->namespaces[scan->namespace_count++] = status.st_ino;
@@ -206,7 +209,9 @@ static void scan_process(struct proc_scan *scan, const char *name)
 	struct other_holder holder = {.kind = HOLDER_OPEN, .pid = pid, .comm = comm};
 	bool done = pid == getpid() || scan->maps(scan->context, pid);
 
-	scan->holders->incomplete |= failed;
+	scan->pid = pid;
+	if (failed)
+		note_failure(scan, EIO);
 	for (size_t i = 0; threads[i]; i++) {
 		char *thread = sysfs_join(task, threads[i]);
 		pid_t number = (pid_t)strtol(threads[i], NULL, 10);
@@ -252,10 +257,14 @@ void find_process_holders(struct other_holders *holders, const struct object *ob
 	bool failed = false;
 	char **names = sysfs_names("/proc", "", &failed);
 
-	*scan = (struct proc_scan){
-		.holders = holders, .object = object, .maps = maps, .context = context};
+	*scan = (struct proc_scan){.holders = holders,
+				   .object = object,
+				   .maps = maps,
+				   .context = context,
+				   .pid = getpid()};
 	if (!may_see_all() || failed)
-		holders->incomplete = true;
+		other_holders_doubt(holders, DOUBT_PROCESSES,
+				    "not all processes can be seen from here");
 	is_new_namespace(scan, "/proc/self");
 	read_mounts(scan, "/proc/self", 0, NULL);
 	for (size_t i = 0; names[i]; i++)

@@ -2,12 +2,14 @@
 /*
  * other_holders.c - who holds an object otherwise than by a mapping
  *
- * Owns the list and the texts in it, and how they are printed. Calls json.c and memory.c.
+ * Owns the list and the texts in it, and prints them. Calls json.c, memory.c and sysfs.c.
  */
 #include "ctl/other_holders.h"
 #include "ctl/json.h"
 #include "ctl/memory.h"
 #include "ctl/object.h"
+#include "ctl/sysfs.h"
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +31,33 @@ void other_holders_add(struct other_holders *holders, const struct other_holder 
 	added->name = copy_text(holder->name);
 	added->label = copy_text(holder->label);
 	added->comm = copy_text(holder->comm);
+}
+
+void other_holders_doubt(struct other_holders *holders, enum holder_doubt doubt, const char *format,
+			 ...)
+{
+	va_list arguments;
+
+	if (holders->doubts[doubt])
+		return;
+	va_start(arguments, format);
+	holders->doubts[doubt] = memory_vformat(format, arguments);
+	va_end(arguments);
+}
+
+void other_holders_doubt_process(struct other_holders *holders, enum holder_doubt doubt, pid_t pid,
+				 const char *text)
+{
+	char *process, *comm;
+
+	if (holders->doubts[doubt])
+		return;
+	process = memory_format("/proc/%d", (int)pid);
+	comm = sysfs_text(process, "comm");
+	other_holders_doubt(holders, doubt, "process %d (%s) %s", (int)pid, comm ? comm : "?",
+			    text);
+	free(comm);
+	free(process);
 }
 
 char *other_holder_text(const struct other_holder *holder)
@@ -111,4 +140,6 @@ void other_holders_clear(struct other_holders *holders)
 		free(holders->list[i].comm);
 	}
 	free(holders->list);
+	for (int i = 0; i < DOUBT_COUNT; i++)
+		free(holders->doubts[i]);
 }

@@ -20,6 +20,16 @@ enum other_holder_kind {
 	HOLDER_EXCLUSIVE, /* by the kernel, for what cannot be seen */
 };
 
+/* Why there may be holders that could not be seen. */
+enum holder_doubt {
+	DOUBT_PROCESSES, /* not all processes are visible from here */
+	DOUBT_KERNEL,    /* the kernel has something open by a path that leads nowhere */
+	DOUBT_EXCLUSIVE, /* a disk cannot be opened to try whether it is in use */
+	DOUBT_REFUSED,   /* what a process holds may not be read */
+	DOUBT_NAMESPACE, /* a mount namespace was not looked at */
+	DOUBT_COUNT,
+};
+
 struct other_holder {
 	enum other_holder_kind kind;
 	const struct object_device *device; /* the object's; NULL: of a file or mount point */
@@ -34,11 +44,19 @@ struct other_holder {
 struct other_holders {
 	struct other_holder *list;
 	size_t count, room;
-	bool incomplete; /* there may be holders that could not be seen */
+	char *doubts[DOUBT_COUNT]; /* the text of each; NULL: no such doubt */
 };
 
 /* Adds a copy of `holder`, with copies of its texts. */
 void other_holders_add(struct other_holders *holders, const struct other_holder *holder);
+
+/* Notes a doubt. Of several of the same kind, the text of the first is kept. */
+void other_holders_doubt(struct other_holders *holders, enum holder_doubt doubt, const char *format,
+			 ...) __attribute__((format(printf, 3, 4)));
+
+/* The same about a process: adds its pid and name to the text. */
+void other_holders_doubt_process(struct other_holders *holders, enum holder_doubt doubt, pid_t pid,
+				 const char *text);
 
 /* One line, for the caller to free. */
 char *other_holder_text(const struct other_holder *holder);
