@@ -2,18 +2,17 @@
 /*
  * find_holders.c - finds who holds an object otherwise than by a mapping
  *
- * Reads sysfs and /proc/swaps, and tries to open block devices exclusively where nothing else tells
- * of a holder; find_process_holders.c reads the rest of /proc. Calls that, other_holders.c,
- * object.c and sysfs.c.
+ * Reads sysfs, and tries to open block devices exclusively if no holder was found otherwise. Calls
+ * kernel_holders.c, find_process_holders.c, other_holders.c, object.c and sysfs.c.
  */
 #include "ctl/find_holders.h"
 #include "ctl/find_process_holders.h"
+#include "ctl/kernel_holders.h"
 #include "ctl/object.h"
 #include "ctl/other_holders.h"
 #include "ctl/sysfs.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,78 +54,6 @@ static void find_memory(struct other_holders *holders, const struct object *obje
 }
 
 /*
- * Adds the holder when the file at `path` is part of the object. Returns whether that could be
- * found out.
- */
-static bool add_if_part_of_object(struct other_holders *holders, const struct object *object,
-				  const char *path, struct other_holder *holder)
-{
-	struct statx status;
-
-	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &status))
-		return false;
-	if (object_has(object, &status, &holder->device))
-		other_holders_add(holders, holder);
-	return true;
-}
-
-static void find_loops(struct other_holders *holders, const struct object *object)
-{
-	bool failed = access("/sys/block", F_OK);
-	char **names = sysfs_names("/sys/block", "loop", &failed);
-
-	if (failed)
-		other_holders_doubt(holders, DOUBT_KERNEL, "loop devices cannot be seen from here");
-	for (size_t i = 0; names[i]; i++) {
-		char *directory = sysfs_join("/sys/block", names[i]);
-		char *path = sysfs_text(directory, "loop/backing_file");
-		struct other_holder holder = {.kind = HOLDER_LOOP, .name = names[i], .path = path};
-
-		if (!path && !sysfs_is_gone(errno))
-			other_holders_doubt(holders, DOUBT_KERNEL,
-					    "what is behind %s cannot be seen", names[i]);
-		/* A path that leads nowhere is that of a file removed, or seen from elsewhere. */
-		if (path && *path && !add_if_part_of_object(holders, object, path, &holder) &&
-		    !object->name)
-			other_holders_doubt(holders, DOUBT_KERNEL,
-					    "what is behind %s (%s) cannot be found", names[i],
-					    path);
-		free(path);
-		free(directory);
-	}
-	sysfs_free(names);
-}
-
-static void find_swap(struct other_holders *holders, const struct object *object)
-{
-	FILE *file = fopen("/proc/swaps", "re");
-	char *line = NULL;
-	size_t room = 0;
-
-	if (!file) {
-		/* A kernel without swap has none; a /proc of processes alone has nothing else. */
-		if (errno != ENOENT || access("/proc/filesystems", F_OK))
-			other_holders_doubt(holders, DOUBT_KERNEL,
-					    "swap spaces cannot be seen from here");
-		return;
-	}
-	for (bool title = true; getline(&line, &room, file) > 0; title = false) {
-		struct other_holder holder = {.kind = HOLDER_SWAP, .path = line};
-
-		line[strcspn(line, " \t\n")] = '\0';
-		sysfs_unescape(line);
-		if (!title && !add_if_part_of_object(holders, object, line, &holder))
-			other_holders_doubt(holders, DOUBT_KERNEL,
-					    "where the swap space %s is cannot be found", line);
-	}
-	if (!feof(file))
-		other_holders_doubt(holders, DOUBT_KERNEL, "swap spaces cannot be seen: %s",
-				    strerror(errno));
-	free(line);
-	fclose(file);
-}
-
-/*
  * Who has a block device to itself and is seen nowhere else, such as the journal of a file system
  * on another disk: the kernel does not let us have it then. As ndctl, this has it for a moment.
  */
@@ -154,8 +81,7 @@ void find_holders(struct other_holders *holders, const struct object *object,
 {
 	find_stacked(holders, object);
 	find_memory(holders, object);
-	find_loops(holders, object);
-	find_swap(holders, object);
+	find_kernel_holders(holders, object);
 	find_process_holders(holders, object, maps, context);
 	if (holders->count)
 		return;

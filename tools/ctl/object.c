@@ -247,7 +247,7 @@ static int resolve_path(struct object *object)
 	const char *what = object->what;
 	struct statx status;
 
-	if (statx(AT_FDCWD, what, AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &status)) {
+	if (statx(AT_FDCWD, what, AT_STATX_DONT_SYNC, OBJECT_STATX_MASK, &status)) {
 		if (errno == ENOENT && !strncmp(what, "/dev/", 5) && what[5] &&
 		    !strchr(what + 5, '/')) {
 			object->name = memory_require(strdup(what + 5));
@@ -259,6 +259,7 @@ static int resolve_path(struct object *object)
 	}
 	object->dev = makedev(status.stx_dev_major, status.stx_dev_minor);
 	object->inode = status.stx_ino;
+	object->immutable = status.stx_attributes & STATX_ATTR_IMMUTABLE;
 	switch (status.stx_mode & S_IFMT) {
 	case S_IFBLK:
 	case S_IFCHR:

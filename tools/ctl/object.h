@@ -24,6 +24,9 @@ enum object_kind {
 	OBJECT_MOUNT,
 };
 
+/* What object_has needs of a file. */
+#define OBJECT_STATX_MASK (STATX_TYPE | STATX_INO)
+
 struct object_device {
 	char *name;  /* "pmem0", "dax1.0", "dm-0" */
 	char *path;  /* in sysfs */
@@ -37,10 +40,11 @@ struct object {
 	enum object_kind kind;
 	const char *what; /* the argument that names it; borrowed */
 	char *name;       /* of a device, region or namespace */
-	bool known;   /* false: nothing has that name, except perhaps in documents, or partial */
-	dev_t dev;    /* st_dev of a file or mount point */
-	ino_t inode;  /* of a file */
-	bool partial; /* not all of sysfs could be read: it may have more devices */
+	bool known;     /* false: nothing has that name, except perhaps in documents, or partial */
+	dev_t dev;      /* st_dev of a file or mount point */
+	ino_t inode;    /* of a file */
+	bool immutable; /* the file is immutable, as files of quotas are */
+	bool partial;   /* not all of sysfs could be read: it may have more devices */
 	struct object_device *devices;
 	size_t count, room;
 };

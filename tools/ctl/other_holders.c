@@ -96,6 +96,9 @@ char *other_holder_text(const struct other_holder *holder)
 		fprintf(stream, "%s is open in process %d (%s)", holder->path, holder->pid,
 			holder->comm ? holder->comm : "?");
 		break;
+	case HOLDER_KERNEL:
+		fprintf(stream, "%s is open in the kernel (%s)", holder->path, holder->name);
+		break;
 	case HOLDER_EXCLUSIVE:
 		fputs("in exclusive use, for what cannot be seen", stream);
 		break;
@@ -108,10 +111,10 @@ char *other_holder_text(const struct other_holder *holder)
 json_t *other_holder_json(const struct other_holder *holder)
 {
 	static const char *const kinds[] = {
-		[HOLDER_MOUNT] = "mount",         [HOLDER_STACKED] = "stacked",
-		[HOLDER_SWAP] = "swap",           [HOLDER_LOOP] = "loop",
-		[HOLDER_MEMORY] = "memory",       [HOLDER_OPEN] = "open",
-		[HOLDER_EXCLUSIVE] = "exclusive",
+		[HOLDER_MOUNT] = "mount",   [HOLDER_STACKED] = "stacked",
+		[HOLDER_SWAP] = "swap",     [HOLDER_LOOP] = "loop",
+		[HOLDER_MEMORY] = "memory", [HOLDER_OPEN] = "open",
+		[HOLDER_KERNEL] = "kernel", [HOLDER_EXCLUSIVE] = "exclusive",
 	};
 	json_t *object = memory_require(json_pack("{s:s}", "kind", kinds[holder->kind]));
 

@@ -17,6 +17,7 @@ enum other_holder_kind {
 	HOLDER_LOOP,      /* behind a loop device: name, path */
 	HOLDER_MEMORY,    /* of this host */
 	HOLDER_OPEN,      /* in a process, without a mapping: path */
+	HOLDER_KERNEL,    /* open in the kernel itself, for the service `name`: path */
 	HOLDER_EXCLUSIVE, /* by the kernel, for what cannot be seen */
 };
 

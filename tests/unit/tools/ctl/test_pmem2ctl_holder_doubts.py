@@ -57,6 +57,19 @@ class Doubts(Sysfs):
             os.unlink(folder)
             os.rename(folder + ".gone", folder)
 
+    def test_kernel(self):
+        attributes = ["block/loop3/loop/backing_file",
+                      "kernel/config/target/core/fileio_0/a/udev_path",
+                      "kernel/config/nvmet/subsystems/a/namespaces/1/device_path",
+                      "kernel/config/usb_gadget/a/functions/mass_storage.0/lun.0/file"]
+        for attribute in attributes:
+            path = f"{self.sysfs}/{attribute}"
+            os.makedirs(os.path.dirname(path))
+            with open(path, "w", encoding="ascii"):
+                pass
+            self.doubted("/sys/" + attribute, self.file, "dax1.0")
+            os.unlink(path)
+
     def test_driver(self):
         os.symlink("driver", self.devices + "/region1/dax1.0/dax1.0/driver")
         self.assertFalse(self.doubts("dax1.0"))  # a link is read, not followed

@@ -448,6 +448,29 @@ class Others(Sysfs):
         self.held(2, self.here)  # it may still be mounted, without a path
 
     @unittest.skipUnless(SEES_ALL, "needs to see all processes")
+    def test_targets(self):
+        """Disks and files that the kernel serves to other machines."""
+        path = self.here + "/served"
+        with open(path, "wb"):
+            pass
+        for folder, attribute, name in (
+                ("target/core/fileio_0/a", "udev_path", "SCSI target"),
+                ("nvmet/subsystems/a/namespaces/1", "device_path", "NVMe target"),
+                ("usb_gadget/a/functions/mass_storage.0/lun.0", "file", "USB gadget")):
+            folder = f"{self.sysfs}/kernel/config/{folder}"
+            os.makedirs(folder)
+            with open(f"{folder}/{attribute}", "w", encoding="ascii") as file:
+                file.write(path + "\n")
+            expected = [{"kind": "kernel", "name": name, "path": path}]
+            self.assertEqual(self.others(path), expected)
+            self.assertEqual(self.others(self.here), expected)
+            self.held(0, self.file)
+            with open(f"{folder}/{attribute}", "w", encoding="ascii") as file:
+                file.write(path + " from elsewhere\n")
+            self.held(2, self.here)
+            os.unlink(f"{folder}/{attribute}")
+
+    @unittest.skipUnless(SEES_ALL, "needs to see all processes")
     def test_swap(self):
         path = self.here + "/swap file"
         with open(path, "wb"):
