@@ -2,12 +2,14 @@
 /*
  * find_process_holders.c - finds the mounts and the open files of all processes
  *
- * One pass over /proc; each mount namespace is read once, through the first process in it. Nothing
- * is opened that could hang, and no server of a file system is asked. Calls other_holders.c,
- * object.c and sysfs.c.
+ * One pass over /proc; each view of the mounts is read once, through the first process that has it.
+ * Nothing is opened that could hang, and no server of a file system is asked. Calls
+ * find_mount_holders.c, mounts.c, other_holders.c, object.c and sysfs.c.
  */
 #include "ctl/find_process_holders.h"
+#include "ctl/find_mount_holders.h"
 #include "ctl/memory.h"
+#include "ctl/mounts.h"
 #include "ctl/object.h"
 #include "ctl/other_holders.h"
 #include "ctl/sysfs.h"
@@ -23,9 +25,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* More than there are on any host; with more, the result is in doubt. */
-#define MOUNT_NAMESPACES_MAX 4096
-
 /* The kernel's PROC_PID_INIT_INO and PROC_USER_INIT_INO. */
 #define FIRST_PID_NAMESPACE  "pid:[4026531836]"
 #define FIRST_USER_NAMESPACE "user:[4026531837]"
@@ -35,8 +34,7 @@ struct proc_scan {
 	const struct object *object;
 	bool (*maps)(const void *context, pid_t pid);
 	const void *context;
-	ino_t namespaces[MOUNT_NAMESPACES_MAX];
-	size_t namespace_count;
+	struct mounts mounts;
 	pid_t pid; /* of the process that is looked at */
 };
 
@@ -46,88 +44,6 @@ static void note_failure(struct proc_scan *scan, int error)
 	if (error != ENOENT && error != ESRCH)
 		other_holders_doubt_process(scan->holders, DOUBT_REFUSED, scan->pid,
 					    "cannot be looked at");
-}
-
-static bool is_mount_known(const struct proc_scan *scan, const struct object_device *device,
-			   const char *path)
-{
-	for (size_t i = 0; i < scan->holders->count; i++) {
-		const struct other_holder *holder = &scan->holders->list[i];
-
-		if (holder->kind == HOLDER_MOUNT && holder->device == device &&
-		    !strcmp(holder->path, path))
-			return true;
-	}
-	return false;
-}
-
-static void add_mount(struct proc_scan *scan, char *line, pid_t pid, const char *comm)
-{
-	char *separator = strstr(line, " - "), *type = NULL, *path = NULL;
-	unsigned maj, min;
-	const struct object_device *device;
-
-	if (!separator || sscanf(line, "%*d %*d %u:%u %*s %ms", &maj, &min, &path) != 3)
-		goto free_path;
-	device = object_find(scan->object, true, makedev(maj, min));
-	if (!device || sscanf(separator, " - %ms", &type) != 1)
-		goto free_path;
-	sysfs_unescape(path);
-	if (!is_mount_known(scan, device, path))
-		other_holders_add(scan->holders, &(struct other_holder){
-							 .kind = HOLDER_MOUNT,
-							 .device = device,
-							 .type = type,
-							 .path = path,
-							 .pid = pid,
-							 .comm = (char *)comm,
-						 });
-	free(type);
-free_path:
-	free(path);
-}
-
-/* `pid` 0: our own. */
-static void read_mounts(struct proc_scan *scan, const char *process, pid_t pid, const char *comm)
-{
-	char *path = sysfs_join(process, "mountinfo");
-	FILE *file = fopen(path, "re");
-	char *line = NULL;
-	size_t room = 0;
-
-	free(path);
-	if (!file) {
-		note_failure(scan, errno);
-		return;
-	}
-	while (getline(&line, &room, file) > 0)
-		add_mount(scan, line, pid, comm);
-	free(line);
-	fclose(file);
-}
-
-/* Whether it is the first time that this mount namespace is seen. */
-static bool is_new_namespace(struct proc_scan *scan, const char *process)
-{
-	char *path = sysfs_join(process, "ns/mnt");
-	struct stat status;
-	int error = stat(path, &status) ? errno : 0;
-
-	free(path);
-	if (error) {
-		note_failure(scan, error);
-		return false;
-	}
-	for (size_t i = 0; i < scan->namespace_count; i++)
-		if (scan->namespaces[i] == status.st_ino)
-			return false;
-	if (scan->namespace_count == MOUNT_NAMESPACES_MAX) {
-		other_holders_doubt(scan->holders, DOUBT_NAMESPACE,
-				    "there are too many mount namespaces");
-		return false;
-	}
-	scan->namespaces[scan->namespace_count++] = status.st_ino;
-	return true;
 }
 
 /* Whether what a process has open there is part of the object; *holder then says which. */
@@ -216,8 +132,10 @@ static void scan_process(struct proc_scan *scan, const char *name)
 		char *thread = sysfs_join(task, threads[i]);
 		pid_t number = (pid_t)strtol(threads[i], NULL, 10);
 
-		if (scan->object->count && is_new_namespace(scan, thread))
-			read_mounts(scan, thread, pid, comm);
+		int error = mounts_read(&scan->mounts, thread, pid);
+
+		if (error)
+			note_failure(scan, -error);
 		if (!done && (!last || !share_files_and_directories(last, number))) {
 			done = find_open_file(scan, thread, &holder);
 			last = number;
@@ -265,11 +183,13 @@ void find_process_holders(struct other_holders *holders, const struct object *ob
 	if (!may_see_all() || failed)
 		other_holders_doubt(holders, DOUBT_PROCESSES,
 				    "not all processes can be seen from here");
-	is_new_namespace(scan, "/proc/self");
-	read_mounts(scan, "/proc/self", 0, NULL);
+	mounts_read(&scan->mounts, "/proc/self", 0);
 	for (size_t i = 0; names[i]; i++)
 		if (names[i][0] >= '1' && names[i][0] <= '9')
 			scan_process(scan, names[i]);
 	sysfs_free(names);
+	mounts_sort(&scan->mounts);
+	find_mount_holders(holders, object, &scan->mounts);
+	mounts_clear(&scan->mounts);
 	free(scan);
 }

@@ -259,6 +259,7 @@ static int resolve_path(struct object *object)
 	}
 	object->dev = makedev(status.stx_dev_major, status.stx_dev_minor);
 	object->inode = status.stx_ino;
+	object->mount = status.stx_mask & STATX_MNT_ID ? status.stx_mnt_id : 0;
 	object->immutable = status.stx_attributes & STATX_ATTR_IMMUTABLE;
 	switch (status.stx_mode & S_IFMT) {
 	case S_IFBLK:

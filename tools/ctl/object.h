@@ -25,7 +25,7 @@ enum object_kind {
 };
 
 /* What object_has needs of a file. */
-#define OBJECT_STATX_MASK (STATX_TYPE | STATX_INO)
+#define OBJECT_STATX_MASK (STATX_TYPE | STATX_INO | STATX_MNT_ID)
 
 struct object_device {
 	char *name;  /* "pmem0", "dax1.0", "dm-0" */
@@ -43,6 +43,7 @@ struct object {
 	bool known;     /* false: nothing has that name, except perhaps in documents, or partial */
 	dev_t dev;      /* st_dev of a file or mount point */
 	ino_t inode;    /* of a file */
+	uint64_t mount; /* id of the mount that a file or mount point is on */
 	bool immutable; /* the file is immutable, as files of quotas are */
 	bool partial;   /* not all of sysfs could be read: it may have more devices */
 	struct object_device *devices;

@@ -27,7 +27,8 @@ enum holder_doubt {
 	DOUBT_KERNEL,    /* the kernel has something open by a path that leads nowhere */
 	DOUBT_EXCLUSIVE, /* a disk cannot be opened to try whether it is in use */
 	DOUBT_REFUSED,   /* what a process holds may not be read */
-	DOUBT_NAMESPACE, /* a mount namespace was not looked at */
+	DOUBT_NAMESPACE, /* no path leads to a mount */
+	DOUBT_LAYERS,    /* the layers of a file system cannot be found */
 	DOUBT_COUNT,
 };
 
