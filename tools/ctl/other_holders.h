@@ -26,8 +26,16 @@ enum holder_doubt {
 	DOUBT_PROCESSES, /* not all processes are visible from here */
 	DOUBT_KERNEL,    /* the kernel has something open by a path that leads nowhere */
 	DOUBT_EXCLUSIVE, /* a disk cannot be opened to try whether it is in use */
-	DOUBT_REFUSED,   /* what a process holds may not be read */
-	DOUBT_NAMESPACE, /* no path leads to a mount */
+	DOUBT_FIRST_OF_LOOK,
+	/* Doubts that the next look at the processes may clear up: */
+	DOUBT_MOVING = DOUBT_FIRST_OF_LOOK, /* processes came and went */
+	DOUBT_REFUSED,                      /* what a process holds may not be read */
+	DOUBT_FLIGHT,                       /* descriptors are in the queue of a socket */
+	DOUBT_REGISTERED,                   /* an io_uring may keep files or memory */
+	DOUBT_PINNED,                       /* a device may keep memory */
+	DOUBT_EVENTS,                       /* unread events may keep files open */
+	DOUBT_SOCKETS,   /* a socket may be bound in a network namespace that cannot be seen */
+	DOUBT_NAMESPACE, /* a mount namespace has no process, or no path leads to a mount */
 	DOUBT_LAYERS,    /* the layers of a file system cannot be found */
 	DOUBT_COUNT,
 };
