@@ -60,6 +60,11 @@ void other_holders_doubt_process(struct other_holders *holders, enum holder_doub
 	free(process);
 }
 
+static void print_process(FILE *stream, const struct other_holder *holder)
+{
+	fprintf(stream, "process %d (%s)", holder->pid, holder->comm ? holder->comm : "?");
+}
+
 char *other_holder_text(const struct other_holder *holder)
 {
 	const struct object_device *device = holder->device;
@@ -74,9 +79,10 @@ char *other_holder_text(const struct other_holder *holder)
 	switch (holder->kind) {
 	case HOLDER_MOUNT:
 		fprintf(stream, "%s, mounted on %s", holder->type, holder->path);
-		if (holder->pid)
-			fprintf(stream, " in the mount namespace of process %d (%s)", holder->pid,
-				holder->comm ? holder->comm : "?");
+		if (holder->pid) {
+			fputs(" in the mount namespace of ", stream);
+			print_process(stream, holder);
+		}
 		break;
 	case HOLDER_STACKED:
 		fprintf(stream, "below %s", holder->name);
@@ -93,8 +99,23 @@ char *other_holder_text(const struct other_holder *holder)
 		fputs("memory of this host (system-ram)", stream);
 		break;
 	case HOLDER_OPEN:
-		fprintf(stream, "%s is open in process %d (%s)", holder->path, holder->pid,
-			holder->comm ? holder->comm : "?");
+		fprintf(stream, "%s is open in ", holder->path);
+		print_process(stream, holder);
+		break;
+	case HOLDER_PROGRAM:
+		fprintf(stream, "%s is run by ", holder->path);
+		print_process(stream, holder);
+		break;
+	case HOLDER_MAPPED:
+		fprintf(stream, "%s is mapped by ", holder->path);
+		print_process(stream, holder);
+		break;
+	case HOLDER_SOCKET:
+		fprintf(stream, "socket %s is bound", holder->path);
+		if (holder->pid) {
+			fputs(" by ", stream);
+			print_process(stream, holder);
+		}
 		break;
 	case HOLDER_KERNEL:
 		fprintf(stream, "%s is open in the kernel (%s)", holder->path, holder->name);
@@ -111,10 +132,12 @@ char *other_holder_text(const struct other_holder *holder)
 json_t *other_holder_json(const struct other_holder *holder)
 {
 	static const char *const kinds[] = {
-		[HOLDER_MOUNT] = "mount",   [HOLDER_STACKED] = "stacked",
-		[HOLDER_SWAP] = "swap",     [HOLDER_LOOP] = "loop",
-		[HOLDER_MEMORY] = "memory", [HOLDER_OPEN] = "open",
-		[HOLDER_KERNEL] = "kernel", [HOLDER_EXCLUSIVE] = "exclusive",
+		[HOLDER_MOUNT] = "mount",         [HOLDER_STACKED] = "stacked",
+		[HOLDER_SWAP] = "swap",           [HOLDER_LOOP] = "loop",
+		[HOLDER_MEMORY] = "memory",       [HOLDER_OPEN] = "open",
+		[HOLDER_PROGRAM] = "program",     [HOLDER_MAPPED] = "mapped",
+		[HOLDER_SOCKET] = "socket",       [HOLDER_KERNEL] = "kernel",
+		[HOLDER_EXCLUSIVE] = "exclusive",
 	};
 	json_t *object = memory_require(json_pack("{s:s}", "kind", kinds[holder->kind]));
 

@@ -16,7 +16,10 @@ enum other_holder_kind {
 	HOLDER_SWAP,      /* path */
 	HOLDER_LOOP,      /* behind a loop device: name, path */
 	HOLDER_MEMORY,    /* of this host */
-	HOLDER_OPEN,      /* in a process, without a mapping: path */
+	HOLDER_OPEN,      /* open in a process, or its working or root directory: path */
+	HOLDER_PROGRAM,   /* a process runs it: path */
+	HOLDER_MAPPED,    /* mapped in a process: path */
+	HOLDER_SOCKET,    /* a socket is bound there: path */
 	HOLDER_KERNEL,    /* open in the kernel itself, for the service `name`: path */
 	HOLDER_EXCLUSIVE, /* by the kernel, for what cannot be seen */
 };
@@ -45,7 +48,8 @@ struct other_holder {
 	const struct object_device *device; /* the object's; NULL: of a file or mount point */
 	char *type, *path, *name, *label;   /* NULL where it does not apply */
 	/*
-	 * open: the process that has it open; mount: a process of another mount namespace; or 0.
+	 * The process that holds it. HOLDER_MOUNT: a process of the mount's namespace, if that is
+	 * another one. Else 0.
 	 */
 	pid_t pid;
 	char *comm;
