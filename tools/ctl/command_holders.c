@@ -42,6 +42,7 @@ struct search {
 	struct other_holders others;
 	bool daemon_blind; /* the daemon does not see all processes */
 	bool unread;       /* some mapping could not be read */
+	bool in_use;       /* a thread that was left behind uses this */
 };
 
 static bool process_maps_object(const void *context, pid_t pid)
@@ -90,8 +91,8 @@ static int find_all_holders(struct search *search, const char *socket)
 		report(NULL, "the daemon is too old: it cannot look at other processes");
 	if (scan == SCAN_PARTIAL || scan == SCAN_COMPLETE) {
 		mapping_processes_sort(&search->processes);
-		find_holders(&search->others, &search->object, process_maps_object,
-			     &search->processes);
+		search->in_use = !find_holders(&search->others, &search->object,
+					       process_maps_object, &search->processes);
 	}
 	return scan == SCAN_PARTIAL || scan == SCAN_COMPLETE ? 0 : -1;
 }
@@ -265,7 +266,7 @@ static int run_holders(struct invocation *invocation, int argc, char **argv)
 		{"quiet", no_argument, NULL, 'q'},
 		COMMAND_LONG_OPTIONS,
 	};
-	struct search search = {0};
+	static struct search search; /* static, since a thread that is left behind may use it */
 	int option, status;
 
 	while ((option = command_getopt(argc, argv, "jq" COMMAND_SHORT_OPTIONS, options)) != -1) {
@@ -293,6 +294,8 @@ static int run_holders(struct invocation *invocation, int argc, char **argv)
 	if (object_resolve(&search.object, argv[optind]) == 0)
 		status = report_holders(&search, invocation->socket);
 	other_holders_clear(&search.others);
+	if (search.in_use)
+		_exit(status); /* exit could wait for that thread, or free what it uses */
 	mapping_processes_clear(&search.processes);
 	rows_clear(&search.rows);
 	object_clear(&search.object);

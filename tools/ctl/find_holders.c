@@ -3,11 +3,10 @@
  * find_holders.c - finds who holds an object otherwise than by a mapping
  *
  * Reads sysfs, and tries to open block devices exclusively if no holder was found otherwise. Calls
- * kernel_holders.c, find_process_holders.c, other_holders.c, object.c and sysfs.c.
+ * find_process_holders.c, other_holders.c, object.c and sysfs.c.
  */
 #include "ctl/find_holders.h"
 #include "ctl/find_process_holders.h"
-#include "ctl/kernel_holders.h"
 #include "ctl/object.h"
 #include "ctl/other_holders.h"
 #include "ctl/sysfs.h"
@@ -76,16 +75,17 @@ static void try_exclusive(struct other_holders *holders, const struct object_dev
 	free(path);
 }
 
-void find_holders(struct other_holders *holders, const struct object *object,
+bool find_holders(struct other_holders *holders, const struct object *object,
 		  bool (*maps)(const void *context, pid_t pid), const void *context)
 {
 	find_stacked(holders, object);
 	find_memory(holders, object);
-	find_kernel_holders(holders, object);
-	find_process_holders(holders, object, maps, context);
+	if (!find_process_holders(holders, object, maps, context))
+		return false;
 	if (holders->count)
-		return;
+		return true;
 	for (size_t i = 0; i < object->count; i++)
 		if (object->devices[i].block)
 			try_exclusive(holders, &object->devices[i]);
+	return true;
 }

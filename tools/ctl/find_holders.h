@@ -11,10 +11,11 @@
 #include <sys/types.h>
 
 /*
- * Adds all holders. Opens in processes for which `maps` is true are left out: they are known for
- * their mappings.
+ * Adds all holders but processes for which `maps` is true: they are reported by their mappings.
+ * Returns false, and adds a doubt, if reading about a process hung: the thread that hangs is left
+ * behind and still uses `object` and `context`.
  */
-void find_holders(struct other_holders *holders, const struct object *object,
+bool find_holders(struct other_holders *holders, const struct object *object,
 		  bool (*maps)(const void *context, pid_t pid), const void *context);
 
 #endif

@@ -60,6 +60,37 @@ void other_holders_doubt_process(struct other_holders *holders, enum holder_doub
 	free(process);
 }
 
+void other_holders_forget_look(struct other_holders *holders)
+{
+	for (int i = DOUBT_FIRST_OF_LOOK; i < DOUBT_COUNT; i++) {
+		free(holders->doubts[i]);
+		holders->doubts[i] = NULL;
+	}
+}
+
+bool other_holders_in_doubt(const struct other_holders *holders, bool of_look)
+{
+	for (int i = of_look ? DOUBT_FIRST_OF_LOOK : 0; i < DOUBT_COUNT; i++)
+		if (holders->doubts[i])
+			return true;
+	return false;
+}
+
+void other_holders_move(struct other_holders *holders, struct other_holders *from)
+{
+	for (size_t i = 0; i < from->count; i++) {
+		memory_reserve(holders->list, &holders->room, holders->count + 1, 16);
+		holders->list[holders->count++] = from->list[i];
+	}
+	from->count = 0;
+	for (int i = 0; i < DOUBT_COUNT; i++) {
+		if (holders->doubts[i])
+			continue;
+		holders->doubts[i] = from->doubts[i];
+		from->doubts[i] = NULL;
+	}
+}
+
 static void print_process(FILE *stream, const struct other_holder *holder)
 {
 	fprintf(stream, "process %d (%s)", holder->pid, holder->comm ? holder->comm : "?");

@@ -72,6 +72,15 @@ void other_holders_doubt(struct other_holders *holders, enum holder_doubt doubt,
 void other_holders_doubt_process(struct other_holders *holders, enum holder_doubt doubt, pid_t pid,
 				 const char *text);
 
+/* Removes the doubts that the last look at the processes has left. */
+void other_holders_forget_look(struct other_holders *holders);
+
+/* Whether there is any doubt; with `of_look`, only doubts from looking at processes count. */
+bool other_holders_in_doubt(const struct other_holders *holders, bool of_look);
+
+/* Moves all holders and doubts from `from`, which becomes empty. */
+void other_holders_move(struct other_holders *holders, struct other_holders *from);
+
 /* One line, for the caller to free. */
 char *other_holder_text(const struct other_holder *holder);
 

@@ -276,7 +276,7 @@ class Status(Sysfs):
 
     @unittest.skipUnless(SEES_ALL, "needs to see all processes")
     def test_output_fails(self):
-        """Never 0 when the answer could not be printed."""
+        """The status is not 0 when the answer could not be printed."""
         with open("/dev/full", "wb") as full:
             for status, name in ((2, "dax1.0"), (1, "namespace1.0")):
                 done = self.run_ctl("holders", "namespace1.1" if status == 2 else name,
@@ -471,6 +471,19 @@ class Others(Sysfs):
             os.unlink(f"{folder}/{attribute}")
 
     @unittest.skipUnless(SEES_ALL, "needs to see all processes")
+    def test_pinned(self):
+        """A device may keep memory of a node in use without a mapping."""
+        for kind in ("virtual/vfio/12", "virtual/misc/vfio", "virtual/misc/iommu",
+                     "pci0/infiniband_verbs/uverbs0", "virtual/tty/ptmx"):
+            link = f"{self.sysfs}/dev/char/5:2"
+            self.link(link, f"{self.sysfs}/devices/{kind}")
+            with open("/dev/ptmx", "rb"):
+                self.held(0 if "ptmx" in kind else 2, "dax1.0", "region1")
+                self.held(0, self.file)
+            os.unlink(link)
+        self.held(0, "dax1.0")
+
+    @unittest.skipUnless(SEES_ALL, "needs to see all processes")
     def test_swap(self):
         path = self.here + "/swap file"
         with open(path, "wb"):
@@ -505,6 +518,25 @@ class Others(Sysfs):
         self.assertEqual([(entry["pid"], entry["path"]) for entry in self.others(self.here)],
                          [(shell.pid, self.here)])
         shell.communicate(b"\n")
+
+    def test_mapped_node(self):
+        """A process whose descriptor is closed is found by its mapping of the node."""
+        self.node("region1/dax1.0/dax1.1", "1:5")
+        process = subprocess.Popen(
+            [sys.executable, "-c",
+             "import ctypes, mmap, os, sys\nlibc = ctypes.CDLL(None)\n"
+             "fd = os.open('/dev/zero', os.O_RDONLY)\n"
+             "libc.mmap(None, 4096, mmap.PROT_READ, mmap.MAP_PRIVATE, fd, 0)\nos.close(fd)\n"
+             "print(flush=True)\nsys.stdin.read()"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process.stdout.readline()
+        for what in ("dax1.1", "namespace1.0"):
+            [entry] = json.loads(self.run_ctl("holders", "-j", what).stdout)["others"]
+            self.assertEqual((entry["kind"], entry["device"], entry["path"], entry["pid"]),
+                             ("mapped", "dax1.1", "/dev/zero", process.pid))
+        self.assertNotEqual(self.status("dax1.0"), 1)
+        process.communicate(b"")
+        self.assertNotEqual(self.status("dax1.1"), 1)
 
     def mount_proc(self, options):
         done = subprocess.run(["mount", "-t", "proc", "-o", options, "proc", "/proc"], check=False)
