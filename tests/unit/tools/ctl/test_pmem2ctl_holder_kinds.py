@@ -11,6 +11,8 @@ import ctypes
 import errno
 import fcntl
 import os
+import shutil
+import struct
 import subprocess
 import sys
 import time
@@ -24,7 +26,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 # The beginning of all programs below. `here` is the mount point, `file` a file in it.
 PROGRAM = """
-import ctypes, os, sys
+import array, ctypes, mmap, os, socket, struct, subprocess, sys, threading, time
 here, elsewhere = sys.argv[1:3]
 file = here + '/file'
 libc = ctypes.CDLL(None, use_errno=True)
@@ -37,6 +39,25 @@ def call(number, *arguments):
 def checked(result):
     assert result >= 0, os.strerror(ctypes.get_errno())
     return result
+
+def mapped(flags=mmap.MAP_SHARED, protection=mmap.PROT_READ):
+    fd = os.open(file, os.O_RDONLY)
+    memory = mmap.mmap(fd, 4096, flags, protection)  # has a descriptor of its own
+    libc.mmap.restype = ctypes.c_void_p
+    address = libc.mmap(None, 4096, protection, flags, fd, 0)
+    memory.close()
+    os.close(fd)
+    return address
+
+def ring():
+    # 32 entries; what io_uring_setup wants is zero
+    return call(425, 32, ctypes.create_string_buffer(120))
+
+def register(ring, what, data, count):
+    call(427, ring, what, data, count)
+
+def send(socket_, *fds):
+    socket_.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', fds))])
 
 def ready():
     print(flush=True)
@@ -135,6 +156,46 @@ class Kinds(Holders):
         self.case("os.chdir(here)", ["open"], True, "free")
         self.case("os.chroot(here)", ["open"], True, "free")
 
+    def test_mapped(self):
+        """Mappings hold the file after its descriptor was closed."""
+        self.case("mapped()", ["mapped"], True, ["mapped"])
+        self.case("mapped(mmap.MAP_PRIVATE)", ["mapped"], True, ["mapped"])
+        self.case("mapped(); os.unlink(file)", ["mapped"], True)
+
+    def test_other_file(self):
+        with open(self.here + "/other", "wb") as file:
+            file.write(bytes(4096))
+        self.case("file = here + '/other'; mapped()", ["mapped"], True, "free")
+
+    def test_long_path(self):
+        """The path of a mapping may be longer than anybody may tell the kernel."""
+        deep = ("os.chdir(%s)\nfor _ in range(300):\n    os.mkdir('d' * 250)\n"
+                "    os.chdir('d' * 250)\nopen('f', 'wb').write(bytes(4096))\n"
+                "file = 'f'; mapped(); os.chdir('/')")
+        self.case(deep % "elsewhere", "free", False, "free")
+        self.case(deep % "here", ["mapped"], True, "free")
+
+    def test_program(self):
+        shutil.copy(shutil.which("sleep"), self.here + "/sleep")
+        process = subprocess.Popen([self.here + "/sleep", "1000"], cwd="/")
+        self.assertEqual(self.verdict(), ["program"])
+        self.assertEqual(self.verdict(self.here + "/sleep"), ["program"])
+        self.assertEqual(self.unmount(), errno.EBUSY)
+        process.kill()
+        process.wait()
+        self.assertEqual(self.verdict(), "free", self.doubts)
+
+    def test_library(self):
+        with open("/proc/self/maps", encoding="utf-8") as maps:
+            library = next(line.split()[-1] for line in maps if "/libc.so" in line)
+        shutil.copy(library, self.here + "/library.so")
+        process = self.start("kept = ctypes.CDLL(here + '/library.so')")
+        self.assertEqual(self.verdict(), ["mapped"])
+        self.assertEqual(self.verdict(self.here + "/library.so"), ["mapped"])
+        self.assertEqual(self.unmount(), errno.EBUSY)
+        end(process)
+        self.assertEqual(self.verdict(), "free", self.doubts)
+
     def test_mount_below(self):
         below = self.here + "/below"
         os.mkdir(below)
@@ -194,6 +255,52 @@ class Kinds(Holders):
         subprocess.run(["umount", self.elsewhere + "/on"], check=True)
         self.assertEqual(self.verdict(), "free", self.doubts)
 
+    def test_kept_namespace(self):
+        """A mount namespace that only a descriptor keeps may have mounts of the file system."""
+        self.case("child = subprocess.Popen(['unshare', '-m', 'sh', '-c', 'echo; read line'],\n"
+                  "                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n"
+                  "child.stdout.readline()\n"
+                  "kept = open(f'/proc/{child.pid}/ns/mnt')\n"
+                  "child.communicate(b'\\n')", "doubt", False)
+
+    def test_bound_namespace(self):
+        """So may a mount namespace that only a bind mount of it keeps."""
+        target = self.elsewhere + "/namespace"
+        with open(target, "wb"):
+            pass
+        if subprocess.run(["unshare", "--mount=" + target, "true"], check=False).returncode:
+            self.skipTest("no mount of a name space here")
+        self.assertEqual(self.verdict(), "doubt")
+        self.assertEqual(self.verdict(self.here + "/file"), "doubt")
+        subprocess.run(["umount", target], check=True)
+        self.assertEqual(self.verdict(), "free", self.doubts)
+
+    def test_fuse_of_a_user(self):
+        """Root may not look at the files of a FUSE mount that only its user may enter."""
+        self.case("""
+fuse = checked(os.open('/dev/fuse', os.O_RDWR))
+checked(libc.mount(b'fake', elsewhere.encode(), b'fuse', 0,
+                   f'fd={fuse},rootmode=40000,user_id=65534,group_id=65534,default_permissions'.encode()))
+attributes = struct.pack('QII6Q10I', 1000, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0o40777, 2, 65534, 65534, 0, 0, 0)
+answers = {26: struct.pack('IIIIHHII36x', 7, 31, 0, 0, 0, 0, 4096, 1), 3: attributes}
+def serve():
+    while True:
+        _, opcode, unique = struct.unpack_from('IIQ', os.read(fuse, 1 << 16))
+        answer = answers.get(opcode)
+        if opcode not in (2, 36, 42):
+            os.write(fuse, struct.pack('IiQ', 16 + len(answer or b''), 0 if answer else -38, unique)
+                     + (answer or b''))
+threading.Thread(target=serve, daemon=True).start()
+inside = subprocess.Popen(['sh', '-c', f'cd {elsewhere} && echo && exec sleep 1000'],
+                          user=65534, group=65534, extra_groups=[], stdout=subprocess.PIPE)
+assert inside.stdout.readline() == b'\\n'
+import atexit
+atexit.register(lambda: (inside.kill(), libc.umount2(elsewhere.encode(), 2)))
+""", "free", False, "free")
+
+    def test_detached_mount(self):
+        self.case("kept = call(428, -100, here.encode(), 1)", ["open"], False)  # open_tree, cloned
+
     def test_layer(self):
         for name in ("lower", "upper", "work"):
             os.mkdir(f"{self.elsewhere}/{name}")
@@ -223,11 +330,109 @@ class Kinds(Holders):
                   f"              b'lowerdir={self.path}/lower:/under'):\n"
                   "    print('skip', flush=True)", ["mount"], False)
 
+    def test_socket(self):
+        for kind in ("STREAM", "DGRAM", "SEQPACKET"):
+            self.case(f"kept = socket.socket(socket.AF_UNIX, socket.SOCK_{kind})\n"
+                      "kept.bind(here + '/socket')", ["socket"], True)
+
+    def test_socket_without_name(self):
+        """A socket that is bound by a relative path, whose name is removed."""
+        self.case("kept = socket.socket(socket.AF_UNIX)\n"
+                  "os.chdir(here)\nkept.bind('socket')\nos.chdir('/')\n"
+                  "os.unlink(here + '/socket')", ["socket"], True)
+
+    def test_socket_in_network_namespace(self):
+        self.case("checked(libc.unshare(0x40000000))\n"
+                  "kept = socket.socket(socket.AF_UNIX)\nkept.bind(here + '/socket')",
+                  ["socket"], True)
+        # and in one that the process has left
+        self.case("own = os.open('/proc/self/ns/net', os.O_RDONLY)\n"
+                  "checked(libc.unshare(0x40000000))\n"
+                  "kept = socket.socket(socket.AF_UNIX)\nkept.bind(here + '/socket')\n"
+                  "checked(libc.setns(own, 0))", "doubt", True, "doubt")
+
+    def test_sockets_read_again(self):
+        """A socket that is in no list has all sockets read again: another socket is still reported once."""
+        self.start("one, other = socket.socketpair()\nbound = socket.socket(socket.AF_UNIX)\n"
+                   "bound.bind(here + '/socket')\nsend(one, bound.fileno())\nbound.close()\n"
+                   "own = os.open('/proc/self/ns/net', os.O_RDONLY)\n"
+                   "checked(libc.unshare(0x40000000))\nkept = socket.socket(socket.AF_UNIX)\n"
+                   "checked(libc.setns(own, 0))")
+        self.assertEqual(self.ask_holders(self.here)["others"],
+                         [{"kind": "socket", "path": self.here + "/socket"}])
+
+    def test_bound_elsewhere(self):
+        self.case("kept = socket.socket(socket.AF_UNIX)\nkept.bind(elsewhere + '/socket')\n"
+                  "os.unlink(elsewhere + '/socket')", "free", False, "free")
+
+    def test_in_flight(self):
+        self.case("one, other = socket.socketpair()\nfd = os.open(file, os.O_RDONLY)\n"
+                  "send(one, fd)\nos.close(fd)", "doubt", True, "doubt")
+        # a socket that is bound there is in the queue
+        self.case("one, other = socket.socketpair()\nbound = socket.socket(socket.AF_UNIX)\n"
+                  "bound.bind(here + '/socket')\nsend(one, bound.fileno())\nbound.close()",
+                  ["socket"], True)
+
+    def test_not_accepted(self):
+        self.case("listener = socket.socket(socket.AF_UNIX)\nlistener.bind(b'\\0holders')\n"
+                  "listener.listen(1)\none = socket.socket(socket.AF_UNIX)\n"
+                  "one.connect(b'\\0holders')\nfd = os.open(file, os.O_RDONLY)\n"
+                  "send(one, fd)\nos.close(fd)\none.close()", "doubt", True, "doubt")
+        self.case("listener = socket.socket(socket.AF_UNIX)\nlistener.bind(b'\\0holders')\n"
+                  "listener.listen(1)\none = socket.socket(socket.AF_UNIX)\n"
+                  "one.connect(b'\\0holders')\n", "free", False, "free")
+
+    def ring(self, *arguments):
+        if ctypes.CDLL(None).syscall(425, 0, None) == -1 and \
+                os.path.exists("/proc/sys/kernel/io_uring_disabled"):
+            with open("/proc/sys/kernel/io_uring_disabled", encoding="ascii") as file:
+                if file.read().strip() == "2":
+                    self.skipTest("no io_uring")
+        self.case(*arguments)
+
+    def test_registered(self):
+        files = ("kept = ring()\nfd = {}\n"
+                 "register(kept, 2, struct.pack('i', fd), 1)\n")  # IORING_REGISTER_FILES
+        self.ring(files.format("os.open(file, os.O_RDONLY)") + "os.close(fd)", "doubt", True,
+                  "doubt")
+        self.ring("kept = ring()", "free", False, "free")
+        # a ring that is kept by its mapping alone, and one that is mapped and has a descriptor
+        mapped = ("libc.mmap.restype = ctypes.c_void_p\n"
+                  "assert libc.mmap(None, 4096, 3, mmap.MAP_SHARED, kept, 0) < 1 << 63\n")
+        self.ring(files.format("os.open(file, os.O_RDONLY)") + mapped
+                  + "os.close(fd)\nos.close(kept)", "doubt", True, "doubt")
+        self.ring("kept = ring()\n" + mapped, "free", False, "free")
+        buffer = ("kept = ring()\nfd = os.open(file, os.O_RDWR)\n"
+                  "libc.mmap.restype = ctypes.c_void_p\n"
+                  "address = libc.mmap(None, 4096, 3, mmap.MAP_SHARED, fd, 0)\nos.close(fd)\n"
+                  "register(kept, 0, struct.pack('PL', address, 4096), 1)\n"
+                  "checked(libc.munmap(ctypes.c_void_p(address), 4096))")
+        self.ring(buffer, "doubt", False, "doubt")
+
     def test_inotify(self):
         """A mark holds nothing."""
         self.case("kept = checked(libc.inotify_init1(0))\n"
                   "checked(libc.inotify_add_watch(kept, file.encode(), 0xfff))\n"
                   "open(file).close()", "free", False, "free")
+
+    def test_fanotify(self):
+        """An unread event holds the file open, except in a group that gets handles."""
+        program = ("kept = libc.fanotify_init({}, 0)\n"
+                   "if kept < 0:\n    print('skip', flush=True)\n    sys.exit()\n"
+                   "mark = libc.fanotify_mark\n"
+                   "mark.argtypes = [ctypes.c_int, ctypes.c_uint, ctypes.c_uint64, ctypes.c_int,"
+                   " ctypes.c_char_p]\n"
+                   "checked(mark(kept, 1 | {}, 0x20, -100, file.encode()))\n"
+                   "open(file).close()")
+        self.case(program.format(0, 0), "doubt", True, "doubt")  # a mark of the inode
+        self.case(program.format(0, 0x10), "doubt", True, "doubt")  # of the mount
+        self.case(program.format(0, 0x100), "doubt", True, "doubt")  # of the file system
+        # which was removed since
+        self.case(program.format(0, 0) + "\nchecked(mark(kept, 0x80, 0, -100, None))", "doubt",
+                  True, "doubt")
+        self.case(program.format(0x200, 0), "free", False, "free")
+        self.case(program.format(0, 0).replace("file.encode()", "b'/proc/self/maps'"), "free",
+                  False, "free")
 
     def test_loop(self):
         if not ROOT:
@@ -262,6 +467,22 @@ class Kinds(Holders):
             os.close(loop)
         self.assertEqual(self.verdict(), "free", self.doubts)
         self.assertIsNone(self.unmount())
+
+    def test_chain(self):
+        """Processes that each fork a child and end hold it all the time."""
+        for hold in ("fd = os.open(file, os.O_RDONLY)", "mapped()", "os.chdir(here)"):
+            process = self.start(
+                f"{hold}\nend = os.dup(0)\nos.set_blocking(end, False)\nready()\n"
+                "while True:\n"
+                "    time.sleep(0.001)\n"
+                "    try:\n        if os.read(end, 1) == b'':\n            sys.exit()\n"
+                "    except BlockingIOError:\n        pass\n"
+                "    if os.fork():\n        os._exit(0)")
+            for _ in range(6):
+                self.assertNotEqual(self.verdict(), "free")
+                self.assertNotEqual(self.verdict(self.here + "/file"),
+                                    "free" if "chdir" not in hold else None)
+            end(process)
 
 
 if __name__ == "__main__":
