@@ -10,6 +10,7 @@
 #include "bench/crowd_rows.h"
 #include "bench/files.h"
 #include "bench/fixture.h"
+#include "bench/holders.h"
 #include "bench/library.h"
 #include "bench/map.h"
 #include "bench/message.h"
@@ -134,13 +135,15 @@ static int measure_wanted(const char *folder, struct report *report, int *stoppe
 		err = fixture_start(&fixture, folder, options);
 		/* Only now: the daemon must not inherit it. */
 		stay_on(report->cpu);
-		if (!err &&
-		    options->wanted & ~(OF_LIBRARY | 1u << MEASURE_CROWD | 1u << MEASURE_PUBLISH))
+		if (!err && options->wanted & ~(OF_LIBRARY | 1u << MEASURE_CROWD |
+						1u << MEASURE_PUBLISH | 1u << MEASURE_HOLDERS))
 			err = files_measure(&fixture, report);
 		if (!err && options_want(options, MEASURE_CROWD) && fixture.keeper)
 			err = measure_crowd(&fixture, report);
 		if (!err && options_want(options, MEASURE_PUBLISH))
 			err = measure_publishing(&fixture, &cpus, report);
+		if (!err && options_want(options, MEASURE_HOLDERS) && fixture.keeper)
+			err = holders_measure(&fixture, options->pmem2ctl, report);
 		*stopped = fixture_stop(&fixture);
 	}
 	stay_on(report->cpu);
@@ -170,9 +173,10 @@ static int measure_and_print(const char *folder, void *context)
 
 int main(int argc, char **argv)
 {
-	static char daemon_path[PATH_MAX], library[PATH_MAX];
+	static char daemon_path[PATH_MAX], pmem2ctl[PATH_MAX], library[PATH_MAX];
 	struct options options = {
 		.daemon = beside(daemon_path, "../fs/pmem2fs", "pmem2fs"),
+		.pmem2ctl = beside(pmem2ctl, "pmem2ctl", "pmem2ctl"),
 		.library = beside(library, "../lib/libpmem2fs.so", "libpmem2fs.so"),
 		.scratch = "/var/tmp",
 		.mappings = 10000,

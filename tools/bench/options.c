@@ -18,9 +18,9 @@ static const char *const measurements[MEASUREMENTS] = {
 	[MEASURE_CREATE] = "create",   [MEASURE_STAT] = "stat",       [MEASURE_READ] = "read",
 	[MEASURE_LIST] = "ls-U",       [MEASURE_LIST_SORTED] = "ls",  [MEASURE_EXPIRED] = "expired",
 	[MEASURE_LIST_LONG] = "ls-l",  [MEASURE_REMOVE] = "rm",       [MEASURE_MEMORY] = "memory",
-	[MEASURE_CROWD] = "crowd",     [MEASURE_PUBLISH] = "publish", [MEASURE_MAP] = "map",
-	[MEASURE_PERSIST] = "persist", [MEASURE_MEMCPY] = "memcpy",   [MEASURE_MEMMOVE] = "memmove",
-	[MEASURE_MEMSET] = "memset",
+	[MEASURE_CROWD] = "crowd",     [MEASURE_PUBLISH] = "publish", [MEASURE_HOLDERS] = "holders",
+	[MEASURE_MAP] = "map",         [MEASURE_PERSIST] = "persist", [MEASURE_MEMCPY] = "memcpy",
+	[MEASURE_MEMMOVE] = "memmove", [MEASURE_MEMSET] = "memset",
 };
 
 static const char help[] =
@@ -38,11 +38,12 @@ static const char help[] =
 	"  memory   resident memory of keeper and worker for each mapping\n"
 	"  crowd    ls -U and first ls -l with the mappings of many processes\n"
 	"  publish  map + unmap, with 1 and 10,000 others   against the same with PMEM2FS=off\n"
+	"  holders  pmem2ctl holders among 1,000 processes  against fuser -m and lsof together\n"
 	"  map      map + unmap, with 1, 10,000 and 50,000  against mmap + munmap and libpmem2\n"
 	"           others, one thread and two\n"
 	"  persist  of 64 B to 1 MiB                        against libpmem2 and msync\n"
 	"  memcpy, memmove, memset  of 8 B to 64 MiB        against libpmem2\n"
-	"Without MEASUREMENT: all. The first eleven need root and start a daemon of their own,\n"
+	"Without MEASUREMENT: all. The first twelve need root and start a daemon of their own,\n"
 	"in name spaces of their own.\n"
 	"\n"
 	"      --daemon PATH    the pmem2fs to measure (default: ../fs/pmem2fs beside bench)\n"

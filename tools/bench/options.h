@@ -21,6 +21,7 @@ enum measurement {
 	MEASURE_MEMORY,
 	MEASURE_CROWD,
 	MEASURE_PUBLISH,
+	MEASURE_HOLDERS,
 	MEASURE_MAP,
 	MEASURE_PERSIST,
 	MEASURE_MEMCPY,
@@ -41,6 +42,7 @@ struct crowd_shape {
 
 struct options {
 	const char *daemon;        /* path of pmem2fs */
+	const char *pmem2ctl;      /* path of pmem2ctl */
 	const char *mount_options; /* for the daemon's -o, or NULL */
 	const char *peer;          /* folder to measure instead of a mount of pmem2fs, or NULL */
 	const char *scratch;       /* folder for the file that the library maps */
