@@ -3,15 +3,20 @@
  * crowd_rows.c - what people do about a crowd, against what they would do without pmem2fs
  *
  * Owns the rows and their targets. Listings are made by the bench itself, without sorting and
- * printing, since these costs are the same on both sides. Calls crowd.c, fixture.c, report.c,
- * interrupt.c and message.c.
+ * printing, since these costs are the same on both sides. Other programs run as people run them,
+ * with their output to /dev/null. Before the measurement each of them is run once and must find the
+ * whole crowd, since one that fails may be quick. The CPU time of our side is that of keeper,
+ * worker and command while the command runs. Calls crowd.c, cpu_time.c, fixture.c, program.c,
+ * report.c, interrupt.c and message.c.
  */
 #include "bench/crowd_rows.h"
 #include "base/clock.h"
 #include "bench/comparison.h"
+#include "bench/cpu_time.h"
 #include "bench/crowd.h"
 #include "bench/interrupt.h"
 #include "bench/message.h"
+#include "bench/program.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -29,12 +34,27 @@ enum act {
 	ACT_LIST_TMPFS,
 	ACT_LIST_LONG, /* the mount */
 	ACT_LIST_LONG_TMPFS,
+	ACT_CAT_MAPS, /* from here on: programs */
+	ACT_CTL_LIST,
+	ACT_CTL_LIST_JSON,
+	ACT_CTL_HOLDERS,
+	ACT_LSOF,
+	ACT_FUSER,
+	ACTS,
+};
+
+struct command {
+	const char *arguments[5];
+	int status;       /* expected */
+	const char *line; /* the beginning of the output lines that are counted; NULL: none are */
+	size_t lines;     /* least number of such lines */
 };
 
 struct crowd_row {
 	const char *name, *what;
 	bool rested; /* our side first waits until the result of the last scan has expired */
-	bool cold; /* the kernel has no entries and inodes of the mount at the begin of our side */
+	bool cold;  /* the kernel has no entries and inodes of the mount at the begin of our side */
+	bool holds; /* needs lsof and fuser */
 	enum act acts[COMPARISON_SIDES_MAX];
 	struct comparison_peer peers[COMPARISON_PEERS_MAX];
 };
@@ -45,22 +65,61 @@ static const struct crowd_row rows[] = {
 	 .acts = {ACT_LIST, ACT_LIST_TMPFS},
 	 .peers = {{.name = "tmpfs", .target = 1.5}}},
 	{.name = "crowd ls, rested",
-	 .what = "the same, more than a second after the last",
+	 .what = "the same, more than a second after the last; cat maps is 'cat "
+		 "/proc/[0-9]*/maps'",
 	 .rested = true,
-	 .acts = {ACT_LIST, ACT_LIST_TMPFS},
-	 .peers = {{.name = "tmpfs"}}},
+	 .acts = {ACT_LIST, ACT_CAT_MAPS, ACT_LIST_TMPFS},
+	 .peers = {{.name = "cat maps", .target = 2}, {.name = "tmpfs"}}},
 	{.name = "crowd first ls -l",
 	 .what = "readdir + lstat of each name; the mount is remounted before, as for first ls -l",
 	 .rested = true,
 	 .cold = true,
 	 .acts = {ACT_LIST_LONG, ACT_LIST_LONG_TMPFS},
 	 .peers = {{.name = "tmpfs", .target = 3}}},
+	{.name = "crowd list",
+	 .what = "pmem2ctl list, more than a second after the last, as the two below",
+	 .rested = true,
+	 .acts = {ACT_CTL_LIST, ACT_CAT_MAPS},
+	 .peers = {{.name = "cat maps", .target = 3}}},
+	{.name = "crowd list --json",
+	 .what = "pmem2ctl list --json",
+	 .rested = true,
+	 .acts = {ACT_CTL_LIST_JSON, ACT_CAT_MAPS},
+	 .peers = {{.name = "cat maps", .target = 6}}},
+	{.name = "crowd holders",
+	 .what = "pmem2ctl holders, lsof and fuser of a file that all processes of the crowd map",
+	 .rested = true,
+	 .holds = true,
+	 .acts = {ACT_CTL_HOLDERS, ACT_LSOF, ACT_FUSER},
+	 .peers = {{.name = "lsof", .target = 1.5}, {.name = "fuser"}}},
 };
 
 struct scene {
 	struct crowd crowd;
+	struct cpu_time clocks;
+	struct command commands[ACTS];
+	char file[CROWD_PATH_SIZE];
 	const struct crowd_row *row; /* that is measured */
 };
+
+static void set_commands(struct scene *scene, const char *pmem2ctl)
+{
+	const struct crowd *crowd = &scene->crowd;
+	struct command *commands = scene->commands;
+
+	crowd_file(crowd, 0, scene->file);
+	commands[ACT_CAT_MAPS] = (struct command){
+		{"sh", "-c", "exec cat /proc/[0-9]*/maps"}, 0, "", crowd_size(crowd)};
+	commands[ACT_CTL_LIST] = (struct command){{pmem2ctl, "list"}, 0, "", 1 + crowd_size(crowd)};
+	commands[ACT_CTL_LIST_JSON] = (struct command){
+		{pmem2ctl, "list", "--json"}, 0, "  \"name\": ", crowd_size(crowd)};
+	/* Somebody holds the file. */
+	commands[ACT_CTL_HOLDERS] = (struct command){
+		{pmem2ctl, "holders", scene->file}, 1, "", 1 + crowd->shape->processes};
+	commands[ACT_LSOF] =
+		(struct command){{"lsof", scene->file}, 0, "crowd ", crowd->shape->processes};
+	commands[ACT_FUSER] = (struct command){{"fuser", scene->file}, 0, NULL, 0};
+}
 
 /* With `other` not negative, also makes a file there for each name. */
 static int list(const struct scene *scene, unsigned side, bool all, int other)
@@ -104,6 +163,9 @@ static int list(const struct scene *scene, unsigned side, bool all, int other)
 
 static int do_act(const struct scene *scene, enum act act)
 {
+	const struct command *command = &scene->commands[act];
+	char said[PROGRAM_SAID_MAX];
+
 	switch (act) {
 	case ACT_LIST:
 	case ACT_LIST_TMPFS:
@@ -111,8 +173,9 @@ static int do_act(const struct scene *scene, enum act act)
 	case ACT_LIST_LONG:
 	case ACT_LIST_LONG_TMPFS:
 		return list(scene, act != ACT_LIST_LONG, true, -1);
+	default:
+		return program_run(command->arguments, command->status, said);
 	}
-	return -EINVAL;
 }
 
 static int prepare_ours(const struct scene *scene)
@@ -127,17 +190,46 @@ static int prepare_ours(const struct scene *scene)
 static int time_act(void *context, unsigned side, size_t round, struct sample *sample)
 {
 	const struct scene *scene = context;
-	uint64_t start;
+	uint64_t start, command, daemon[2] = {0};
 	int err;
 
 	(void)round;
 	err = side ? 0 : prepare_ours(scene);
+	if (!err && !side)
+		err = cpu_time_of_daemon(&scene->clocks, &daemon[0]);
 	if (err)
 		return err;
+	command = cpu_time_of_commands();
 	start = clock_now();
 	err = do_act(scene, scene->row->acts[side]);
-	*sample = (struct sample){.ns = clock_now() - start, .operations = 1};
+	sample->ns = clock_now() - start;
+	sample->operations = 1;
+	if (!err && !side)
+		err = cpu_time_of_daemon(&scene->clocks, &daemon[1]);
+	sample->cpu_ns = cpu_time_of_commands() - command + daemon[1] - daemon[0];
 	return interrupt_pending ? -EINTR : err;
+}
+
+/* All programs of the row find the crowd. */
+static int check_row(const struct scene *scene, const struct crowd_row *row)
+{
+	for (unsigned i = 0; i == 0 || (i < COMPARISON_SIDES_MAX && row->peers[i - 1].name); i++) {
+		const struct command *command = &scene->commands[row->acts[i]];
+		size_t lines = 0;
+		int err;
+
+		if (row->acts[i] < ACT_CAT_MAPS || !command->line)
+			continue;
+		err = program_count_lines(command->arguments, command->status, command->line,
+					  &lines);
+		if (!err && lines < command->lines) {
+			message_error("%s: finds %zu of %zu", row->name, lines, command->lines);
+			err = -ENOENT;
+		}
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 static int measure_row(struct scene *scene, const struct crowd_row *row, bool first,
@@ -153,18 +245,27 @@ static int measure_row(struct scene *scene, const struct crowd_row *row, bool fi
 		.work = time_act,
 		.context = scene,
 	};
+	int err = check_row(scene, row);
 
 	memcpy(plan.peers, row->peers, sizeof(plan.peers));
 	scene->row = row;
-	return report_measure(report, &plan);
+	return err ? err : report_measure(report, &plan);
 }
 
 static int measure_rows(struct scene *scene, bool first, struct report *report)
 {
+	bool no_holders = program_is_missing("fuser") || program_is_missing("lsof");
 	int err = 0;
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows) && !err; i++)
-		err = measure_row(scene, &rows[i], first, report);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows) && !err; i++) {
+		if (rows[i].holds && no_holders) {
+			message_error("%s: skipped, fuser or lsof is not there (psmisc, lsof)",
+				      rows[i].name);
+			report->skipped = true;
+		} else {
+			err = measure_row(scene, &rows[i], first, report);
+		}
+	}
 	return err;
 }
 
@@ -201,8 +302,10 @@ static int measure_crowd(struct scene *scene, const struct library *ours,
 	err = crowd_start(&scene->crowd, fixture, ours, shape);
 	if (!err)
 		err = make_same(scene, same);
-	if (!err)
+	if (!err) {
+		set_commands(scene, report->options->pmem2ctl);
 		err = measure_rows(scene, shape == report->options->crowds, report);
+	}
 	remove_same(scene);
 	stopped = crowd_stop(&scene->crowd);
 	close(same);
@@ -214,8 +317,9 @@ int crowd_rows_measure(const struct fixture *fixture, const struct library *ours
 {
 	const struct options *options = report->options;
 	struct scene scene = {.crowd.fixture = fixture};
-	int err = 0;
+	int err = cpu_time_find(&scene.clocks, fixture->keeper);
 
+	fixture_use_socket(fixture);
 	for (size_t i = 0; i < options->crowd_count && !err; i++)
 		err = measure_crowd(&scene, ours, &options->crowds[i], report);
 	if (err && err != -EINTR)
