@@ -11,8 +11,8 @@ build_packages="gcc libc6-dev meson ninja-build pkgconf libfuse3-dev fuse3 libnd
 vm_packages="qemu-system-x86 busybox-static kmod ndctl daxctl e2fsprogs xfsprogs python3
 	python3-jsonschema"
 # shellcheck disable=SC2034
-check_packages="clang-format clang elfutils groff-base libclang-rt-dev g++ libpmem2-dev python3
-	python3-jsonschema"
+check_packages="clang-format clang elfutils groff-base libclang-rt-dev g++ libpmem2-dev lsof psmisc
+	python3 python3-jsonschema"
 
 apt() {
 	DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=600 \
