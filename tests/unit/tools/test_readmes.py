@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-DOCUMENTS = ["README.md", "fs/README.md", "lib/README.md", "tests/README.md"]
+DOCUMENTS = ["README.md", "fs/README.md", "fs/SECURITY.md", "lib/README.md", "tests/README.md"]
 SOURCES = ["fs", "lib", "tests", "tools"]
 
 
