@@ -6,6 +6,7 @@
  * execs and exits, at random. Its own unmapping is not synchronized with that of the handler: the
  * library guarantees that exactly one of both succeeds.
  */
+#include "../sanitizers.h"
 #include "churn.h"
 #include "libpmem2fs.h"
 #include <errno.h>
@@ -20,32 +21,6 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_THREAD__)
-#define THREAD_AFTER_FORK false
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define THREAD_AFTER_FORK false
-#endif
-#endif
-#ifndef THREAD_AFTER_FORK
-#define THREAD_AFTER_FORK true
-#endif
-
-/*
- * The allocator of the address sanitizer, unlike that of the C library, stays locked in a child if
- * the handler's thread was in it at the fork: there that thread unmaps before or after the fork.
- */
-#if defined(__SANITIZE_ADDRESS__)
-#define ON_ASAN true
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ON_ASAN true
-#endif
-#endif
-#ifndef ON_ASAN
-#define ON_ASAN false
-#endif
 
 #define FORK_SECONDS 60
 
@@ -88,15 +63,16 @@ static unsigned new_entry(void)
 	return number;
 }
 
+/* With FORK_WHEN_QUIET the handler's thread unmaps before or after a fork. */
 static void lock_allocator(void)
 {
-	if (ON_ASAN)
+	if (FORK_WHEN_QUIET)
 		pthread_mutex_lock(&allocator);
 }
 
 static void unlock_allocator(void)
 {
-	if (ON_ASAN)
+	if (FORK_WHEN_QUIET)
 		pthread_mutex_unlock(&allocator);
 }
 
@@ -236,7 +212,8 @@ static void inherit(void)
 		at->used = !ret;
 		entry->mapped = !ret;
 	}
-	begin_to_serve(THREAD_AFTER_FORK && dice(2));
+	/* Under TSan the child of a process with threads cannot start a thread. */
+	begin_to_serve(!ON_TSAN && dice(2));
 }
 
 /*

@@ -9,6 +9,7 @@
 #ifndef PMEM2FS_TESTS_FIXTURE_H
 #define PMEM2FS_TESTS_FIXTURE_H
 
+#include "../sanitizers.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -99,17 +100,8 @@ void sleep_ms(unsigned ms);
 void let_facts_age(void);
 
 /* A sanitizer makes everything slower: limits of time are multiplied by this. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define LIMIT_FACTOR 3
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define LIMIT_FACTOR 3
-#endif
-#endif
-#ifndef LIMIT_FACTOR
-#define LIMIT_FACTOR 1
-#endif
-#define WAIT_MS (30000 * LIMIT_FACTOR)
+#define LIMIT_FACTOR (ON_ASAN || ON_TSAN ? 3 : 1)
+#define WAIT_MS      (30000 * LIMIT_FACTOR)
 
 /* Prints where each process waits, and fails. */
 void fail_waiting(const char *condition, const char *file, int line) __attribute__((noreturn));

@@ -34,28 +34,13 @@
 
 #define FIRST_PID_NAMESPACE 0xeffffffcu
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED true
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED true
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED false
-#endif
+#define SANITIZED (ON_ASAN || ON_TSAN)
 
 /*
  * The thread sanitizer has a thread of its own, and only a process with a single thread may leave
  * its user namespace.
  */
-#ifdef __SANITIZE_THREAD__
-#define MAY_LEAVE_USERS false
-#elif defined(__has_feature)
-#define MAY_LEAVE_USERS (!__has_feature(thread_sanitizer))
-#else
-#define MAY_LEAVE_USERS true
-#endif
+#define MAY_LEAVE_USERS (!ON_TSAN)
 
 static const char *make_file(const struct fs *fs)
 {

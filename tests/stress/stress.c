@@ -64,17 +64,6 @@ void pause_for(long microseconds)
 	nanosleep(&pause, NULL);
 }
 
-#if defined(__SANITIZE_ADDRESS__)
-#define FORK_WHEN_QUIET true
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define FORK_WHEN_QUIET true
-#endif
-#endif
-#ifndef FORK_WHEN_QUIET
-#define FORK_WHEN_QUIET false
-#endif
-
 /*
  * A lock that prefers the writer, so that the forker need not wait for a moment in which no thread
  * is busy.
@@ -278,16 +267,7 @@ static void run_and_tell(unsigned long rounds)
 }
 
 /* Sanitizers have areas of their own, which come and go. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define OWN_AREAS false
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define OWN_AREAS false
-#endif
-#endif
-#ifndef OWN_AREAS
-#define OWN_AREAS true
-#endif
+#define OWN_AREAS (!ON_ASAN && !ON_TSAN)
 
 int main(int argc, char *argv[])
 {

@@ -5,6 +5,7 @@
 #ifndef PMEM2FS_STRESS_H
 #define PMEM2FS_STRESS_H
 
+#include "../sanitizers.h"
 #include "libpmem2fs.h"
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -43,10 +44,9 @@ void count(atomic_ulong *counter);
 void pause_for(long microseconds);
 
 /*
- * The allocator of the address sanitizer, unlike that of the C library, stays locked in a child if
- * another thread was in it at the fork. With it a fork waits until no thread is busy, no thread
- * gets busy meanwhile, and quiet_begin returns false when threads begin to end. Without it these
- * functions do nothing: forks happen at any point.
+ * With FORK_WHEN_QUIET a fork waits until no thread is busy, no thread gets busy meanwhile, and
+ * quiet_begin returns false when threads begin to end. Otherwise these functions do nothing: forks
+ * happen at any point.
  */
 void busy_begin(void);
 void busy_end(void);
