@@ -9,6 +9,7 @@
  * process ends, the kernel kills all others and removes all mounts. A daemon dies together with the
  * processes that wait for its file system, so even processes that no signal ends are killed.
  */
+#include "clock.h"
 #include "stacks.h"
 #include "world.h"
 #include <errno.h>
@@ -40,14 +41,6 @@ static int usage(FILE *out)
 		     "  --root           skip the test (status 77) for an ordinary user\n"
 		     "The program sees an environment of its own, with NAME=VALUE set.\n");
 	return out == stdout ? 0 : 2;
-}
-
-static long long now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
 static long long after(unsigned seconds)

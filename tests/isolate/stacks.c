@@ -6,6 +6,7 @@
  * limit of its own: what makes a process hang may hang a reader of its files in /proc.
  */
 #include "stacks.h"
+#include "clock.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -19,14 +20,6 @@
 
 #define ALL_MS 60000
 #define ONE_MS 10000
-
-static long long now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
 
 /* The first bytes of a file of /proc, without the line's end; "" when they cannot be read. */
 static void first_bytes(char *text, size_t size, const char *folder, const char *name)

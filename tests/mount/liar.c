@@ -98,30 +98,6 @@ int connect_to(const struct fs *fs)
 	return fd;
 }
 
-ssize_t send_packet(int socket, const void *bytes, size_t size, const int *fds, size_t count)
-{
-	struct iovec part = {.iov_base = (void *)bytes, .iov_len = size};
-	union {
-		char bytes[CMSG_SPACE(16 * sizeof(int))];
-		struct cmsghdr align;
-	} control = {0};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-
-	need(count <= 16);
-	if (count) {
-		struct cmsghdr *header;
-
-		message.msg_control = &control;
-		message.msg_controllen = CMSG_SPACE(count * sizeof(int));
-		header = CMSG_FIRSTHDR(&message);
-		header->cmsg_level = SOL_SOCKET;
-		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN(count * sizeof(int));
-		memcpy(CMSG_DATA(header), fds, count * sizeof(int));
-	}
-	return sendmsg(socket, &message, MSG_NOSIGNAL);
-}
-
 void hand_over(const struct fs *fs, int fd)
 {
 	struct wire_message message = {.magic = WIRE_MAGIC, .type = WIRE_TABLE};

@@ -7,6 +7,7 @@
 #ifndef PMEM2FS_TESTS_LIAR_H
 #define PMEM2FS_TESTS_LIAR_H
 
+#include "../send_packet.h"
 #include "format/table.h"
 #include "publisher.h"
 
@@ -37,9 +38,6 @@ void write_record(struct lie *lie, uint32_t slot, const struct pmem2fs_record *r
 		  const char *label);
 
 int connect_to(const struct fs *fs);
-
-/* Sends a packet with descriptors. Returns what sendmsg does. */
-ssize_t send_packet(int socket, const void *bytes, size_t size, const int *fds, size_t count);
 
 /* Sends a descriptor to the daemon as a table, and closes the connection. */
 void hand_over(const struct fs *fs, int fd);

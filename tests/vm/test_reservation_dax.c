@@ -38,24 +38,10 @@ static int map_piece(struct pmem2_map **map, size_t at, size_t offset, size_t le
 /* Whether the area at an address is a MAP_SYNC one. */
 static bool is_synchronous(const char *address)
 {
-	FILE *file = fopen("/proc/self/smaps", "re");
-	char line[512];
-	bool here = false;
-	bool result = false;
+	char flags[512];
 
-	assert_non_null(file);
-	while (fgets(line, sizeof(line), file)) {
-		char *rest;
-		uintptr_t begin = strtoul(line, &rest, 16);
-
-		if (*rest == '-')
-			here = begin <= (uintptr_t)address &&
-			       (uintptr_t)address < strtoul(rest + 1, NULL, 16);
-		else if (here && strncmp(line, "VmFlags:", 8) == 0)
-			result = strstr(line, " sf ") != NULL;
-	}
-	fclose(file);
-	return result;
+	read_flags(address, flags, sizeof(flags));
+	return strstr(flags, " sf ");
 }
 
 static void test_filling(void **state)
