@@ -100,7 +100,7 @@ static void more_memory_than_there_is(struct fs *fs)
 int main(int argc, char **argv)
 {
 	const struct fs_test tests[] = {
-		FS_TEST(mappings_50000_and_up_to_the_limit, .options = "max=200000", .limit = 500),
+		FS_TEST(mappings_50000_and_up_to_the_limit, .options = "max=200000", .limit = 800),
 		FS_TEST(more_memory_than_there_is),
 	};
 
