@@ -21,17 +21,6 @@ static void describe(struct pmem2_vm_reservation *rsv)
 	print_areas("areas", address, size);
 }
 
-/* Addresses where nothing is mapped for `size` bytes, with a mapped page right behind them. */
-static char *hole(size_t size)
-{
-	char *address = mmap(NULL, size + 4 * MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	NEED(address != MAP_FAILED);
-	address += 2 * MIB - (uintptr_t)address % (2 * MIB);
-	NEED(munmap(address, size) == 0);
-	return address;
-}
-
 static void new_and_delete(void)
 {
 	static const size_t sizes[] = {1,       4095,    4096,      4097,      MIB,       2 * MIB,
@@ -115,6 +104,31 @@ static void extend(void)
 	describe(rsv);
 	CALL(lib.vm_reservation_extend(rsv, 10 * MIB));
 	describe(rsv);
+	CALL(lib.vm_reservation_delete(&rsv));
+}
+
+/* A reservation of 0 bytes can be made, and can be used once it is extended. */
+static void extend_nothing(void)
+{
+	struct pmem2_config *cfg = new_config();
+	struct pmem2_source *src = new_anon(2 * MIB);
+	struct pmem2_vm_reservation *rsv;
+	struct pmem2_map *map;
+
+	CALL(lib.vm_reservation_new(&rsv, NULL, 0));
+	describe(rsv);
+	CALL(lib.config_set_vm_reservation(cfg, rsv, 0));
+	CALL(lib.map_new(&map, cfg, src));
+	CALL(lib.vm_reservation_map_find_first(rsv, &map));
+	CALL(lib.vm_reservation_shrink(rsv, 0, PAGE));
+	about("extended");
+	CALL(lib.vm_reservation_extend(rsv, 2 * MIB));
+	describe(rsv);
+	CALL(lib.map_new(&map, cfg, src));
+	describe(rsv);
+	CALL(lib.vm_reservation_delete(&rsv));
+	CALL(lib.map_delete(&map));
+	CALL(lib.vm_reservation_shrink(rsv, 0, 2 * MIB));
 	CALL(lib.vm_reservation_delete(&rsv));
 }
 
@@ -366,6 +380,7 @@ static void failing(void)
 const struct test_case reservation_cases[] = {
 	{.name = "reservation_new", .run = new_and_delete, .places = AT(NOWHERE)},
 	{.name = "reservation_extend", .run = extend, .places = AT(NOWHERE)},
+	{.name = "reservation_extend_nothing", .run = extend_nothing, .places = AT(NOWHERE)},
 	{.name = "reservation_shrink", .run = shrink, .places = AT(NOWHERE)},
 	{.name = "reservation_map", .run = map_into, .places = AT(NOWHERE) | ANY_SOURCE},
 	{.name = "reservation_occupied", .run = occupied, .places = ANY_SOURCE},

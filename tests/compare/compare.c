@@ -184,14 +184,32 @@ static void discard(struct transcript *transcript)
 	free(transcript->text);
 }
 
-/* Whether the table explains the difference. */
+/* The length of the error name with which the value begins; 0: there is none. */
+static size_t error_length(const char *value)
+{
+	return !strncmp(value, "-E", 2) || !strncmp(value, "PMEM2_E_", 8) ? strcspn(value, ",") : 0;
+}
+
+static bool is_another_error(const char *theirs, const char *ours)
+{
+	size_t length = error_length(theirs);
+
+	return length && error_length(ours) &&
+	       (length != error_length(ours) || strncmp(theirs, ours, length) != 0);
+}
+
+/*
+ * Whether the table explains the difference. An error that differs from libpmem2's is explained
+ * only by an entry with `another`.
+ */
 static bool explain(const char *subject, const char *theirs, const char *ours)
 {
+	bool another = is_another_error(theirs, ours);
 	struct difference *entry;
 
 	for (entry = differences; entry->key; entry++)
-		if (!fnmatch(entry->key, subject, 0) && !fnmatch(entry->theirs, theirs, 0) &&
-		    !fnmatch(entry->ours, ours, 0)) {
+		if (entry->another == another && !fnmatch(entry->key, subject, 0) &&
+		    !fnmatch(entry->theirs, theirs, 0) && !fnmatch(entry->ours, ours, 0)) {
 			/* each reason once is enough, unless asked for more */
 			if (!entry->seen++ || verbose)
 				printf("# %s: theirs %s, ours %s: %s\n", subject, theirs, ours,
@@ -216,7 +234,7 @@ static struct line *find(struct transcript *transcript, size_t guess, const char
 	return NULL;
 }
 
-/* Whether a signal ended the case: then missing lines are no difference. */
+/* Whether a signal ended the case. If so, missing lines are no difference. */
 static bool died(const struct transcript *transcript)
 {
 	return !strncmp(transcript->lines[transcript->count - 1].value, "died", 4);

@@ -119,8 +119,8 @@ void print_value(const char *what, const char *format, ...)
 	__attribute__((__format__(__printf__, 2, 3)));
 
 /*
- * Calls a function that returns an error, prints the result and whether there is a message, and
- * returns the result.
+ * Calls a function that returns an error code. Prints the code, whether there is a message, and the
+ * message. Returns the code.
  */
 #define CALL(call) print_result(#call, (before_call(), (call)))
 void before_call(void);
@@ -132,6 +132,9 @@ void print_areas(const char *what, const void *address, size_t length);
 /* Ends the case if something that both libraries need does not work. */
 #define NEED(condition) ((condition) ? (void)0 : die(__FILE__, __LINE__, #condition))
 void die(const char *file, int line, const char *condition) __attribute__((__noreturn__));
+
+/* Returns `size` bytes of addresses at which nothing is mapped, with a mapped page right behind. */
+char *hole(size_t size);
 
 /* Makes objects that cannot fail. */
 struct pmem2_source *new_source(int fd);
@@ -170,8 +173,9 @@ struct difference {
 	const char *theirs;
 	const char *ours;
 	const char *reason;
-	enum place where; /* a place where it shows; NOWHERE is not on DAX */
+	enum place where; /* a place in which it occurs; NOWHERE is not on DAX */
 	bool rare;        /* it does not occur each time */
+	bool another;     /* both are errors, and they differ */
 	unsigned seen;
 };
 

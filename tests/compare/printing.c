@@ -104,6 +104,16 @@ int new_file(size_t size)
 	return fd;
 }
 
+char *hole(size_t size)
+{
+	char *address = mmap(NULL, size + 4 * MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	NEED(address != MAP_FAILED);
+	address += 2 * MIB - (uintptr_t)address % (2 * MIB);
+	NEED(munmap(address, size) == 0);
+	return address;
+}
+
 void about(const char *format, ...)
 {
 	va_list args;
@@ -140,13 +150,20 @@ void before_call(void)
 
 int print_result(const char *call, int error)
 {
+	bool another = error < 0 && error > PMEM2_E_UNKNOWN && errno != -error;
+	char text[512];
 	bool set = strncmp(known_message, lib.errormsg(), sizeof(known_message) - 1) != 0;
 
 	if (!strncmp(call, "lib.", 4))
 		call += 4;
+	if (error < 0 && set) {
+		snprintf(text, sizeof(text), "%s text", call);
+		print_value(text, "%s", lib.errormsg());
+	}
 	/* a success may leave any message */
 	if (error < 0)
-		print_value(call, "%s, %s", error_name(error), set ? "message" : "no message");
+		print_value(call, "%s, %s%s", error_name(error), set ? "message" : "no message",
+			    another ? ", another errno" : "");
 	else
 		print_value(call, "%d", error);
 	return error;
