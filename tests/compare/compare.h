@@ -95,6 +95,9 @@ enum place {
 	PLACES,
 };
 
+/* The time limit of a case, and of each function of the matrix. */
+#define CASE_SECONDS 200
+
 /* --- in a case --- */
 
 /* Whether the library exports that name. */
@@ -162,6 +165,7 @@ extern const struct test_case reservation_cases[];
 extern const struct test_case memory_cases[];
 extern const struct test_case device_cases[];
 extern const struct test_case defect_cases[];
+extern const struct test_case matrix_cases[];
 
 /*
  * An intended difference. Patterns are those of fnmatch, with "case@place: key" as the subject; "-"
