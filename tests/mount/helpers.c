@@ -155,7 +155,7 @@ int read_as(const struct user *user, const char *path)
 	return run_as(user, read_child, &(struct paths){path, NULL});
 }
 
-static int unlink_child(void *argument)
+static int unlink_paths(void *argument)
 {
 	const struct paths *paths = argument;
 
@@ -164,10 +164,10 @@ static int unlink_child(void *argument)
 
 int unlink_as(const struct user *user, const char *path)
 {
-	return run_as(user, unlink_child, &(struct paths){path, NULL});
+	return run_as(user, unlink_paths, &(struct paths){path, NULL});
 }
 
-static int rename_child(void *argument)
+static int rename_paths(void *argument)
 {
 	const struct paths *paths = argument;
 
@@ -176,7 +176,7 @@ static int rename_child(void *argument)
 
 int rename_as(const struct user *user, const char *from, const char *to)
 {
-	return run_as(user, rename_child, &(struct paths){from, to});
+	return run_as(user, rename_paths, &(struct paths){from, to});
 }
 
 char *read_file(const char *path, size_t *length)
@@ -246,29 +246,66 @@ void map_anonymous(const struct fs *fs, const char *name, size_t size)
 		fail_msg("cannot map %zu anonymous bytes as %s: %s", size, name, strerror(error));
 }
 
-int patiently(int (*function)(const char *, const char *), const char *path, const char *other)
+/* Whether a change is to be tried again. If it finds nothing then, it was made late. */
+static bool is_busy(int *error, bool *busy, int64_t end)
 {
+	if (*busy && *error == ENOENT)
+		*error = 0;
+	*busy = *error == EBUSY;
+	return *busy && now_ms() < end;
+}
+
+/* Calls `function` again as long as it says EBUSY: as `user`, or in this process when it is NULL.
+ */
+static int patiently_as(const struct user *user, int (*function)(void *), const char *path,
+			const char *text)
+{
+	struct paths paths = {path, text};
 	int64_t end = now_ms() + WAIT_MS;
+	bool busy = false;
 	int error;
 
-	do {
-		error = function(path, other) == 0 ? 0 : errno;
-	} while (error == EBUSY && now_ms() < end);
+	do
+		error = user ? run_as(user, function, &paths) : function(&paths);
+	while (is_busy(&error, &busy, end));
 	return error;
 }
 
-static int unlink_one(const char *path, const char *other)
+int unlink_patiently(const char *path)
 {
-	(void)other;
-	return unlink(path);
+	return patiently_as(NULL, unlink_paths, path, NULL);
+}
+
+int rename_patiently(const char *from, const char *to)
+{
+	return patiently_as(NULL, rename_paths, from, to);
+}
+
+void unmap_as(const struct user *user, const struct fs *fs, const char *name)
+{
+	int error = patiently_as(user, unlink_paths, entry(fs, name), NULL);
+
+	if (error)
+		fail_msg("cannot remove %s: %s", name, strerror(error));
+}
+
+void rename_entry_as(const struct user *user, const struct fs *fs, const char *name,
+		     const char *new_name)
+{
+	int error = patiently_as(user, rename_paths, entry(fs, name), entry(fs, new_name));
+
+	if (error)
+		fail_msg("cannot rename %s to %s: %s", name, new_name, strerror(error));
+}
+
+void rename_entry(const struct fs *fs, const char *name, const char *new_name)
+{
+	rename_entry_as(NULL, fs, name, new_name);
 }
 
 void unmap(const struct fs *fs, const char *name)
 {
-	int error = patiently(unlink_one, entry(fs, name), NULL);
-
-	if (error)
-		fail_msg("cannot remove %s: %s", name, strerror(error));
+	unmap_as(NULL, fs, name);
 }
 
 json_t *document(const struct fs *fs, const char *name)
@@ -449,9 +486,9 @@ void others_go_on(const struct fs *fs)
 		names_read(&names, fs->daemon.mnt);
 		assert_true(names_have(&names, name));
 		names_free(&names);
-		assert_int_equal(rename_as(users[i], entry(fs, name), entry(fs, "renamed")), 0);
+		rename_entry_as(users[i], fs, name, "renamed");
 		assert_int_equal(statvfs(fs->daemon.mnt, &v), 0);
-		assert_int_equal(unlink_as(users[i], entry(fs, "renamed")), 0);
+		unmap_as(users[i], fs, "renamed");
 		assert_int_equal(unlink_as(users[i], entry(fs, "renamed")), ENOENT);
 	}
 	json_decref(document(fs, "keep"));

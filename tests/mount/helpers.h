@@ -16,7 +16,7 @@ struct user {
 	size_t group_count;
 };
 
-/* Two ordinary users without a line in passwd, and one that fusermount3 accepts. */
+/* Two ordinary users without a line in passwd, and "nobody", who has one, as fusermount3 wants. */
 extern const struct user user_a, user_b, user_nobody;
 
 /* Gives the process that user's ids for good. For children only. Returns 0 or an errno. */
@@ -60,12 +60,18 @@ const char *request_of(const char *path);
 void map_source(const struct fs *fs, const char *name, const char *path);
 void map_anonymous(const struct fs *fs, const char *name, size_t size);
 void unmap(const struct fs *fs, const char *name);
+void unmap_as(const struct user *user, const struct fs *fs, const char *name);
+void rename_entry(const struct fs *fs, const char *name, const char *new_name);
+void rename_entry_as(const struct user *user, const struct fs *fs, const char *name,
+		     const char *new_name);
 
 /*
- * Calls unlink or rename again as long as it says EBUSY, which it may when the machine is so busy
- * that the keeper needs more than 100 ms. Returns 0 or the errno.
+ * unlink and rename, called again as long as they say EBUSY, as they do when the keeper of a busy
+ * machine needs longer than such a call may wait. A change that the keeper has begun is made all
+ * the same, so that the next call may find nothing. They return 0 or the errno.
  */
-int patiently(int (*function)(const char *, const char *), const char *path, const char *other);
+int unlink_patiently(const char *path);
+int rename_patiently(const char *from, const char *to);
 
 /* The document of an entry, which must be JSON; to be released with json_decref. */
 json_t *document(const struct fs *fs, const char *name);

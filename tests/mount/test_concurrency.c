@@ -204,12 +204,6 @@ static void many_of_all_operations(struct fs *fs)
 	}
 }
 
-static int remove_one(const char *path, const char *other)
-{
-	(void)other;
-	return unlink(path);
-}
-
 /* Each process uses names of its own: all of its operations succeed. */
 static int own_names(void *argument)
 {
@@ -229,12 +223,12 @@ static int own_names(void *argument)
 		free(text);
 		if (access(name, F_OK) != 0)
 			return errno;
-		error = patiently(rename, name, other);
+		error = rename_patiently(name, other);
 		if (error)
 			return error;
 		if (access(name, F_OK) == 0)
 			return 200;
-		error = patiently(remove_one, other, NULL);
+		error = unlink_patiently(other);
 		if (error)
 			return error;
 		if (access(other, F_OK) == 0)
@@ -306,9 +300,7 @@ static void a_listing_with_changes_in_its_middle(struct fs *fs)
 		if (calls > 50)
 			continue; /* new entries come last, and the listing has to end */
 		map_anonymous(fs, format("x%u", calls), 4096);
-		assert_int_equal(patiently(rename, entry(fs, format("x%u", calls)),
-					   entry(fs, format("y%u", calls))),
-				 0);
+		rename_entry(fs, format("x%u", calls), format("y%u", calls));
 	}
 	assert_int_equal(got, 0);
 	close(fd);

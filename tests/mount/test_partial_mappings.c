@@ -281,7 +281,7 @@ static void mv_keeps_what_is_left(struct fs *fs)
 {
 	map_source(fs, "a", make_source(fs, "file", PAGES * PAGE));
 	ctl(fs, "unmap -o 32K a");
-	assert_int_equal(rename(entry(fs, "a"), entry(fs, "b")), 0);
+	rename_entry(fs, "a", "b");
 	expect_pages(fs, "b", 0xff);
 	ctl(fs, "unmap -l 4K b");
 	expect_pages(fs, "b", 0xfe);
@@ -367,7 +367,7 @@ static void only_the_owner_and_root(struct fs *fs)
 	expect_pages(fs, "as", 0xff);
 	ctl(fs, "unmap -l 4K as");
 	expect_pages(fs, "as", 0xfe);
-	assert_int_equal(unlink_as(&user_a, entry(fs, "as")), 0);
+	unmap_as(&user_a, fs, "as");
 }
 
 static void events_tell(struct fs *fs)
@@ -424,7 +424,6 @@ static void parts_and_rm_at_once(struct fs *fs)
 	siginfo_t info = {0};
 	unsigned removed = 0;
 	pid_t taker;
-	int error;
 
 	make_source(fs, "file", PAGES * PAGE);
 	map_source(fs, "a", source(fs, "file"));
@@ -432,10 +431,7 @@ static void parts_and_rm_at_once(struct fs *fs)
 	fs->helper = start_as(NULL, read_and_read, fs);
 	taker = start_as(NULL, take_and_take, fs);
 	while (!waitid(P_PID, (id_t)taker, &info, WEXITED | WNOHANG | WNOWAIT) && !info.si_pid) {
-		do
-			error = unlink_as(NULL, entry(fs, "a"));
-		while (error == EBUSY);
-		assert_int_equal(error, 0);
+		unmap(fs, "a");
 		map_source(fs, "a", source(fs, "file"));
 		removed++;
 	}

@@ -21,7 +21,7 @@ static void rm_unmaps_the_region(struct fs *fs)
 	assert_int_equal(sscanf(text_of(root, "address"), "0x%llx", &address), 1);
 	json_decref(root);
 	assert_int_equal(maps_with(fs->daemon.keeper, format("%llx-", address)), 1);
-	assert_int_equal(unlink(entry(fs, "a")), 0);
+	unmap(fs, "a");
 	assert_int_equal(maps_with(fs->daemon.keeper, source(fs, "file")), 0);
 	assert_int_equal(maps_with(fs->daemon.keeper, format("\n%llx-", address)), 0);
 	assert_entries(fs, NULL);
@@ -158,7 +158,7 @@ static void mv_leaves_an_open_descriptor_its_document(struct fs *fs)
 	before = read_file(entry(fs, "a"), NULL);
 	fd = open(entry(fs, "a"), O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
-	assert_int_equal(rename(entry(fs, "a"), entry(fs, "a-much-longer-name")), 0);
+	rename_entry(fs, "a", "a-much-longer-name");
 	json_decref(document(fs, "a-much-longer-name"));
 	got = read(fd, now, sizeof(now) - 1);
 	assert_true(got > 0);
@@ -174,7 +174,7 @@ static void mv_frees_the_old_name(struct fs *fs)
 
 	map_anonymous(fs, "a", 4096);
 	for (int i = 0; i < 20; i++) {
-		assert_int_equal(rename(entry(fs, "a"), entry(fs, format("m%02d", i))), 0);
+		rename_entry(fs, "a", format("m%02d", i));
 		map_anonymous(fs, "a", 4096 * (i + 2));
 	}
 	for (int i = 0; i < 20; i++) {
@@ -281,7 +281,7 @@ static void mv_to_a_long_name(struct fs *fs)
 	assert_int_equal(rename(entry(fs, "a"), entry(fs, name)), -1);
 	assert_int_equal(errno, ENAMETOOLONG);
 	assert_entries(fs, "a", NULL);
-	assert_int_equal(rename(entry(fs, "a"), entry(fs, name + 1)), 0);
+	rename_entry(fs, "a", name + 1);
 	assert_entries(fs, name + 1, NULL);
 	unmap(fs, name + 1);
 }

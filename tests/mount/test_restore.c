@@ -178,9 +178,9 @@ static void names_of_odd_bytes(struct fs *fs)
 		assert_int_equal(number_of(root, "length"), 4096 * (i + 1));
 		check_encoded(root, "name", "name_encoding", odd_names[i]);
 		json_decref(root);
-		assert_int_equal(rename(entry(fs, odd_names[i]), entry(fs, "x")), 0);
-		assert_int_equal(rename(entry(fs, "x"), entry(fs, odd_names[i])), 0);
-		assert_int_equal(unlink(entry(fs, odd_names[i])), 0);
+		rename_entry(fs, odd_names[i], "x");
+		rename_entry(fs, "x", odd_names[i]);
+		unmap(fs, odd_names[i]);
 	}
 	names_free(&names);
 	assert_entries(fs, NULL);

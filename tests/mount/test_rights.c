@@ -475,10 +475,10 @@ static void others_cannot_touch_a_mapping(struct fs *fs)
 	free(before);
 	free(after);
 	assert_int_equal(read_as(&user_a, entry(fs, "wanted")), 0);
-	assert_int_equal(rename_as(&user_a, entry(fs, "wanted"), entry(fs, "mine")), 0);
-	assert_int_equal(unlink_as(&user_a, entry(fs, "mine")), 0);
+	rename_entry_as(&user_a, fs, "wanted", "mine");
+	unmap_as(&user_a, fs, "mine");
 	assert_int_equal(write_as(&user_a, entry(fs, "wanted"), text), 0);
-	assert_int_equal(unlink_as(NULL, entry(fs, "wanted")), 0);
+	unmap(fs, "wanted");
 	assert_entries(fs, "root", NULL);
 }
 
@@ -496,7 +496,7 @@ static void a_user_has_a_limit(struct fs *fs)
 	assert_int_equal(write_as(&user_b, entry(fs, "b0"), text), 0);
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(write_text(entry(fs, format("r%d", i)), text), 0);
-	assert_int_equal(unlink_as(&user_a, entry(fs, "a1")), 0);
+	unmap_as(&user_a, fs, "a1");
 	assert_int_equal(write_as(&user_a, entry(fs, "wanted"), text), 0);
 }
 

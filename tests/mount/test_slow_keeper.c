@@ -181,7 +181,7 @@ static void a_keeper_that_is_stopped(struct fs *fs)
 	after = snapshot(fs);
 	assert_string_equal(after, before);
 	assert_int_equal(maps_with(fs->daemon.keeper, source(fs, "file")), 2);
-	assert_int_equal(unlink(entry(fs, "a")), 0);
+	unmap(fs, "a");
 	assert_entries(fs, "b", NULL);
 	free(before);
 	free(after);
