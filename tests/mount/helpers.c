@@ -528,16 +528,30 @@ static int run_script(void *argument)
 	return 127;
 }
 
+int shell_as(const struct user *user, const struct fs *fs, const char *script)
+{
+	const char *output = format("%s/output", fs->dir);
+
+	assert_int_equal(write_text(output, ""), 0);
+	assert_int_equal(chmod(output, 0666), 0);
+	return run_as(user, run_script, &(struct script){fs, script});
+}
+
 int shell(const struct fs *fs, const char *script)
 {
-	return run_as(NULL, run_script, &(struct script){fs, script});
+	return shell_as(NULL, fs, script);
+}
+
+const char *output_of(const struct fs *fs)
+{
+	char *text = read_file(format("%s/output", fs->dir), NULL);
+	const char *output = format("%s", text ? text : "");
+
+	free(text);
+	return output;
 }
 
 bool output_has(const struct fs *fs, const char *text)
 {
-	char *output = read_file(format("%s/output", fs->dir), NULL);
-	bool found = output && strstr(output, text);
-
-	free(output);
-	return found;
+	return strstr(output_of(fs), text) != NULL;
 }

@@ -114,6 +114,8 @@ size_t maps_with(pid_t pid, const char *text);
  * status; what it wrote is in the file "output" of fs->dir.
  */
 int shell(const struct fs *fs, const char *script);
+int shell_as(const struct user *user, const struct fs *fs, const char *script);
 bool output_has(const struct fs *fs, const char *text);
+const char *output_of(const struct fs *fs);
 
 #endif

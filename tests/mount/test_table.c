@@ -477,12 +477,6 @@ static int try_mknod_fifo(const char *path, const char *other)
 	return mknod(other, S_IFIFO | 0644, 0);
 }
 
-static int try_chmod(const char *path, const char *other)
-{
-	(void)other;
-	return chmod(path, 0666);
-}
-
 static int try_chown(const char *path, const char *other)
 {
 	(void)other;
@@ -499,12 +493,6 @@ static int try_truncate_longer(const char *path, const char *other)
 {
 	(void)other;
 	return truncate(path, 1 << 20);
-}
-
-static int try_chmod_root(const char *path, const char *other)
-{
-	(void)path;
-	return chmod(format("%.*s", (int)(strrchr(other, '/') - other), other), 0700);
 }
 
 static int try_chown_root(const char *path, const char *other)
@@ -533,19 +521,6 @@ static void refused(struct fs *fs)
 	assert_int_equal(now.st_uid, root.st_uid);
 	free(before);
 	free(after);
-}
-
-/* touch is not refused, but the times of a mapping remain those of its creation. */
-static void touch_does_not_change_the_time(struct fs *fs)
-{
-	const struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 2}};
-	struct stat before, after;
-
-	map_anonymous(fs, "a", 4096);
-	before = stat_of(fs, "a");
-	(void)!utimensat(AT_FDCWD, entry(fs, "a"), times, 0);
-	after = stat_of(fs, "a");
-	assert_int_equal(nanoseconds(after.st_mtim), nanoseconds(before.st_mtim));
 }
 
 static void open_of_a_mapping_with_o_trunc(struct fs *fs)
@@ -605,7 +580,6 @@ int main(int argc, char **argv)
 		REFUSED(symlink, EPERM),
 		REFUSED(mknod_file, EPERM),
 		REFUSED(mknod_fifo, EPERM),
-		REFUSED(chmod, EPERM),
 		REFUSED(chown, EPERM),
 		/*
 		 * The kernel sends the same request as for an open with O_TRUNC, which is a write
@@ -613,9 +587,7 @@ int main(int argc, char **argv)
 		 */
 		REFUSED(truncate, EEXIST),
 		REFUSED(truncate_longer, EPERM),
-		REFUSED(chmod_root, EPERM),
 		REFUSED(chown_root, EPERM),
-		FS_TEST(touch_does_not_change_the_time, .options = "timeout=0"),
 		FS_TEST(open_of_a_mapping_with_o_trunc),
 	};
 
