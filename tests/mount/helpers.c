@@ -308,6 +308,13 @@ void unmap(const struct fs *fs, const char *name)
 	unmap_as(NULL, fs, name);
 }
 
+void unmap_part(const struct fs *fs, const char *name, const char *range)
+{
+	if (shell(fs, format("%s -s %s unmap %s %s", getenv("PMEM2FS_CTL"), fs->daemon.socket,
+			     range, name)))
+		fail_msg("cannot unmap a part of %s: %s", name, output_of(fs));
+}
+
 json_t *document(const struct fs *fs, const char *name)
 {
 	size_t length = 0;
@@ -554,4 +561,12 @@ const char *output_of(const struct fs *fs)
 bool output_has(const struct fs *fs, const char *text)
 {
 	return strstr(output_of(fs), text) != NULL;
+}
+
+void need_programs(const struct fs *fs, const char *programs)
+{
+	if (!shell(fs, format("for program in %s; do command -v $program || exit; done", programs)))
+		return;
+	print_message("not all of these are there: %s\n", programs);
+	skip();
 }

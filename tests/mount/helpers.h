@@ -64,6 +64,8 @@ void unmap_as(const struct user *user, const struct fs *fs, const char *name);
 void rename_entry(const struct fs *fs, const char *name, const char *new_name);
 void rename_entry_as(const struct user *user, const struct fs *fs, const char *name,
 		     const char *new_name);
+/* `range`: options of pmem2ctl unmap. */
+void unmap_part(const struct fs *fs, const char *name, const char *range);
 
 /*
  * unlink and rename, called again as long as they say EBUSY, as they do when the keeper of a busy
@@ -117,5 +119,8 @@ int shell(const struct fs *fs, const char *script);
 int shell_as(const struct user *user, const struct fs *fs, const char *script);
 bool output_has(const struct fs *fs, const char *text);
 const char *output_of(const struct fs *fs);
+
+/* Skips the test with a message unless all programs in the list, separated by blanks, exist. */
+void need_programs(const struct fs *fs, const char *programs);
 
 #endif
