@@ -131,6 +131,23 @@ static void until_complete_nothing_is_listed_or_taken(struct fs *fs)
 	close(fd);
 }
 
+/* As the manual says: the rest may come from elsewhere, so that no write or close can fail. */
+static void a_part_is_written_without_an_error(struct fs *fs)
+{
+	const char *text = make_request(fs);
+
+	assert_int_equal(write_file(source(fs, "half"), text, strlen(text) / 2), 0);
+	assert_int_equal(write_file(source(fs, "rest"), text + strlen(text) / 2,
+				    strlen(text) - strlen(text) / 2),
+			 0);
+	assert_int_equal(shell(fs, "{ cat $D/half && cat $D/rest; } >$M/a"), 0);
+	check_mapped(fs, "a");
+	assert_int_equal(shell(fs, "cp $D/half $M/b"), 0);
+	assert_entries(fs, "a", NULL);
+	WAIT_UNTIL(log_has(&fs->daemon, "b: bad request: it was never finished"));
+	assert_entries(fs, "a", NULL);
+}
+
 static void an_unfinished_request_leaves_nothing(struct fs *fs)
 {
 	const char *text = make_request(fs);
@@ -354,6 +371,7 @@ int main(int argc, char **argv)
 		FS_TEST(in_pieces_of_every_size),
 		FS_TEST(the_write_that_completes_it_carries_it_out),
 		FS_TEST(until_complete_nothing_is_listed_or_taken),
+		FS_TEST(a_part_is_written_without_an_error),
 		FS_TEST(an_unfinished_request_leaves_nothing),
 		FS_TEST(more_unfinished_requests_than_fit),
 		FS_TEST(white_space_may_follow),
