@@ -83,6 +83,11 @@ static int forget(struct publisher *p)
 	return finish(p->pid);
 }
 
+void publisher_wait(struct publisher *p)
+{
+	assert_int_equal(forget(p), 0);
+}
+
 int publisher_finish(struct publisher *p)
 {
 	publisher_go(p);

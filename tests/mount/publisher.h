@@ -44,6 +44,9 @@ void publisher_next(struct publisher *p);
 /* Lets the script go on to its end and fails unless its exit status is 0. */
 void publisher_end(struct publisher *p);
 
+/* The same for a script that goes on already and does not halt again. */
+void publisher_wait(struct publisher *p);
+
 /* Lets the script go on to its end and returns its status as finish() does. */
 int publisher_finish(struct publisher *p);
 
