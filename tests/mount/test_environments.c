@@ -248,7 +248,7 @@ static void pid_script(struct publisher *me)
 	need(waitpid(child, NULL, 0) == child);
 }
 
-/* The entry has the pid in the daemon's pid namespace, not the one that the process knows. */
+/* The entry has the pid that the process has in the daemon's pid namespace, not in its own. */
 static void in_a_pid_namespace(struct fs *fs)
 {
 	struct publisher p;
@@ -279,10 +279,7 @@ static void mount_script(struct publisher *me)
 	map_and_halt(me);
 }
 
-/*
- * Another file has that path in the test's mount namespace. The document has the path in the
- * process's own; dev and inode differ.
- */
+/* In the test's mount namespace another file has that path: the path in the document is null. */
 static void in_a_mount_namespace(struct fs *fs)
 {
 	const char *path = make_file(fs);
@@ -296,6 +293,7 @@ static void in_a_mount_namespace(struct fs *fs)
 	root = valid_document(fs, published_name(&p, "a"));
 	shown_source = json_object_get(root, "source");
 	assert_int_equal(stat(path, &st), 0);
+	assert_true(json_is_null(json_object_get(shown_source, "path")));
 	assert_string_not_equal(text_of(shown_source, "dev"),
 				format("%u:%u", major(st.st_dev), minor(st.st_dev)));
 	json_decref(root);
