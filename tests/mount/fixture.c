@@ -64,19 +64,24 @@ void fail_waiting(const char *condition, const char *file, int line)
 	abort(); /* fail() does not return */
 }
 
-unsigned mounted(const char *mountpoint)
+unsigned mounts_with(const char *text)
 {
-	char *text = read_file("/proc/self/mountinfo", NULL);
-	const char *at = text;
+	char *table = read_file("/proc/self/mountinfo", NULL);
+	const char *at = table;
 	unsigned count = 0;
 
-	assert_non_null(text);
-	while ((at = strstr(at, format(" %s ", mountpoint)))) {
+	assert_non_null(table);
+	while ((at = strstr(at, text))) {
 		at++;
 		count++;
 	}
-	free(text);
+	free(table);
 	return count;
+}
+
+unsigned mounted(const char *mountpoint)
+{
+	return mounts_with(format(" %s ", mountpoint));
 }
 
 static void print_log(const char *path)

@@ -90,6 +90,9 @@ pid_t daemon_worker(const struct daemon *daemon);
 /* How many file systems are mounted there. */
 unsigned mounted(const char *mountpoint);
 
+/* How often that text is in the list of mounts. */
+unsigned mounts_with(const char *text);
+
 /* Milliseconds of a monotonic clock. */
 int64_t now_ms(void);
 

@@ -2,9 +2,9 @@
 /*
  * hang_fs.c - a FUSE file system that never answers
  *
- * hang_fs MOUNTPOINT none|lookup|getattr|open|write: holds one file, "file", of 64 KiB. The named
- * operation is read and never answered, so its caller cannot even be killed until this program
- * ends.
+ * hang_fs MOUNTPOINT none|statfs|lookup|getattr|open|write|flush: has one file, "file", of 64 KiB.
+ * Requests of the named operation are received and never answered: their callers cannot be killed
+ * until this program ends.
  */
 #define FUSE_USE_VERSION 312
 #include <errno.h>
@@ -84,6 +84,21 @@ static void do_write(fuse_req_t request, fuse_ino_t inode, const char *bytes, si
 		fuse_reply_write(request, size);
 }
 
+static void do_flush(fuse_req_t request, fuse_ino_t inode, struct fuse_file_info *info)
+{
+	(void)inode;
+	(void)info;
+	if (strcmp(hang, "flush"))
+		fuse_reply_err(request, 0);
+}
+
+static void do_statfs(fuse_req_t request, fuse_ino_t inode)
+{
+	(void)inode;
+	if (strcmp(hang, "statfs"))
+		fuse_reply_statfs(request, &(struct statvfs){.f_bsize = 4096, .f_namemax = 255});
+}
+
 int main(int argc, char **argv)
 {
 	static const struct fuse_lowlevel_ops ops = {
@@ -92,13 +107,16 @@ int main(int argc, char **argv)
 		.open = do_open,
 		.read = do_read,
 		.write = do_write,
+		.flush = do_flush,
+		.statfs = do_statfs,
 	};
 	char *words[] = {argv[0], "-o", "allow_other", NULL};
 	struct fuse_args args = FUSE_ARGS_INIT(3, words);
 	struct fuse_session *session;
 
 	if (argc != 3) {
-		fprintf(stderr, "usage: hang_fs MOUNTPOINT none|lookup|getattr|open|write\n");
+		fprintf(stderr, "usage: hang_fs MOUNTPOINT "
+				"none|statfs|lookup|getattr|open|write|flush\n");
 		return 2;
 	}
 	hang = argv[2];
