@@ -269,6 +269,76 @@ static void thousands_of_connections(struct fs *fs)
 		}                                                                                  \
 	}
 
+/* --- the log --- */
+
+#define FLOOD 3000
+
+/* Requests, refused releases and names that are too long. */
+static int fail_often(void *argument)
+{
+	const struct fs *fs = argument;
+	char *long_name = memset(calloc(1, 256), 'n', 255);
+	const char *too_long = entry(fs, long_name);
+	struct stat st;
+
+	for (int i = 0; i < FLOOD; i++)
+		if (write_text(entry(fs, "flood"), "[]") != EINVAL ||
+		    unlink(entry(fs, "roots")) == 0 || stat(too_long, &st) == 0)
+			return 1;
+	return 0;
+}
+
+/* How many lines of the log match. */
+static unsigned lines_of_log(const struct fs *fs, const char *pattern)
+{
+	unsigned count = 0;
+
+	shell(fs, format("grep -cE '%s' %s", pattern, fs->daemon.log));
+	assert_int_equal(sscanf(output_of(fs), "%u", &count), 1);
+	return count;
+}
+
+/*
+ * While requests of one user fail all the time, the log has the lines on other users. On this user
+ * it has a few, and in the end the number of those left out.
+ */
+static void failed_requests_do_not_fill_the_log(struct fs *fs)
+{
+	unsigned left_out = 0, lines;
+	char *text, *at;
+	pid_t flood;
+
+	map_anonymous(fs, "roots", 4096);
+	flood = start_as(&user_a, fail_often, fs);
+	WAIT_UNTIL(lines_of_log(fs, "flood") >= 20);
+	assert_int_equal(write_as(&user_b, entry(fs, "other"), "[]"), EINVAL);
+	assert_int_equal(write_text(entry(fs, "wanted"), "[]"), EINVAL);
+	assert_true(log_has(&fs->daemon, "other: bad request"));
+	assert_true(log_has(&fs->daemon, "wanted: bad request"));
+	assert_int_equal(finish(flood), 0);
+	unmap(fs, "roots");
+	daemon_stop(&fs->daemon);
+	lines = lines_of_log(fs, "flood|roots|nnn");
+	text = read_file(fs->daemon.log, NULL);
+	for (at = text; (at = strstr(at, "lines left out")); at++) {
+		unsigned more;
+
+		assert_int_equal(sscanf(at,
+					format("lines left out on failed requests of user %u: %%u",
+					       (unsigned)user_a.uid),
+					&more),
+				 1);
+		left_out += more;
+	}
+	free(text);
+	/*
+	 * At least the failed writes and the long names were counted: nothing keeps the daemon from
+	 * receiving these.
+	 */
+	assert_in_range(lines, 1, FLOOD / 10);
+	assert_in_range(lines + left_out, FLOOD, 3 * FLOOD);
+}
+
 static const struct fs_test tests[] = {
 	SWARM(claim_the_same),
 	SWARM(claim_nothing),
@@ -276,6 +346,7 @@ static const struct fs_test tests[] = {
 	FS_TEST(garbage),
 	FS_TEST(a_peer_that_never_reads),
 	FS_TEST(thousands_of_connections),
+	FS_TEST(failed_requests_do_not_fill_the_log, .options = "rootmode=1777"),
 };
 
 int main(int argc, char **argv)
