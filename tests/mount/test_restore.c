@@ -222,6 +222,59 @@ static void paths_of_odd_bytes(struct fs *fs)
 }
 
 /* "\x41" in a path without "path_encoding" is four bytes, not the letter A. */
+/* One of each kind that a terminal would act on. */
+#define ACTIVE "e\x1b[2J\n\x7f\xc2\x9b\xd8\x9c\xe2\x80\x8f\xe2\x80\xae\xe2\x81\xa6\xc3\xa9"
+
+static void assert_safe(const char *text)
+{
+	static const char *const active[] = {"\x1b",         "\x7f",         "\xc2\x9b",
+					     "\xd8\x9c",     "\xe2\x80\x8f", "\xe2\x80\xae",
+					     "\xe2\x81\xa6", "\xff"};
+
+	assert_non_null(text);
+	for (size_t i = 0; i < sizeof(active) / sizeof(*active); i++)
+		if (strstr(text, active[i]))
+			fail_msg("a terminal would act on:\n%s", text);
+}
+
+static void run_ctl(const struct fs *fs, const char *arguments, const char *expected)
+{
+	shell(fs, format("N=%s; %s -s %s %s",
+			 "$(printf 'e\\033[2J\\n\\177\\302\\233\\330\\234"
+			 "\\342\\200\\217\\342\\200\\256\\342\\201\\246\\303"
+			 "\\251')",
+			 getenv("PMEM2FS_CTL"), fs->daemon.socket, arguments));
+	assert_safe(output_of(fs));
+	assert_true(output_has(fs, expected));
+}
+
+static void what_terminals_act_on(struct fs *fs)
+{
+	char *text;
+
+	map_source(fs, "a", make_source(fs, ACTIVE, 16384));
+	restore(fs);
+	text = read_file(entry(fs, "a"), NULL);
+	assert_safe(text);
+	assert_non_null(strstr(
+		text, "/e\\u001B[2J\\n\\u007F\\u009B\\u061C\\u200F\\u202E\\u2066\xc3\xa9\""));
+	free(text);
+
+	rename_entry(fs, "a", ACTIVE);
+	json_decref(document(fs, ACTIVE));
+	run_ctl(fs, "show \"$N\"", "\"name\": \"e\\u001B[2J");
+	run_ctl(fs, "list --json", "\"name\": \"e\\u001B[2J");
+	run_ctl(fs, "list", "e\\x1b[2J\\x0a\\x7f\\xc2\\x9b");
+	run_ctl(fs, "map --anonymous 4096 \"$N\"", "e\\x1b[2J\\x0a\\x7f\\xc2\\x9b");
+	run_ctl(fs, "unmap \"x$N\"", "xe\\x1b[2J\\x0a\\x7f\\xc2\\x9b");
+	assert_int_equal(write_text(entry(fs, "b" ACTIVE "\xff"), "[]"), EINVAL);
+	assert_true(
+		log_has(&fs->daemon, "be.x1b.2J.x0a.x7f.xc2.x9b.xd8.x9c.xe2.*.xff: bad request"));
+	text = read_file(fs->daemon.log, NULL);
+	assert_safe(text);
+	free(text);
+}
+
 static void a_path_without_encoding_has_no_escapes(struct fs *fs)
 {
 	make_source(fs, "\\x41", 8192);
@@ -341,6 +394,7 @@ int main(int argc, char **argv)
 		FS_TEST(names_of_odd_bytes),
 		FS_TEST(name_of_255_bytes),
 		FS_TEST(paths_of_odd_bytes),
+		FS_TEST(what_terminals_act_on),
 		FS_TEST(a_path_without_encoding_has_no_escapes),
 		FS_TEST(a_renamed_source_has_its_new_path),
 		FS_TEST(a_source_named_deleted_is_not),
