@@ -213,6 +213,22 @@ static void facts_are_true(struct fs *fs, const char *other)
 	assert_int_equal(rename(moved, file), 0);
 }
 
+/* The maps of the process cannot be read: pmem2ctl holders gives up after a while. */
+static void holders_gives_up(struct fs *fs, pid_t stuck)
+{
+	const char *said = source(fs, "said");
+	int status = system(format("%s -s %s holders %s 2>%s >&2", getenv("PMEM2FS_CTL"),
+				   fs->daemon.socket, source(fs, "other"), said));
+	char *text = read_file(said, NULL);
+
+	assert_non_null(text);
+	assert_int_equal(WEXITSTATUS(status), 2);
+	assert_non_null(strstr(text, format("process %d ", (int)stuck)));
+	assert_non_null(strstr(text, "does not let itself be looked at"));
+	free(text);
+	assert_int_equal(unlink(said), 0);
+}
+
 static unsigned entries_of(pid_t pid, const char *folder)
 {
 	struct names names;
@@ -246,6 +262,7 @@ static void others_do_not_notice(struct fs *fs)
 
 	start_hanging(fs, "write");
 	make_source(fs, "file", FILE_SIZE);
+	make_source(fs, "other", FILE_SIZE);
 	map_source(fs, "keep", source(fs, "file"));
 	publisher_start(fs, &other, &user_b, holding_script);
 	b = published_name(&other, "b");
@@ -265,6 +282,7 @@ static void others_do_not_notice(struct fs *fs)
 	threads = entries_of(worker, "task");
 	nobody_waits_any_more(fs, b);
 	facts_are_true(fs, b);
+	holders_gives_up(fs, stuck.pid);
 	publisher_start(fs, &late, &user_b, holding_script);
 	WAIT_UNTIL(shown(fs, published_name(&late, "c")));
 	publisher_kill(&late);

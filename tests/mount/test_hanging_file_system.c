@@ -38,7 +38,7 @@ static struct request hanging_request(const struct fs *fs, const char *name)
 	return request;
 }
 
-/* A file of FUSE that answers is refused like one that does not. */
+/* A file on a FUSE file system is refused, whether that answers or hangs. */
 static void fuse_is_refused(struct fs *fs)
 {
 	struct request request;
@@ -79,18 +79,21 @@ static void others_do_not_notice(struct fs *fs)
 	others_go_on(fs);
 }
 
-static void many_requests_stop_one_user_only(struct fs *fs)
+/* Many requests hang, made by `users` users, of whom user_a is the first. */
+static void many_requests_stop_nobody_else(struct fs *fs, uid_t users)
 {
 	enum { WRITERS = 100 };
 	struct request requests[WRITERS];
 	pid_t writers[WRITERS];
+	struct user user = user_a;
 
 	start_hanging(fs, fs->test->data);
 	make_source(fs, "file", 65536);
 	map_source(fs, "keep", source(fs, "file"));
 	for (int i = 0; i < WRITERS; i++) {
 		requests[i] = hanging_request(fs, format("m%d", i));
-		writers[i] = start_as(&user_a, write_child, &requests[i]);
+		user.uid = (uid_t)i % users ? 10000 + (uid_t)i % users : user_a.uid;
+		writers[i] = start_as(&user, write_child, &requests[i]);
 	}
 	for (int i = 0; i < 20; i++)
 		others_go_on(fs);
@@ -106,6 +109,17 @@ static void many_requests_stop_one_user_only(struct fs *fs)
 	fs->helper = 0;
 	WAIT_UNTIL(write_as(&user_a, entry(fs, "again"),
 			    format("{\"source\":{\"path\":\"%s\"}}", source(fs, "file"))) == 0);
+}
+
+static void many_requests_stop_one_user_only(struct fs *fs)
+{
+	many_requests_stop_nobody_else(fs, 1);
+}
+
+/* More requests hang than there are threads that open sources for users. */
+static void many_users_stop_nobody_else(struct fs *fs)
+{
+	many_requests_stop_nobody_else(fs, 25);
 }
 
 static void the_daemon_can_be_stopped(struct fs *fs)
@@ -192,6 +206,7 @@ int main(int argc, char **argv)
 		HANG(others_do_not_notice, "getattr"),
 		HANG(others_do_not_notice, "open"),
 		HANG(many_requests_stop_one_user_only, "lookup"),
+		HANG(many_users_stop_nobody_else, "lookup"),
 		HANG(the_daemon_can_be_stopped, "lookup"),
 		HANG(the_daemon_can_be_stopped, "open"),
 		HANG(a_worker_that_hangs_is_replaced, "lookup"),
