@@ -202,22 +202,26 @@ void daemon_check_log(const struct daemon *daemon)
 	free(text);
 }
 
-bool log_has(const struct daemon *daemon, const char *pattern)
+bool log_has_now(const struct daemon *daemon, const char *pattern)
 {
-	int64_t end = now_ms() + WAIT_MS;
-	bool found = false;
+	char *text = read_file(daemon->log, NULL);
+	bool found;
 	regex_t regex;
 
 	assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED | REG_NEWLINE | REG_NOSUB), 0);
-	while (!found && now_ms() < end) {
-		char *text = read_file(daemon->log, NULL);
-
-		found = text && regexec(&regex, text, 0, NULL, 0) == 0;
-		free(text);
-		if (!found)
-			sleep_ms(10);
-	}
+	found = text && regexec(&regex, text, 0, NULL, 0) == 0;
 	regfree(&regex);
+	free(text);
+	return found;
+}
+
+bool log_has(const struct daemon *daemon, const char *pattern)
+{
+	int64_t end = now_ms() + WAIT_MS;
+	bool found;
+
+	while (!(found = log_has_now(daemon, pattern)) && now_ms() < end)
+		sleep_ms(10);
 	return found;
 }
 

@@ -83,6 +83,7 @@ void daemon_check_log(const struct daemon *daemon);
 
 /* Whether a line of the log matches the extended regular expression, now or within WAIT_MS. */
 bool log_has(const struct daemon *daemon, const char *pattern);
+bool log_has_now(const struct daemon *daemon, const char *pattern); /* does not wait for it */
 
 /* Returns the pid of the daemon's worker; waits until there is one. */
 pid_t daemon_worker(const struct daemon *daemon);

@@ -2,7 +2,7 @@
 /*
  * test_observe.c - when the processes of the host are scanned, and which
  *
- * That DAX mappings are found is tested in the virtual machine (tests/vm/case_observe.sh).
+ * That DAX mappings are found is tested in the virtual machine (tests/vm/case_observe_*.sh).
  */
 #include "publisher.h"
 #include <dirent.h>

@@ -12,7 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -453,6 +455,30 @@ static void parts_and_rm_at_once(struct fs *fs)
 	assert_int_equal(maps_with(fs->daemon.keeper, source(fs, "file")), 0);
 }
 
+/* Unmaps every second page from `first` to before `end`, over one connection. */
+static void unmap_every_other_page(const struct fs *fs, const char *name, int first, int end)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int connection = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", fs->daemon.socket);
+	assert_int_equal(connect(connection, (struct sockaddr *)&address, sizeof(address)), 0);
+	for (int i = first; i < end; i += 2) {
+		const char *question = format("{\"unmap_range\":\"%s\",\"offset\":%d,\"length\":1}",
+					      name, i * PAGE);
+		char answer[256];
+		ssize_t length;
+
+		assert_int_equal(send(connection, question, strlen(question), MSG_NOSIGNAL),
+				 strlen(question));
+		length = recv(connection, answer, sizeof(answer) - 1, 0);
+		assert_true(length > 0);
+		answer[length] = '\0';
+		assert_non_null(strstr(answer, "\"errno\":0"));
+	}
+	close(connection);
+}
+
 /*
  * Unmaps every second page, so that there are as many extents as possible; even that document is a
  * valid request.
@@ -463,8 +489,7 @@ static void every_other_page(struct fs *fs)
 	json_t *root, *extents;
 
 	map_anonymous(fs, "a", COUNT * PAGE);
-	for (int i = 1; i < COUNT; i += 2)
-		ctl(fs, format("unmap -o %d -l 1 a", i * PAGE));
+	unmap_every_other_page(fs, "a", 1, COUNT);
 	let_facts_age();
 	root = document(fs, "a");
 	extents = json_object_get(root, "extents");
@@ -487,8 +512,7 @@ static void one_part_too_many(struct fs *fs)
 	enum { COUNT = 802 };
 
 	map_anonymous(fs, "a", COUNT * PAGE);
-	for (int i = 1; i < COUNT - 4; i += 2)
-		ctl(fs, format("unmap -o %d -l 1 a", i * PAGE));
+	unmap_every_other_page(fs, "a", 1, COUNT - 4);
 	ctl_refuses(NULL, fs, format("unmap -o %d -l 1 a", (COUNT - 3) * PAGE),
 		    "a: cannot unmap a part: it has 400 parts already");
 	unmap(fs, "a");
