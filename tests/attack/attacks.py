@@ -2,7 +2,7 @@
 """The attacks that there are."""
 import fnmatch
 
-import endless  # it fills the table  pylint: disable=W0611
+import closing, endless, limits  # they fill the table  pylint: disable=C0410,W0611
 from attack import table
 
 
