@@ -1,5 +1,5 @@
-# vm: dimms
-# limit: 300
+# vm: dimm
+# limit: 600
 # shellcheck shell=sh
 # This library and Debian's libpmem2 side by side (tests/compare) on a device-DAX node.
 exec "$build/tests/compare/compare" "$build/lib/libpmem2fs.so" libpmem2.so.1 \

@@ -1,4 +1,4 @@
-# vm: dimms
+# vm: dimm
 # last: Linux 6.1 does not recover from all of it: a write to tmpfs may hang afterwards
 # shellcheck shell=sh
 # A device-DAX node that is taken away or disabled below mappings of the daemon and of programs: there

@@ -1,7 +1,7 @@
-# vm: dimms
+# vm: dimm
 # shellcheck shell=sh
 # A file system on pmem that is mounted without DAX goes through the page cache.
-make_ext4_dax /mnt/pmem "$(make_fsdax "$(region_of 512)")" dax=never
+make_ext4_dax /mnt/pmem "$(make_fsdax "$(region_of 448)")" dax=never
 start_daemon
 fallocate -l 16M /mnt/pmem/log
 refused "Operation not supported" log \

@@ -1,4 +1,4 @@
-# vm: dimms
+# vm: dimm
 # limit: 300
 # shellcheck shell=sh
 # Mappings of a device-DAX node, of any program, also of one on Debian's libpmem2.

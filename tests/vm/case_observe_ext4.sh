@@ -1,8 +1,8 @@
-# vm: dimms
+# vm: dimm
 # limit: 300
 # shellcheck shell=sh
 # Mappings of ext4 with DAX, of any program, also of one on Debian's libpmem2; of other files none.
-make_ext4_dax /mnt/pmem "$(make_fsdax "$(region_of 512)")"
+make_ext4_dax /mnt/pmem "$(make_fsdax "$(region_of 448)")"
 start_daemon
 fallocate -l 64M /mnt/pmem/log
 source=/mnt/pmem/log type=fsdax page=4096

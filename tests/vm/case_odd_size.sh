@@ -1,7 +1,7 @@
-# vm: dimms
+# vm: dimm
 # shellcheck shell=sh
 # A file of 5000 bytes is mapped, saved, removed and restored.
-make_ext4_dax /mnt/pmem "$(make_fsdax "$(region_of 512)")"
+make_ext4_dax /mnt/pmem "$(make_fsdax "$(region_of 448)")"
 start_daemon
 head -c 5000 /dev/urandom >/mnt/pmem/odd
 cp /mnt/pmem/odd /tmp/contents

@@ -1,4 +1,4 @@
-# vm: dimms
+# vm: dimm
 # shellcheck shell=sh
 # Parts of a mapping of device DAX, which splits only at its own alignment.
 PMEM2FS_TEST_DEVDAX=$(make_devdax "$(region_of 448)")
