@@ -15,17 +15,18 @@
 PATH=$PATH:/usr/sbin:/sbin
 
 # load_modules: all modules that the tests use. Without -C the ndctl package's settings hide libnvdimm;
-# crc32c_generic is what ext4 and xfs would otherwise ask a helper program for.
+# Loads modules that the kernel would otherwise have a helper program load: crc32c_generic is for
+# ext4 and xfs, unix_diag for pmem2ctl.
 load_modules() {
 	modprobe -C /dev/null -a crc32c_generic nfit nd_e820 virtio_pmem nd_pmem nd_btt dax_pmem \
-		device_dax ext4 xfs fuse
+		device_dax ext4 xfs fuse unix_diag
 }
 
 # make_namespace MODE REGION: prints its block device (fsdax) or character device (devdax).
 # --map=mem: the memory map of the pages is kept in RAM.
 make_namespace() {
 	ndctl create-namespace -f -m "$1" -e "namespace$2.0" -M mem >/tmp/namespace.json || return
-	/usr/bin/python3 -c '
+	/usr/bin/python3 -I -S -c '
 import json
 namespace = json.load(open("/tmp/namespace.json"))
 print("/dev/" + (namespace.get("blockdev") or namespace["daxregion"]["devices"][0]["chardev"]))'
@@ -147,7 +148,7 @@ follow_events() {
 
 # event NAME EXPRESSION...: an event "change" of that mapping for which all of these hold has come
 event() {
-	/usr/bin/python3 "$here/event.py" "$@" </tmp/events
+	/usr/bin/python3 -I -S "$here/event.py" "$@" </tmp/events
 }
 
 # request NAME DOCUMENT: what "echo DOCUMENT > /pmem2fs/NAME" does, with a message that says why
@@ -180,12 +181,12 @@ refused() {
 document() {
 	name=$1
 	shift
-	/usr/bin/python3 "$here/document.py" "/pmem2fs/$name" "$@"
+	/usr/bin/python3 -I -S "$here/document.py" "/pmem2fs/$name" "$@"
 }
 
 # value NAME EXPRESSION: print it
 value() {
-	/usr/bin/python3 "$here/document.py" --print "/pmem2fs/$1" "$2"
+	/usr/bin/python3 -I -S "$here/document.py" --print "/pmem2fs/$1" "$2"
 }
 
 # area ADDRESS: the VmFlags of the keeper's memory area there, nothing when there is none
