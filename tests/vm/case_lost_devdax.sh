@@ -20,8 +20,8 @@ wait_for grep -q done /tmp/library.out
 wait_for grep -q done /tmp/plain.out
 # shellcheck disable=SC2154 # set by eval
 {
-	theirs=$(basename /pmem2fs/mapper."$library".*)
-	other=$(basename /pmem2fs/mapper."$plain".*)
+	theirs=$(mapping_of "$library")
+	other=$(mapping_of "$plain")
 }
 # said PROGRAM NUMBER: the answer to its line NUMBER, the first of which is that it has mapped
 said() {
@@ -38,6 +38,11 @@ is() {
 	done
 }
 
+# shows_lost NAME: after the event the kernel may know the document of before for a second
+shows_lost() {
+	wait_for grep -q '"state": "lost"' "/pmem2fs/$1"
+}
+
 is active ours "$theirs" "$other"
 grep -q '"origin": "published"' "/pmem2fs/$theirs" || die "not published"
 grep -q '"origin": "observed"' "/pmem2fs/$other" || die "not observed"
@@ -45,8 +50,8 @@ follow_events
 ndctl disable-namespace "$namespace"
 for name in ours "$theirs" "$other"; do
 	wait_for event "$name" 'state == "lost" and badblocks is None'
+	shows_lost "$name"
 done
-is lost "$theirs"
 for name in ours "$other"; do
 	document "$name" 'state == "lost" and source["deleted"] is True and source["size"] is None' \
 		'device["namespace"]' 'device["badblock_count"] is None and device["badblocks"] is None'
@@ -72,6 +77,7 @@ is lost "$other"
 # disabled, and still in its place
 daxctl disable-device "$(basename "$node")"
 wait_for event newer 'state == "lost"'
+shows_lost newer
 document newer 'state == "lost" and source["path"] and device["namespace"]'
 refused "No such device" again "{\"source\":{\"path\":\"$node\"}}"
 rm /pmem2fs/newer

@@ -132,6 +132,12 @@ wait_for() {
 	"$@" || die "did not come: $*"
 }
 
+# mapping_of PID: the name of the only mapping of a process, which may be observed a second late
+mapping_of() {
+	wait_for sh -c "ls -d /pmem2fs/*.$1.*"
+	basename /pmem2fs/*."$1".*
+}
+
 # follow_events: every event is in /tmp/events from now on
 follow_events() {
 	"$build/tools/pmem2ctl" events >/tmp/events &
@@ -149,6 +155,11 @@ follow_events() {
 # event NAME EXPRESSION...: an event "change" of that mapping for which all of these hold has come
 event() {
 	/usr/bin/python3 -I -S "$here/event.py" "$@" </tmp/events
+}
+
+# newer NAME FILE: whether the document has changed after the file was last written
+newer() {
+	[ -n "$(find "/pmem2fs/$1" -newer "$2")" ]
 }
 
 # request NAME DOCUMENT: what "echo DOCUMENT > /pmem2fs/NAME" does, with a message that says why

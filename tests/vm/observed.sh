@@ -5,8 +5,10 @@
 . "$here/observing.sh"
 size=$((16 * page))
 
+touch /tmp/mark
 hold "$source" "$page" $size
 file=$(file_of "$holder")
+newer "$file" /tmp/mark || die "it is dated before it was there"
 case $file in
 "obedient.$holder.0x"*) ;;
 *) die "an odd name: $file" ;;
@@ -37,7 +39,10 @@ expect_held "$holder" 0
 release
 
 hold "$source" 0 $size
+file_of "$holder" >/dev/null
+touch /tmp/mark
 order mprotect 0 $size
+newer "$(file_of "$holder")" /tmp/mark || die "it has changed, and has the time of before"
 document "$(file_of "$holder")" 'protection == "r--"'
 release
 expect_held "$holder" 0
