@@ -172,6 +172,11 @@ mapped() {
 	grep -c -e ' /mnt/' -e ' /dev/dax' "/proc/$keeper/maps" || :
 }
 
+# used: bytes of pmem that df shows as mapped
+used() {
+	df -B 1 --output=used /pmem2fs | tail -n 1 | tr -d ' '
+}
+
 # refused REASON NAME DOCUMENT: the request fails for this reason and leaves nothing behind
 refused() {
 	before=$(ls /pmem2fs)
