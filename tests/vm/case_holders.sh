@@ -1,8 +1,9 @@
 # vm: dimms
-# limit: 400
+# limit: 800
 # shellcheck shell=sh
-# Users of a device: pmem2ctl holders protects live mappings from ndctl. Device DAX mapped by a program
-# without the library, by one that releases its mapping on request, and through the mount; a file system, a device mapper, swap, a btt.
+# pmem2ctl holders protects what is in use from ndctl: device DAX mapped by a program without the
+# library, by a program that releases its mapping on request, and through the mount; a file system, a
+# device mapper, swap, a btt.
 ctl=$build/tools/pmem2ctl
 
 # held STATUS WHAT [TEXT...]: the exit status for WHAT, and the text
