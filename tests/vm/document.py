@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Checks a metadata document against ndctl, and keeps it for run-guest, which checks all documents of a
-case against the schema at once: to load that takes seconds under emulation.
+"""Checks a metadata document against ndctl, and keeps it for tests/vm/run, which checks all documents of a
+case against the schema outside the virtual machine: to load that takes seconds under emulation.
 
 usage: document.py FILE EXPRESSION...      every expression must hold
        document.py --print FILE EXPRESSION print its value

@@ -26,10 +26,7 @@ load_modules() {
 # --map=mem: the memory map of the pages is kept in RAM.
 make_namespace() {
 	ndctl create-namespace -f -m "$1" -e "namespace$2.0" -M mem >/tmp/namespace.json || return
-	/usr/bin/python3 -I -S -c '
-import json
-namespace = json.load(open("/tmp/namespace.json"))
-print("/dev/" + (namespace.get("blockdev") or namespace["daxregion"]["devices"][0]["chardev"]))'
+	sed -n 's/.*"\(blockdev\|chardev\)": *"\([^"]*\)".*/\/dev\/\2/p' /tmp/namespace.json | head -n 1
 }
 
 # make_fsdax [REGION], make_devdax [REGION]: turn a whole region (default 0; 1) into one namespace
