@@ -28,17 +28,6 @@ bool name_check(const char *name)
 	return false;
 }
 
-char *name_get(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	if (!text)
-		return NULL;
-	if (json_object_get(object, "name_encoding"))
-		return escape_decode(text);
-	return memory_require(strdup(text));
-}
-
 void name_put(json_t *request, const char *key, const char *name)
 {
 	char *text = memory_require(escape_encode(name));

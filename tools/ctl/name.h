@@ -17,10 +17,4 @@ bool name_check(const char *name);
  */
 void name_put(json_t *request, const char *key, const char *name);
 
-/*
- * The bytes of the name under `key` in an answer of the daemon, for the caller to free. NULL: there
- * is no valid name.
- */
-char *name_get(const json_t *object, const char *key);
-
 #endif
