@@ -15,6 +15,7 @@
 #include "base/array.h"
 #include "base/hash.h"
 #include "base/share.h"
+#include "host/dax_disk.h"
 #include "host/dax_node.h"
 #include "host/proc.h"
 #include "mount/mountinfo.h"
@@ -192,36 +193,20 @@ bool dax_left_out(const struct dax *dax)
 }
 
 /* Something could not be opened: if only for lack of something, it may be there. */
-static void note_failure(struct dax *dax)
+static void note_failure(struct dax *dax, int error)
 {
-	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+	if (error == EMFILE || error == ENFILE || error == ENOMEM)
 		dax->left_out = true;
 }
 
-/* Whether the block device, or the disk of the partition, can have DAX, or could before it went. */
-static bool queue_has_dax(struct dax *dax, dev_t dev)
+/* Whether files on the block device can have DAX, or could before it went. */
+static bool disk_has_dax(struct dax *dax, dev_t dev)
 {
-	static const char *const places[] = {"queue/dax", "../queue/dax"};
-	char path[96], value = '0';
-	int fd = -1;
+	int is = dax_disk_is(dev);
 
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(dev), minor(dev));
-	if (access(path, F_OK))
-		return errno == ENOENT;
-
-	for (size_t i = 0; fd < 0 && i < sizeof(places) / sizeof(*places); i++) {
-		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", major(dev), minor(dev),
-			 places[i]);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-	}
-	if (fd < 0) {
-		note_failure(dax);
-		return false;
-	}
-	if (read(fd, &value, 1) != 1)
-		value = '0';
-	close(fd);
-	return value == '1';
+	if (is < 0)
+		note_failure(dax, -is);
+	return is > 0 || is == -ENOENT;
 }
 
 static enum filesystem_kind kind_of_type(const char *type)
@@ -333,7 +318,7 @@ static enum filesystem_kind kind_of(struct dax *dax, pid_t task, dev_t dev)
 	if (!major(dev))
 		return may_look_up(dax, task) ? kind_of_others(dax, task, dev, filesystem)
 					      : FILESYSTEM_UNTOUCHABLE;
-	kind = queue_has_dax(dax, dev) ? FILESYSTEM_DAX : FILESYSTEM_PLAIN;
+	kind = disk_has_dax(dax, dev) ? FILESYSTEM_DAX : FILESYSTEM_PLAIN;
 	filesystem = remember_filesystem(dax, dev);
 	if (filesystem)
 		filesystem->kind = kind;
@@ -372,7 +357,7 @@ static bool is_major_of_dax(struct dax *dax, unsigned number)
 	unsigned listed;
 
 	if (!file)
-		note_failure(dax);
+		note_failure(dax, errno);
 	while (file && !found && !block && fgets(line, sizeof(line), file)) {
 		block = !strncmp(line, "Block", 5); /* those follow */
 		found = sscanf(line, "%u %63s", &listed, name) == 2 && listed == number &&
