@@ -171,6 +171,21 @@ static bool ids_are(uid_t uid, gid_t gid)
 	return (uid_t)syscall(SYS_setfsuid, -1) == uid && (gid_t)syscall(SYS_setfsgid, -1) == gid;
 }
 
+/* Without its groups such a caller can open what it can open with them. */
+bool identity_is_own(const struct identity *identity)
+{
+	struct __user_cap_data_struct data[2];
+	uint64_t effective;
+
+	if (geteuid() != 0)
+		return true;
+	if (identity->uid || identity->gid != getegid() || capabilities_of_thread(data, false))
+		return false;
+	effective = data[0].effective | (uint64_t)data[1].effective << 32;
+	return effective & 1ull << CAP_DAC_OVERRIDE &&
+	       !(effective & FILE_CAPABILITIES & ~identity->capabilities);
+}
+
 int identity_assume(const struct identity *identity)
 {
 	int error = 0;

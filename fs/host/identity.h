@@ -10,6 +10,7 @@
 #ifndef PMEM2FS_HOST_IDENTITY_H
 #define PMEM2FS_HOST_IDENTITY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -29,6 +30,12 @@ struct identity {
  * whose files in /proc cannot be read, gets an identity that is refused. NULL when memory runs out.
  */
 struct identity *identity_of_caller(pid_t tid, uid_t uid, gid_t gid);
+
+/*
+ * Whether the calling thread opens files as `identity` without putting it on: that of a root which
+ * has all rights over files that the daemon has.
+ */
+bool identity_is_own(const struct identity *identity);
 
 /*
  * The calling thread opens files as `identity` from here on, or as itself again. Nothing to do

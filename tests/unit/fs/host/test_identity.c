@@ -352,6 +352,29 @@ static void root_without_capabilities_is_nobody(void **state)
 	unlink(path);
 }
 
+/* Only a root with all rights of the daemon needs nothing put on. */
+static void who_has_the_daemons_rights(void **state)
+{
+	struct identity identity = {.gid = getegid(), .capabilities = ALL};
+
+	(void)state;
+	if (geteuid())
+		skip();
+	assert_true(identity_is_own(&identity));
+	identity.capabilities = ALL & ~(1ull << CAP_DAC_READ_SEARCH);
+	assert_false(identity_is_own(&identity));
+	identity.capabilities = ALL & ~(1ull << CAP_DAC_OVERRIDE);
+	assert_false(identity_is_own(&identity));
+	identity.capabilities = ALL & ~(1ull << CAP_CHOWN);
+	assert_false(identity_is_own(&identity));
+	identity.capabilities = ALL & ~(1ull << CAP_NET_ADMIN); /* is no right over files */
+	assert_true(identity_is_own(&identity));
+	identity.gid = GROUP;
+	assert_false(identity_is_own(&identity));
+	identity = (struct identity){.uid = USER, .gid = getegid(), .capabilities = ALL};
+	assert_false(identity_is_own(&identity));
+}
+
 /*
  * With this capability the file system would ignore quotas and give out the blocks reserved for
  * root.
@@ -384,6 +407,7 @@ int main(void)
 		cmocka_unit_test(who_cannot_be_looked_at_is_refused),
 		cmocka_unit_test(opens_with_the_callers_rights),
 		cmocka_unit_test(root_without_capabilities_is_nobody),
+		cmocka_unit_test(who_has_the_daemons_rights),
 		cmocka_unit_test(no_more_space_than_the_caller_has),
 	};
 
