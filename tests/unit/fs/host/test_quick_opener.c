@@ -168,6 +168,38 @@ static void what_was_known_ends_with_a_change_of_mounts(void **state)
 	assert_int_equal(rmdir(target), 0);
 }
 
+static void other_peoples_files_are_left_to_a_thread(void **state)
+{
+	(void)state;
+	if (geteuid())
+		skip();
+	new_file(0666, USER + 1); /* an access control list might have to be read */
+	learn_mount();
+	expect_left_to_a_thread(path, true);
+}
+
+static void what_cannot_be_opened_is_left_to_a_thread(void **state)
+{
+	char link[64], nowhere[64];
+
+	(void)state;
+	new_file(0400, caller.uid);
+	learn_mount();
+	snprintf(nowhere, sizeof(nowhere), "%s/nowhere", folder);
+	expect_left_to_a_thread(nowhere, false);
+	expect_left_to_a_thread(folder, true);
+	snprintf(link, sizeof(link), "%s/link", folder);
+	assert_int_equal(symlink("file", link), 0);
+	expect_left_to_a_thread(link, false);
+	unlink(link);
+	expect_left_to_a_thread("/proc/self/exe", false);
+	caller.refused = "for a reason";
+	expect_left_to_a_thread(path, false);
+	caller.refused = NULL;
+	if (geteuid() || caller.uid)
+		expect_left_to_a_thread(path, true); /* for writing */
+}
+
 static void only_file_systems_in_memory_are_quick(void **state)
 {
 	int fd = open("/proc/self/status", O_RDONLY);
@@ -178,6 +210,24 @@ static void only_file_systems_in_memory_are_quick(void **state)
 	close(fd);
 }
 
+/* The latest of many are known. */
+static void many_mounts_are_known(void **state)
+{
+	bool touched;
+	int mount, fd;
+
+	(void)state;
+	new_file(0600, caller.uid);
+	mount = mount_of_file();
+	for (int i = 1000; i > 0; i--)
+		quick_opener_learn(opener, mount + i, quick_opener_mounts(opener));
+	expect_left_to_a_thread(path, true);
+	learn_mount();
+	fd = try(path, true, &touched);
+	assert_true(fd >= 0);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,7 +235,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_unknown_mount_is_left_to_a_thread, begin, end),
 		cmocka_unit_test_setup_teardown(what_was_known_ends_with_a_change_of_mounts, begin,
 						end),
+		cmocka_unit_test_setup_teardown(other_peoples_files_are_left_to_a_thread, begin,
+						end),
+		cmocka_unit_test_setup_teardown(what_cannot_be_opened_is_left_to_a_thread, begin,
+						end),
 		cmocka_unit_test_setup_teardown(only_file_systems_in_memory_are_quick, begin, end),
+		cmocka_unit_test_setup_teardown(many_mounts_are_known, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
