@@ -43,6 +43,7 @@
 #include "fuse/interrupts.h"
 #include "fuse/invalidate.h"
 #include "fuse/operations.h"
+#include "host/quick_opener.h"
 #include "libpmem2fs.h"
 #include "mount/mount.h"
 #include "protocol/worker_fds.h"
@@ -103,6 +104,7 @@ struct worker {
 	struct keeper_link *keeper;
 	struct pool *openers; /* a lane is a user */
 	struct pool *helpers; /* a lane is an enum helper_lane */
+	struct quick_opener *quick_opener;
 	struct events *events;
 	struct catalog *catalog;
 	struct facts_cache *facts_cache;
@@ -232,7 +234,8 @@ static int begin_mapper(struct worker *worker)
 	worker->keeper = keeper_link_new(WORKER_FD_COMMANDS);
 	worker->receivers =
 		receivers_new(worker->epoll, worker->users, SPAWN_SELF, &worker->loop_time);
-	if (!worker->keeper || !worker->receivers)
+	worker->quick_opener = quick_opener_new();
+	if (!worker->keeper || !worker->receivers || !worker->quick_opener)
 		return -ENOMEM;
 	worker->limits = (struct limits){
 		.max = options->max,
@@ -246,6 +249,7 @@ static int begin_mapper(struct worker *worker)
 		.keeper = worker->keeper,
 		.table = worker->table,
 		.openers = worker->openers,
+		.quick_opener = worker->quick_opener,
 		.receivers = worker->receivers,
 		.limits = &worker->limits,
 	};

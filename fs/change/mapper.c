@@ -2,9 +2,10 @@
 /*
  * mapper.c - see mapper.h
  *
- * A mapping is made in three steps: a thread opens the source with the rights of the caller, the
- * keeper maps it, and its record, read from the keeper's table, is shown. The name is reserved
- * between the first and the second, so that a source that hangs blocks no name.
+ * A mapping is made in three steps: the source is opened with the rights of the caller, the keeper
+ * maps it, and its record, read from the keeper's table, is shown. The name is reserved between the
+ * first and the second, so that a source that hangs blocks no name. A thread opens the source
+ * unless that is known to make nobody wait (host/quick_opener.h).
  *
  * Until the keeper has answered, the file is open here as well, so that the keeper's close is never
  * the last one; that is left to a receiver, which may hang.
@@ -22,6 +23,7 @@
 #include "facts/facts_cache.h"
 #include "host/identity.h"
 #include "host/opener.h"
+#include "host/quick_opener.h"
 #include "libpmem2fs.h"
 #include "protocol/request.h"
 #include "receive/message.h"
@@ -42,6 +44,9 @@ struct map_job {
 	struct request request;
 	struct identity *identity;
 	int fd;
+	int place;       /* a descriptor that the thread closes; -1: none */
+	uint64_t mounts; /* quick_opener_mounts, before the thread opens the source */
+	int quick_mount; /* where the thread has found the source; -1: not to be remembered */
 	pid_t peer;
 	char *described; /* names the source in messages, where it came as a descriptor; else NULL
 			  */
@@ -133,19 +138,42 @@ static void fit_length(struct map_job *job)
 		job->request.length = 0;
 }
 
+static bool writes(const struct map_job *job)
+{
+	return job->request.sharing == PMEM2_SHARED && job->request.protection & PMEM2_PROT_WRITE;
+}
+
+/* Opens the source in the loop. False: a thread is to do it. */
+static bool open_at_once(struct map_job *job)
+{
+	struct quick_opener *opener = job->mapper->quick_opener;
+
+	if (job->fd >= 0 || job->request.allocate)
+		return false;
+	job->mounts = quick_opener_mounts(opener);
+	job->fd = quick_opener_open(opener, job->identity, job->request.path, writes(job),
+				    &job->place);
+	if (job->fd < 0)
+		return false;
+	fit_length(job);
+	return true;
+}
+
 static void open_source(struct task *task)
 {
 	struct map_job *job = container_of(task, struct map_job, task);
-	bool write =
-		job->request.sharing == PMEM2_SHARED && job->request.protection & PMEM2_PROT_WRITE;
 	int result;
 
+	if (job->place >= 0)
+		close(job->place);
 	if (job->fd >= 0) {
 		job->described = opener_path(job->fd);
 		result = opener_check(job->fd, job->peer, job->why);
 	} else {
-		result = opener_open(job->identity, job->request.path, write, job->why);
+		result = opener_open(job->identity, job->request.path, writes(job), job->why);
 		job->fd = result < 0 ? -1 : result;
+		if (job->fd >= 0)
+			job->quick_mount = quick_opener_find_mount(job->fd);
 	}
 	if (result >= 0)
 		fit_length(job);
@@ -272,11 +300,20 @@ static void source_opened(struct task *task)
 {
 	struct map_job *job = container_of(task, struct map_job, task);
 
+	if (job->quick_mount >= 0)
+		quick_opener_learn(job->mapper->quick_opener, job->quick_mount, job->mounts);
 	if (job->error || !job->finished)
 		job_end(job, job->error ? job->error : ECANCELED, "%s",
 			job->error ? job->why : "interrupted");
 	else
 		map_by_keeper(job);
+}
+
+static void refuse_to_wait(struct map_job *job)
+{
+	if (job->place >= 0)
+		receivers_close_file(job->mapper->receivers, job->place, job->uid, 0, NULL);
+	job_end(job, EAGAIN, "too many requests of this user are waiting");
 }
 
 void mapper_map(const struct mapper *mapper, const char *name, struct request *request, uid_t uid,
@@ -298,6 +335,7 @@ void mapper_map(const struct mapper *mapper, const char *name, struct request *r
 	*request = (struct request){0};
 	job->identity = identity;
 	job->fd = fd;
+	job->place = job->quick_mount = -1;
 	job->peer = peer;
 	job->uid = uid;
 	job->gid = gid;
@@ -314,8 +352,10 @@ void mapper_map(const struct mapper *mapper, const char *name, struct request *r
 		map_by_keeper(job);
 	else if (receivers_are_behind(mapper->receivers, uid))
 		job_end(job, EAGAIN, "too many files of this user are being closed");
+	else if (open_at_once(job))
+		map_by_keeper(job);
 	else if (pool_submit(mapper->openers, &job->task))
-		job_end(job, EAGAIN, "too many requests of this user are waiting");
+		refuse_to_wait(job);
 }
 
 void mapper_abandon(struct map_job *job)

@@ -3,8 +3,8 @@
  * mapper.h - makes mappings through the keeper
  *
  * The same for requests that were written to a file and for those from the socket. Used by the
- * request loop alone; a thread of the pool opens the source. Calls the keeper's link, the catalog
- * and its events.
+ * request loop alone; a thread of the pool opens the source, unless that makes nobody wait. Calls
+ * the keeper's link, the catalog and its events.
  */
 #ifndef PMEM2FS_CHANGE_MAPPER_H
 #define PMEM2FS_CHANGE_MAPPER_H
@@ -21,6 +21,7 @@ struct facts_cache;
 struct keeper_link;
 struct pmem2fs_table;
 struct pool;
+struct quick_opener;
 struct receivers;
 
 /* What is needed to make mappings. All is borrowed. */
@@ -31,6 +32,7 @@ struct mapper {
 	struct keeper_link *keeper;
 	struct pmem2fs_table *table; /* the keeper's */
 	struct pool *openers;        /* its lanes are users */
+	struct quick_opener *quick_opener;
 	struct receivers *receivers; /* close what users have given */
 	const struct limits *limits;
 };

@@ -11,6 +11,7 @@
 #include "catalog/events.h"
 #include "change/keeper_link.h"
 #include "facts/facts_cache.h"
+#include "host/quick_opener.h"
 #include "libpmem2fs.h"
 #include "receive/receivers.h"
 #include <dirent.h>
@@ -112,6 +113,8 @@ struct rig *rig_new(void)
 	modules->loop_time.share = 4;
 	modules->receivers = receivers_new(rig->epoll, rig->epoll, rig_daemon, &modules->loop_time);
 	assert_non_null(modules->receivers);
+	modules->quick_opener = quick_opener_new();
+	assert_non_null(modules->quick_opener);
 	modules->mapper = (struct mapper){
 		.catalog = modules->catalog,
 		.events = modules->events,
@@ -119,6 +122,7 @@ struct rig *rig_new(void)
 		.keeper = modules->keeper,
 		.table = modules->table,
 		.openers = modules->openers,
+		.quick_opener = modules->quick_opener,
 		.receivers = modules->receivers,
 		.limits = &modules->limits,
 	};
@@ -172,6 +176,7 @@ void rig_free(struct rig *rig)
 	facts_cache_free(modules->facts_cache);
 	keeper_link_free(modules->keeper);
 	receivers_free(modules->receivers);
+	quick_opener_free(modules->quick_opener);
 	quota_clear(&modules->loop_time);
 	events_free(modules->events);
 	catalog_free(modules->catalog);

@@ -30,6 +30,7 @@ struct modules {
 	struct pmem2fs_table *table; /* of this process */
 	struct pool *openers;
 	struct pool *helpers; /* a lane is an enum rig_lane */
+	struct quick_opener *quick_opener;
 	struct quota loop_time;
 	struct receivers *receivers;
 	struct hold_up hold_up;

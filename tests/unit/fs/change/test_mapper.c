@@ -4,7 +4,9 @@
  */
 #include "mapper_helper.h"
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 static void maps_a_file(void **state)
 {
@@ -39,6 +41,51 @@ static void maps_a_file(void **state)
 	assert_null(catalog_find(rig->modules.catalog, "file"));
 	assert_int_equal(rig_mapped(rig), 0);
 	assert_int_equal(rig_descriptors(), descriptors);
+	unlink(path);
+	free(path);
+}
+
+/* Once a thread has found a file on a mount in memory, others there are opened without one. */
+static void opens_at_once_what_makes_nobody_wait(void **state)
+{
+	struct rig *rig = *state;
+	char *path = rig_new_file();
+	struct request request = of_path(path);
+	struct result result;
+	struct taken taken;
+	unsigned descriptors;
+	struct statfs fs;
+	struct stat st, sent;
+
+	assert_int_equal(statfs(path, &fs) | stat(path, &st), 0);
+	if (fs.f_type != TMPFS_MAGIC)
+		skip();
+	map(rig, "first", request, UID, &result, NULL);
+	rig->keeper_off = true;
+	assert_false(rig_take(rig, &taken)); /* a thread opens it */
+	rig->keeper_off = false;
+	rig_run(rig, &result.done);
+	assert_int_equal(result.error, 0);
+
+	descriptors = rig_descriptors();
+	rig->keeper_off = true;
+	map(rig, "second", of_path(path), UID, &result, NULL);
+	assert_true(rig_take(rig, &taken)); /* though no thread was waited for */
+	assert_int_equal(fstat(taken.fd, &sent), 0);
+	assert_int_equal(sent.st_ino, st.st_ino);
+	rig_carry_out(rig, &taken);
+	assert_true(result.done);
+	assert_int_equal(result.error, 0);
+	assert_int_equal(rig_descriptors(), descriptors + 1); /* the keeper's */
+
+	/* Blocks are allocated by a thread. */
+	request = of_path(path);
+	request.allocate = true;
+	map(rig, "third", request, UID, &result, NULL);
+	assert_false(rig_take(rig, &taken));
+	rig->keeper_off = false;
+	rig_run(rig, &result.done);
+	assert_int_equal(result.error, 0);
 	unlink(path);
 	free(path);
 }
@@ -385,6 +432,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(maps_a_file, begin, end),
+		cmocka_unit_test_setup_teardown(opens_at_once_what_makes_nobody_wait, begin, end),
 		cmocka_unit_test_setup_teardown(passes_a_descriptor_on, begin, end),
 		cmocka_unit_test_setup_teardown(what_cannot_be_opened_takes_no_name, begin, end),
 		cmocka_unit_test_setup_teardown(a_name_may_be_taken_meanwhile, begin, end),
