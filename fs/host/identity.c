@@ -31,42 +31,76 @@ static const char unknown_caller[] = "the calling process cannot be looked at";
 static const char foreign_caller[] = "the calling process has another root directory or mount "
 				     "namespace (pmem2ctl map passes the opened file instead)";
 
-/* NULL, or why the process is refused. */
-static const char *compare_link(pid_t tid, const char *what)
-{
-	char path[64], theirs[PATH_MAX], ours[PATH_MAX];
-	ssize_t n, m;
+/*
+ * What is compared with a caller. This process changes none of it; it is read again before a caller
+ * is refused, since pivot_root changes the root directory of other processes.
+ */
+static struct own {
+	bool known;
+	char mounts[64], users[64], root[PATH_MAX]; /* the links, terminated */
+	uint64_t root_inode, root_mount;
+} own;
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)tid, what);
-	n = readlink(path, theirs, sizeof(theirs));
-	snprintf(path, sizeof(path), "/proc/self/%s", what);
-	m = readlink(path, ours, sizeof(ours));
-	if (n <= 0 || m <= 0)
-		return unknown_caller;
-	return n == m && !memcmp(theirs, ours, (size_t)n) ? NULL : foreign_caller;
+static bool read_link(const char *path, char *target, size_t room)
+{
+	ssize_t n = readlink(path, target, room);
+
+	if (n <= 0 || (size_t)n >= room)
+		return false;
+	target[n] = '\0';
+	return true;
 }
 
-/* The links are read, not followed: what is behind them may be a file system that hangs. */
+/* What is behind the link may be a file system that hangs: it is asked for nothing. */
+static bool find_root(const char *link, uint64_t *inode, uint64_t *mount)
+{
+	struct statx found;
+
+	if (statx(AT_FDCWD, link, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_INO | STATX_MNT_ID,
+		  &found))
+		return false;
+	*inode = found.stx_ino;
+	*mount = found.stx_mnt_id;
+	return true;
+}
+
+static bool know_own(void)
+{
+	if (!own.known)
+		own.known = read_link("/proc/self/ns/mnt", own.mounts, sizeof(own.mounts)) &&
+			    read_link("/proc/self/ns/user", own.users, sizeof(own.users)) &&
+			    read_link("/proc/self/root", own.root, sizeof(own.root)) &&
+			    find_root("/proc/self/root", &own.root_inode, &own.root_mount);
+	return own.known;
+}
+
+/* NULL, or why the process is refused. */
+static const char *compare_link(pid_t tid, const char *what, const char *ours)
+{
+	char path[64], theirs[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)tid, what);
+	if (!read_link(path, theirs, sizeof(theirs)))
+		return unknown_caller;
+	return strcmp(theirs, ours) ? foreign_caller : NULL;
+}
+
 static const char *compare_root(pid_t tid)
 {
-	const int flags = AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT;
-	const char *refused = compare_link(tid, "ns/mnt");
-	struct statx theirs, ours;
+	const char *refused = know_own() ? compare_link(tid, "ns/mnt", own.mounts) : unknown_caller;
+	uint64_t inode, mount;
 	char path[64];
 
 	if (!refused)
-		refused = compare_link(tid, "root");
+		refused = compare_link(tid, "root", own.root);
 	if (refused)
 		return refused;
 	/* Both are called the same in one mount namespace; one may still be covered by the other.
 	 */
 	snprintf(path, sizeof(path), "/proc/%d/root", (int)tid);
-	if (statx(AT_FDCWD, path, flags, STATX_INO | STATX_MNT_ID, &theirs) ||
-	    statx(AT_FDCWD, "/proc/self/root", flags, STATX_INO | STATX_MNT_ID, &ours))
+	if (!find_root(path, &inode, &mount))
 		return unknown_caller;
-	return theirs.stx_ino == ours.stx_ino && theirs.stx_mnt_id == ours.stx_mnt_id
-		       ? NULL
-		       : foreign_caller;
+	return inode == own.root_inode && mount == own.root_mount ? NULL : foreign_caller;
 }
 
 static struct identity *parse_groups(struct identity *identity, char *text)
@@ -130,10 +164,12 @@ struct identity *identity_of_caller(pid_t tid, uid_t uid, gid_t gid)
 		return identity;
 	}
 	identity = read_status(identity, tid);
-	if (identity && !identity->refused)
+	if (identity && !identity->refused && compare_root(tid)) {
+		own.known = false;
 		identity->refused = compare_root(tid);
+	}
 	/* Capabilities in another user namespace are none over files here. */
-	if (identity && compare_link(tid, "ns/user"))
+	if (identity && (!know_own() || compare_link(tid, "ns/user", own.users)))
 		identity->capabilities = 0;
 	return identity;
 }
