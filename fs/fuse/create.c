@@ -100,7 +100,7 @@ void create_file(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mod
 static void end_draft(struct filesystem *filesystem, struct draft *draft, int error)
 {
 	draft_end(filesystem->drafts, draft, error);
-	invalidate_name(filesystem->invalidate, draft->name);
+	invalidate_soon(filesystem->invalidate, draft->name);
 }
 
 /* A WRITE whose answer waits for the request to be carried out. */
@@ -153,7 +153,7 @@ void create_expired(void *arg, const struct draft *draft)
 
 	report_request(filesystem, draft, ETIMEDOUT,
 		       draft->scan.seen ? "it was never finished" : "nothing was ever written");
-	invalidate_name(filesystem->invalidate, draft->name);
+	invalidate_soon(filesystem->invalidate, draft->name);
 }
 
 /* The request is complete: the reply waits until it has been carried out. */
@@ -218,7 +218,7 @@ void create_write(fuse_req_t req, fuse_ino_t id, const char *text, size_t size, 
 	} else if (result < 0) {
 		if (open) { /* once per request */
 			report_request(filesystem, draft, -result, why);
-			invalidate_name(filesystem->invalidate, draft->name);
+			invalidate_soon(filesystem->invalidate, draft->name);
 		}
 		fuse_reply_err(req, -result);
 	} else {

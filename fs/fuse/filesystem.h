@@ -33,7 +33,7 @@ struct filesystem {
 	struct facts_cache *facts_cache;
 	struct process_table *process_table;
 	struct capacity *capacity;
-	const struct invalidate *invalidate;
+	struct invalidate *invalidate;
 	struct drafts *drafts;
 	struct holdings holdings;
 

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAMES_MAX (16 * 1024) /* bytes of names of leftovers in one task */
+#define NAMES_MAX (16 * 1024) /* bytes of names in one task */
 
 struct notice {
 	struct task task;
@@ -55,6 +55,12 @@ static struct notice *notice_new(const struct invalidate *invalidate, size_t roo
 	return notice;
 }
 
+/* Whether one of NAMES_MAX bytes has room for another name. */
+static bool has_room(const struct notice *notice)
+{
+	return notice->used + NAME_LENGTH_MAX + 1 <= NAMES_MAX;
+}
+
 static void add_name(struct notice *notice, const char *name)
 {
 	size_t size = strlen(name) + 1;
@@ -74,6 +80,28 @@ void invalidate_name(const struct invalidate *invalidate, const char *name)
 		free(notice);
 	}
 	log_debug("%s: cannot tell the kernel; it will see within a second", name);
+}
+
+static void send_soon(struct invalidate *invalidate)
+{
+	if (pool_submit(invalidate->helpers, &invalidate->soon->task)) {
+		log_debug("cannot tell the kernel of names that it need not know");
+		free(invalidate->soon);
+	}
+	invalidate->soon = NULL;
+}
+
+void invalidate_soon(struct invalidate *invalidate, const char *name)
+{
+	if (!invalidate->soon) {
+		invalidate->soon = notice_new(invalidate, NAMES_MAX);
+		invalidate->soon_due = clock_now() + INVALIDATE_SOON;
+	}
+	if (!invalidate->soon)
+		return;
+	add_name(invalidate->soon, name);
+	if (!has_room(invalidate->soon))
+		send_soon(invalidate);
 }
 
 int invalidate_wait(struct invalidate *invalidate, const struct leftovers *leftovers,
@@ -126,7 +154,7 @@ static uint64_t send_due(struct invalidate *invalidate, struct leftovers *leftov
 		return now + CLOCK_SECOND;
 	notice->leftovers = invalidate;
 	for (; version && leftover_due(version) <= now; version = version->left_after) {
-		if (notice->used + NAME_LENGTH_MAX + 1 > NAMES_MAX)
+		if (!has_room(notice))
 			break;
 		add_name(notice, version->text);
 		count++;
@@ -147,6 +175,9 @@ uint64_t invalidate_leftovers(struct invalidate *invalidate, struct leftovers *l
 {
 	uint64_t woken = wake_waiters(invalidate, leftovers, now);
 	uint64_t sent = send_due(invalidate, leftovers, now);
+	uint64_t next = woken < sent ? woken : sent;
 
-	return woken < sent ? woken : sent;
+	if (invalidate->soon && invalidate->soon_due <= now)
+		send_soon(invalidate);
+	return invalidate->soon && invalidate->soon_due < next ? invalidate->soon_due : next;
 }

@@ -8,12 +8,14 @@
 #ifndef PMEM2FS_FUSE_INVALIDATE_H
 #define PMEM2FS_FUSE_INVALIDATE_H
 
+#include "base/clock.h"
 #include "base/waiter.h"
 #include <stdbool.h>
 #include <stdint.h>
 
 struct fuse_session;
 struct leftovers;
+struct notice;
 struct pool;
 
 struct invalidate {
@@ -24,6 +26,8 @@ struct invalidate {
 	/* Of invalidate.c: leftovers are being invalidated. */
 	bool busy;
 	struct waiter *waiting; /* for the end of an invalidation; the oldest waiter is the first */
+	struct notice *soon;    /* names of invalidate_soon; NULL: none */
+	uint64_t soon_due;      /* when they are to be sent */
 };
 
 /*
@@ -31,6 +35,15 @@ struct invalidate {
  * change when the validity of the name ends.
  */
 void invalidate_name(const struct invalidate *invalidate, const char *name);
+
+/* So late at most invalidate_soon has the name invalidated. */
+#define INVALIDATE_SOON (CLOCK_SECOND / 100)
+
+/*
+ * The same for a name that the kernel never uses without asking: it is only to forget what it has
+ * of it. A thread is woken once for all names that come within INVALIDATE_SOON.
+ */
+void invalidate_soon(struct invalidate *invalidate, const char *name);
 
 /*
  * Wakes the waiter when the kernel has dropped all leftovers that it caches now. That is after
@@ -40,7 +53,8 @@ int invalidate_wait(struct invalidate *invalidate, const struct leftovers *lefto
 		    struct waiter *waiter);
 
 /*
- * Has the kernel forget the leftovers that are due, some at a time. To be called in each round of
+ * Has the kernel forget the leftovers that are due, some at a time, and the names of
+ * invalidate_soon. To be called in each round of
  * the loop. Returns when it is due next, UINT64_MAX for never.
  */
 uint64_t invalidate_leftovers(struct invalidate *invalidate, struct leftovers *leftovers,

@@ -335,6 +335,43 @@ static void a_churn(void **state)
 	free(versions);
 }
 
+/* Names that need not be forgotten at once wait for one another, and become one task. */
+static void what_can_wait(void **state)
+{
+	struct rig *rig = *state;
+	char name[NAME_LENGTH_MAX + 1];
+	unsigned tasks = 0, sent = 0;
+	uint64_t due;
+
+	invalidate_soon(&rig->invalidate, "first");
+	invalidate_soon(&rig->invalidate, "second");
+	due = expire(rig, clock_now() - INVALIDATE_SOON);
+	assert_true(due != UINT64_MAX);
+	assert_int_equal(expire(rig, due - 1), due);
+	assert_int_equal(asked, 0);
+	assert_int_equal(expire(rig, due), UINT64_MAX);
+	finish_task(rig);
+	assert_int_equal(asked, 2);
+	assert_string_equal(last_name, "second");
+
+	/* When there are too many for a task, it does not wait. */
+	memset(name, 'x', NAME_LENGTH_MAX);
+	name[NAME_LENGTH_MAX] = '\0';
+	for (asked = 0; !asked && sent < 1000; sent++) {
+		struct pollfd pollfd = {.fd = rig->wake, .events = POLLIN};
+
+		invalidate_soon(&rig->invalidate, name);
+		if (!rig->invalidate.soon) { /* it has been sent */
+			finish_task(rig);
+			tasks++;
+		}
+		assert_int_equal(poll(&pollfd, 1, 0), 0);
+	}
+	assert_int_equal(tasks, 1);
+	assert_int_equal(asked, sent);
+	assert_true(asked > 10);
+}
+
 /* A task that the pool does not take is tried again. */
 static void a_full_pool(void **state)
 {
@@ -372,6 +409,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(who_waits_until_the_kernel_knows, begin, end),
 		cmocka_unit_test_setup_teardown(nobody_waits_longer_than_it_caches, begin, end),
 		cmocka_unit_test_setup_teardown(a_churn, begin, end),
+		cmocka_unit_test_setup_teardown(what_can_wait, begin, end),
 		cmocka_unit_test_setup_teardown(a_full_pool, begin, end),
 	};
 
