@@ -21,6 +21,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * Seconds for which the kernel may use the attributes of a new draft, unless it is written: the
+ * open that creates it does not ask for them again.
+ */
+#define DRAFT_FRESH 0.01
+
 void create_refuse_write(fuse_req_t req, const struct version *version)
 {
 	char why[COMPLETION_WHY_LENGTH];
@@ -91,6 +97,7 @@ void create_file(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mod
 	}
 	param.ino = draft->node.id;
 	attributes_draft(draft, &param.attr);
+	param.attr_timeout = DRAFT_FRESH;
 	fi->direct_io = 1; /* or the request could be read back from the page cache */
 	if (fuse_reply_create(req, &param, fi))
 		attributes_forget(filesystem, param.ino, 1);

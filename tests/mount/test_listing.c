@@ -105,6 +105,28 @@ static void of_own_mappings(struct fs *fs)
 	check(fs, MANY);
 }
 
+/* Makes and removes a mapping. Returns whether the kernel has asked for no attributes meanwhile. */
+static bool is_made_at_once(const struct fs *fs)
+{
+	static const char request[] = "{\"source\":{\"type\":\"anonymous\",\"size\":4096}}";
+	unsigned attributes = counters[FUSE_GETATTR];
+	int fd = open(entry(fs, "made"), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, request, strlen(request)), strlen(request));
+	attributes = counters[FUSE_GETATTR] - attributes;
+	close(fd);
+	assert_int_equal(unlink(entry(fs, "made")), 0);
+	return !attributes;
+}
+
+/* The open that creates a file comes with its attributes, too. */
+static void of_what_is_being_made(struct fs *fs)
+{
+	start_counted(fs);
+	WAIT_UNTIL(is_made_at_once(fs));
+}
+
 static void many_script(struct publisher *me)
 {
 	for (unsigned i = 0; i < MANY; i++) {
@@ -391,6 +413,7 @@ int main(int argc, char **argv)
 {
 	static const struct fs_test tests[] = {
 		FS_TEST(of_own_mappings, .no_daemon = true),
+		FS_TEST(of_what_is_being_made, .no_daemon = true),
 		FS_TEST(of_other_processes, .no_daemon = true),
 		FS_TEST(a_list_of_names_looks_nothing_up, .no_daemon = true),
 		FS_TEST(a_look_drops_what_a_list_has_cached),
