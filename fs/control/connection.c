@@ -273,6 +273,11 @@ static void serve(struct connection *connection, uint32_t epoll_events)
 			send_documents(connection);
 		return;
 	}
+	/* What a peer that has gone had asked ahead is not carried out. */
+	if (connection->had_some && epoll_events & EPOLLHUP) {
+		connection_hang_up(connection);
+		return;
+	}
 	n = packets_take_plain(connection->watch.fd, packet, CONTROL_MAX_BYTES, &head);
 	if (head.carries && is_own_library(connection)) {
 		n = packets_take_trusted(connection->watch.fd, packet, CONTROL_MAX_BYTES, &fd);

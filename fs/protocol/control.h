@@ -53,9 +53,12 @@
  * give, TEXT names the object and the reason. Names, paths and messages follow the rule of the
  * metadata document: with "name_encoding": "escaped" (or "mountpoint_encoding" and so on) beside
  * them they hold \xNN escapes; all text is safe for a terminal (json_text.h). REQUEST is a request
- * document (request.h) whose source has no path. Questions of one connection are answered in turn;
- * those of a user other than root wait while they have taken more than a quarter of the time of the
- * daemon's loop.
+ * document (request.h) whose source has no path.
+ *
+ * Questions of one connection are answered in turn, and may be sent ahead: sixteen of up to 2 KiB
+ * have room in any case. When the peer has gone, what it has sent ahead is not begun, except for
+ * the first question of a connection. The questions of a user other than root wait while they have
+ * taken more than a quarter of the time of the daemon's loop.
  *
  * Documents are "count" lines that follow the answer, in packets that are cut anywhere. A line is
  * the metadata document of a mapping, or, where the file's mode does not let the peer read it,

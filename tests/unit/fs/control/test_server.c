@@ -443,6 +443,29 @@ static void hang_up_while_an_unmap_is_under_way(void **state)
 	assert_int_equal(rig_mapped(rig), 0);
 }
 
+/* Nobody waits for the answer to what it has asked ahead. */
+static void hang_up_with_questions_ahead(void **state)
+{
+	struct place *place = *state;
+	struct rig *rig = place->rig;
+	int fd = reach(place, 0);
+	struct taken taken;
+
+	assert_int_equal(ask(place, fd, "{\"map\":" ANONYMOUS ",\"name\":\"x\"}", NULL), 0);
+	rig->keeper_off = true;
+	put(fd, "{\"unmap\":\"x\"}");
+	put(fd, "{\"unmap\":\"x\"}");
+	close(fd);
+	rig_poll(rig);
+	rig_poll(rig);
+	assert_false(rig_take(rig, &taken));
+	assert_non_null(catalog_find(rig->modules.catalog, "x"));
+	rig->keeper_off = false;
+	fd = reach(place, 0);
+	assert_int_equal(ask(place, fd, "{\"unmap\":\"x\"}", NULL), 0);
+	close(fd);
+}
+
 /* Then the loop asks all modules again what is due. */
 static void says_that_a_connection_has_ended(void **state)
 {
@@ -578,6 +601,7 @@ int main(void)
 						end),
 		cmocka_unit_test_setup_teardown(hang_up_while_a_map_is_under_way, begin, end),
 		cmocka_unit_test_setup_teardown(hang_up_while_an_unmap_is_under_way, begin, end),
+		cmocka_unit_test_setup_teardown(hang_up_with_questions_ahead, begin, end),
 		cmocka_unit_test_setup_teardown(says_that_a_connection_has_ended, begin, end),
 		cmocka_unit_test_setup_teardown(one_question_at_a_time, begin, end),
 		cmocka_unit_test_setup_teardown(a_user_without_time_waits, begin, end),
