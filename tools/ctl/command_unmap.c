@@ -3,16 +3,16 @@
  * command_unmap.c - pmem2ctl unmap
  *
  * Unlike rm, it waits as long as --timeout says for a program to release its mapping. Calls
- * command.c, connection.c, name.c, json.c, report.c and memory.c.
+ * command.c, connection.c, exchange.c, name.c, json.c and memory.c.
  */
 
 #include "ctl/command.h"
 #include "ctl/command_table.h"
 #include "ctl/connection.h"
+#include "ctl/exchange.h"
 #include "ctl/json.h"
 #include "ctl/memory.h"
 #include "ctl/name.h"
-#include "ctl/report.h"
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
@@ -38,7 +38,7 @@ struct unmap_options {
 	int64_t offset, length; /* of it, in bytes; length -1: all the rest */
 };
 
-static enum answer unmap(int connection, const char *name, const struct unmap_options *options)
+static void unmap(struct exchange *exchange, const char *name, const struct unmap_options *options)
 {
 	json_t *request = memory_require(json_object());
 
@@ -50,7 +50,7 @@ static enum answer unmap(int connection, const char *name, const struct unmap_op
 	}
 	if (options->timeout >= 0)
 		json_put(request, "timeout", json_integer(options->timeout));
-	return connection_ask(connection, name, request, -1, NULL);
+	exchange_ask(exchange, name, request, -1);
 }
 
 /* Returns -1, or the exit status to end with. */
@@ -83,6 +83,7 @@ static int run_unmap(struct invocation *invocation, int argc, char **argv)
 	};
 	static const char short_options[] = "o:l:t:" COMMAND_SHORT_OPTIONS;
 	struct unmap_options options = {.timeout = -1, .length = -1};
+	struct exchange exchange = {0};
 	int option, status;
 	int connection;
 
@@ -97,21 +98,19 @@ static int run_unmap(struct invocation *invocation, int argc, char **argv)
 	connection = connection_open(invocation->socket);
 	if (connection < 0)
 		return STATUS_FAILURE;
-	status = STATUS_OK;
+	exchange.connection = connection;
 	for (int i = optind; i < argc; i++) {
-		enum answer answer = ANSWER_REFUSED;
-
-		if (name_check(argv[i]))
-			answer = unmap(connection, argv[i], &options);
-		if (answer != ANSWER_SUCCESS)
-			status = STATUS_FAILURE;
-		if (answer == ANSWER_LOST) {
-			for (i++; i < argc; i++)
-				report(argv[i], "not tried");
+		if (!name_problem(argv[i])) {
+			unmap(&exchange, argv[i], &options);
+			continue;
 		}
+		exchange_finish(&exchange);
+		name_check(argv[i]);
+		exchange.failed = true;
 	}
+	exchange_finish(&exchange);
 	close(connection);
-	return status;
+	return exchange.failed ? STATUS_FAILURE : STATUS_OK;
 }
 
 const struct command command_unmap = {

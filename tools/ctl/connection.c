@@ -97,18 +97,22 @@ static int send_request(int connection, const char *text, size_t length, int fd)
 		ret = descriptor_send(connection, text, length, 0, fd);
 	} while (ret == -EINTR);
 	/* A daemon that closes the connection may have sent the reason before. */
-	return ret == -EPIPE ? 0 : ret;
+	return ret == -EPIPE || ret == -ECONNRESET ? 0 : ret;
 }
 
 ssize_t connection_receive_bytes(int connection, const char *object, char *bytes)
 {
 	struct iovec iov = {.iov_base = bytes, .iov_len = CONTROL_MAX_BYTES};
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+	bool reset = false; /* said once, before the packets that came before it */
 	ssize_t length;
 
 	do {
 		length = recvmsg(connection, &message, 0);
-	} while (length < 0 && errno == EINTR);
+		if (length >= 0 || (errno == ECONNRESET && reset))
+			break;
+		reset = errno == ECONNRESET;
+	} while (reset || errno == EINTR);
 	if (length > 0 && !(message.msg_flags & MSG_TRUNC))
 		return length;
 	if (length > 0)
@@ -152,24 +156,26 @@ static void report_refusal(const char *object, int error, const char *message)
 	free(name);
 }
 
-/*
- * Sends a request and waits for the answer, which *root gets even when it is a refusal; *refusal is
- * its errno, which is not reported. The lack of a valid answer is.
- */
-static enum answer send_and_receive(int connection, const char *object, json_t *request, int fd,
-				    json_t **root, int *refusal)
+bool connection_send(int connection, const char *object, json_t *request, int fd)
 {
 	char *text = memory_require(json_dumps(request, JSON_COMPACT));
 	int error = send_request(connection, text, strlen(text), fd);
-	const json_t *number;
-	json_int_t value;
 
 	free(text);
 	json_decref(request);
-	if (error) {
+	if (error)
 		report(object, "cannot ask the daemon: %s", strerror(-error));
-		return ANSWER_LOST;
-	}
+	return !error;
+}
+
+/*
+ * Waits for an answer, which *root gets even when it is a refusal; *refusal is its errno, which is
+ * not reported. The lack of a valid answer is.
+ */
+static enum answer receive_answer(int connection, const char *object, json_t **root, int *refusal)
+{
+	const json_t *number;
+	json_int_t value;
 
 	*root = connection_receive(connection, object);
 	if (!*root)
@@ -190,12 +196,11 @@ static const char *refusal_message(const json_t *root)
 	return json_string_value(json_object_get(root, "message"));
 }
 
-enum answer connection_ask(int connection, const char *object, json_t *request, int fd,
-			   json_t **answer)
+enum answer connection_answer(int connection, const char *object, json_t **answer)
 {
 	json_t *root;
 	int refusal;
-	enum answer result = send_and_receive(connection, object, request, fd, &root, &refusal);
+	enum answer result = receive_answer(connection, object, &root, &refusal);
 
 	if (result == ANSWER_LOST)
 		return result;
@@ -207,15 +212,24 @@ enum answer connection_ask(int connection, const char *object, json_t *request, 
 	return result;
 }
 
+enum answer connection_ask(int connection, const char *object, json_t *request, int fd,
+			   json_t **answer)
+{
+	if (!connection_send(connection, object, request, fd))
+		return ANSWER_LOST;
+	return connection_answer(connection, object, answer);
+}
+
 enum scan_result connection_scan(int connection)
 {
 	enum scan_result scan = SCAN_UNSUPPORTED;
 	json_t *root;
 	int refusal;
-	enum answer result =
-		send_and_receive(connection, NULL, memory_require(json_pack("{s:i}", "look", 1)),
-				 -1, &root, &refusal);
+	enum answer result;
 
+	if (!connection_send(connection, NULL, memory_require(json_pack("{s:i}", "look", 1)), -1))
+		return SCAN_FAILED;
+	result = receive_answer(connection, NULL, &root, &refusal);
 	if (result == ANSWER_LOST)
 		return SCAN_FAILED;
 	if (result == ANSWER_SUCCESS) {

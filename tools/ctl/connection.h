@@ -6,6 +6,7 @@
 #define PMEM2FS_CTL_CONNECTION_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 /*
@@ -21,9 +22,15 @@ enum answer {
 };
 
 /*
- * Sends one request, of which it takes ownership, and waits for the answer. The descriptor `fd` is
- * sent with it unless it is -1. Messages about a failure name `object`; `answer` may be NULL.
+ * Sends one request, of which it takes ownership. The descriptor `fd` is sent with it unless it is
+ * -1. Returns false after a message, which names `object`: the connection is of no more use.
  */
+bool connection_send(int connection, const char *object, json_t *request, int fd);
+
+/* Waits for the answer to the oldest request without one. `answer` may be NULL. */
+enum answer connection_answer(int connection, const char *object, json_t **answer);
+
+/* Both. */
 enum answer connection_ask(int connection, const char *object, json_t *request, int fd,
 			   json_t **answer);
 

@@ -15,17 +15,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool name_check(const char *name)
+const char *name_problem(const char *name)
 {
 	if (!*name || !strcmp(name, ".") || !strcmp(name, ".."))
-		report(*name ? name : "''", "not a name for a mapping");
-	else if (strchr(name, '/'))
-		report(name, "the name of a mapping has no '/' in it");
-	else if (strlen(name) > PMEM2FS_LABEL_MAX)
-		report(name, "%s", strerror(ENAMETOOLONG));
-	else
-		return true;
-	return false;
+		return "not a name for a mapping";
+	if (strchr(name, '/'))
+		return "the name of a mapping has no '/' in it";
+	return strlen(name) > PMEM2FS_LABEL_MAX ? strerror(ENAMETOOLONG) : NULL;
+}
+
+bool name_check(const char *name)
+{
+	const char *problem = name_problem(name);
+
+	if (problem)
+		report(*name ? name : "''", "%s", problem);
+	return !problem;
 }
 
 void name_put(json_t *request, const char *key, const char *name)

@@ -8,7 +8,10 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Whether `name` can name a mapping; reports why not. */
+/* Why `name` cannot name a mapping; NULL: it can. */
+const char *name_problem(const char *name);
+
+/* Whether it can; reports why not. */
 bool name_check(const char *name);
 
 /*

@@ -429,6 +429,30 @@ class Unmap(Case):
         self.assertEqual([question["unmap"] for question, _, _ in daemon.questions],
                          ["a", "b", "d"])
 
+    def test_asks_ahead(self):
+        """The next questions do not wait for answers, but no more of them than have room."""
+        names = [f"n{i}" for i in range(100)]
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.addCleanup(listener.close)
+        listener.bind(self.socket)
+        listener.listen(1)
+        with subprocess.Popen([PMEM2CTL, "--socket", self.socket, "unmap", *names]) as process:
+            connection, _ = listener.accept()
+            with connection:
+                connection.settimeout(120)
+                asked = [json.loads(connection.recv(LIMIT))["unmap"] for _ in range(16)]
+                connection.setblocking(False)
+                self.assertRaises(BlockingIOError, connection.recv, LIMIT)
+                connection.settimeout(120)
+                while len(asked) < len(names):
+                    connection.send(ok())
+                    asked.append(json.loads(connection.recv(LIMIT))["unmap"])
+                for _ in range(16):
+                    connection.send(ok())
+                self.assertEqual(connection.recv(LIMIT), b"")
+            self.assertEqual(process.wait(), 0)
+        self.assertEqual(asked, names)
+
     def test_daemon_dies(self):
         self.daemon(lambda question: ok() if question["unmap"] == "a" else None)
         self.check(self.run_ctl("unmap", "a", "b", "c", "d"), 1, b"",
