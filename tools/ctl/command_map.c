@@ -2,15 +2,16 @@
 /*
  * command_map.c - pmem2ctl map
  *
- * Turns the options into a request document, opens the source and sends both to the daemon. Calls
- * base/allocate.c, command.c, connection.c, source.c, name.c, json.c, output.c, report.c,
- * text.c and memory.c.
+ * Turns the options into a request document, opens the sources and sends these to the daemon. Calls
+ * base/allocate.c, command.c, connection.c, exchange.c, source.c, name.c, json.c, output.c,
+ * report.c, text.c and memory.c.
  */
 
 #include "base/allocate.h"
 #include "ctl/command.h"
 #include "ctl/command_table.h"
 #include "ctl/connection.h"
+#include "ctl/exchange.h"
 #include "ctl/json.h"
 #include "ctl/memory.h"
 #include "ctl/name.h"
@@ -28,10 +29,11 @@ enum {
 	OPTION_SHARING,
 	OPTION_PROTECTION,
 	OPTION_ALLOCATE,
+	OPTION_MANY,
 };
 
 struct map_options {
-	bool has_offset, has_length, anonymous, allocate;
+	bool has_offset, has_length, anonymous, allocate, many;
 	int64_t offset, length, size; /* bytes */
 	const char *granularity, *sharing, *protection;
 };
@@ -78,6 +80,9 @@ static int read_option(struct invocation *invocation, int option, struct map_opt
 		return command_usage(invocation, "protection '%s' is not like rw- or r--", optarg);
 	case OPTION_ALLOCATE:
 		options->allocate = true;
+		return -1;
+	case OPTION_MANY:
+		options->many = true;
 		return -1;
 	default:
 		return command_option(invocation, option);
@@ -134,42 +139,11 @@ static bool allocate(const char *path, int source, const struct map_options *opt
 	return !error;
 }
 
-/* Sends the request; `source` is -1 for anonymous memory. */
-static int request_mapping(const struct invocation *invocation, const struct map_options *options,
-			   const char *name, const char *path, int source)
-{
-	json_t *request = memory_require(json_object());
-	int connection = connection_open(invocation->socket);
-	enum answer answer;
-
-	json_put(request, "map", make_request(options));
-	name_put(request, "name", name);
-	if (connection < 0) {
-		json_decref(request);
-		return STATUS_FAILURE;
-	}
-	if (options->allocate && !allocate(path, source, options)) {
-		json_decref(request);
-		close(connection);
-		return STATUS_FAILURE;
-	}
-	answer = connection_ask(connection, name, request, source, NULL);
-	close(connection);
-	return answer == ANSWER_SUCCESS ? STATUS_OK : STATUS_FAILURE;
-}
-
 /* Whether stores to the mapping reach the file. */
 static bool writes(const struct map_options *options)
 {
 	return (!options->protection || options->protection[1] == 'w') &&
 	       (!options->sharing || !strcmp(options->sharing, "shared"));
-}
-
-static int map_anonymous(const struct invocation *invocation, const struct map_options *options,
-			 const char *name)
-{
-	return name_check(name) ? request_mapping(invocation, options, name, NULL, -1)
-				: STATUS_FAILURE;
 }
 
 /* For a program as it is, since it may be used as an argument. */
@@ -186,27 +160,76 @@ static int print_name(const char *name)
 	return error;
 }
 
-static int map_source(const struct invocation *invocation, const struct map_options *options,
-		      const char *path, const char *given_name)
+static bool print_mapped(const char *name)
 {
-	char *name = given_name ? memory_require(strdup(given_name)) : last_component(path);
-	int status = STATUS_FAILURE;
-	int source;
+	return !print_name(name);
+}
 
-	source = source_open(path, writes(options));
-	if (source < 0)
-		goto free_name;
-	if (!name_check(name))
-		goto close_source;
-	status = request_mapping(invocation, options, name, path, source);
-	if (status == STATUS_OK && !given_name && print_name(name))
-		status = STATUS_FAILURE;
+/* Asks for a mapping; `source` is -1 for anonymous memory. */
+static void ask_for(struct exchange *exchange, const struct map_options *options, const char *name,
+		    int source)
+{
+	json_t *question = memory_require(json_object());
 
-close_source:
-	close(source);
-free_name:
-	free(name);
-	return status;
+	json_put(question, "map", make_request(options));
+	name_put(question, "name", name);
+	exchange_ask(exchange, name, question, source);
+}
+
+/* Only when there is something to be asked. False: there is no daemon. */
+static bool connect_once(struct exchange *exchange, const struct invocation *invocation)
+{
+	if (exchange->connection < 0)
+		exchange->connection = connection_open(invocation->socket);
+	exchange->lost |= exchange->connection < 0;
+	return !exchange->lost;
+}
+
+static void map_anonymous(struct exchange *exchange, const struct invocation *invocation,
+			  const struct map_options *options, const char *name)
+{
+	if (name_problem(name))
+		exchange_finish(exchange); /* messages about earlier names come first */
+	if (name_check(name) && connect_once(exchange, invocation))
+		ask_for(exchange, options, name, -1);
+	else
+		exchange->failed = true;
+}
+
+/* `name` stays until the answer has come. */
+static void map_source(struct exchange *exchange, const struct invocation *invocation,
+		       const struct map_options *options, const char *path, const char *name)
+{
+	int source = source_open(path, writes(options));
+
+	if (source >= 0 && name_check(name) && connect_once(exchange, invocation) &&
+	    (!options->allocate || allocate(path, source, options)))
+		ask_for(exchange, options, name, source);
+	else
+		exchange->failed = true;
+	if (source >= 0)
+		close(source);
+}
+
+/* Maps each source under its last component, or all memory under the names that are given. */
+static void map_each(struct exchange *exchange, const struct invocation *invocation,
+		     const struct map_options *options, int count, char **operands)
+{
+	char **names = memory_require(calloc((size_t)count, sizeof(*names)));
+
+	for (int i = 0; i < count; i++) {
+		names[i] = last_component(operands[i]);
+		if (exchange->lost)
+			report(operands[i], "not tried");
+		else if (options->anonymous)
+			map_anonymous(exchange, invocation, options, operands[i]);
+		else
+			map_source(exchange, invocation, options, operands[i], names[i]);
+	}
+	exchange_finish(exchange);
+	for (int i = 0; i < count; i++)
+		free(names[i]);
+	free(names);
 }
 
 static int run_map(struct invocation *invocation, int argc, char **argv)
@@ -219,9 +242,12 @@ static int run_map(struct invocation *invocation, int argc, char **argv)
 		{"sharing", required_argument, NULL, OPTION_SHARING},
 		{"protection", required_argument, NULL, OPTION_PROTECTION},
 		{"allocate", no_argument, NULL, OPTION_ALLOCATE},
+		{"many", no_argument, NULL, OPTION_MANY},
 		COMMAND_LONG_OPTIONS,
 	};
 	struct map_options options = {0};
+	struct exchange exchange = {.connection = -1};
+	bool named;
 	int option;
 
 	while ((option = command_getopt(argc, argv, "o:l:g:" COMMAND_SHORT_OPTIONS,
@@ -236,29 +262,38 @@ static int run_map(struct invocation *invocation, int argc, char **argv)
 	if (options.allocate && (options.anonymous || !writes(&options)))
 		return command_usage(invocation,
 				     "--allocate is for files that are mapped shared and writable");
-	if (options.anonymous) {
-		if (options.has_offset || options.has_length)
-			return command_usage(invocation,
-					     "anonymous memory has neither offset nor length");
-		if (argc != 1)
-			return command_usage(invocation,
-					     argc ? "too many arguments" : "which NAME?");
-		return map_anonymous(invocation, &options, argv[0]);
-	}
-	if (argc < 1 || argc > 2)
-		return command_usage(invocation, argc ? "too many arguments" : "which SOURCE?");
-	return map_source(invocation, &options, argv[0], argv[1]);
+	if (options.anonymous && (options.has_offset || options.has_length))
+		return command_usage(invocation, "anonymous memory has neither offset nor length");
+	if (!argc)
+		return command_usage(invocation,
+				     options.anonymous ? "which NAME?" : "which SOURCE?");
+	if (!options.many && argc > (options.anonymous ? 1 : 2))
+		return command_usage(invocation, "too many arguments");
+
+	named = !options.anonymous && !options.many && argc == 2;
+	exchange.succeeded = options.anonymous || named ? NULL : print_mapped;
+	if (named)
+		map_source(&exchange, invocation, &options, argv[0], argv[1]);
+	else
+		map_each(&exchange, invocation, &options, argc, argv);
+	exchange_finish(&exchange);
+	if (exchange.connection >= 0)
+		close(exchange.connection);
+	return exchange.failed ? STATUS_FAILURE : STATUS_OK;
 }
 
 const struct command command_map = {
 	.name = "map",
-	.operands = "SOURCE [NAME]\n       pmem2ctl map [OPTION]... --anonymous SIZE NAME",
-	.summary = "make a mapping",
+	.operands = "SOURCE [NAME]\n       pmem2ctl map [OPTION]... --many SOURCE...\n"
+		    "       pmem2ctl map [OPTION]... --anonymous SIZE NAME",
+	.summary = "make mappings",
 	.details =
 		"Map SOURCE, a regular file or a device-DAX node, and show the mapping as NAME.\n"
 		"Without NAME it gets the last component of SOURCE, which is then printed.\n"
+		"With --many each SOURCE does, and a failure does not stop the others.\n"
 		"Sizes are bytes, or have a suffix K, M, G, T (powers of 1024).\n\n"
 		"      --anonymous SIZE    map SIZE bytes of memory without a file\n"
+		"      --many              all operands are sources, or names of such memory\n"
 		"  -o, --offset BYTES      where in SOURCE to begin (0)\n"
 		"  -l, --length BYTES      how much to map (to the end)\n"
 		"  -g, --granularity WORD  the coarsest that will do: byte, cache_line or page "

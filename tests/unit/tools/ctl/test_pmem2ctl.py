@@ -8,6 +8,7 @@ import json
 import os
 import select
 import signal
+import shutil
 import socket
 import stat
 import subprocess
@@ -390,6 +391,33 @@ class Map(Case):
         os.chmod(self.file, 0o600)
         self.check(self.run_ctl("map", "--protection=r--", self.file, user=NOBODY), 1, b"",
                    f"pmem2ctl: {self.file}: cannot open for reading: Permission denied\n".encode())
+
+    def test_many(self):
+        daemon = self.daemon(lambda question: refuse(17, "is mapped already")
+                             if question["name"] == "f3" else ok())
+        files = [f"{self.path}/f{i}" for i in range(50)]
+        for file in files:
+            shutil.copyfile(self.file, file)
+        self.check(self.run_ctl("map", "--many", "-l", "4K", *files[:20], self.path + "/none",
+                                *files[20:]), 1,
+                   "".join(f"f{i}\n" for i in range(50) if i != 3).encode(),
+                   b"pmem2ctl: f3: is mapped already\n"
+                   b"pmem2ctl: %s/none: No such file or directory\n" % self.path.encode())
+        self.assertEqual([question for question, _, _ in daemon.questions],
+                         [{"map": {"source": {}, "length": 4096}, "name": f"f{i}"}
+                          for i in range(50)])
+        self.assertEqual([status.st_ino for _, status, _ in daemon.questions],
+                         [os.stat(file).st_ino for file in files])
+        daemon.questions.clear()
+        self.check(self.run_ctl("map", "--anonymous=8K", "--many", "a", "b/b", "c"), 1, b"",
+                   b"pmem2ctl: b/b: the name of a mapping has no '/' in it\n")
+        self.assertEqual([question["name"] for question, _, _ in daemon.questions], ["a", "c"])
+
+    def test_many_without_a_daemon(self):
+        self.check(self.run_ctl("map", "--many", self.file, self.file + "/x", self.file), 1, b"",
+                   f"pmem2ctl: no pmem2fs daemon: tried {self.socket}: No such file or directory\n"
+                   f"pmem2ctl: {self.file}/x: not tried\n"
+                   f"pmem2ctl: {self.file}: not tried\n".encode())
 
     def test_refused(self):
         self.daemon(lambda question: refuse(17, "log: is mapped already"))
