@@ -22,7 +22,13 @@
 #define GIB (1ull << 30)
 #define TIB (1ull << 40)
 
-/* How far the cursor moves down from the place that the kernel chose for the first mapping. */
+/*
+ * Hints begin this far below the place that the kernel chose for the first mapping: between them
+ * the kernel finds room for what the program maps itself, such as the stacks of its threads.
+ */
+#define HEADROOM (256 * GIB)
+
+/* How far the cursor moves down from there. */
 #define WINDOW (4 * TIB)
 
 /* Alignments of at least 2 MiB leave the low bits of an address free for a number of pages. */
@@ -83,6 +89,12 @@ void placement_released(uintptr_t address, size_t length)
 
 	if (pages <= RECENT_PAGES && !(address & RECENT_PAGES))
 		atomic_store_explicit(&recent, address | pages, memory_order_relaxed);
+}
+
+static void open_window(uintptr_t top)
+{
+	atomic_store_explicit(&window_top, top, memory_order_relaxed);
+	atomic_store_explicit(&cursor, top, memory_order_relaxed);
 }
 
 /* Moves the cursor down by an aligned place and a gap. Returns the place, or 0. */
@@ -210,8 +222,7 @@ int placement_map(const struct placement_request *request, uintptr_t *address)
 	if (hint || atomic_load_explicit(&window_top, memory_order_relaxed))
 		atomic_store_explicit(&crowded, true, memory_order_relaxed);
 	if (!hint) {
-		atomic_store_explicit(&window_top, at, memory_order_relaxed);
-		atomic_store_explicit(&cursor, at, memory_order_relaxed);
+		open_window(at > HEADROOM ? at - HEADROOM : at);
 	} else if (!from_recent) {
 		skip_obstacle(length, alignment);
 	}

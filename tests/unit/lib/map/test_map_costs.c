@@ -173,7 +173,7 @@ static void test_reused_objects(void **state)
 	if (on_valgrind())
 		skip();
 	check(false, false, 5, calls);
-	check(false, true, 13, calls);
+	check(false, true, 11, calls);
 }
 
 static void test_fresh_objects(void **state)
@@ -185,7 +185,7 @@ static void test_fresh_objects(void **state)
 	if (on_valgrind())
 		skip();
 	check(true, false, 5, calls);
-	check(true, true, 17, calls);
+	check(true, true, 15, calls);
 }
 
 int main(void)

@@ -63,6 +63,33 @@ static uintptr_t place(size_t length, size_t alignment)
 	return address;
 }
 
+/*
+ * What the program maps itself, such as the stacks of threads, is not where the next mappings go.
+ * This test comes first: it needs a window that is new.
+ */
+static void test_room_for_the_program(void **state)
+{
+	uintptr_t addresses[32];
+	void *stacks[32];
+
+	(void)state;
+	if (on_valgrind())
+		skip();
+	addresses[0] = place(PAGE, PAGE);
+	assert_int_equal(moved, 1);
+	for (int i = 1; i < 32; i++) {
+		stacks[i] = mmap(NULL, 8 * MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		assert_ptr_not_equal(stacks[i], MAP_FAILED);
+		addresses[i] = place(PAGE, PAGE);
+	}
+	assert_int_equal(moved, 1);
+	for (int i = 0; i < 32; i++) {
+		assert_ok(munmap((void *)addresses[i], PAGE));
+		if (i > 0)
+			assert_ok(munmap(stacks[i], 8 * MIB));
+	}
+}
+
 static void test_alignment(void **state)
 {
 	static const struct {
@@ -275,6 +302,7 @@ static void test_no_hole_while_moving(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_room_for_the_program),
 		cmocka_unit_test(test_alignment),
 		cmocka_unit_test(test_taken_hint_of_device_dax),
 		cmocka_unit_test(test_gap),
