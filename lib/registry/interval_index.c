@@ -98,16 +98,19 @@ void interval_index_clear(struct interval_set *set)
 }
 
 /*
- * Skips other mappings, which may lie in a gap of this one. `first` names the owner even after its
- * own range has left the tree.
+ * The list is ascending, so that most searches end at its head, without the tree. The others skip
+ * other mappings, which may lie in a gap of this one. `first` names the owner even after its own
+ * range has left the tree.
  */
 static struct indexed_interval *lowest_of_set(const struct interval_set *set, uintptr_t from,
 					      uintptr_t end)
 {
 	const struct indexed_interval *found;
 
-	if (!set->list)
+	if (!set->list || set->list->range.begin >= end)
 		return NULL;
+	if (set->list->range.end > from)
+		return from < end ? set->list : NULL;
 	while ((found = interval_index_lowest(from, end)) && found->owner != set->first.owner)
 		from = found->range.end;
 	return (struct indexed_interval *)found;

@@ -7,6 +7,7 @@
  */
 #include "helper.h"
 #include <pthread.h>
+#include <search.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -22,6 +23,7 @@
 
 struct costs {
 	unsigned instructions;
+	unsigned searches; /* for a mapping by its address, beside adding and removing it */
 	unsigned atomics;
 	unsigned calls;
 	long long numbers[CALLS_MAX]; /* of the system calls, in order */
@@ -111,6 +113,7 @@ static bool count_instruction(pid_t child, struct costs *costs)
 		assert_true(costs->calls < CALLS_MAX);
 		costs->numbers[costs->calls++] = (long long)registers.rax;
 	}
+	costs->searches += registers.rip == (uintptr_t)tfind;
 	costs->atomics += locked;
 	costs->instructions++;
 	return true;
@@ -161,6 +164,7 @@ static void check(bool fresh, bool threaded, unsigned atomics, const long long *
 		for (unsigned i = 0; i < costs.calls; i++)
 			assert_int_equal(costs.numbers[i], numbers[i]);
 		assert_int_equal(numbers[costs.calls], -1);
+		assert_int_equal(costs.searches, 0);
 		assert_true(costs.atomics <= atomics);
 	}
 }
