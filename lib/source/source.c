@@ -32,16 +32,18 @@ static int no_source(void)
 
 static struct pmem2_source *new_source(enum pmem2fs_source_type type)
 {
-	struct pmem2_source *source = calloc(1, sizeof(*source));
+	/* calloc would take the lock of the allocator's arena, malloc seldom does. */
+	struct pmem2_source *source = malloc(sizeof(*source));
 
 	if (!source)
 		return NULL;
-	source->type = type;
-	source->fd = -1;
-	source->uid = geteuid();
-	source->gid = getegid();
-	atomic_init(&source->sync_refused, false);
-	atomic_init(&source->cpu_cache_persistent, -1);
+	*source = (struct pmem2_source){
+		.type = type,
+		.fd = -1,
+		.uid = geteuid(),
+		.gid = getegid(),
+		.cpu_cache_persistent = -1,
+	};
 	return source;
 }
 

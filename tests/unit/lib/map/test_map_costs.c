@@ -189,7 +189,7 @@ static void test_fresh_objects(void **state)
 	if (on_valgrind())
 		skip();
 	check(true, false, 5, calls);
-	check(true, true, 15, calls);
+	check(true, true, 11, calls);
 }
 
 int main(void)
