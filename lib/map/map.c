@@ -225,8 +225,9 @@ static int make_mapping(const struct pmem2_config *cfg, const struct pmem2_sourc
 	facts->offset = plan->offset;
 	facts->source_size = plan->source_size;
 	facts->alignment = (uint32_t)plan->alignment;
-	facts->uid = cfg->has_owner ? cfg->uid : src->uid;
-	facts->gid = cfg->has_owner ? cfg->gid : src->gid;
+	facts->has_owner = cfg->has_owner;
+	facts->uid = cfg->uid;
+	facts->gid = cfg->gid;
 	facts->required = cfg->granularity;
 	facts->sharing = cfg->sharing;
 	facts->protection = record_protection(cfg->protection);
@@ -379,8 +380,6 @@ int pmem2_map_from_existing(struct pmem2_map **map_ptr, const struct pmem2_sourc
 	describe_source(src, &mapping.facts);
 	mapping.facts.source_size = size;
 	mapping.facts.alignment = (uint32_t)alignment;
-	mapping.facts.uid = src->uid;
-	mapping.facts.gid = src->gid;
 	ret = registry_add(&mapping, NULL, 0, map_ptr);
 	announce_first();
 	return ret;

@@ -19,13 +19,14 @@ struct mapping_facts {
 	dev_t source_rdev;
 	ino_t source_inode;
 	uint64_t created;
-	uid_t uid;
+	uid_t uid; /* of has_owner */
 	gid_t gid;
 	uint32_t alignment;
 	uint8_t source_type;
 	uint8_t required;
 	uint8_t sharing;
 	uint8_t protection;
+	bool has_owner; /* else the process owns it */
 	bool map_sync;
 	bool adopted; /* by pmem2_map_from_existing: the library never unmaps it */
 	struct pmem2_vm_reservation *reservation; /* that contains it; NULL: none */

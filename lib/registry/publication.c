@@ -48,8 +48,10 @@ void publication_show(struct handle *handle)
 	record->source_rdev = facts->source_rdev;
 	record->source_inode = facts->source_inode;
 	record->created = facts->created;
-	record->uid = facts->uid;
-	record->gid = facts->gid;
+	if (facts->has_owner) {
+		record->uid = facts->uid;
+		record->gid = facts->gid;
+	}
 	record->alignment = facts->alignment;
 	record->source_type = facts->source_type;
 	record->granularity = atomic_load_explicit(&handle->granularity, memory_order_relaxed);

@@ -99,8 +99,8 @@ static struct seccomp_status read_seccomp_status(void)
 
 /*
  * The system calls of table_writer.c here, and of announce.c and daemon_socket.c in publish/, with
- * the arguments that a filter can see. stat, fstat and geteuid are not among them: nothing can be
- * mapped without them. Whether a call succeeds does not matter. syscall is the only function of
+ * the arguments that a filter can see. stat and fstat are not among them: nothing can be mapped
+ * without them. Whether a call succeeds does not matter. syscall is the only function of
  * libc that is safe here: another thread of the program may have been interrupted inside of any
  * other.
  */
@@ -128,6 +128,8 @@ UNSANITIZED static void try_calls(void)
 	syscall(SYS_mprotect, memory, page, PROT_READ | PROT_WRITE);
 	syscall(SYS_madvise, memory, page, MADV_POPULATE_WRITE);
 	syscall(SYS_fcntl, fd, F_ADD_SEALS, F_SEAL_SEAL);
+	syscall(SYS_geteuid);
+	syscall(SYS_getegid);
 	syscall(SYS_munmap, memory, page);
 	syscall(SYS_close, fd);
 	fd = syscall(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -54,6 +54,9 @@ static struct {
 	size_t size;
 	uint64_t inode;
 	uint32_t slot_count;
+	/* The effective ids when it was made: asking for them at each mapping costs too much. */
+	uid_t uid;
+	gid_t gid;
 	size_t populated; /* bytes from base that are backed by memory */
 	/* The table that this one replaces, until this one is filled. */
 	char *old_base;
@@ -297,6 +300,8 @@ static int create_table(int *fd_ptr)
 	table.inode = st.st_ino;
 	table.populated = populated;
 	table.slot_count = (uint32_t)slots;
+	table.uid = geteuid();
+	table.gid = getegid();
 	*table.mine = 1;
 	if (fd_ptr)
 		*fd_ptr = fd;
@@ -367,6 +372,8 @@ struct pmem2fs_record *table_begin(uint32_t index)
 	atomic_store_explicit(&slot->generation, generation_of(slot) | 1, memory_order_relaxed);
 	/* A reader that sees a part of the new record also sees the odd generation. */
 	atomic_thread_fence(memory_order_release);
+	slot->record.uid = table.uid;
+	slot->record.gid = table.gid;
 	return &slot->record;
 }
 

@@ -42,9 +42,8 @@ void table_drop_old(void);
 
 /*
  * begin opens a slot for writing; no reader accepts the slot before end, which counts the change.
- * The record still has the
- * label of its previous mapping, with its length, and zeros behind it. NULL: there is no table, no
- * such slot or no memory for it.
+ * The record has the ids of the process, and still the label of its previous mapping, with its
+ * length, and zeros behind it. NULL: there is no table, no such slot or no memory for it.
  */
 struct pmem2fs_record *table_begin(uint32_t index);
 void table_end(uint32_t index);

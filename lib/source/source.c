@@ -40,8 +40,6 @@ static struct pmem2_source *new_source(enum pmem2fs_source_type type)
 	*source = (struct pmem2_source){
 		.type = type,
 		.fd = -1,
-		.uid = geteuid(),
-		.gid = getegid(),
 		.cpu_cache_persistent = -1,
 	};
 	return source;

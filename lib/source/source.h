@@ -21,8 +21,6 @@ struct pmem2_source {
 	dev_t rdev;       /* of the device-DAX node, else 0 */
 	ino_t inode;
 	size_t page; /* bytes; the unit in which it is mapped */
-	uid_t uid;   /* effective ids at creation: reading them for each mapping costs too much */
-	gid_t gid;
 	/*
 	 * Found out by mapping, the first also by statx. Relaxed order suffices: every thread finds
 	 * the same values.

@@ -128,6 +128,8 @@ static const struct rule rules[] = {
 	{"F_ADD_SEALS", SYS_fcntl, 1, F_ADD_SEALS},
 	{"prlimit64", SYS_prlimit64, -1, 0},
 	{"getpid", SYS_getpid, -1, 0},
+	{"geteuid", SYS_geteuid, -1, 0},
+	{"getegid", SYS_getegid, -1, 0},
 	{"socket", SYS_socket, -1, 0},
 	{"AF_UNIX", SYS_socket, 0, AF_UNIX},
 	{"connect", SYS_connect, -1, 0},

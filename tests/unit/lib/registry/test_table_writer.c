@@ -80,21 +80,28 @@ static void record_tells_the_mapping(void)
 	must(pmem2fs_table_close(&table) == 0 && !table);
 }
 
-/* A mapping's user is the process's user when its source was made, not a later one. */
-static void owner_is_that_of_the_source(void)
+/* A mapping's user is the process's user when its table was made, not a later one. */
+static void owner_is_that_of_the_table(void)
 {
 	struct pmem2fs_table *table = export_table();
+	struct pmem2_config *config = page_config();
 	struct pmem2_source *source = anon_source(PAGE);
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
 	struct pmem2fs_record record;
 	struct pmem2_map *map;
+	uint32_t first;
 	uint32_t slot;
 
+	/* The next mapping has its slot, and not its owner. */
+	must(pmem2fs_config_set_owner(config, 12, 34) == 0);
+	must(pmem2_map_new(&map, config, source) == 0);
+	must(pmem2fs_map_get_slot(map, &first) == 0);
+	must(pmem2_unmap(&map) == 0);
 	if (uid == 0)
 		must(setegid(65534) == 0 && seteuid(65534) == 0);
-	map = map_source(source, PMEM2_SHARED);
-	must(pmem2fs_map_get_slot(map, &slot) == 0);
+	map = map_anon(PAGE, PMEM2_SHARED);
+	must(pmem2fs_map_get_slot(map, &slot) == 0 && slot == first);
 	must(pmem2fs_table_read(table, slot, NULL, &record) == 0);
 	must(record.uid == uid && record.gid == gid);
 	must(pmem2_unmap(&map) == 0);
@@ -401,10 +408,10 @@ static void test_record_tells_the_mapping(void **state)
 	in_child(record_tells_the_mapping);
 }
 
-static void test_owner_is_that_of_the_source(void **state)
+static void test_owner_is_that_of_the_table(void **state)
 {
 	(void)state;
-	in_child(owner_is_that_of_the_source);
+	in_child(owner_is_that_of_the_table);
 }
 
 static void test_label_is_a_new_generation(void **state)
@@ -449,7 +456,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_record_tells_the_mapping),
-		cmocka_unit_test(test_owner_is_that_of_the_source),
+		cmocka_unit_test(test_owner_is_that_of_the_table),
 		cmocka_unit_test(test_label_is_a_new_generation),
 		cmocka_unit_test(test_many_slots),
 		cmocka_unit_test(test_fork_child_has_its_own),
