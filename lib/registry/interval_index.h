@@ -22,6 +22,8 @@ struct indexed_interval {
 	struct interval range;
 	struct handle *owner;
 	struct indexed_interval *previous, *next; /* of the same mapping, ascending */
+	struct indexed_interval *left, *right;    /* in the tree of all mappings */
+	uint64_t priority;
 };
 
 /* The mapped intervals of one mapping. All zero: nothing is mapped. */
@@ -31,8 +33,8 @@ struct interval_set {
 };
 
 /*
- * Adds a mapping that consists of one interval. Errors: -ENOMEM; -EEXIST: an interval of another
- * mapping overlaps the range.
+ * Adds a mapping that consists of one interval. Errors: -EEXIST: an interval of another mapping
+ * overlaps the range.
  */
 int interval_index_insert(struct interval_set *set, struct handle *owner,
 			  const struct interval *range);

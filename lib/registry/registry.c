@@ -183,15 +183,12 @@ static int displace_pieces(const struct handle *handle, const struct interval *r
 static int index_handle(struct handle *handle, enum displace displaced)
 {
 	const struct interval range = {handle_address(handle), handle_end(handle)};
-	int ret = interval_index_insert(&handle->intervals, handle, &range);
+	int ret;
 
-	if (ret == -EEXIST) {
-		ret = displace_pieces(handle, &range, displaced);
-		if (ret)
-			return ret;
-		ret = interval_index_insert(&handle->intervals, handle, &range);
-	}
-	return ret ? error_set(ret, "out of memory for a mapping") : 0;
+	if (!interval_index_insert(&handle->intervals, handle, &range))
+		return 0;
+	ret = displace_pieces(handle, &range, displaced);
+	return ret ? ret : interval_index_insert(&handle->intervals, handle, &range);
 }
 
 int registry_add(const struct mapping_info *mapping, const char *label, size_t label_length,
