@@ -7,7 +7,9 @@
  */
 #include "helper.h"
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -50,12 +52,23 @@ static void start_threads(void)
 		assert_ok(pthread_create(&thread, NULL, idle, NULL));
 }
 
+/* Places that mappings have left are remembered for each CPU. */
+static void stay_here(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(sched_getcpu(), &set);
+	assert_ok(sched_setaffinity(0, sizeof(set), &set));
+}
+
 static _Noreturn void walk(const struct path *path, int fd)
 {
 	struct pmem2_source *source = fd_source(fd);
 	struct pmem2_config *config = page_config();
 	struct pmem2_map *map;
 
+	stay_here();
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 	for (unsigned i = 0; i < path->others; i++) {
@@ -88,6 +101,14 @@ static bool is_prefix(uint8_t byte)
 	       (byte & 0xf0) == 0x40;
 }
 
+/* Reading the clock is repeated there when the kernel sets it meanwhile: that depends on time. */
+static bool is_in_vdso(uintptr_t address)
+{
+	uintptr_t start = getauxval(AT_SYSINFO_EHDR);
+
+	return address >= start && address < start + 2 * PAGE;
+}
+
 /* Counts the instruction that comes next. False: it is the mark. */
 static bool count_instruction(pid_t child, struct costs *costs)
 {
@@ -112,7 +133,7 @@ static bool count_instruction(pid_t child, struct costs *costs)
 		costs->numbers[costs->calls++] = (long long)registers.rax;
 	}
 	costs->atomics += locked;
-	costs->instructions++;
+	costs->instructions += !is_in_vdso(registers.rip);
 	return true;
 }
 
@@ -152,8 +173,8 @@ static struct costs measure(const struct path *path)
 }
 
 /*
- * With so many atomic operations at most, and with many other mappings hardly more instructions;
- * the numbers of the system calls end with -1.
+ * With so many atomic operations at most, and with many other mappings hardly more
+ * instructions; the numbers of the system calls end with -1.
  */
 static void check(bool fresh, bool threaded, unsigned atomics, const long long *numbers)
 {
