@@ -13,6 +13,7 @@
 #include "base/page.h"
 #include "registry/registry.h"
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -35,8 +36,15 @@
 #define SMALLEST_ALIGNMENT (2 * MIB)
 #define RECENT_PAGES       (SMALLEST_ALIGNMENT - 1)
 
-/* The mapping removed last: its address and, in the low bits, its number of pages. 0: none. */
-static _Atomic uint64_t recent;
+/*
+ * Places of mappings that were removed: the address and, in the low bits, the number of pages. 0:
+ * none. Each CPU leaves its last one on a cache line of its own, so that threads which map and
+ * unmap at the same time keep their places and do not wait for each other's writes.
+ */
+#define RECENT_PLACES 8
+static struct {
+	_Alignas(64) _Atomic uint64_t place;
+} recent[RECENT_PLACES];
 
 /*
  * The next hint lies below the cursor; 0: the kernel chooses first. The three only guide hints, so
@@ -70,16 +78,32 @@ static size_t placement_alignment(const struct placement_request *request)
 	return wanted > request->alignment ? wanted : request->alignment;
 }
 
-static uintptr_t take_recent(size_t length, size_t alignment)
+/* The one of `recent` that belongs to the CPU; the thread may have left it when this returns. */
+static unsigned recent_here(void)
 {
-	uint64_t area = atomic_load_explicit(&recent, memory_order_relaxed);
+	return (unsigned)sched_getcpu() % RECENT_PLACES;
+}
+
+static uintptr_t take_place(_Atomic uint64_t *place, size_t length, size_t alignment)
+{
+	uint64_t area = atomic_load_explicit(place, memory_order_relaxed);
 	uintptr_t address = area & ~RECENT_PAGES;
 
 	if (!area || address & (alignment - 1) || (area & RECENT_PAGES) * page_size() < length)
 		return 0;
-	if (!atomic_compare_exchange_strong_explicit(&recent, &area, 0, memory_order_relaxed,
+	if (!atomic_compare_exchange_strong_explicit(place, &area, 0, memory_order_relaxed,
 						     memory_order_relaxed))
 		return 0;
+	return address;
+}
+
+static uintptr_t take_recent(size_t length, size_t alignment)
+{
+	unsigned here = recent_here();
+	uintptr_t address = 0;
+
+	for (unsigned i = 0; !address && i < RECENT_PLACES; i++)
+		address = take_place(&recent[(here + i) % RECENT_PLACES].place, length, alignment);
 	return address;
 }
 
@@ -88,7 +112,8 @@ void placement_released(uintptr_t address, size_t length)
 	size_t pages = length / page_size();
 
 	if (pages <= RECENT_PAGES && !(address & RECENT_PAGES))
-		atomic_store_explicit(&recent, address | pages, memory_order_relaxed);
+		atomic_store_explicit(&recent[recent_here()].place, address | pages,
+				      memory_order_relaxed);
 }
 
 static void open_window(uintptr_t top)
@@ -208,7 +233,7 @@ int placement_map(const struct placement_request *request, uintptr_t *address)
 	}
 	at = (uintptr_t)p;
 	if (hint && at == hint && !(is_crowded() && registry_has_neighbour(at, length))) {
-		if (!from_recent)
+		if (!from_recent && atomic_load_explicit(&misses, memory_order_relaxed))
 			atomic_store_explicit(&misses, 0, memory_order_relaxed);
 		*address = at;
 		return 0;

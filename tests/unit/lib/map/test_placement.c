@@ -5,6 +5,7 @@
 #include "base/page.h"
 #include "helper.h"
 #include "map/placement.h"
+#include <sched.h>
 
 static int mremap_error; /* what mremap is made to fail with, 0: nothing */
 static int moved;
@@ -187,6 +188,40 @@ static void test_freed_place_is_used_again(void **state)
 	assert_ok(munmap((void *)address, 3 * MIB));
 }
 
+static void move_to(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	assert_ok(sched_setaffinity(0, sizeof(set), &set));
+}
+
+/* Two threads on different CPUs that unmap and map at the same time both get a place back. */
+static void test_each_cpu_keeps_a_place(void **state)
+{
+	uintptr_t addresses[2] = {place(PAGE, PAGE), place(PAGE, PAGE)};
+	uintptr_t again[2];
+	cpu_set_t before;
+
+	(void)state;
+	assert_ok(sched_getaffinity(0, sizeof(before), &before));
+	if (on_valgrind() || !CPU_ISSET(0, &before) || !CPU_ISSET(1, &before))
+		skip();
+	for (int i = 0; i < 2; i++) {
+		move_to(i);
+		assert_ok(munmap((void *)addresses[i], PAGE));
+		placement_released(addresses[i], PAGE);
+	}
+	again[1] = place(PAGE, PAGE);
+	assert_int_equal(again[1], addresses[1]);
+	again[0] = place(PAGE, PAGE);
+	assert_int_equal(again[0], addresses[0]);
+	for (int i = 0; i < 2; i++)
+		assert_ok(munmap((void *)again[i], PAGE));
+	assert_ok(sched_setaffinity(0, sizeof(before), &before));
+}
+
 /* Memory of others at the next place is not overwritten. */
 static void test_obstacles_are_not_overwritten(void **state)
 {
@@ -307,6 +342,7 @@ int main(void)
 		cmocka_unit_test(test_taken_hint_of_device_dax),
 		cmocka_unit_test(test_gap),
 		cmocka_unit_test(test_freed_place_is_used_again),
+		cmocka_unit_test(test_each_cpu_keeps_a_place),
 		cmocka_unit_test(test_obstacles_are_not_overwritten),
 		cmocka_unit_test(test_large_obstacle_is_crossed),
 		cmocka_unit_test(test_failures_leave_nothing),
