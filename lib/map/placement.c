@@ -24,10 +24,18 @@
 #define TIB (1ull << 40)
 
 /*
- * Hints begin this far below the place that the kernel chose for the first mapping: between them
- * the kernel finds room for what the program maps itself, such as the stacks of its threads.
+ * What an entry of the highest page table covers, on x86-64 with four levels. An unmap that leaves
+ * nothing mapped there has the kernel flush the TLBs of all CPUs that run threads of the process,
+ * which costs more than the rest of it. So mappings go where the program has others.
  */
-#define HEADROOM (256 * GIB)
+#define TOP_LEVEL_ENTRY (512 * GIB)
+
+/*
+ * Hints begin at least this far below the place that the kernel chose for the first mapping:
+ * between them the kernel finds room for what the program maps itself, such as the stacks of its
+ * threads.
+ */
+#define HEADROOM_MIN (1 * GIB)
 
 /* How far the cursor moves down from there. */
 #define WINDOW (4 * TIB)
@@ -116,8 +124,13 @@ void placement_released(uintptr_t address, size_t length)
 				      memory_order_relaxed);
 }
 
-static void open_window(uintptr_t top)
+/* Opens the window below a place that the kernel has chosen. */
+static void open_window(uintptr_t place)
 {
+	uintptr_t room = place % TOP_LEVEL_ENTRY / 2;
+	uintptr_t headroom = room < HEADROOM_MIN ? TOP_LEVEL_ENTRY / 2 : room;
+	uintptr_t top = place > headroom ? place - headroom : place;
+
 	atomic_store_explicit(&window_top, top, memory_order_relaxed);
 	atomic_store_explicit(&cursor, top, memory_order_relaxed);
 }
@@ -247,7 +260,7 @@ int placement_map(const struct placement_request *request, uintptr_t *address)
 	if (hint || atomic_load_explicit(&window_top, memory_order_relaxed))
 		atomic_store_explicit(&crowded, true, memory_order_relaxed);
 	if (!hint) {
-		open_window(at > HEADROOM ? at - HEADROOM : at);
+		open_window(at);
 	} else if (!from_recent) {
 		skip_obstacle(length, alignment);
 	}
