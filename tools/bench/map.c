@@ -18,12 +18,15 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-#define RAW_TARGET   1.4
-#define OTHER_TARGET 0.25
-#define FLAT_TARGET  1.25
-#define TWO_TARGET   1.0 /* two threads together and one alone */
-#define MANY         50000
-#define OTHER_AREAS  1000 /* of a process, at most, besides its live mappings */
+#define RAW_TARGET         1.2
+#define RAW_TARGET_FRESH   1.5
+#define RAW_TARGET_THREADS 1.4
+#define OTHER_TARGET       0.25
+#define OTHER_TARGET_FRESH 0.5
+#define FLAT_TARGET        1.25
+#define TWO_TARGET         1.0 /* two threads together and one alone */
+#define MANY               50000
+#define OTHER_AREAS        1000 /* of a process, at most, besides its live mappings */
 
 #define TWO_THREADS  (2 * MAP_ORDER_THREAD)
 #define FOUR_THREADS (4 * MAP_ORDER_THREAD)
@@ -136,17 +139,21 @@ static const struct map_case {
 static int measure_setting(struct map_workload *workload, const struct setting *setting,
 			   bool have_other)
 {
-	bool reused = !(setting->order & MAP_ORDER_FRESH);
-	bool other_target = reused && !(setting->order & NO_OTHER_TARGET);
+	bool fresh = setting->order & MAP_ORDER_FRESH;
+	bool threads = setting->order >= MAP_ORDER_THREAD && !(setting->order & NO_OTHER_TARGET);
+	double raw = fresh ? RAW_TARGET_FRESH : RAW_TARGET;
+	double other = fresh ? OTHER_TARGET_FRESH : OTHER_TARGET;
 
+	if (threads)
+		raw = fresh ? 0 : RAW_TARGET_THREADS;
 	return map_workload_measure(
 		workload,
 		(struct comparison_plan){
 			.name = setting->name,
 			.what = setting->what,
-			.peers = {{.name = "mmap", .target = reused ? RAW_TARGET : 0},
+			.peers = {{.name = "mmap", .target = raw},
 				  {.name = have_other ? "libpmem2" : NULL,
-				   .target = other_target ? OTHER_TARGET : 0}},
+				   .target = setting->order & NO_OTHER_TARGET ? 0 : other}},
 		},
 		setting->order & ~NO_OTHER_TARGET);
 }
