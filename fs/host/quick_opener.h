@@ -15,7 +15,10 @@
 
 struct quick_opener;
 
-/* NULL: out of memory. Where mounts cannot be watched it opens nothing. */
+/*
+ * NULL: out of memory. It opens nothing where mounts cannot be watched, or where the kernel reads
+ * files when they are opened (ima.h).
+ */
 struct quick_opener *quick_opener_new(void);
 void quick_opener_free(struct quick_opener *opener);
 
