@@ -323,6 +323,7 @@ static int begin_processes(struct worker *worker)
 	});
 	if (!worker->process_table)
 		return -ENOMEM;
+	facts_cache_use_scans(worker->facts_cache, worker->process_table);
 	worker->releases = releases_new(worker->catalog, worker->process_table, worker->receivers,
 					&worker->hold_up, worker->epoll, worker->users);
 	worker->device_monitor = device_monitor_new(&(struct device_monitor_config){

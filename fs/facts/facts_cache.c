@@ -15,6 +15,7 @@
 #include "base/array.h"
 #include "base/container_of.h"
 #include "base/log.h"
+#include "base/shared_text.h"
 #include "base/stuck_threads.h"
 #include "facts/facts_reader.h"
 #include "host/proc.h"
@@ -33,6 +34,7 @@ struct batch_process {
 	pid_t pid;
 	bool foreign;
 	bool stale;   /* `info` is to be read again; afterwards: has been */
+	bool found;   /* a scan has just found its mappings as they are shown */
 	bool changed; /* the pid is another process's by now, so that the facts are of no use */
 	struct process_info *info;
 	size_t first; /* of its queries; they reach to those of the next process */
@@ -62,6 +64,7 @@ struct facts_cache {
 	struct pool *pool;
 	unsigned first_lane;
 	pid_t keeper;
+	const struct process_table *process_table; /* NULL: not known */
 	struct stuck_threads stuck_threads;
 	struct batch *working, *collecting;
 	struct process_info *info;
@@ -114,6 +117,7 @@ static void batch_free(struct batch *batch)
 	for (size_t i = 0; i < batch->query_count; i++) {
 		facts_clear(&batch->queries[i].facts);
 		device_put(batch->queries[i].device);
+		shared_text_put(batch->queries[i].path);
 	}
 	for (size_t i = 0; i < batch->process_count; i++)
 		process_info_put(batch->processes[i].info);
@@ -290,7 +294,7 @@ static int add_process(struct batch *batch, const struct mapping *mapping)
 	pid_t pid = process ? process->pid : facts_cache->keeper;
 	struct batch_process *entry =
 		batch->processes ? batch->processes + batch->process_count : NULL;
-	uint64_t *checked;
+	uint64_t *checked, now;
 
 	if (batch->process_count && entry[-1].pid == pid)
 		return 0;
@@ -300,8 +304,23 @@ static int add_process(struct batch *batch, const struct mapping *mapping)
 	*entry =
 		(struct batch_process){.pid = pid, .foreign = process, .first = batch->query_count};
 	entry->info = process_info_get(*info_of(facts_cache, mapping, &checked));
-	entry->stale = clock_now() - *checked >= FACTS_CACHE_FRESH;
+	now = clock_now();
+	entry->stale = now - *checked >= FACTS_CACHE_FRESH;
+	entry->found = process && facts_cache->process_table &&
+		       process_table_has_found(facts_cache->process_table, process,
+					       now - FACTS_CACHE_FRESH);
 	return 0;
+}
+
+/* For the query's `path`. What is left of a mapping in parts only its areas show. */
+static const char *path_before(const struct batch *batch, const struct mapping *mapping)
+{
+	const struct version *version = mapping_version(mapping);
+	bool whole = !version->extents && !version->deleted;
+
+	return batch->processes[batch->process_count - 1].found && mapping_checked(mapping) && whole
+		       ? version->path
+		       : NULL;
 }
 
 /* -ENOMEM, or -EBUSY: its process is left out. */
@@ -324,6 +343,7 @@ static int add_query(struct batch *batch, struct mapping *mapping)
 		.pid = batch->processes[batch->process_count - 1].pid,
 		.foreign = mapping_process(mapping),
 		.device = device_get(mapping_version(mapping)->device),
+		.path = shared_text_get(path_before(batch, mapping)),
 	};
 	query->record = record;
 	batch->exact |= mapping_has_changed(mapping);
@@ -476,6 +496,12 @@ uint64_t facts_cache_expire(struct facts_cache *facts_cache, uint64_t now)
 	wake_overdue(facts_cache, now);
 	batch = facts_cache->working;
 	return batch ? progress_due(&batch->progress) : rest(facts_cache, now);
+}
+
+void facts_cache_use_scans(struct facts_cache *facts_cache,
+			   const struct process_table *process_table)
+{
+	facts_cache->process_table = process_table;
 }
 
 struct process_info *facts_cache_keeper(const struct facts_cache *facts_cache)

@@ -23,6 +23,7 @@
 #define FACTS_CACHE_PATIENCE (5 * CLOCK_SECOND) /* the longest wait for facts */
 
 struct facts_cache;
+struct process_table;
 
 /*
  * `keeper` is the process of the keeper. All else is borrowed; STUCK_THREADS_MAX lanes of the pool,
@@ -32,6 +33,13 @@ struct facts_cache;
 struct facts_cache *facts_cache_new(struct catalog *catalog, struct events *events,
 				    struct pool *pool, unsigned first_lane, pid_t keeper);
 void facts_cache_free(struct facts_cache *facts_cache);
+
+/*
+ * The areas of a process that a scan of that process table has just found are not read again where
+ * the files of its mappings are known. Borrowed; without it, all areas are read.
+ */
+void facts_cache_use_scans(struct facts_cache *facts_cache,
+			   const struct process_table *process_table);
 
 /* The process of the keeper, as it was last read; borrowed. */
 struct process_info *facts_cache_keeper(const struct facts_cache *facts_cache);

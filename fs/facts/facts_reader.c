@@ -4,7 +4,8 @@
  *
  * A reader keeps what serves several queries of a row: the areas of one process, and what is known
  * of files and devices. Where a row has many queries about a process, all its areas are read at
- * once; otherwise each area is looked up by its link in map_files.
+ * once; otherwise each area is looked up by its link in map_files. No area is looked at if a scan
+ * has just done so and the file is at the path where it was before.
  */
 #include "facts/facts_reader.h"
 #include "base/array.h"
@@ -150,16 +151,24 @@ static bool is_gone(const struct facts *facts)
 	return facts->extents && !facts->extents->count;
 }
 
+/* Whether there is a device below the file system, or the node. */
+static bool has_device(const struct facts_query *query, dev_t *dev, bool *block)
+{
+	*block = query->record.source_type != PMEM2FS_SOURCE_DEVDAX;
+	*dev = *block ? query->record.source_dev : query->record.source_rdev;
+	return major(*dev);
+}
+
 static void read_device(struct facts_reader *facts_reader, struct facts_query *query,
 			const char *link)
 {
-	bool block = query->record.source_type != PMEM2FS_SOURCE_DEVDAX;
-	dev_t dev = block ? query->record.source_dev : query->record.source_rdev;
 	struct facts *facts = &query->facts;
 	const struct known_device *known;
+	dev_t dev;
+	bool block;
 
-	if (!major(dev))
-		return; /* there is no device below this file system */
+	if (!has_device(query, &dev, &block))
+		return;
 	known = devices_find(facts_reader->devices, dev, block, facts_reader->begun);
 	facts->pending |= !known || known->unclear;
 	if (!block && !is_gone(facts)) {
@@ -183,6 +192,20 @@ static void read_device(struct facts_reader *facts_reader, struct facts_query *q
 		read_badblocks(facts_reader, query, link);
 }
 
+static void take_file(struct facts_reader *facts_reader, struct facts_query *query,
+		      const struct mapped_file *file)
+{
+	struct facts *facts = &query->facts;
+
+	shared_text_put(facts->path);
+	facts->path = shared_text_get(file->path);
+	facts->deleted = file->deleted;
+	facts->size_known = file->seen;
+	facts->size = file->size;
+	if (query->read_at > facts_reader->files_since)
+		query->read_at = facts_reader->files_since;
+}
+
 /*
  * Reads path and size of a file. Returns whether the area is still there and is of the mapping's
  * file.
@@ -200,15 +223,44 @@ static bool read_file(struct facts_reader *facts_reader, struct facts_query *que
 		.inode = query->record.source_inode,
 	};
 	const struct mapped_file file = mapped_files_find(facts_reader->files, &area);
-	struct facts *facts = &query->facts;
 
-	shared_text_put(facts->path);
-	facts->path = shared_text_get(file.path);
-	facts->deleted = file.deleted;
-	facts->size_known = file.seen;
-	facts->size = file.size;
-	if (query->read_at > facts_reader->files_since)
-		query->read_at = facts_reader->files_since;
+	take_file(facts_reader, query, &file);
+	return file.seen;
+}
+
+static bool may_have_badblocks(struct facts_reader *facts_reader, const struct facts_query *query)
+{
+	const struct known_device *known;
+	dev_t dev;
+	bool block;
+
+	if (!has_device(query, &dev, &block))
+		return false;
+	known = devices_find(facts_reader->devices, dev, block, facts_reader->begun);
+	return !known || known->badblock_count;
+}
+
+/*
+ * Reads the file where it was before, without a look at the areas, which are needed for bad blocks.
+ */
+static bool read_file_again(struct facts_reader *facts_reader, struct facts_query *query)
+{
+	const struct mapped_area area = {
+		.pid = query->pid,
+		.foreign = query->foreign,
+		.certain = true,
+		.link = "",
+		.path = query->path,
+		.dev = query->record.source_dev,
+		.inode = query->record.source_inode,
+	};
+	struct mapped_file file;
+
+	if (!query->path || may_have_badblocks(facts_reader, query))
+		return false;
+	file = mapped_files_find_again(facts_reader->files, &area);
+	if (file.seen)
+		take_file(facts_reader, query, &file);
 	return file.seen;
 }
 
@@ -351,7 +403,8 @@ void facts_reader_read(struct facts_reader *facts_reader, struct facts_query *qu
 		read_anonymous(facts_reader, query);
 		return;
 	}
-	if (!read_file_by_areas(facts_reader, query, &found) &&
+	if (!read_file_again(facts_reader, query) &&
+	    !read_file_by_areas(facts_reader, query, &found) &&
 	    !read_file_of_area(facts_reader, query, &found))
 		read_file_in_parts(facts_reader, query, &found);
 	facts->pending = has_moved(facts, found.link);

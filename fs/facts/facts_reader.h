@@ -19,6 +19,8 @@ struct facts_query {
 	pid_t pid;       /* of the process that has it */
 	bool foreign;    /* not the keeper: neither its files nor its mounts are trusted */
 	struct pmem2fs_record record; /* its label is not filled in */
+	const char *path; /* shared_text.h, owned; where its file was before. NULL: not known, or
+			     the areas are to be read: no scan has just done so */
 	struct device *device; /* owned; below the mapping when it was read before; NULL: it was
 				  not, or there was none */
 	uint64_t read_at;      /* the answer: clock_now() of the oldest fact */

@@ -247,6 +247,14 @@ struct mapped_file mapped_files_find(struct mapped_files *files, const struct ma
 	return file;
 }
 
+struct mapped_file mapped_files_find_again(struct mapped_files *files,
+					   const struct mapped_area *area)
+{
+	const struct mapped_file *known = find_by_path(files, area, area->path);
+
+	return known ? *known : (struct mapped_file){0};
+}
+
 uint64_t mapped_files_begin(struct mapped_files *files, uint64_t oldest)
 {
 	if (!files->since || files->since < oldest || files->count > ANSWERS_MAX) {

@@ -54,4 +54,11 @@ uint64_t mapped_files_begin(struct mapped_files *files, uint64_t oldest);
  */
 struct mapped_file mapped_files_find(struct mapped_files *files, const struct mapped_area *area);
 
+/*
+ * The same if `area->path`, which may be an older answer, still leads to the file. It need not be
+ * the path that the kernel gives for the area. Nothing is known of the file where it does not.
+ */
+struct mapped_file mapped_files_find_again(struct mapped_files *files,
+					   const struct mapped_area *area);
+
 #endif

@@ -28,6 +28,7 @@ struct process_table {
 	struct scan_queue *scan_queue;
 	struct looks looks;
 	struct processes processes;
+	uint64_t came_through; /* when the last scan began that has come to all but `passed_over` */
 };
 
 static struct process_table *table_of(const struct process *process)
@@ -265,28 +266,33 @@ static void note_found(void *arg, pid_t pid)
 		process->found = true;
 }
 
-/* After a scan of all: removes processes that the present scanner would have reported by now. */
+/*
+ * After a scan of all: notes which processes it has come to, and removes those that the present
+ * scanner would have reported by now.
+ */
 static void note_scan_of_all(void *arg, const struct scan *scan)
 {
 	struct process_table *process_table = arg;
 	struct processes *processes = &process_table->processes;
 	struct process *process, *next;
-	bool leaves;
+	uint64_t begun = scan_queue_times(process_table->scan_queue).all;
+	bool looked, leaves;
 
-	if (!scan->came_through || LIST_EMPTY(&processes->former))
+	if (!scan->came_through)
 		return;
+	process_table->came_through = begun;
 	for (size_t i = 0; i < scan->passed_count; i++) {
 		process = processes_find_pid(processes, scan->passed_over[i]);
 		if (process)
-			process->passed_over = true;
+			process->passed_over = begun;
 	}
 	for (process = LIST_FIRST(&processes->former); process; process = next) {
 		next = LIST_NEXT(process, former);
-		leaves = !process->passed_over || scan_queue_leaves_out(process_table->scan_queue,
-									process->pid, process->uid);
+		looked = process->passed_over != begun;
+		leaves = looked || scan_queue_leaves_out(process_table->scan_queue, process->pid,
+							 process->uid);
 		if (!process->ending && !process->found && leaves)
-			process_leave(process, !process->passed_over);
-		process->passed_over = false;
+			process_leave(process, looked);
 	}
 }
 
@@ -429,6 +435,17 @@ uint64_t process_table_seen(const struct process_table *process_table,
 	uint64_t known = scan_queue_times(process_table->scan_queue).known;
 
 	return process->scanned > known ? process->scanned : known;
+}
+
+bool process_table_has_found(const struct process_table *process_table,
+			     const struct process *process, uint64_t since)
+{
+	uint64_t all = process_table->came_through;
+
+	if (process->passed_over == all)
+		all = 0;
+	return process->number && (all >= since || process->looked >= since) &&
+	       !scan_queue_has_report(process_table->scan_queue, process->number);
 }
 
 bool process_table_shows(const struct process_table *process_table, pid_t pid, uint64_t since)

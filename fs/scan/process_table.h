@@ -72,6 +72,13 @@ uint64_t process_table_seen(const struct process_table *process_table,
 			    const struct mapping *mapping);
 
 /*
+ * Whether the catalog has the mappings of the process as a scan has found them that was begun at
+ * `since` (clock_now()) or later.
+ */
+bool process_table_has_found(const struct process_table *process_table,
+			     const struct process *process, uint64_t since);
+
+/*
  * Whether the catalog is as a scan of this process alone, begun at `since` or later, has found it.
  * Not so while a report of the process waits for the time of its user, nor if scans since then have
  * left the process out, or its tables (in a pause).

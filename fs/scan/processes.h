@@ -29,7 +29,7 @@ struct process {
 	uint64_t number;             /* the scanner's; 0: only a former scanner has reported it */
 	LIST_ENTRY(process) former;  /* while number is 0: in `former` or `leaving` */
 	bool found;                  /* the present scanner has found it; its report waits */
-	bool passed_over;            /* the scan of all that has just ended did not look at it */
+	uint64_t passed_over;        /* when the last scan of all began that did not look at it */
 	pid_t pid;
 	uid_t uid;              /* effective, as last reported */
 	bool ending;            /* it has ended, or leaves: its mappings are being removed */

@@ -211,6 +211,20 @@ static bool forget_known(struct scanner *scanner, struct scanned_process *proces
 
 /* --- one process --- */
 
+/* The process was not scanned, or its tables were not read. */
+static void pass_over(struct scan *scan, pid_t pid)
+{
+	scan->complete = false;
+	if (pid == scan->pid)
+		scan->looked = false;
+	if (scan->kind != SCAN_ALL)
+		return;
+	if (array_reserve(scan->passed_over, &scan->passed_room, scan->passed_count + 1, 16))
+		scan->came_through = false;
+	else
+		scan->passed_over[scan->passed_count++] = pid;
+}
+
 /* Returns 0, or a negative errno after which the record is unchanged. */
 static int scan_record(struct scanner *scanner, struct scan *scan, struct scanned_process *process,
 		       struct scan_report **report)
@@ -251,7 +265,7 @@ static int scan_record(struct scanner *scanner, struct scan *scan, struct scanne
 		scan->complete = false;
 	}
 	if (context.unsure)
-		scan->complete = false;
+		pass_over(scan, process->pid);
 	if (process->pid == scan->pid && !context.looked)
 		scan->looked = false;
 	return 0;
@@ -260,20 +274,6 @@ static int scan_record(struct scanner *scanner, struct scan *scan, struct scanne
 static bool no_rights(int error)
 {
 	return error == -EACCES || error == -EPERM;
-}
-
-/* The process was not scanned. */
-static void pass_over(struct scan *scan, pid_t pid)
-{
-	scan->complete = false;
-	if (pid == scan->pid)
-		scan->looked = false;
-	if (scan->kind != SCAN_ALL)
-		return;
-	if (array_reserve(scan->passed_over, &scan->passed_room, scan->passed_count + 1, 16))
-		scan->came_through = false;
-	else
-		scan->passed_over[scan->passed_count++] = pid;
 }
 
 /* Whether the error of a scan means that nothing of the process can be seen. */

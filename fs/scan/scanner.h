@@ -54,7 +54,8 @@ struct scan {
 	/*
 	 * SCAN_ALL: every change of all processes is in the reports, except of those in
 	 * `passed_over`, which were not scanned: their users have no time or their reports wait,
-	 * threads are stuck in them, or memory has run out. The caller frees the list.
+	 * threads are stuck in them, or memory has run out; or whose tables have a pause. The
+	 * caller frees the list.
 	 */
 	bool came_through;
 	pid_t *passed_over;

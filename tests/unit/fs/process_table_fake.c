@@ -56,6 +56,15 @@ bool process_table_shows(const struct process_table *process_table, pid_t pid, u
 	return !process_table->behind;
 }
 
+bool process_table_has_found(const struct process_table *process_table,
+			     const struct process *process, uint64_t since)
+{
+	(void)process_table;
+	(void)process;
+	(void)since;
+	return false;
+}
+
 void process_table_pass_table(struct process_table *process_table, const struct ucred *who,
 			      int pidfd, int table)
 {

@@ -52,6 +52,7 @@ static struct shape {
 static _Atomic unsigned of_files, of_areas, of_processes, of_devices;
 static _Atomic unsigned looked_up; /* files, by their paths */
 static _Atomic long later;         /* nanoseconds that have passed */
+static bool found;                 /* a scan has just found all mappings */
 
 long __real_syscall(long number, long a, long b, long c, long d, long e, long f);
 long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f);
@@ -74,6 +75,20 @@ int __wrap_pmem2_badblock_context_new(struct pmem2_badblock_context **context,
 int __wrap_pmem2_badblock_next(struct pmem2_badblock_context *context, struct pmem2_badblock *bad);
 void __wrap_pmem2_badblock_context_delete(struct pmem2_badblock_context **context);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *time);
+bool __wrap_process_table_has_found(const struct process_table *process_table,
+				    const struct process *process, uint64_t since);
+
+/* Stands for a process table, which is only passed on. */
+static const struct process_table *const scans = (const void *)&shape;
+
+bool __wrap_process_table_has_found(const struct process_table *process_table,
+				    const struct process *process, uint64_t since)
+{
+	assert_ptr_equal(process_table, scans);
+	assert_non_null(process);
+	assert_int_equal(since, clock_now() - CLOCK_SECOND);
+	return found;
+}
 
 long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
@@ -177,7 +192,7 @@ void __wrap_pmem2_badblock_context_delete(struct pmem2_badblock_context **contex
 int __wrap_clock_gettime(clockid_t clock, struct timespec *time)
 {
 	(void)clock;
-	*time = (struct timespec){.tv_sec = 1000, .tv_nsec = later};
+	*time = clock_timespec(1000 * CLOCK_SECOND + (uint64_t)later);
 	return 0;
 }
 
@@ -431,6 +446,51 @@ static void what_has_changed_is_read_anew(void **state)
 	assert_int_equal(looked_up, 1);
 }
 
+/* Has all facts read a second later. Returns of how many processes the areas were read. */
+static unsigned read_all_later(struct rig *rig)
+{
+	later += 1100000000;
+	read_facts(rig);
+	return of_areas;
+}
+
+/* The areas are read again where no scan has just found them, or a file is no longer at its path.
+ */
+static void what_a_scan_has_found_is_not_read_again(void **state)
+{
+	struct rig *rig = *state;
+	char renamed[64];
+	size_t at;
+
+	start(rig, (struct shape){.processes = 3, .mappings = 50, .files = 5});
+	facts_cache_use_scans(rig->modules.facts_cache, scans);
+	found = true;
+	read_all(rig);
+	assert_int_equal(read_all_later(rig), 0);
+	assert_int_equal(of_files, 5 * FOR_A_FILE);
+	snprintf(renamed, sizeof(renamed), "%s.renamed", paths[0]);
+	assert_int_equal(rename(paths[0], renamed), 0);
+	assert_int_equal(read_all_later(rig), 3);
+	assert_string_equal(mapping_version(catalog_after(rig->modules.catalog, 0, &at))->path,
+			    renamed);
+	assert_int_equal(rename(renamed, paths[0]), 0);
+	found = false;
+	assert_int_equal(read_all_later(rig), 3);
+}
+
+/* Which of them are within the mapping depends on its areas. */
+static void areas_are_read_for_bad_blocks(void **state)
+{
+	struct rig *rig = *state;
+
+	start(rig, (struct shape){
+			   .processes = 3, .mappings = 50, .files = 2, .nodes = true, .bad = true});
+	facts_cache_use_scans(rig->modules.facts_cache, scans);
+	found = true;
+	read_all(rig);
+	assert_int_equal(read_all_later(rig), 3);
+}
+
 /* Each area is asked for its mount, and each file for the rest. */
 static void removed_names(void **state)
 {
@@ -456,6 +516,8 @@ int main(void)
 		TEST(what_was_read_is_kept_for_a_moment),
 		TEST(what_has_changed_is_read_anew),
 		TEST(few_mappings_of_a_large_process),
+		TEST(what_a_scan_has_found_is_not_read_again),
+		TEST(areas_are_read_for_bad_blocks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

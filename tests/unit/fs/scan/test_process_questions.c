@@ -149,6 +149,29 @@ static void another_scanner_looks_at_all(void **state)
 	assert_int_equal(process_table_scan(fixture->process_table, 0, &wait.waiter), 1);
 }
 
+/* The scan of all has come to the process, or has passed it over; a scan of it alone comes to it.
+ */
+static void which_scan_has_found_a_process(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct process_table *process_table = fixture->process_table;
+	const struct process *process;
+	struct wait wait = {.waiter.wake = wake};
+	uint64_t first = clock_now(), second;
+
+	scan(fixture, news_new(fixture, 1, 1));
+	process = mapping_process(find(fixture, "a_out.%d.0x10000"));
+	assert_true(process_table_has_found(process_table, process, first));
+	second = clock_now();
+	assert_false(process_table_has_found(process_table, process, second));
+	fake.passes_over = fixture->child;
+	scan(fixture, NULL);
+	assert_false(process_table_has_found(process_table, process, first));
+	process_table_scan_pid(fixture->process_table, fixture->child, &wait.waiter);
+	rig_run(fixture->rig, &wait.woken);
+	assert_true(process_table_has_found(process_table, process, second));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +183,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(hears_before_it_asks, begin, end),
 		cmocka_unit_test_setup_teardown(another_scanner_looks_at_all, begin, end),
 		cmocka_unit_test_setup_teardown(asks_in_the_thread_when_it_is_slow, begin, end),
+		cmocka_unit_test_setup_teardown(which_scan_has_found_a_process, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
