@@ -10,6 +10,7 @@
 
 #include "fuse/holding.h"
 #include "fuse/interrupts.h"
+#include "fuse/lookup_ahead.h"
 #include <fuse_lowlevel.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,6 +40,7 @@ struct filesystem {
 
 	/* Zero at first. */
 	struct interrupts interrupts;            /* the requests that wait */
+	struct lookup_ahead lookup_ahead;        /* of operations.c alone */
 	char *readdir_buffer;                    /* of readdir.c alone */
 	size_t readdir_room;                     /* its bytes */
 	LIST_HEAD(, open_directory) directories; /* of readdir.c alone */

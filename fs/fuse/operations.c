@@ -23,6 +23,7 @@
 #include "fuse/create.h"
 #include "fuse/filesystem.h"
 #include "fuse/interrupts.h"
+#include "fuse/lookup_ahead.h"
 #include "fuse/readdir.h"
 #include "scan/process_table.h"
 #include <errno.h>
@@ -34,7 +35,6 @@
 #include <unistd.h>
 
 #define STATFS_BLOCK 4096 /* bytes of a unit of df */
-#define LOOKUP_AHEAD 64   /* how many neighbours' facts are read along with a mapping's */
 
 static struct node *find_node(fuse_req_t req, fuse_ino_t id)
 {
@@ -96,12 +96,14 @@ static bool wait_for_facts(struct lookup_wait *wait, struct mapping *mapping)
 {
 	struct filesystem *filesystem = filesystem_of(wait->req);
 	struct waiter *begun;
+	unsigned more;
 
 	if (!mapping || facts_cache_is_fresh(mapping, clock_now()))
 		return false;
+	more = lookup_ahead(&filesystem->lookup_ahead, mapping_number(mapping));
 	begun = holding_begin(&filesystem->holdings, HOLD_UP_FACTS, fuse_req_ctx(wait->req)->uid,
 			      wait->since, &wait->waiter);
-	if (!facts_cache_request(filesystem->facts_cache, mapping, LOOKUP_AHEAD, begun))
+	if (!facts_cache_request(filesystem->facts_cache, mapping, more, begun))
 		return begun;
 	holding_cancel(begun, &wait->waiter);
 	return false;
