@@ -45,15 +45,26 @@ void json_write_open(struct json_writer *writer, char open)
 	writer->begun = false;
 }
 
+/* Puts a text that JSON has as it is. */
+static void put_plain(struct text_buffer *out, const char *bytes, size_t length)
+{
+	char *space = text_buffer_space(out, length + 2);
+
+	if (!space)
+		return;
+	space[0] = '"';
+	memcpy(space + 1, bytes, length);
+	space[length + 1] = '"';
+	out->length += length + 2;
+}
+
 /* What comes in front of a value. */
 static void begin_value(struct json_writer *writer, const char *key)
 {
 	json_write_separator(writer);
 	if (!key)
 		return;
-	text_buffer_put_byte(writer->out, '"');
-	text_buffer_put_text(writer->out, key);
-	text_buffer_put_byte(writer->out, '"');
+	put_plain(writer->out, key, strlen(key));
 	json_write_colon(writer);
 }
 
@@ -164,6 +175,7 @@ void json_write_quoted(struct text_buffer *out, const char *bytes)
 void json_write_bytes(struct json_writer *writer, const char *key, const char *bytes)
 {
 	char encoding_key[32];
+	size_t length;
 	char *text;
 
 	if (!bytes) {
@@ -171,6 +183,11 @@ void json_write_bytes(struct json_writer *writer, const char *key, const char *b
 		return;
 	}
 	begin_value(writer, key);
+	length = plain_length(bytes);
+	if (!bytes[length]) { /* nearly all */
+		put_plain(writer->out, bytes, length);
+		return;
+	}
 	if (!escape_needed(bytes)) {
 		json_write_quoted(writer->out, bytes);
 		return;

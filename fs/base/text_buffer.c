@@ -8,11 +8,11 @@
 #define FIRST_ROOM    1024
 #define NUMBER_LENGTH 20 /* digits of UINT64_MAX */
 
-char *text_buffer_space(struct text_buffer *buffer, size_t length)
+char *text_buffer_grow(struct text_buffer *buffer, size_t length)
 {
 	if (!buffer->failed && length > SIZE_MAX - buffer->length)
 		buffer->failed = true;
-	if (!buffer->failed && length > buffer->room - buffer->length &&
+	if (!buffer->failed &&
 	    array_reserve(buffer->bytes, &buffer->room, buffer->length + length, FIRST_ROOM))
 		buffer->failed = true;
 	return buffer->failed ? NULL : buffer->bytes + buffer->length;

@@ -20,8 +20,16 @@ struct text_buffer {
 	bool failed;
 };
 
+/* For text_buffer_space alone, where the room does not suffice. */
+char *text_buffer_grow(struct text_buffer *buffer, size_t length);
+
 /* Space for `length` (not 0) more bytes, which the caller adds to the length. NULL: failed. */
-char *text_buffer_space(struct text_buffer *buffer, size_t length);
+static inline char *text_buffer_space(struct text_buffer *buffer, size_t length)
+{
+	if (!buffer->failed && length <= buffer->room - buffer->length)
+		return buffer->bytes + buffer->length;
+	return text_buffer_grow(buffer, length);
+}
 
 static inline void text_buffer_put(struct text_buffer *buffer, const char *bytes, size_t length)
 {
