@@ -11,6 +11,22 @@ SEES_ALL = ROOT and os.readlink("/proc/self/ns/pid") == "pid:[4026531836]"
 BLIND = "not all processes can be seen from here"
 
 
+def looks_at_all():
+    """Whether each process in /proc can be looked at: also in a pid namespace, as under isolate."""
+    try:
+        return SEES_ALL or (ROOT and bool(os.readlink("/proc/1/cwd")))
+    except OSError:
+        return False
+
+
+LOOKS_AT_ALL = looks_at_all()
+
+
+def blind(what, consequence="cannot tell whether somebody holds it"):
+    """What pmem2ctl says of that on standard error, where it is so, as under isolate."""
+    return b"" if SEES_ALL else f"pmem2ctl: {what}: {BLIND}: {consequence}\n".encode()
+
+
 def device_number(path):
     number = os.stat(path).st_dev
     return f"{os.major(number)}:{os.minor(number)}"
@@ -116,12 +132,16 @@ class Sysfs(Holders):
         self.map(name, **changes)
 
     def status(self, what):
-        return self.run_ctl("holders", "-q", what).returncode
+        """The exit status. That not all processes can be seen is no doubt here."""
+        done = self.run_ctl("holders", "-q", what)
+        if not SEES_ALL and (done.returncode, done.stderr) == (2, blind(what)):
+            return 0
+        return done.returncode
 
     def held(self, status, *whats):
         self.assertEqual({what: self.status(what) for what in whats}, dict.fromkeys(whats, status))
 
     def others(self, what):
         done = self.run_ctl("holders", "--json", what)
-        self.assertEqual((done.returncode, done.stderr), (1, b""))
+        self.assertEqual((done.returncode, done.stderr), (1, blind(what, "there may be more")))
         return json.loads(done.stdout)["others"]
