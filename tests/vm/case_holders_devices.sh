@@ -130,6 +130,17 @@ if modprobe -C /dev/null binfmt_misc && mount -t binfmt_misc none /proc/sys/fs/b
 	says 0 /mnt/pmem
 	umount /proc/sys/fs/binfmt_misc
 fi
+mkdir -p /tmp/tracefs
+if mount -t tracefs none /tmp/tracefs; then
+	if echo 'p:holders/probe /mnt/pmem/swap:0x0' >/tmp/tracefs/uprobe_events; then
+		expect_failure umount /mnt/pmem
+		says 1 /mnt/pmem 'swap is open in the kernel (uprobe)'
+		says 1 /mnt/pmem/swap
+		: >/tmp/tracefs/uprobe_events
+		says 0 /mnt/pmem
+	fi
+	umount /tmp/tracefs
+fi
 if modprobe -C /dev/null nfsd && mount -t nfsd nfsd /proc/fs/nfsd; then
 	says 0 /mnt/pmem
 	echo 'nfsd 127.0.0.1 2147483647 test' >/proc/net/rpc/auth.unix.ip/channel

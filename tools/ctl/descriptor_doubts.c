@@ -3,8 +3,8 @@
  * descriptor_doubts.c - descriptors that may keep an object in use unseen
  *
  * The kernel keeps files and memory for some descriptors without saying which: sockets with
- * descriptors in their queue, rings with registered files, groups with unread events, devices that
- * keep memory. /proc/PID/fdinfo shows that such things exist. Calls unix_sockets.c,
+ * descriptors in their queue, rings with registered files, groups with unread events, probes,
+ * devices that keep memory. /proc/PID/fdinfo shows that such things exist. Calls unix_sockets.c,
  * other_holders.c, object.c, memory.c and sysfs.c.
  */
 #include "ctl/descriptor_doubts.h"
@@ -195,6 +195,20 @@ static bool has_event_with_file(const struct look *look, FILE *file)
 	return !by_handle && (marked || !marks);
 }
 
+/* fdinfo has "link_type:<tab>TYPE". */
+static bool is_link_of_probe(FILE *file)
+{
+	char *line = NULL;
+	size_t room = 0;
+	bool is = false;
+
+	while (getline(&line, &room, file) > 0)
+		if (!strncmp(line, "link_type:", 10))
+			is = strstr(line, "perf") || strstr(line, "uprobe");
+	free(line);
+	return is;
+}
+
 static void look_at_anonymous(const struct descriptor *descriptor)
 {
 	struct look *look = descriptor->look;
@@ -213,6 +227,14 @@ static void look_at_anonymous(const struct descriptor *descriptor)
 		if (file && has_event_with_file(look, file))
 			other_holders_doubt_process(look->holders, DOUBT_EVENTS, descriptor->pid,
 						    "may have unread fanotify events of it");
+	} else if (!look->object->name && !strcmp(target, "anon_inode:[perf_event]")) {
+		other_holders_doubt_process(look->holders, DOUBT_PROBES, descriptor->pid,
+					    "has perf events, which may be of probes in it");
+	} else if (!look->object->name && !strcmp(target, "anon_inode:bpf_link")) {
+		file = open_fdinfo_lines(descriptor);
+		if (file && is_link_of_probe(file))
+			other_holders_doubt_process(look->holders, DOUBT_PROBES, descriptor->pid,
+						    "may have linked a program to probes in it");
 	}
 	if (file)
 		close_fdinfo(descriptor, file);

@@ -25,6 +25,7 @@
 
 #define CONFIG  "/sys/kernel/config"
 #define EXPORTS "/proc/fs/nfsd/exports"
+#define PROBES  "/sys/kernel/tracing/uprobe_events"
 
 /*
  * Adds the holder when the file at `path` is part of the object. Returns whether that could be
@@ -208,12 +209,12 @@ static void find_targets(struct other_holders *holders, const struct object *obj
 }
 
 /*
- * Opens the folder of what is registered with binfmt_misc, mounted or not. Returns a descriptor or
+ * Opens the root directory of a file system of the kernel, mounted or not. Returns a descriptor or
  * a negative errno.
  */
-static int open_binfmt_misc(void)
+static int open_filesystem(const char *type)
 {
-	int context = fsopen("binfmt_misc", FSOPEN_CLOEXEC), folder = -1;
+	int context = fsopen(type, FSOPEN_CLOEXEC), folder = -1;
 
 	if (context >= 0 && !fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
 		folder = fsmount(context, FSMOUNT_CLOEXEC, 0);
@@ -246,7 +247,7 @@ static void look_at_interpreter(struct other_holders *holders, const struct obje
 
 static void find_interpreters(struct other_holders *holders, const struct object *object)
 {
-	int folder = open_binfmt_misc();
+	int folder = open_filesystem("binfmt_misc");
 	char *path, **names;
 	bool failed = false;
 
@@ -274,6 +275,62 @@ static void find_interpreters(struct other_holders *holders, const struct object
 	sysfs_free(names);
 	free(path);
 	close(folder);
+}
+
+/* Opens the list of probes. Returns NULL with errno on failure, ENODEV if there is no such list. */
+static FILE *open_probes(void)
+{
+	int folder, fd = open(PROBES, O_RDONLY | O_CLOEXEC), error = errno;
+
+	if (fd < 0 && error == ENOENT) {
+		folder = open_filesystem("tracefs");
+		if (folder < 0) {
+			errno = -folder;
+			return NULL;
+		}
+		fd = openat(folder, "uprobe_events", O_RDONLY | O_CLOEXEC);
+		error = errno == ENOENT ? ENODEV : errno;
+		close(folder);
+	}
+	errno = error;
+	return fd < 0 ? NULL : memory_require(fdopen(fd, "r"));
+}
+
+/*
+ * Reads lines of the form "p:GROUP/EVENT PATH:0xOFFSET ARGUMENTS". The kernel keeps the file of a
+ * probe open; PATH is as it was given, and may be relative.
+ */
+static void find_probes(struct other_holders *holders, const struct object *object)
+{
+	FILE *file = open_probes();
+	char *line = NULL;
+	size_t room = 0;
+
+	if (!file) {
+		if (errno != ENODEV)
+			other_holders_doubt(holders, DOUBT_KERNEL, "uprobes cannot be seen: %s",
+					    strerror(errno));
+		return;
+	}
+	while (getline(&line, &room, file) > 0) {
+		struct other_holder holder = {.kind = HOLDER_KERNEL, .name = "uprobe"};
+		char *at = line, *colon;
+
+		strsep(&at, " ");
+		holder.path = at ? strsep(&at, " \n") : line;
+		colon = strrchr(holder.path, ':');
+		if (colon)
+			*colon = '\0';
+		if (*holder.path == '/')
+			look_at_path(holders, object, &holder);
+		else
+			other_holders_doubt(holders, DOUBT_KERNEL,
+					    "where the file %s of a uprobe is cannot be found",
+					    holder.path);
+	}
+	doubt_unless_read(holders, file, "uprobes cannot be seen");
+	free(line);
+	fclose(file);
 }
 
 static void look_at_export(struct other_holders *holders, const struct object *object, char *path)
@@ -338,6 +395,7 @@ void find_kernel_holders(struct other_holders *holders, const struct object *obj
 	if (object->name)
 		return; /* the rest is about files: a disk is held by its file system */
 	find_interpreters(holders, object);
+	find_probes(holders, object);
 	if (!access("/sys/class/ksmbd-control", F_OK))
 		other_holders_doubt(holders, DOUBT_KERNEL,
 				    "it may be open in the kernel's SMB server (ksmbd)");

@@ -54,7 +54,9 @@ static void take_line(struct reading *reading, char *line)
 
 	reading->areas++;
 	parse_line(line, &file);
-	if (!file.inode || (file.dev == reading->last.dev && file.inode == reading->last.inode))
+	/* Anonymous inodes of different kinds have the same number. */
+	if (!file.inode || (*file.path == '/' && file.dev == reading->last.dev &&
+			    file.inode == reading->last.inode))
 		return;
 	reading->last = file;
 	reading->done = !reading->take(reading->context, &file);

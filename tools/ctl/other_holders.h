@@ -37,6 +37,7 @@ enum holder_doubt {
 	DOUBT_REGISTERED,                   /* an io_uring may keep files or memory */
 	DOUBT_PINNED,                       /* a device may keep memory */
 	DOUBT_EVENTS,                       /* unread events may keep files open */
+	DOUBT_PROBES,                       /* perf events may keep files open */
 	DOUBT_SOCKETS,   /* a socket may be bound in a network namespace that cannot be seen */
 	DOUBT_NAMESPACE, /* a mount namespace has no process, or no path leads to a mount */
 	DOUBT_LAYERS,    /* the layers of a file system cannot be found */

@@ -192,12 +192,20 @@ static bool has_descriptor(const struct thread *thread, const struct mapped_file
 	return has;
 }
 
-/* A ring stays, and what is registered with it, as long as it is mapped. */
-static void look_at_ring(const struct thread *thread, const struct mapped_file *file)
+/*
+ * A ring stays, and what is registered with it, as long as it is mapped; and so does a perf event,
+ * with the file of its probe.
+ */
+static void look_at_anonymous(const struct thread *thread, const struct mapped_file *file)
 {
+	struct other_holders *holders = thread->look->holders;
+
 	if (!strcmp(file->path, "anon_inode:[io_uring]") && !has_descriptor(thread, file))
-		other_holders_doubt_process(thread->look->holders, DOUBT_REGISTERED, thread->pid,
+		other_holders_doubt_process(holders, DOUBT_REGISTERED, thread->pid,
 					    "has an io_uring without a descriptor");
+	else if (!thread->look->object->name && !strcmp(file->path, "anon_inode:[perf_event]"))
+		other_holders_doubt_process(holders, DOUBT_PROBES, thread->pid,
+					    "maps perf events, which may be of probes in it");
 }
 
 /*
@@ -214,7 +222,7 @@ static bool look_at_mapping(void *context, const struct mapped_file *file)
 	struct statx status;
 	char link[96];
 
-	look_at_ring(thread, file);
+	look_at_anonymous(thread, file);
 	if (object->kind == OBJECT_MOUNT ? file->dev == look->filesystem
 	    : object->kind == OBJECT_FILE
 		    ? file->inode == object->inode &&

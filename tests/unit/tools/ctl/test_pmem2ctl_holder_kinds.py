@@ -59,6 +59,17 @@ def register(ring, what, data, count):
 def send(socket_, *fds):
     socket_.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', fds))])
 
+def probe():
+    # a perf event of a probe in the file
+    try:
+        kind = int(open('/sys/bus/event_source/devices/uprobe/type').read())
+    except OSError:
+        print('skip', flush=True)
+        sys.exit()
+    path = ctypes.create_string_buffer(file.encode())
+    return call(298, struct.pack('IIQQQQQIIQQ', kind, 72, 0, 0, 0, 0, 0, 0, 0,
+                                 ctypes.addressof(path), 0), -1, 0, -1, 0)
+
 def ready():
     print(flush=True)
 
@@ -433,6 +444,21 @@ atexit.register(lambda: (inside.kill(), libc.umount2(elsewhere.encode(), 2)))
         self.case(program.format(0x200, 0), "free", False, "free")
         self.case(program.format(0, 0).replace("file.encode()", "b'/proc/self/maps'"), "free",
                   False, "free")
+
+    def test_probe(self):
+        """A perf event keeps the file with its probe open, and so do those that it is kept by."""
+        self.case("kept = probe()", "doubt", True, "doubt")
+        self.case("kept = probe()\nlibc.mmap.restype = ctypes.c_void_p\n"
+                  "assert libc.mmap(None, 8192, 3, mmap.MAP_SHARED, kept, 0) < 1 << 63\n"
+                  "os.close(kept)", "doubt", True, "doubt")
+        # BPF_PROG_LOAD of "return 0" for a probe, BPF_LINK_CREATE with BPF_PERF_EVENT
+        self.case("event = probe()\ncode = struct.pack('QQ', 0xb7, 0x95)\n"
+                  "code = ctypes.create_string_buffer(code)\n"
+                  "license = ctypes.create_string_buffer(b'GPL')\n"
+                  "program = call(321, 5, struct.pack('IIQQ', 2, 2, ctypes.addressof(code),"
+                  " ctypes.addressof(license)) + bytes(48), 72)\n"
+                  "kept = call(321, 28, struct.pack('IIII', program, event, 41, 0), 16)\n"
+                  "os.close(event)\nos.close(program)", "doubt", True, "doubt")
 
     def test_loop(self):
         if not ROOT:

@@ -475,6 +475,30 @@ class Others(Sysfs):
             os.unlink(f"{folder}/{attribute}")
 
     @unittest.skipUnless(LOOKS_AT_ALL, "needs to look at all processes")
+    def test_uprobes(self):
+        """The files that have probes."""
+        path = self.here + "/probed"
+        with open(path, "wb"):
+            pass
+        os.makedirs(self.sysfs + "/kernel/tracing")
+
+        def probe(*lines):
+            with open(self.sysfs + "/kernel/tracing/uprobe_events", "w", encoding="utf-8") as file:
+                file.write("".join(line + "\n" for line in lines))
+
+        expected = [{"kind": "kernel", "name": "uprobe", "path": path}]
+        probe("p:probes/other /:0x0000000000001040",
+              f"r:probes/this {path}:0x0000000000001040(0x10) arg1=%ax:u64")
+        self.assertEqual(self.ask_holders(path)["others"], expected)
+        self.assertEqual(self.ask_holders(self.here)["others"], expected)
+        answer = self.ask_holders(self.file)
+        self.assertEqual((answer["others"], answer["doubts"]), ([], []))
+        for lost in (path + ".gone", "probed"):  # a relative path begins anywhere
+            probe(f"p:probes/this {lost}:0x0000000000001040")
+            self.assertTrue(self.ask_holders(self.file)["doubts"], lost)
+            self.assertEqual(self.ask_holders("dax1.0")["doubts"], [])
+
+    @unittest.skipUnless(LOOKS_AT_ALL, "needs to look at all processes")
     def test_pinned(self):
         """A device may keep memory of a node in use without a mapping."""
         for kind in ("virtual/vfio/12", "virtual/misc/vfio", "virtual/misc/iommu",
