@@ -240,11 +240,9 @@ static void look_at_anonymous(const struct descriptor *descriptor)
 		close_fdinfo(descriptor, file);
 }
 
-/* Whether it is a device that may keep memory of a node in use without a mapping. */
-static bool keeps_memory(const struct descriptor *descriptor, dev_t device)
+/* Whether sysfs has the device at a path with one of the parts, which end with NULL. */
+static bool is_device(const struct descriptor *descriptor, dev_t device, const char *const *parts)
 {
-	static const char *const parts[] = {"/vfio/", "/misc/vfio", "/misc/iommu",
-					    "/infiniband_verbs/"};
 	char *path = sysfs_device(false, device), target[PATH_MAX];
 	ssize_t length = readlink(path, target, sizeof(target) - 1);
 
@@ -252,10 +250,9 @@ static bool keeps_memory(const struct descriptor *descriptor, dev_t device)
 		note_failure(descriptor, errno);
 	free(path);
 	target[length < 0 ? 0 : length] = '\0';
-	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
-		if (strstr(target, parts[i]))
-			return true;
-	return false;
+	while (*parts && !strstr(target, *parts))
+		parts++;
+	return *parts;
 }
 
 static bool has_node(const struct object *object)
@@ -279,6 +276,22 @@ static void look_at_namespace(const struct descriptor *descriptor, ino_t inode)
 		(struct kept_namespace){.inode = inode, .pid = descriptor->pid};
 }
 
+/* Devices that keep memory of a node in use without a mapping, or folders of a mount point. */
+static void look_at_device(const struct descriptor *descriptor, dev_t device)
+{
+	static const char *const memory[] = {"/vfio/", "/misc/vfio", "/misc/iommu",
+					     "/infiniband_verbs/", NULL};
+	static const char *const folders[] = {"/misc/cachefiles", NULL};
+	struct look *look = descriptor->look;
+
+	if (has_node(look->object) && is_device(descriptor, device, memory))
+		other_holders_doubt_process(look->holders, DOUBT_PINNED, descriptor->pid,
+					    "has a device open that may keep memory of it");
+	else if (!look->object->name && is_device(descriptor, device, folders))
+		other_holders_doubt_process(look->holders, DOUBT_PINNED, descriptor->pid,
+					    "has a cache of files, which may be in it");
+}
+
 void descriptor_doubts(struct look *look, pid_t pid, int thread, const char *name,
 		       const struct statx *status)
 {
@@ -289,10 +302,8 @@ void descriptor_doubts(struct look *look, pid_t pid, int thread, const char *nam
 		look_at_socket(&descriptor, status->stx_ino);
 	else if (!(status->stx_mode & S_IFMT))
 		look_at_anonymous(&descriptor);
-	else if (S_ISCHR(status->stx_mode) && major(device) != 1 && has_node(look->object) &&
-		 keeps_memory(&descriptor, device))
-		other_holders_doubt_process(look->holders, DOUBT_PINNED, pid,
-					    "has a device open that may keep memory of it");
+	else if (S_ISCHR(status->stx_mode) && major(device) != 1)
+		look_at_device(&descriptor, device);
 	else if (S_ISREG(status->stx_mode) && !look->object->name &&
 		 makedev(status->stx_dev_major, status->stx_dev_minor) == look->nsfs)
 		look_at_namespace(&descriptor, status->stx_ino);

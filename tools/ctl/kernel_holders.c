@@ -333,6 +333,36 @@ static void find_probes(struct other_holders *holders, const struct object *obje
 	fclose(file);
 }
 
+/* An md device may have its bitmap in a file, which the kernel does not name here. */
+static void find_bitmaps(struct other_holders *holders)
+{
+	bool failed = false; /* find_loops notes a doubt when the same folder cannot be read */
+	char **names = sysfs_names("/sys/block", "md", &failed);
+
+	for (size_t i = 0; names[i]; i++) {
+		char *directory = sysfs_join("/sys/block", names[i]);
+		char *place = sysfs_text(directory, "md/bitmap/location");
+
+		if (place ? !strcmp(place, "file") : !sysfs_is_gone(errno))
+			other_holders_doubt(holders, DOUBT_KERNEL,
+					    "it may have the file with the bitmap of %s", names[i]);
+		free(place);
+		free(directory);
+	}
+	sysfs_free(names);
+}
+
+/* What rnbd serves has names of its own. */
+static void find_served_disks(struct other_holders *holders)
+{
+	bool failed = false;
+	char **names = sysfs_names("/sys/class/rnbd-server/ctl/devices", "", &failed);
+
+	if (failed || names[0])
+		other_holders_doubt(holders, DOUBT_KERNEL, "it may be served by rnbd");
+	sysfs_free(names);
+}
+
 static void look_at_export(struct other_holders *holders, const struct object *object, char *path)
 {
 	struct other_holder holder = {.kind = HOLDER_KERNEL, .path = path, .name = "NFS server"};
@@ -392,10 +422,13 @@ void find_kernel_holders(struct other_holders *holders, const struct object *obj
 	find_loops(holders, object);
 	find_swap(holders, object);
 	find_targets(holders, object);
-	if (object->name)
+	if (object->name) {
+		find_served_disks(holders);
 		return; /* the rest is about files: a disk is held by its file system */
+	}
 	find_interpreters(holders, object);
 	find_probes(holders, object);
+	find_bitmaps(holders);
 	if (!access("/sys/class/ksmbd-control", F_OK))
 		other_holders_doubt(holders, DOUBT_KERNEL,
 				    "it may be open in the kernel's SMB server (ksmbd)");

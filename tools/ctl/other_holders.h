@@ -35,7 +35,7 @@ enum holder_doubt {
 	DOUBT_REFUSED,                      /* what a process holds may not be read */
 	DOUBT_FLIGHT,                       /* descriptors are in the queue of a socket */
 	DOUBT_REGISTERED,                   /* an io_uring may keep files or memory */
-	DOUBT_PINNED,                       /* a device may keep memory */
+	DOUBT_PINNED,                       /* a device may keep memory or folders */
 	DOUBT_EVENTS,                       /* unread events may keep files open */
 	DOUBT_PROBES,                       /* perf events may keep files open */
 	DOUBT_SOCKETS,   /* a socket may be bound in a network namespace that cannot be seen */

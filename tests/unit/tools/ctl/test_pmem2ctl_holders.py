@@ -499,15 +499,39 @@ class Others(Sysfs):
             self.assertEqual(self.ask_holders("dax1.0")["doubts"], [])
 
     @unittest.skipUnless(LOOKS_AT_ALL, "needs to look at all processes")
+    def test_bitmap(self):
+        """An md device that has its bitmap in a file."""
+        for place, doubts in (("none", False), ("+8", False), ("file", True)):
+            folder = self.sysfs + "/block/md0/md/bitmap"
+            os.makedirs(folder, exist_ok=True)
+            with open(folder + "/location", "w", encoding="ascii") as file:
+                file.write(place + "\n")
+            for what in (self.file, self.here):
+                self.assertEqual(bool(self.ask_holders(what)["doubts"]), doubts, place)
+            self.assertEqual(self.ask_holders("dax1.0")["doubts"], [])
+
+    @unittest.skipUnless(LOOKS_AT_ALL, "needs to look at all processes")
+    def test_rnbd(self):
+        """Disks that are served to other machines."""
+        self.disk("region0/pfn0.0/block/pmem0", "259:99")
+        os.makedirs(self.sysfs + "/class/rnbd-server/ctl/devices")
+        self.assertEqual(len(self.ask_holders("pmem0")["doubts"]), 1)  # there is no such disk
+        os.makedirs(self.sysfs + "/class/rnbd-server/ctl/devices/pmem9")
+        doubts = self.ask_holders("pmem0")["doubts"]
+        self.assertTrue(any("rnbd" in doubt for doubt in doubts), doubts)
+        self.assertEqual(self.ask_holders(self.file)["doubts"], [])
+
+    @unittest.skipUnless(LOOKS_AT_ALL, "needs to look at all processes")
     def test_pinned(self):
-        """A device may keep memory of a node in use without a mapping."""
+        """A device may keep memory of a node in use without a mapping, or folders of a mount point."""
         for kind in ("virtual/vfio/12", "virtual/misc/vfio", "virtual/misc/iommu",
-                     "pci0/infiniband_verbs/uverbs0", "virtual/tty/ptmx"):
+                     "pci0/infiniband_verbs/uverbs0", "virtual/misc/cachefiles",
+                     "virtual/tty/ptmx"):
             link = f"{self.sysfs}/dev/char/5:2"
             self.link(link, f"{self.sysfs}/devices/{kind}")
             with open("/dev/ptmx", "rb"):
-                self.held(0 if "ptmx" in kind else 2, "dax1.0", "region1")
-                self.held(0, self.file)
+                self.held(0 if "ptmx" in kind or "cache" in kind else 2, "dax1.0", "region1")
+                self.held(2 if "cache" in kind else 0, self.file, self.here)
             os.unlink(link)
         self.held(0, "dax1.0")
 
