@@ -13,7 +13,7 @@ vm_packages="qemu-system-x86 busybox-static kmod ndctl daxctl e2fsprogs xfsprogs
 # shellcheck disable=SC2034
 check_packages="clang-format clang elfutils groff-base libclang-rt-dev g++ libpmem2-dev lsof psmisc
 	python3 python3-jsonschema
-	cpio ed git make mksh nano perl ripgrep rsync unzip vim-tiny xz-utils zip zsh"
+	btrfs-progs cpio ed git make mksh nano perl ripgrep rsync unzip vim-tiny xz-utils zip zsh"
 
 apt() {
 	DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=600 \

@@ -170,6 +170,17 @@ static bool find_layer(const struct mounts *mounts, const struct mount *mount, c
 	return false;
 }
 
+/* By the mount, too: each subvolume of a btrfs has a device number of its own. */
+static bool is_on_filesystem(const struct mounts *mounts, const struct object *object,
+			     const struct statx *status)
+{
+	const struct mount *mount =
+		status->stx_mask & STATX_MNT_ID ? mounts_find(mounts, status->stx_mnt_id) : NULL;
+
+	return makedev(status->stx_dev_major, status->stx_dev_minor) == object->dev ||
+	       (mount && mount->dev == mount_holders_filesystem(mounts, object));
+}
+
 static void look_at_layer(struct other_holders *holders, const struct object *object,
 			  const struct mounts *mounts, const struct mount *mount, char *layer)
 {
@@ -180,7 +191,7 @@ static void look_at_layer(struct other_holders *holders, const struct object *ob
 		other_holders_doubt(holders, DOUBT_LAYERS,
 				    "where the layers of the %s on %s are cannot be found",
 				    mount->type, mount->path);
-	else if (makedev(status.stx_dev_major, status.stx_dev_minor) != object->dev)
+	else if (!is_on_filesystem(mounts, object, &status))
 		return;
 	else if (object->kind == OBJECT_MOUNT)
 		add(holders, mounts, mount, NULL);

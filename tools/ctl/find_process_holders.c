@@ -299,7 +299,7 @@ static bool look_once(struct process_holders *all)
 	 */
 	all->pid = 0;
 	all->progress++;
-	find_kernel_holders(look->holders, look->object);
+	find_kernel_holders(look->holders, look);
 	return !other_holders_in_doubt(look->holders, true);
 }
 

@@ -4,9 +4,10 @@
  *
  * Each service of the kernel lists its files in a place of its own, mostly by path only. A path
  * that leads nowhere may be that of a removed file, or be seen from another root: then a file or
- * mount point may be in use. Calls other_holders.c, object.c, memory.c and sysfs.c.
+ * mount point may be in use. Calls look.c, other_holders.c, memory.c and sysfs.c.
  */
 #include "ctl/kernel_holders.h"
+#include "ctl/look.h"
 #include "ctl/memory.h"
 #include "ctl/object.h"
 #include "ctl/other_holders.h"
@@ -31,23 +32,23 @@
  * Adds the holder when the file at `path` is part of the object. Returns whether that could be
  * found out.
  */
-static bool add_if_part(struct other_holders *holders, const struct object *object,
-			const char *path, struct other_holder *holder)
+static bool add_if_part(struct other_holders *holders, const struct look *look, const char *path,
+			struct other_holder *holder)
 {
 	struct statx status;
 
 	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, OBJECT_STATX_MASK, &status))
 		return false;
-	if (object_has(object, &status, &holder->device))
+	if (look_has(look, &status, &holder->device))
 		other_holders_add(holders, holder);
 	return true;
 }
 
 /* As add_if_part; adds a doubt if it could not be found out. */
-static void look_at_path(struct other_holders *holders, const struct object *object,
+static void look_at_path(struct other_holders *holders, const struct look *look,
 			 struct other_holder *holder)
 {
-	if (!add_if_part(holders, object, holder->path, holder))
+	if (!add_if_part(holders, look, holder->path, holder))
 		other_holders_doubt(holders, DOUBT_KERNEL,
 				    "what is open in the kernel as %s (%s) "
 				    "cannot be found",
@@ -59,16 +60,17 @@ static dev_t decode_device(uint64_t number)
 	return makedev((number & 0xfff00) >> 8, (number & 0xff) | ((number >> 12) & 0xfffff00));
 }
 
-/* Asks the loop device itself which file is behind it. Returns whether it answered. */
-static bool ask_loop(struct other_holders *holders, const struct object *object,
-		     struct other_holder *holder)
+/*
+ * Asks the loop device itself which file is behind it. Returns whether it answered: *status then
+ * has the numbers of the file.
+ */
+static bool ask_loop(const struct other_holder *holder, struct statx *status)
 {
 	char *path = sysfs_join("/dev", holder->name);
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	struct loop_info64 info;
 	bool answered = fd >= 0 && !ioctl(fd, LOOP_GET_STATUS64, &info);
 	dev_t dev, rdev;
-	struct statx status = {.stx_mode = S_IFREG};
 
 	if (fd >= 0)
 		close(fd);
@@ -77,18 +79,49 @@ static bool ask_loop(struct other_holders *holders, const struct object *object,
 		return false;
 	dev = decode_device(info.lo_device);
 	rdev = decode_device(info.lo_rdevice);
-	status.stx_mode = rdev ? S_IFBLK : S_IFREG;
-	status.stx_dev_major = major(dev);
-	status.stx_dev_minor = minor(dev);
-	status.stx_rdev_major = major(rdev);
-	status.stx_rdev_minor = minor(rdev);
-	status.stx_ino = info.lo_inode;
-	if (object_has(object, &status, &holder->device))
-		other_holders_add(holders, holder);
+	*status = (struct statx){
+		.stx_mode = rdev ? S_IFBLK : S_IFREG,
+		.stx_dev_major = major(dev),
+		.stx_dev_minor = minor(dev),
+		.stx_rdev_major = major(rdev),
+		.stx_rdev_minor = minor(rdev),
+		.stx_ino = info.lo_inode,
+	};
 	return true;
 }
 
-static void find_loops(struct other_holders *holders, const struct object *object)
+/* Whether a device number may be that of a subvolume. Then no mount has it. */
+static bool may_be_subvolume(const struct look *look, const struct statx *status)
+{
+	for (size_t i = 0; i < look->mounts.count; i++)
+		if (look->mounts.list[i].dev ==
+		    makedev(status->stx_dev_major, status->stx_dev_minor))
+			return false;
+	return !status->stx_dev_major;
+}
+
+/* Adds the loop device if the object is behind it. Returns whether that could be found out. */
+static bool look_at_loop(struct other_holders *holders, const struct look *look,
+			 struct other_holder *holder)
+{
+	struct statx behind, at_path;
+
+	if (!ask_loop(holder, &behind))
+		return *holder->path == '/' && add_if_part(holders, look, holder->path, holder);
+	if (look->object->kind != OBJECT_MOUNT || !may_be_subvolume(look, &behind)) {
+		if (look_has(look, &behind, &holder->device))
+			other_holders_add(holders, holder);
+		return true;
+	}
+	/* Which file system a subvolume is of, the mount shows that the path leads to. */
+	return !statx(AT_FDCWD, holder->path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+		      OBJECT_STATX_MASK, &at_path) &&
+	       at_path.stx_ino == behind.stx_ino && at_path.stx_dev_major == behind.stx_dev_major &&
+	       at_path.stx_dev_minor == behind.stx_dev_minor &&
+	       add_if_part(holders, look, holder->path, holder);
+}
+
+static void find_loops(struct other_holders *holders, const struct look *look)
 {
 	bool failed = access("/sys/block", F_OK);
 	char **names = sysfs_names("/sys/block", "loop", &failed);
@@ -103,8 +136,7 @@ static void find_loops(struct other_holders *holders, const struct object *objec
 			.kind = HOLDER_LOOP, .name = names[i], .path = path ? path : (char *)"?"};
 
 		/* The kernel reports no path that is too long for a page. */
-		if (!free_device && !ask_loop(holders, object, &holder) &&
-		    (!path || !add_if_part(holders, object, path, &holder)))
+		if (!free_device && !look_at_loop(holders, look, &holder))
 			other_holders_doubt(holders, DOUBT_KERNEL,
 					    "what is behind %s (%s) cannot be found", names[i],
 					    holder.path);
@@ -121,7 +153,7 @@ static void doubt_unless_read(struct other_holders *holders, FILE *file, const c
 		other_holders_doubt(holders, DOUBT_KERNEL, "%s: %s", text, strerror(errno));
 }
 
-static void find_swap(struct other_holders *holders, const struct object *object)
+static void find_swap(struct other_holders *holders, const struct look *look)
 {
 	FILE *file = fopen("/proc/swaps", "re");
 	char *line = NULL;
@@ -139,7 +171,7 @@ static void find_swap(struct other_holders *holders, const struct object *object
 
 		line[strcspn(line, " \t\n")] = '\0';
 		sysfs_unescape(line);
-		if (!title && !add_if_part(holders, object, line, &holder))
+		if (!title && !add_if_part(holders, look, line, &holder))
 			other_holders_doubt(holders, DOUBT_KERNEL,
 					    "where the swap space %s is cannot be found", line);
 	}
@@ -155,7 +187,7 @@ static int is_failure(const char *path, int error)
 }
 
 /* Services that export a disk or file: SCSI targets, NVMe targets, USB gadgets. */
-static void find_targets(struct other_holders *holders, const struct object *object)
+static void find_targets(struct other_holders *holders, const struct look *look)
 {
 	static const struct {
 		const char *module, *folder, *pattern, *name;
@@ -191,7 +223,7 @@ static void find_targets(struct other_holders *holders, const struct object *obj
 			hidden = !path && !sysfs_is_gone(errno);
 			enabled = sysfs_text(found.gl_pathv[j], "enable");
 			if (path && *path == '/')
-				look_at_path(holders, object,
+				look_at_path(holders, look,
 					     &(struct other_holder){
 						     .kind = HOLDER_KERNEL,
 						     .path = path,
@@ -226,8 +258,7 @@ static int open_filesystem(const char *type)
 }
 
 /* The kernel keeps an interpreter open that was registered with the flag F. */
-static void look_at_interpreter(struct other_holders *holders, const struct object *object,
-				char *text)
+static void look_at_interpreter(struct other_holders *holders, const struct look *look, char *text)
 {
 	static const char key[] = "interpreter ", flags[] = "flags: ";
 	char *path = NULL, *line;
@@ -240,12 +271,12 @@ static void look_at_interpreter(struct other_holders *holders, const struct obje
 			open = strchr(line + strlen(flags), 'F');
 	}
 	if (open && path)
-		look_at_path(holders, object,
+		look_at_path(holders, look,
 			     &(struct other_holder){
 				     .kind = HOLDER_KERNEL, .path = path, .name = "binfmt_misc"});
 }
 
-static void find_interpreters(struct other_holders *holders, const struct object *object)
+static void find_interpreters(struct other_holders *holders, const struct look *look)
 {
 	int folder = open_filesystem("binfmt_misc");
 	char *path, **names;
@@ -266,7 +297,7 @@ static void find_interpreters(struct other_holders *holders, const struct object
 		/* "register" can only be written. */
 		if (!text && !sysfs_is_gone(errno) && strcmp(names[i], "register"))
 			failed = true;
-		look_at_interpreter(holders, object, text);
+		look_at_interpreter(holders, look, text);
 		free(text);
 	}
 	if (failed)
@@ -300,7 +331,7 @@ static FILE *open_probes(void)
  * Reads lines of the form "p:GROUP/EVENT PATH:0xOFFSET ARGUMENTS". The kernel keeps the file of a
  * probe open; PATH is as it was given, and may be relative.
  */
-static void find_probes(struct other_holders *holders, const struct object *object)
+static void find_probes(struct other_holders *holders, const struct look *look)
 {
 	FILE *file = open_probes();
 	char *line = NULL;
@@ -322,7 +353,7 @@ static void find_probes(struct other_holders *holders, const struct object *obje
 		if (colon)
 			*colon = '\0';
 		if (*holder.path == '/')
-			look_at_path(holders, object, &holder);
+			look_at_path(holders, look, &holder);
 		else
 			other_holders_doubt(holders, DOUBT_KERNEL,
 					    "where the file %s of a uprobe is cannot be found",
@@ -363,16 +394,16 @@ static void find_served_disks(struct other_holders *holders)
 	sysfs_free(names);
 }
 
-static void look_at_export(struct other_holders *holders, const struct object *object, char *path)
+static void look_at_export(struct other_holders *holders, const struct look *look, char *path)
 {
 	struct other_holder holder = {.kind = HOLDER_KERNEL, .path = path, .name = "NFS server"};
 	struct statx status;
 
-	if (object->kind == OBJECT_MOUNT)
-		look_at_path(holders, object, &holder);
+	if (look->object->kind == OBJECT_MOUNT)
+		look_at_path(holders, look, &holder);
 	/* The kernel does not say which files of an export are open. */
 	else if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, OBJECT_STATX_MASK, &status) ||
-		 makedev(status.stx_dev_major, status.stx_dev_minor) == object->dev)
+		 look_is_on_filesystem(look, &status))
 		other_holders_doubt(holders, DOUBT_KERNEL,
 				    "it may be open in the NFS server, which exports %s", path);
 }
@@ -393,7 +424,7 @@ static bool may_have_server(void)
 }
 
 /* Reads lines of the form "PATH<tab>CLIENT(OPTIONS)". */
-static void find_exports(struct other_holders *holders, const struct object *object)
+static void find_exports(struct other_holders *holders, const struct look *look)
 {
 	FILE *file = fopen(EXPORTS, "re");
 	char *line = NULL;
@@ -410,30 +441,30 @@ static void find_exports(struct other_holders *holders, const struct object *obj
 		line[strcspn(line, "\t\n")] = '\0';
 		sysfs_unescape(line);
 		if (*line == '/')
-			look_at_export(holders, object, line);
+			look_at_export(holders, look, line);
 	}
 	doubt_unless_read(holders, file, "what the NFS server exports cannot be seen");
 	free(line);
 	fclose(file);
 }
 
-void find_kernel_holders(struct other_holders *holders, const struct object *object)
+void find_kernel_holders(struct other_holders *holders, const struct look *look)
 {
-	find_loops(holders, object);
-	find_swap(holders, object);
-	find_targets(holders, object);
-	if (object->name) {
+	find_loops(holders, look);
+	find_swap(holders, look);
+	find_targets(holders, look);
+	if (look->object->name) {
 		find_served_disks(holders);
 		return; /* the rest is about files: a disk is held by its file system */
 	}
-	find_interpreters(holders, object);
-	find_probes(holders, object);
+	find_interpreters(holders, look);
+	find_probes(holders, look);
 	find_bitmaps(holders);
 	if (!access("/sys/class/ksmbd-control", F_OK))
 		other_holders_doubt(holders, DOUBT_KERNEL,
 				    "it may be open in the kernel's SMB server (ksmbd)");
-	find_exports(holders, object);
-	if (object->kind == OBJECT_FILE && object->immutable)
+	find_exports(holders, look);
+	if (look->object->kind == OBJECT_FILE && look->object->immutable)
 		other_holders_doubt(holders, DOUBT_KERNEL,
 				    "it is immutable, as files are that quotas keep open");
 }

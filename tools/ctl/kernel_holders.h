@@ -5,10 +5,10 @@
 #ifndef PMEM2FS_CTL_KERNEL_HOLDERS_H
 #define PMEM2FS_CTL_KERNEL_HOLDERS_H
 
-#include "ctl/object.h"
+#include "ctl/look.h"
 #include "ctl/other_holders.h"
 
 /* Adds swap space, loop devices, exports and others, which no process has open. */
-void find_kernel_holders(struct other_holders *holders, const struct object *object);
+void find_kernel_holders(struct other_holders *holders, const struct look *look);
 
 #endif

@@ -9,8 +9,10 @@
 #include "ctl/object.h"
 #include "ctl/other_holders.h"
 #include "ctl/unix_sockets.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /* A mount namespace that a process keeps by a descriptor. */
@@ -32,5 +34,15 @@ struct look {
 	size_t kept_count, kept_room;
 	dev_t nsfs; /* device number of the file system that namespaces are files of */
 };
+
+/*
+ * Whether a file is on the file system of the file or mount point that is looked for. Its device
+ * number does not tell that alone: each subvolume of a btrfs has another one.
+ */
+bool look_is_on_filesystem(const struct look *look, const struct statx *status);
+
+/* Whether a file is part of the object; *device then says of which device of it. */
+bool look_has(const struct look *look, const struct statx *status,
+	      const struct object_device **device);
 
 #endif

@@ -5,7 +5,7 @@
  * Nothing is opened that could hang, and no server of a file system is asked. What a process holds
  * may move from one place to another meanwhile, so the places are looked at in the order in which
  * programs move it: a descriptor becomes a directory, a program or a mapping and is closed. Calls
- * descriptor_doubts.c, mapped_files.c, mounts.c, unix_sockets.c, other_holders.c, object.c,
+ * look.c, descriptor_doubts.c, mapped_files.c, mounts.c, unix_sockets.c, other_holders.c, object.c,
  * memory.c and sysfs.c.
  */
 #include "ctl/process_look.h"
@@ -89,20 +89,6 @@ static void add_link(struct thread *thread, enum other_holder_kind kind, int fol
 	add(thread, kind, target, device);
 }
 
-/* Whether a file is part of the object; *device then says of which device of it. */
-static bool is_part(const struct look *look, const struct statx *status,
-		    const struct object_device **device)
-{
-	if (object_has(look->object, status, device))
-		return true;
-	if (look->object->kind != OBJECT_MOUNT || !(status->stx_mask & STATX_MNT_ID))
-		return false;
-	for (size_t i = 0; i < look->mount_id_count; i++)
-		if (look->mount_ids[i] == status->stx_mnt_id)
-			return true;
-	return false;
-}
-
 /*
  * On a FUSE mount that only its user may enter, root gets no attributes from the daemon (EACCES).
  * What the kernel itself knows of the file is enough here.
@@ -121,7 +107,7 @@ static void look_at_link(struct thread *thread, const char *name, enum other_hol
 
 	if (look_up(thread->folder, name, &status))
 		note_failure(thread, errno);
-	else if (is_part(thread->look, &status, &device))
+	else if (look_has(thread->look, &status, &device))
 		add_link(thread, kind, thread->folder, name, device);
 }
 
@@ -136,7 +122,7 @@ static void look_at_descriptor(struct thread *thread, int folder, const char *na
 		note_failure(thread, errno);
 		return;
 	}
-	if (is_part(look, &status, &device)) {
+	if (look_has(look, &status, &device)) {
 		add_link(thread, HOLDER_OPEN, folder, name, device);
 		return;
 	}
@@ -239,7 +225,7 @@ static bool look_at_mapping(void *context, const struct mapped_file *file)
 		 file->end);
 	if (look_up(AT_FDCWD, link, &status))
 		thread->moved |= note_failure(thread, errno);
-	else if (is_part(look, &status, &device))
+	else if (look_has(look, &status, &device))
 		add(thread, HOLDER_MAPPED, file->path, device);
 	return !thread->found;
 }

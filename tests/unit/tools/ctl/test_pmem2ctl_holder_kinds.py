@@ -460,12 +460,12 @@ atexit.register(lambda: (inside.kill(), libc.umount2(elsewhere.encode(), 2)))
                   "kept = call(321, 28, struct.pack('IIII', program, event, 41, 0), 16)\n"
                   "os.close(event)\nos.close(program)", "doubt", True, "doubt")
 
-    def test_loop(self):
+    def attach(self, path):
+        """A loop device on the file, which pmem2ctl sees: its node."""
         if not ROOT:
             self.skipTest("needs root")
-        for node, kind, number in (("/dev/loop-control", 0o020600, (10, 237)),):
-            if not os.path.exists(node):
-                os.mknod(node, kind, os.makedev(*number))
+        if not os.path.exists("/dev/loop-control"):
+            os.mknod("/dev/loop-control", 0o020600, os.makedev(10, 237))
         try:
             control = os.open("/dev/loop-control", os.O_RDWR)
         except OSError:
@@ -477,10 +477,16 @@ atexit.register(lambda: (inside.kill(), libc.umount2(elsewhere.encode(), 2)))
             os.mknod(node, 0o060600, os.makedev(7, number))
             self.addCleanup(os.unlink, node)
         os.symlink(f"/sys/devices/virtual/block/loop{number}", f"{self.disks}/loop{number}")
-        loop = os.open(node, os.O_RDWR)
-        file = os.open(self.here + "/file", os.O_RDWR)
-        fcntl.ioctl(loop, 0x4C00, file)  # LOOP_SET_FD
-        os.close(file)
+        with open(node, "rb+", buffering=0) as loop, open(path, "rb+") as file:
+            fcntl.ioctl(loop, 0x4C00, file.fileno())  # LOOP_SET_FD
+        return node
+
+    def detach(self, node):
+        with open(node, "rb", buffering=0) as loop:
+            fcntl.ioctl(loop, 0x4C01)  # LOOP_CLR_FD
+
+    def test_loop(self):
+        node = self.attach(self.here + "/file")
         try:
             os.rename(self.here + "/file", self.here + "/renamed")
             self.assertEqual(self.verdict(), ["loop"])
@@ -489,10 +495,49 @@ atexit.register(lambda: (inside.kill(), libc.umount2(elsewhere.encode(), 2)))
             os.unlink(self.here + "/renamed")
             self.assertEqual(self.verdict(), ["loop"])
         finally:
-            fcntl.ioctl(loop, 0x4C01)  # LOOP_CLR_FD
-            os.close(loop)
+            self.detach(node)
         self.assertEqual(self.verdict(), "free", self.doubts)
         self.assertIsNone(self.unmount())
+
+    def test_subvolume(self):
+        """Files of a subvolume have another device number than the mount point."""
+        mkfs = shutil.which("mkfs.btrfs", path=os.environ["PATH"] + ":/sbin:/usr/sbin")
+        if not mkfs:
+            self.skipTest("no mkfs.btrfs")
+        image = self.path + "/image"
+        with open(image, "wb") as file:
+            file.truncate(128 << 20)
+        subprocess.run([mkfs, "-q", image], check=True, stdout=subprocess.DEVNULL)
+        disk = self.attach(image)
+        self.addCleanup(self.detach, disk)
+        subprocess.run(["umount", self.here], check=True)
+        if subprocess.run(["mount", "-t", "btrfs", disk, self.here], check=False).returncode:
+            self.skipTest("no btrfs")
+        folder = os.open(self.here, os.O_RDONLY)
+        name = bytearray(struct.pack("q4088s", 0, b"volume"))
+        fcntl.ioctl(folder, 0x5000940E, name)  # BTRFS_IOC_SUBVOL_CREATE
+        os.close(folder)
+        path = self.here + "/volume/file"
+        with open(path, "wb") as file:
+            file.truncate(1 << 20)
+        self.assertEqual(self.verdict(), "free", self.doubts)
+        node = self.attach(path)
+        try:
+            self.assertEqual(self.verdict(), ["loop"])
+            self.assertEqual(LIBC.umount2(self.here.encode(), 0), -1)
+            os.unlink(path)
+            self.assertEqual(self.verdict(), "doubt")
+        finally:
+            self.detach(node)
+        os.mkdir(self.here + "/volume/lower")
+        if not subprocess.run(["mount", "-t", "overlay", "-o",
+                               f"lowerdir={self.here}/volume/lower:{self.elsewhere}", "none",
+                               self.elsewhere], check=False).returncode:
+            try:
+                self.assertEqual(self.verdict(), ["mount"])
+            finally:
+                subprocess.run(["umount", self.elsewhere], check=True)
+        self.assertEqual(self.verdict(), "free", self.doubts)
 
     def test_chain(self):
         """Processes that each fork a child and end hold it all the time."""
