@@ -155,7 +155,8 @@ static bool look_up_in_view(const struct mount_view *view, const char *path, str
 
 /*
  * Finds the folder of a layer. Its path is as the process saw it that mounted, perhaps with another
- * root directory: it is tried with all, first with that of a process that sees the mount.
+ * root directory: it is tried with all, first with that of the view; each view that has the mount
+ * is asked for.
  */
 static bool find_layer(const struct mounts *mounts, const struct mount *mount, const char *layer,
 		       struct statx *status)
@@ -194,7 +195,7 @@ static void look_at_layer(struct other_holders *holders, const struct object *ob
 	else if (!is_on_filesystem(mounts, object, &status))
 		return;
 	else if (object->kind == OBJECT_MOUNT)
-		add(holders, mounts, mount, NULL);
+		add(holders, mounts, mounts_find(mounts, mount->id), NULL);
 	else /* whether an open file is of this layer cannot be found out */
 		other_holders_doubt(holders, DOUBT_LAYERS, "it may be in use through the %s on %s",
 				    mount->type, mount->path);
@@ -212,7 +213,7 @@ static void look_at_layers(struct other_holders *holders, const struct object *o
 		look_at_layer(holders, object, mounts, mount, mount->source);
 		return;
 	}
-	if (strcmp(mount->type, "overlay") || mounts_find(mounts, mount->id) != mount)
+	if (strcmp(mount->type, "overlay"))
 		return;
 	options = copy = memory_require(strdup(mount->options));
 	while ((option = strsep(&options, ",")))

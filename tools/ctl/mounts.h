@@ -30,7 +30,8 @@ struct mount_view {
 	ino_t root;
 	pid_t pid; /* the first process that has this view; 0: this one */
 	char *comm;
-	char *directory; /* "/proc/PID/root", or "" for this process */
+	char *directory; /* a path to the root directory, or "" for this process */
+	int root_fd;     /* kept open for `directory`, or -1 */
 };
 
 struct mounts {
@@ -41,8 +42,10 @@ struct mounts {
 };
 
 /*
- * Adds the mounts that a thread sees, unless its view was read before. `directory` is the folder of
- * the thread in /proc, `pid` its process, 0 for this one. Returns 0 or a negative errno.
+ * Adds the mounts that a thread sees, unless its view was read before; and all mounts of its
+ * namespace, some of which no process may see that has another root directory. `directory` is the
+ * folder of the thread in /proc, `pid` its process, 0 for this one. The calling thread enters
+ * other namespaces meanwhile. Returns 0 or a negative errno.
  */
 int mounts_read(struct mounts *mounts, const char *directory, pid_t pid);
 

@@ -227,6 +227,21 @@ class Kinds(Holders):
                   "checked(libc.mount(b'none', (here + '/below').encode(), b'tmpfs', 0, None))",
                   ["mount"], False)
 
+    def test_namespace_behind_another_root(self):
+        """The only process of a namespace has a root directory that the mounts are not below."""
+        begin = ("checked(libc.unshare(0x20000))\n"
+                 "checked(libc.mount(None, b'/', None, 0x44000, None))\n")
+        end = "\nos.chroot(elsewhere)\nos.chdir('/')"
+        self.case(begin + end, ["mount"], False)
+        with open(self.elsewhere + "/on", "wb"):
+            pass
+        os.mkdir(self.elsewhere + "/root")
+        program = begin + ("checked(libc.mount(file.encode(), (elsewhere + '/on').encode(), None,"
+                           " 0x1000, None))\n"
+                           "checked(libc.umount2(here.encode(), 0))") + end
+        self.case(program.replace("elsewhere)\nos", "elsewhere + '/root')\nos"), ["mount"], False,
+                  ["mount"])
+
     def mount_below_shared(self):
         """Mounts again, where mounts of other namespaces may follow."""
         subprocess.run(["mount", "-t", "tmpfs", "none", self.elsewhere], check=True)
