@@ -108,6 +108,10 @@ class Layers(unittest.TestCase):
         self.check('lib/base/other.c:6: "low.h" is not spelled with its folder',
                    'lib/base/other.c:7: "none.h" is no file of the tree')
 
+    def test_include_of_a_macro(self):
+        self.append("fs/base/log.c", '#define OTHER "host/proc.h"\n#include OTHER\n')
+        self.check("fs/base/log.c:6: an include that does not name a file")
+
     def test_unknown_folder(self):
         self.write("lib/misc/new.c", "int new_one(void)\n{\n\treturn 0;\n}\n")
         self.check("lib/misc/new.c:1: lib/misc is none of the folders that tools/layers knows")
@@ -145,6 +149,12 @@ class Layers(unittest.TestCase):
                    "lib/base/low.h:1: include guard LOW_H is also that of fs/base/twice.h:1",
                    "lib/base/low.h:3: tag low is also that of fs/base/twice.c:4",
                    "lib/base/other.c:2: name other is also that of fs/base/twice.c:9")
+
+    def test_spellings_of_include_guards(self):
+        self.write("fs/base/a.h", "#if !defined(LOW_H)\n#define LOW_H 1\n#endif\n")
+        self.write("fs/base/b.h", "# ifndef  LOG_H\n#  define LOG_H\n# endif\n")
+        self.check("fs/base/log.h:1: include guard LOG_H is also that of fs/base/b.h:1",
+                   "lib/base/low.h:1: include guard LOW_H is also that of fs/base/a.h:1")
 
     def test_names_of_variables(self):
         self.write("fs/base/state.c", "const int *table[2] = {0};\nextern int elsewhere;\n"
