@@ -163,6 +163,14 @@ class Layers(unittest.TestCase):
                    "int number(void)\n{\n\treturn mine;\n}\n")
         self.check("lib/base/state.c:1: name table is also that of fs/base/state.c:1")
 
+    def test_names_of_variables_behind_a_structure(self):
+        self.write("fs/base/state.c", "static struct {\n\tint x;\n} mine;\n"
+                   "static const struct {\n\tint x;\n} list[] = {{1}};\n"
+                   "struct {\n\tint x;\n} both;\nstruct part {\n\tint x;\n};\n")
+        self.write("lib/base/state.c", "int mine;\nint list[1];\nint part;\n"
+                   "struct {\n\tint x;\n} both;\n")
+        self.check("lib/base/state.c:6: name both is also that of fs/base/state.c:9")
+
 
 LAYERS = os.path.abspath(sys.argv.pop(1))
 COMPILER = shlex.split(os.environ.get("CC", "cc"))
