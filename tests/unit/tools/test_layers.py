@@ -156,6 +156,15 @@ class Layers(unittest.TestCase):
         self.check("fs/base/log.h:1: include guard LOG_H is also that of fs/base/b.h:1",
                    "lib/base/low.h:1: include guard LOW_H is also that of fs/base/a.h:1")
 
+    def test_names_that_only_the_build_shows(self):
+        self.write("fs/base/twice.c", "int other, log_count;\n#define DEFINE(name) int name##_count\n"
+                   "DEFINE(low);\nint (*low(void))(void)\n{\n\treturn 0;\n}\n")
+        self.write("lib/base/counts.c", "int low_count, log_count;\n")
+        self.check("lib/base/counts.c:1: name log_count is also that of fs/base/twice.c:1",
+                   "lib/base/counts.c:1: name low_count is also that of fs/base/twice.c:1",
+                   "lib/base/low.c:4: name low is also that of fs/base/twice.c:4",
+                   "lib/base/other.c:2: name other is also that of fs/base/twice.c:1", build=True)
+
     def test_names_of_variables(self):
         self.write("fs/base/state.c", "const int *table[2] = {0};\nextern int elsewhere;\n"
                    "static int mine;\nint number(void);\n")
