@@ -448,11 +448,6 @@ static void announce(struct worker *worker)
 	log_debug("serving %s", worker->options->mountpoint);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* Does what is due. Returns how long epoll_wait may wait, in milliseconds. */
 static int do_timers(struct worker *worker)
 {
@@ -461,19 +456,19 @@ static int do_timers(struct worker *worker)
 	quota_tidy(&worker->loop_time, now);
 	next = device_monitor_expire(worker->device_monitor, now);
 	/* After the device monitor, which may start a scan. */
-	next = earlier(next, process_table_expire(worker->process_table, now));
-	next = earlier(next, facts_cache_expire(worker->facts_cache, now));
-	next = earlier(next, releases_expire(worker->releases, now));
-	next = earlier(next, holdings_expire(&worker->filesystem.holdings, now));
-	next = earlier(next, server_expire(worker->server, now));
-	next = earlier(next, receivers_expire(worker->receivers, now));
-	next = earlier(next, drafts_expire(worker->filesystem.drafts, now, create_expired,
-					   &worker->filesystem));
-	next = earlier(next, invalidate_leftovers(&worker->invalidate,
-						  catalog_leftovers(worker->catalog), now));
-	next = earlier(next, spare_memory_expire(now));
+	next = clock_earlier(next, process_table_expire(worker->process_table, now));
+	next = clock_earlier(next, facts_cache_expire(worker->facts_cache, now));
+	next = clock_earlier(next, releases_expire(worker->releases, now));
+	next = clock_earlier(next, holdings_expire(&worker->filesystem.holdings, now));
+	next = clock_earlier(next, server_expire(worker->server, now));
+	next = clock_earlier(next, receivers_expire(worker->receivers, now));
+	next = clock_earlier(next, drafts_expire(worker->filesystem.drafts, now, create_expired,
+						 &worker->filesystem));
+	next = clock_earlier(next, invalidate_leftovers(&worker->invalidate,
+							catalog_leftovers(worker->catalog), now));
+	next = clock_earlier(next, spare_memory_expire(now));
 	/* Last, since any of these may call the keeper. */
-	next = earlier(next, keeper_link_expire(worker->keeper, now));
+	next = clock_earlier(next, keeper_link_expire(worker->keeper, now));
 	/* Any of these may have ended a connection. */
 	if (server_sweep(worker->server))
 		return 0;

@@ -30,6 +30,12 @@ static inline uint64_t clock_time_of_day(void)
 	return (uint64_t)now.tv_sec * CLOCK_SECOND + (uint64_t)now.tv_nsec;
 }
 
+/* The earlier one of two times of clock_now(); UINT64_MAX is never. */
+static inline uint64_t clock_earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 static inline struct timespec clock_timespec(uint64_t nanoseconds)
 {
 	return (struct timespec){

@@ -396,14 +396,9 @@ void release_withdraw(struct release *release)
 	give_up(release, 0);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 static uint64_t due(const struct release *release)
 {
-	return release->stage == STAGE_AGAIN ? earlier(release->scan, release->answer_by)
+	return release->stage == STAGE_AGAIN ? clock_earlier(release->scan, release->answer_by)
 					     : release->answer_by;
 }
 
@@ -420,7 +415,7 @@ uint64_t releases_expire(struct releases *releases, uint64_t now)
 			begin_scan(release);
 			next = now; /* the loop asks again what is due: the scan is watched, too */
 		} else {
-			next = earlier(next, due(release));
+			next = clock_earlier(next, due(release));
 		}
 	}
 	release_peers_sweep(&releases->peers);

@@ -470,11 +470,6 @@ static void wake_everybody(struct scan_queue *scan_queue)
 		waiters_wake(&request->waiters);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 uint64_t scan_queue_expire(struct scan_queue *scan_queue, uint64_t now)
 {
 	uint64_t reports = take_reports(scan_queue), next;
@@ -484,14 +479,14 @@ uint64_t scan_queue_expire(struct scan_queue *scan_queue, uint64_t now)
 	if (!job || job->done)
 		return reports;
 	if (now < progress_due(&job->progress))
-		return earlier(reports, progress_due(&job->progress));
+		return clock_earlier(reports, progress_due(&job->progress));
 	state = progress_check(&job->progress, scanner_current_process(job->scanner), now);
 	next = progress_due(&job->progress);
 	if (state != PROGRESS_NORMAL || now - job->progress.since >= SCAN_MAX)
 		wake_everybody(scan_queue);
 	if (state == PROGRESS_STUCK)
 		abandon_stuck(scan_queue);
-	return earlier(reports, next);
+	return clock_earlier(reports, next);
 }
 
 struct scan_queue *scan_queue_new(struct pool *pool, unsigned first_lane, pid_t keeper,
