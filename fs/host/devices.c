@@ -42,7 +42,7 @@ static int get_device(dev_t dev, bool block, struct pmem2fs_device *device)
 }
 
 /* The number belongs to another device now, or to none. */
-static void look_up(struct known_device *known, uint64_t identity)
+static void read_device(struct known_device *known, uint64_t identity)
 {
 	struct device *device = calloc(1, sizeof(*device));
 	int error = device ? get_device(known->dev, known->block, &device->is) : -ENOMEM;
@@ -77,7 +77,7 @@ static void check_device(struct known_device *known)
 	if (error && (error != -ENODEV || access("/sys/dev/block", F_OK)))
 		return;
 	if (identity != known->identity || known->unclear)
-		look_up(known, identity);
+		read_device(known, identity);
 	known->gone = !identity || (known->device && disk_of(known->device) != known->disk);
 	known->badblocks_known =
 		known->device && !known->gone &&

@@ -65,7 +65,7 @@ static void free_answer(void *node)
 	free(answer);
 }
 
-static void forget(struct mapped_files *files)
+static void forget_answers(struct mapped_files *files)
 {
 	tdestroy(files->answers, free_answer);
 	shared_text_put(files->path);
@@ -258,7 +258,7 @@ struct mapped_file mapped_files_find_again(struct mapped_files *files,
 uint64_t mapped_files_begin(struct mapped_files *files, uint64_t oldest)
 {
 	if (!files->since || files->since < oldest || files->count > ANSWERS_MAX) {
-		forget(files);
+		forget_answers(files);
 		files->since = clock_now();
 	}
 	return files->since;
@@ -273,6 +273,6 @@ void mapped_files_free(struct mapped_files *files)
 {
 	if (!files)
 		return;
-	forget(files);
+	forget_answers(files);
 	free(files);
 }

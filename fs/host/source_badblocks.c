@@ -94,7 +94,7 @@ const struct badblock_list *source_badblocks_read(struct source_badblocks *sourc
 	return &source->bad;
 }
 
-static void forget(struct source_badblocks *sources)
+static void forget_sources(struct source_badblocks *sources)
 {
 	tdestroy(sources->sources, free_source);
 	*sources = (struct source_badblocks){0};
@@ -103,7 +103,7 @@ static void forget(struct source_badblocks *sources)
 uint64_t source_badblocks_begin(struct source_badblocks *sources, uint64_t oldest)
 {
 	if (!sources->since || sources->since < oldest) {
-		forget(sources);
+		forget_sources(sources);
 		sources->since = clock_now();
 	}
 	return sources->since;
@@ -118,6 +118,6 @@ void source_badblocks_free(struct source_badblocks *sources)
 {
 	if (!sources)
 		return;
-	forget(sources);
+	forget_sources(sources);
 	free(sources);
 }

@@ -40,7 +40,7 @@ static bool way_is_safe(struct source_mounts *mounts, const char *path)
 }
 
 /* Opens (O_PATH) what is at an absolute path. Returns the descriptor or a negative errno. */
-static int look_up(struct source_mounts *mounts, const char *path)
+static int open_on_safe_way(struct source_mounts *mounts, const char *path)
 {
 	struct open_how how = {
 		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, /* triggers no automount */
@@ -70,7 +70,7 @@ static bool is_nowhere(int error)
  * Does not hang: the file systems for which a look-up from memory succeeds answer this from memory,
  * too.
  */
-static bool ask(int fd, struct statx *answer)
+static bool statx_from_memory(int fd, struct statx *answer)
 {
 	return fd >= 0 && !statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
 				 STATX_INO | STATX_SIZE | STATX_MNT_ID, answer);
@@ -102,13 +102,13 @@ static bool has_handle_of(const struct source_file *file, int fd)
 bool source_path_leads(struct source_mounts *mounts, const struct source_file *file,
 		       const char *path, struct statx *at_path)
 {
-	int fd = look_up(mounts, path);
+	int fd = open_on_safe_way(mounts, path);
 	bool leads;
 
 	*at_path = (struct statx){0};
 	if (fd < 0)
 		return false;
-	if (ask(fd, at_path))
+	if (statx_from_memory(fd, at_path))
 		leads = is_of(file, at_path);
 	else
 		leads = errno == EIO && has_handle_of(file, fd);
@@ -141,17 +141,17 @@ static bool is_no_name(struct source_mounts *mounts, const char *path,
 		       const struct source_file *file)
 {
 	char *place = strdup(path), *slash;
-	int fd = place ? look_up(mounts, place) : -ENOMEM;
+	int fd = place ? open_on_safe_way(mounts, place) : -ENOMEM;
 	struct statx there;
 	bool no_name;
 
 	while (is_nowhere(fd) && place[1]) {
 		slash = strrchr(place, '/');
 		slash[slash == place] = '\0';
-		fd = look_up(mounts, place);
+		fd = open_on_safe_way(mounts, place);
 	}
 	free(place);
-	no_name = ask(fd, &there) && there.stx_mask & STATX_MNT_ID &&
+	no_name = statx_from_memory(fd, &there) && there.stx_mask & STATX_MNT_ID &&
 		  there.stx_mnt_id == file->mount && !is_of(file, &there);
 	if (fd >= 0)
 		close(fd);

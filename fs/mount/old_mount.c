@@ -45,7 +45,7 @@ static _Noreturn void touch(int place, const struct mount_line *line)
 }
 
 /* Returns 0 if the place is a directory of a file system that answers, or a negative errno. */
-static int ask(int place, const struct mount_line *line)
+static int touch_in_child(int place, const struct mount_line *line)
 {
 	struct pollfd ends = {.events = POLLIN};
 	int status = 0, error = -ETIMEDOUT;
@@ -99,7 +99,7 @@ int old_mount_clear(const char *mountpoint)
 	do {
 		int place = mounted_open(mountpoint, &line);
 
-		error = place < 0 ? place : ask(place, &line);
+		error = place < 0 ? place : touch_in_child(place, &line);
 		again = place >= 0 && mounted_is_pmem2fs(&line, mountpoint);
 		if (again)
 			error = remove_dead(place, &line, mountpoint, error);

@@ -385,8 +385,8 @@ int pmem2_map_from_existing(struct pmem2_map **map_ptr, const struct pmem2_sourc
 	return ret;
 }
 
-static void look_up(const struct pmem2_map *map, uintptr_t *address, size_t *length,
-		    enum pmem2_granularity *granularity)
+static void get_live_mapping(const struct pmem2_map *map, uintptr_t *address, size_t *length,
+			     enum pmem2_granularity *granularity)
 {
 	*address = 0;
 	*length = 0;
@@ -401,7 +401,7 @@ void *pmem2_map_get_address(struct pmem2_map *map)
 	uintptr_t address;
 	size_t length;
 
-	look_up(map, &address, &length, &granularity);
+	get_live_mapping(map, &address, &length, &granularity);
 	return (void *)address;
 }
 
@@ -411,7 +411,7 @@ size_t pmem2_map_get_size(struct pmem2_map *map)
 	uintptr_t address;
 	size_t length;
 
-	look_up(map, &address, &length, &granularity);
+	get_live_mapping(map, &address, &length, &granularity);
 	return length;
 }
 
@@ -421,7 +421,7 @@ enum pmem2_granularity pmem2_map_get_store_granularity(struct pmem2_map *map)
 	uintptr_t address;
 	size_t length;
 
-	look_up(map, &address, &length, &granularity);
+	get_live_mapping(map, &address, &length, &granularity);
 	return granularity;
 }
 

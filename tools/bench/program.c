@@ -30,7 +30,7 @@ static _Noreturn void become(const char *const *arguments, int output, int said)
 }
 
 /* The exit status of a process, or a negative errno. */
-static int wait_for(pid_t pid)
+static int wait_for_status(pid_t pid)
 {
 	int status;
 
@@ -59,7 +59,7 @@ static int run(const char *const *arguments, char said[PROGRAM_SAID_MAX])
 	}
 	said[length] = '\0';
 	close(ends[0]);
-	return wait_for(pid);
+	return wait_for_status(pid);
 }
 
 static int check(const char *const *arguments, int status, int expected, const char *said)
@@ -103,7 +103,7 @@ int program_count_lines(const char *const *arguments, int expected, const char *
 		*count += !strncmp(line, prefix, strlen(prefix));
 	free(line);
 	fclose(output);
-	return check(arguments, wait_for(pid), expected, "");
+	return check(arguments, wait_for_status(pid), expected, "");
 }
 
 bool program_is_missing(const char *name)

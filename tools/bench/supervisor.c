@@ -71,7 +71,7 @@ static _Noreturn void work_in_child(const struct supervisor_job *job, const char
 }
 
 /* Waits until the child is dead, but not reaped: its number stays that of its group. */
-static void wait_for(pid_t child, const sigset_t *signals)
+static void wait_until_dead(pid_t child, const sigset_t *signals)
 {
 	const struct timespec stuck = {.tv_sec = STUCK_SECONDS};
 	bool asked = false;
@@ -135,7 +135,7 @@ int supervisor_run(const struct supervisor_job *job)
 		goto remove_folder;
 	}
 	setpgid(child, child);
-	wait_for(child, &signals);
+	wait_until_dead(child, &signals);
 	/* What the child left running. */
 	kill(-child, SIGKILL);
 	waitpid(child, &status, 0);

@@ -73,7 +73,7 @@ static void pause_for(long ns)
 }
 
 /* Waits until a thread has done so much, or has ended with an error. */
-static void wait_for(const struct worker *worker, size_t done)
+static void wait_for_operations(const struct worker *worker, size_t done)
 {
 	while (atomic_load_explicit(&worker->done, memory_order_relaxed) < done &&
 	       !atomic_load(&worker->ended))
@@ -95,12 +95,13 @@ static void count_for_a_while(const struct worker *workers, unsigned count, stru
 	size_t before;
 
 	for (unsigned i = 0; i < count; i++)
-		wait_for(&workers[i], WARM_UP);
+		wait_for_operations(&workers[i], WARM_UP);
 	before = sum_of(workers, count);
 	start = clock_now();
 	pause_for(WINDOW);
 	/* Other processes may have had the CPUs. */
-	wait_for(&workers[0], atomic_load_explicit(&workers[0].done, memory_order_relaxed) + 1);
+	wait_for_operations(&workers[0],
+			    atomic_load_explicit(&workers[0].done, memory_order_relaxed) + 1);
 	sample->operations = sum_of(workers, count) - before;
 	sample->ns = clock_now() - start;
 }

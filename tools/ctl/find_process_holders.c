@@ -345,7 +345,7 @@ static void *look_in_thread(void *context)
 }
 
 /* Returns whether the thread has ended. */
-static bool wait_for(struct process_holders *all, pthread_t thread)
+static bool wait_for_thread(struct process_holders *all, pthread_t thread)
 {
 	unsigned last;
 
@@ -390,7 +390,7 @@ bool find_process_holders(struct other_holders *holders, const struct object *ob
 	all->loadavg = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
 	if (pthread_create(&thread, NULL, look_in_thread, all))
 		memory_exhausted();
-	if (!wait_for(all, thread)) {
+	if (!wait_for_thread(all, thread)) {
 		if (all->pid)
 			other_holders_doubt_process(holders, DOUBT_REFUSED, all->pid,
 						    "does not let itself be looked at");

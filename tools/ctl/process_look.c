@@ -93,7 +93,7 @@ static void add_link(struct thread *thread, enum other_holder_kind kind, int fol
  * On a FUSE mount that only its user may enter, root gets no attributes from the daemon (EACCES).
  * What the kernel itself knows of the file is enough here.
  */
-static int look_up(int folder, const char *name, struct statx *status)
+static int statx_even_of_fuse(int folder, const char *name, struct statx *status)
 {
 	if (!statx(folder, name, STATX_FLAGS, OBJECT_STATX_MASK, status))
 		return 0;
@@ -105,7 +105,7 @@ static void look_at_link(struct thread *thread, const char *name, enum other_hol
 	const struct object_device *device;
 	struct statx status;
 
-	if (look_up(thread->folder, name, &status))
+	if (statx_even_of_fuse(thread->folder, name, &status))
 		note_failure(thread, errno);
 	else if (look_has(thread->look, &status, &device))
 		add_link(thread, kind, thread->folder, name, device);
@@ -118,7 +118,7 @@ static void look_at_descriptor(struct thread *thread, int folder, const char *na
 	const struct object_device *device;
 	struct statx status;
 
-	if (look_up(folder, name, &status)) {
+	if (statx_even_of_fuse(folder, name, &status)) {
 		note_failure(thread, errno);
 		return;
 	}
@@ -169,7 +169,8 @@ static bool has_descriptor(const struct thread *thread, const struct mapped_file
 		char *name = sysfs_join("fd", names[i]);
 		struct statx status;
 
-		has = !look_up(thread->folder, name, &status) && status.stx_ino == file->inode &&
+		has = !statx_even_of_fuse(thread->folder, name, &status) &&
+		      status.stx_ino == file->inode &&
 		      makedev(status.stx_dev_major, status.stx_dev_minor) == file->dev;
 		free(name);
 	}
@@ -223,7 +224,7 @@ static bool look_at_mapping(void *context, const struct mapped_file *file)
 	/* The folder of a thread has no map_files. */
 	snprintf(link, sizeof(link), "/proc/%d/map_files/%lx-%lx", (int)thread->number, file->begin,
 		 file->end);
-	if (look_up(AT_FDCWD, link, &status))
+	if (statx_even_of_fuse(AT_FDCWD, link, &status))
 		thread->moved |= note_failure(thread, errno);
 	else if (look_has(look, &status, &device))
 		add(thread, HOLDER_MAPPED, file->path, device);

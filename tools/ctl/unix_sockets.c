@@ -57,7 +57,7 @@ static void add_socket(struct unix_sockets *sockets, ino_t namespace, struct nlm
 	sockets->list[sockets->count++] = socket;
 }
 
-static int ask(int fd)
+static int request_sockets(int fd)
 {
 	struct {
 		struct nlmsghdr header;
@@ -121,7 +121,7 @@ static int read_namespace(struct unix_sockets *sockets, ino_t namespace)
 {
 	static char packet[65536] __attribute__((aligned(NLMSG_ALIGNTO)));
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	int error = fd < 0 ? -errno : ask(fd);
+	int error = fd < 0 ? -errno : request_sockets(fd);
 
 	forget_namespace(sockets, namespace);
 	if (!error)
