@@ -18,7 +18,7 @@ struct options {
 	char *worker;      /* what the keeper passes to its worker; not for users */
 	unsigned mode;     /* of the files */
 	unsigned rootmode; /* of the root directory */
-	double timeout;    /* seconds that the kernel may believe an entry */
+	double timeout;    /* seconds for which the kernel may cache an entry */
 	unsigned max;      /* mappings in total */
 	unsigned max_user; /* mappings of one user other than root */
 	bool observe;      /* find mappings that processes do not publish, in /proc */

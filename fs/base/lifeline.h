@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * lifeline.h - tells one process that a thread of another process has ended
+ * lifeline.h - reports to one process that a thread of another process has ended
  *
- * waitpid and pidfds tell that a process has ended when its last thread has, which may be never: a
- * thread that hangs in a file system ends only when that answers. A lifeline tells it for one
- * thread, without a look from time to time: it is a robust mutex in memory of both processes, and
- * the kernel wakes those who wait for it when the thread that holds it ends.
+ * waitpid and pidfds report the end of a process when its last thread has ended, which may be
+ * never: a thread that hangs in a file system ends only when that answers. A lifeline reports the
+ * end of one thread, and without polling: it is a robust mutex in memory of both processes, and
+ * when the thread that holds it ends, the kernel wakes the threads that wait for it.
  */
 #ifndef PMEM2FS_BASE_LIFELINE_H
 #define PMEM2FS_BASE_LIFELINE_H

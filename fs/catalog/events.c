@@ -84,7 +84,7 @@ static bool is_for(const struct subscriber *subscriber, uid_t uid)
 }
 
 /*
- * To be called for each event of a user, before it is made. Counts it for those that lose it.
+ * To be called for each event of a user, before it is made. Counts it for subscribers that lose it.
  * Returns whether anybody can take it.
  */
 static bool begin_event(struct events *events, uid_t uid)

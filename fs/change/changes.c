@@ -38,7 +38,7 @@ struct change_job {
 	completion *finished; /* NULL: answered already */
 	void *arg;
 	bool holds_up;          /* others wait as well */
-	struct receive closing; /* of the file of which nothing is mapped any longer */
+	struct receive closing; /* of the file, which is no longer mapped */
 	uid_t owner;            /* of the mapping */
 	uint64_t closed_by;     /* clock_now() after which its closing holds others up */
 };
@@ -233,7 +233,7 @@ static void file_closed(struct receive *receive, const struct receive_result *re
 	show_change(job);
 }
 
-/* Nothing of the file is mapped any longer. */
+/* Called when the file is no longer mapped. */
 static void close_file(struct change_job *job, int fd)
 {
 	const struct changes *changes = job->changes;

@@ -58,7 +58,7 @@ struct change_job;
 void changes_unmap(const struct changes *changes, struct mapping *mapping, uid_t uid,
 		   uint64_t patience, completion *finished, void *arg, struct change_job **job);
 
-/* Nobody waits for it any longer: `finished` is not called, and what has not begun never will. */
+/* Nobody waits for it now: `finished` is not called, and what has not begun never will. */
 void changes_withdraw(struct change_job *job);
 
 /*

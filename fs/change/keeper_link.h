@@ -32,7 +32,7 @@ void keeper_link_free(struct keeper_link *link);
 
 void keeper_link_call(struct keeper_link *link, struct keeper_call *call);
 
-/* Tells the keeper that the mount is served. */
+/* Reports to the keeper that the mount is served. */
 void keeper_link_ready(struct keeper_link *link);
 
 /*

@@ -51,7 +51,7 @@ void mapper_map(const struct mapper *mapper, const char *name, struct request *r
 		gid_t gid, struct identity *identity, int fd, pid_t peer, completion *finished,
 		void *arg, struct map_job **job);
 
-/* Nobody waits for it any longer: `finished` is not called, and nothing stays mapped. */
+/* Nobody waits for it now: `finished` is not called, and nothing stays mapped. */
 void mapper_abandon(struct map_job *job);
 
 /* Shows what the keeper holds already, at the start of a worker. Returns 0 or a negative errno. */

@@ -196,7 +196,7 @@ static void peer_ended(struct release_peer *peer)
 	}
 }
 
-/* Nobody is to wait any longer. What has begun goes on to its end. */
+/* Ends the wait. What has begun goes on to its end. */
 static void give_up(struct release *release, int error)
 {
 	if (release->stage == STAGE_ASKED) {

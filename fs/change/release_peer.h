@@ -7,7 +7,7 @@
  *
  * A peer is the process that has made the connection, and no other that has inherited the socket or
  * got its pid later: its pidfd is polled before each message is sent and before each received
- * message is believed (pidfd.h), and the kernel says which process has sent a message. A message of
+ * message is acted on (pidfd.h), and the kernel says which process has sent a message. A message of
  * another process ends the connection, and so does the end of the peer. The peer itself says which
  * table is its own, but the scanner finds the mappings of a table in the areas of a process, and
  * only that process is asked to release them.

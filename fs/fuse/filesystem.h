@@ -20,7 +20,7 @@
 struct filesystem_settings {
 	unsigned mode;     /* of the files */
 	unsigned rootmode; /* of the root directory */
-	double timeout;    /* seconds that the kernel may believe an entry */
+	double timeout;    /* seconds for which the kernel may cache an entry */
 	unsigned max;      /* mappings in total */
 };
 

@@ -35,7 +35,7 @@
  *           "region", "namespace", "blockdev", "chardev": NAME   of the device below
  *           "state": STATE
  *           "mapped": true         something of it is still mapped
- *       hidden: how many mappings the peer may not read; nothing else is told of these
+ *       hidden: how many mappings the peer may not read; the answer has nothing else of these
  *       undecided: how many are not sent and may be what is asked for, since facts are pending or
  *       their device was lost before it could be looked at (these two come with "where" alone)
  *   {"show": NAME}
@@ -64,7 +64,7 @@
  * the metadata document of a mapping, or, where the file's mode does not let the peer read it,
  * {"name": NAME, "errno": N}. A connection that gets events gets no documents. One whose peer takes
  * nothing of them for half a minute, or not all within ten minutes, is closed: until then the
- * daemon keeps for it 8 bytes for each line, the facts that the lines tell where there are newer
+ * daemon keeps for it 8 bytes for each line, the facts of the lines where there are newer
  * ones by now, and a packet of text.
  *
  * An event is one of these, with "time" (RFC 3339) in each and "uid" in all but the last:

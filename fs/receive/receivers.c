@@ -49,7 +49,7 @@ static struct receivers *receivers_of(const struct receiver *receiver)
 	return container_of(receiver->processes, struct receivers, processes);
 }
 
-/* Tells the owner of the packet or the file, unless it has given up. */
+/* Calls the owner of the packet or the file, unless it has given up. */
 static void end_job(struct receivers *receivers, struct receive_job *job,
 		    const struct receive_result *result, const char *packet, int fd)
 {

@@ -90,7 +90,7 @@ void process_table_look(struct process_table *process_table, struct look *look);
 
 /*
  * A process (`who` when it connected) passes its table, or says that it has one (`table` is -1).
- * Takes ownership of both descriptors. Not believed: a table is that of the process in whose areas
+ * Takes ownership of both descriptors. Only a hint: a table is that of the process in whose areas
  * the kernel shows it.
  */
 void process_table_pass_table(struct process_table *process_table, const struct ucred *who,

@@ -119,7 +119,7 @@ bool library_in_child(void)
 	static const pthread_mutex_t fresh_mutex = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
 	static const pthread_cond_t fresh_cond = PTHREAD_COND_INITIALIZER;
 
-	/* They fail, but without them the thread sanitizer believes that the mutexes stay locked.
+	/* They fail, but without them the thread sanitizer takes the mutexes for locked.
 	 */
 	pthread_mutex_unlock(&library);
 	if (locked_descriptors)

@@ -465,7 +465,7 @@ struct pmem2_badblock {
 
 /*
  * Lists the bad blocks of `src` that the kernel knows of at this moment. The caller deletes the
- * list. `src` is not needed any longer, and its descriptor only for pmem2_badblock_clear. Bad
+ * list. `src` is no longer needed, and its descriptor only for pmem2_badblock_clear. Bad
  * blocks of a file are whole blocks (st_blksize), and each is within one extent; those of a
  * device-DAX node are whole sectors of 512 bytes. A file that is not on pmem has none. Returns 0 or
  * a negative error; on failure *bbctx is NULL, except that PMEM2_E_NOSUPP for anonymous memory

@@ -76,8 +76,8 @@ int registry_find_release(uint64_t table, uint32_t slot_number, uint64_t generat
 			  struct pmem2_map **token, pmem2fs_release_handler *handler, void **arg);
 
 /*
- * For reservations: takes a range that the kernel has just reserved out of all mappings. None of
- * them has memory there any longer: it is being unmapped, or the program has unmapped it by itself.
+ * For reservations: takes a range that the kernel has just reserved out of all mappings. Their
+ * memory there is gone: it is being unmapped, or the program has unmapped it by itself.
  * The library's lock is held from before the range is reserved, so that no mapping gets there
  * meanwhile. Places that are occupied for ever (see reservation_move_in) stay so. Errors: -ENOMEM.
  */

@@ -330,7 +330,7 @@ static void reads_no_facts_that_are_hidden(void **state)
 	close(user);
 }
 
-/* A filter tells nothing of a mapping that the peer may not read. */
+/* A filter reveals nothing of a mapping that the peer may not read. */
 static void what_may_not_be_read_is_hidden(void **state)
 {
 	static const struct pmem2fs_record roots = {.source_type = PMEM2FS_SOURCE_FILE,

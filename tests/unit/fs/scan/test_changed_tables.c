@@ -189,7 +189,7 @@ static void a_change_during_a_scan_is_not_missed(void **state)
 	publisher_start(&publisher, counting);
 	/* The table is new, and has counted the change when it is opened. */
 	hurried = &publisher;
-	hurried_at = 2; /* at first, a look at the areas tells whether to scan the process */
+	hurried_at = 2; /* at first, the areas decide whether the process is scanned */
 	scan(SCAN_ONE, publisher.pid, 1);
 	assert_null(hurried);
 	assert_true(has_changed(publisher.pid));

@@ -317,7 +317,7 @@ static void test_common_case_is_one_mmap_and_one_munmap(void **state)
 	close(fd);
 }
 
-/* Where the kernel tells whether a file has DAX, it never refuses MAP_SYNC. */
+/* Where the kernel shows whether a file has DAX, it never refuses MAP_SYNC. */
 static void test_fresh_source_is_one_mmap(void **state)
 {
 	struct pmem2_config *config = page_config();

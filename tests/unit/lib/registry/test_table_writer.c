@@ -313,7 +313,7 @@ static void child_counts_its_own_changes(void)
 	int status;
 	pid_t pid;
 
-	/* Without the C library's knowledge: nothing tells the library of the fork. */
+	/* Without the C library's knowledge: nothing shows the fork to the library. */
 	pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid == 0) {
 		struct pmem2fs_table *own;
