@@ -265,9 +265,9 @@ static void answer_look(struct waiter *waiter)
 }
 
 /* Answers when the kernel has dropped the entries of mappings that have gone. */
-static void look_done(struct look *look, int error)
+static void user_scan_done(struct user_scan *scan, int error)
 {
-	struct question *question = container_of(look, struct question, look);
+	struct question *question = container_of(scan, struct question, scan);
 	const struct question_means *means = question->means;
 
 	question->complete = process_table_complete(means->process_table);
@@ -281,10 +281,10 @@ static void look_done(struct look *look, int error)
 
 static void carry_out_look(struct question *question)
 {
-	question->look = (struct look){.uid = question->peer.uid, .done = look_done};
+	question->scan = (struct user_scan){.uid = question->peer.uid, .done = user_scan_done};
 	question->looked = true;
 	question->removed = catalog_removed(question->means->catalog);
-	process_table_look(question->means->process_table, &question->look);
+	process_table_scan_for_user(question->means->process_table, &question->scan);
 }
 
 static void carry_out_list(struct question *question, const json_t *json)

@@ -13,7 +13,7 @@
 #include "base/waiter.h"
 #include "catalog/events.h"
 #include "control/list_terms.h"
-#include "scan/looks.h"
+#include "scan/user_scans.h"
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -68,9 +68,9 @@ struct question {
 	struct map_job *map_job;       /* a mapping that is being made */
 	struct change_job *change_job; /* a mapping that another process is asked to release */
 	char *name;                    /* of the mapping that is being unmapped */
-	struct look look;
-	bool complete;         /* result of `look` */
-	struct waiter dropped; /* the kernel has dropped what the look has found gone */
+	struct user_scan scan;
+	bool complete;         /* result of `scan` */
+	struct waiter dropped; /* the kernel has dropped what the scan has found gone */
 	struct document_question documents;
 	struct task hello;
 	int hello_error;  /* of `hello`, negative errno */

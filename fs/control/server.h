@@ -16,7 +16,7 @@ struct server;
 
 /*
  * How many connections there may be, those of libraries not counted: each of 112 users is sure of
- * two. Questions, looks and subscriptions to events are limited with them, since a connection has
+ * two. Questions, scans and subscriptions to events are limited with them, since a connection has
  * one of each at most.
  */
 extern const struct share server_share;

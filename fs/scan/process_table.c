@@ -26,7 +26,7 @@
 struct process_table {
 	struct process_table_config config;
 	struct scan_queue *scan_queue;
-	struct looks looks;
+	struct user_scans user_scans;
 	struct processes processes;
 	uint64_t came_through; /* when the last scan began that has come to all but `passed_over` */
 };
@@ -362,11 +362,11 @@ int process_table_scan(struct process_table *process_table, uid_t uid, struct wa
 	return scan_queue_request(scan_queue, kind, 0, waiter);
 }
 
-void process_table_look(struct process_table *process_table, struct look *look)
+void process_table_scan_for_user(struct process_table *process_table, struct user_scan *user_scan)
 {
-	may_ask(process_table, look->uid);
+	may_ask(process_table, user_scan->uid);
 	repair(process_table);
-	looks_add(&process_table->looks, look, clock_now());
+	user_scans_add(&process_table->user_scans, user_scan, clock_now());
 }
 
 /* Of a process that has no mappings in the catalog: it may have a table nevertheless. */
@@ -471,17 +471,17 @@ bool process_table_complete(const struct process_table *process_table)
 
 uint64_t process_table_expire(struct process_table *process_table, uint64_t now)
 {
-	uint64_t scans, looks, ends;
+	uint64_t scans, user_scans, ends;
 
 	process_table->processes.ends_cost = 0;
 	processes_free_ended(&process_table->processes);
-	/* A look may begin a scan, which is then watched; the end of a scan may leave looks. */
-	looks_expire(&process_table->looks, now);
+	/* A user may have a scan made, which is then watched; at its end, others may wait. */
+	user_scans_expire(&process_table->user_scans, now);
 	scans = scan_queue_expire(process_table->scan_queue, now);
-	looks = looks_due(&process_table->looks);
+	user_scans = user_scans_due(&process_table->user_scans);
 	ends = processes_end_leaving(&process_table->processes);
-	if (looks < scans)
-		scans = looks;
+	if (user_scans < scans)
+		scans = user_scans;
 	return ends < scans ? ends : scans;
 }
 
@@ -510,8 +510,8 @@ struct process_table *process_table_new(const struct process_table_config *confi
 		free(process_table);
 		return NULL;
 	}
-	looks_begin(&process_table->looks, process_table->scan_queue,
-		    config->observe ? SCAN_ALL : SCAN_KNOWN);
+	user_scans_begin(&process_table->user_scans, process_table->scan_queue,
+			 config->observe ? SCAN_ALL : SCAN_KNOWN);
 	return process_table;
 }
 
@@ -526,7 +526,7 @@ void process_table_free(struct process_table *process_table)
 	       (process = LIST_FIRST(&process_table->processes.leaving)))
 		process_end(process);
 	processes_free_ended(&process_table->processes);
-	looks_end(&process_table->looks);
+	user_scans_end(&process_table->user_scans);
 	scan_queue_free(process_table->scan_queue);
 	free(process_table);
 }

@@ -16,8 +16,8 @@
 #include "catalog/catalog.h"
 #include "catalog/events.h"
 #include "catalog/mapping.h"
-#include "scan/looks.h"
 #include "scan/processes.h"
+#include "scan/user_scans.h"
 #include <stdbool.h>
 #include <sys/socket.h> /* struct ucred */
 #include <sys/types.h>
@@ -85,8 +85,8 @@ bool process_table_has_found(const struct process_table *process_table,
  */
 bool process_table_shows(const struct process_table *process_table, pid_t pid, uint64_t since);
 
-/* Has all processes scanned for a user, however recently that was done (looks.h). */
-void process_table_look(struct process_table *process_table, struct look *look);
+/* Has all processes scanned for a user, however recently that was done (user_scans.h). */
+void process_table_scan_for_user(struct process_table *process_table, struct user_scan *user_scan);
 
 /*
  * A process (`who` when it connected) passes its table, or says that it has one (`table` is -1).

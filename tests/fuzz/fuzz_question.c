@@ -184,10 +184,10 @@ void events_subscribe(struct events *events, struct subscriber *subscriber)
 	(void)subscriber;
 }
 
-void process_table_look(struct process_table *process_table, struct look *look)
+void process_table_scan_for_user(struct process_table *process_table, struct user_scan *user_scan)
 {
 	(void)process_table;
-	look->done(look, 0);
+	user_scan->done(user_scan, 0);
 }
 
 bool process_table_complete(const struct process_table *process_table)

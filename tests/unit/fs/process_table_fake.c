@@ -22,16 +22,16 @@ int process_table_scan(struct process_table *process_table, uid_t uid, struct wa
 	return wait_for_scan(process_table, waiter);
 }
 
-void process_table_look(struct process_table *process_table, struct look *look)
+void process_table_scan_for_user(struct process_table *process_table, struct user_scan *user_scan)
 {
-	process_table->looks_asked++;
-	process_table->look_uid = look->uid;
+	process_table->user_scans_asked++;
+	process_table->user_scan_uid = user_scan->uid;
 	if (process_table->result) {
-		look->done(look, process_table->result);
+		user_scan->done(user_scan, process_table->result);
 		return;
 	}
-	look->next = process_table->looks;
-	process_table->looks = look;
+	user_scan->next = process_table->user_scans;
+	process_table->user_scans = user_scan;
 }
 
 int process_table_scan_name(struct process_table *process_table, uid_t uid, const char *name,
@@ -84,11 +84,11 @@ bool process_table_complete(const struct process_table *process_table)
 void process_table_fake_wake(struct process_table *process_table)
 {
 	struct waiter *waiter = process_table->waiters, *next;
-	struct look *look;
+	struct user_scan *user_scan;
 
-	while ((look = process_table->looks)) {
-		process_table->looks = look->next;
-		look->done(look, 0);
+	while ((user_scan = process_table->user_scans)) {
+		process_table->user_scans = user_scan->next;
+		user_scan->done(user_scan, 0);
 	}
 	process_table->waiters = NULL;
 	for (; waiter; waiter = next) {

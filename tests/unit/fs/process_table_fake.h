@@ -14,12 +14,13 @@ struct process_table {
 	bool complete; /* the result of process_table_complete */
 	bool behind;   /* the result of process_table_shows is false */
 	struct waiter *waiters;
-	struct look *looks;
-	unsigned scans, looks_asked, name_scans, pid_scans, passed_tables; /* number of calls */
-	uid_t look_uid;                                                    /* of the last look */
-	pid_t pid; /* of the last scan or passed table */
-	int pidfd; /* of the last passed table, closed */
-	int table; /* of the last passed table; the test closes it */
+	struct user_scan *user_scans;
+	unsigned scans, user_scans_asked, name_scans, pid_scans,
+		passed_tables; /* number of calls */
+	uid_t user_scan_uid;   /* of the last user scan */
+	pid_t pid;             /* of the last scan or passed table */
+	int pidfd;             /* of the last passed table, closed */
+	int table;             /* of the last passed table; the test closes it */
 };
 
 /* Wakes the waiters. */

@@ -140,7 +140,7 @@ struct fixture {
 /* A waiter. */
 struct wait {
 	struct waiter waiter; /* first */
-	struct look look;
+	struct user_scan user_scan;
 	bool woken;
 };
 
@@ -149,17 +149,17 @@ static inline void wake(struct waiter *waiter)
 	((struct wait *)waiter)->woken = true;
 }
 
-static inline void look_done(struct look *look, int error)
+static inline void user_scan_done(struct user_scan *user_scan, int error)
 {
 	assert_int_equal(error, 0);
-	((struct wait *)((char *)look - offsetof(struct wait, look)))->woken = true;
+	((struct wait *)((char *)user_scan - offsetof(struct wait, user_scan)))->woken = true;
 }
 
 /* Asks for a scan of all processes, as root. */
-static inline void look(struct fixture *fixture, struct wait *wait)
+static inline void scan_for_user(struct fixture *fixture, struct wait *wait)
 {
-	wait->look = (struct look){.done = look_done};
-	process_table_look(fixture->process_table, &wait->look);
+	wait->user_scan = (struct user_scan){.done = user_scan_done};
+	process_table_scan_for_user(fixture->process_table, &wait->user_scan);
 }
 
 static inline void hear(void *arg)
@@ -293,7 +293,7 @@ static inline void scan(struct fixture *fixture, struct scan_report *report)
 	struct wait wait = {.waiter.wake = wake};
 
 	fake.next = report;
-	look(fixture, &wait);
+	scan_for_user(fixture, &wait);
 	rig_run(fixture->rig, &wait.woken);
 }
 

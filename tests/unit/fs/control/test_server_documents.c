@@ -414,7 +414,7 @@ static void counts_what_has_gone_since_the_look(void **state)
 	catalog_remove(catalog, catalog_find(catalog, "a"));
 	assert_int_equal(gone(place, fd), 0); /* there was no look */
 	put(fd, "{\"look\":1}");
-	while (!place->process_table.looks)
+	while (!place->process_table.user_scans)
 		rig_poll(place->rig);
 	catalog_remove(catalog, catalog_find(catalog, "b"));
 	process_table_fake_wake(&place->process_table);

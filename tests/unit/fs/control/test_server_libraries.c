@@ -90,9 +90,9 @@ static void libraries_are_heard_before_a_question(void **state)
 	server_hear(place->server);
 	server_hear(place->server);
 	assert_int_equal(place->process_table.passed_tables, 2);
-	assert_int_equal(place->process_table.looks_asked, 0);
+	assert_int_equal(place->process_table.user_scans_asked, 0);
 	rig_poll(place->rig);
-	assert_int_equal(place->process_table.looks_asked, 1);
+	assert_int_equal(place->process_table.user_scans_asked, 1);
 	process_table_fake_wake(&place->process_table);
 	assert_int_equal(answered(place, question, NULL), 0);
 
@@ -151,9 +151,9 @@ static void silent_connections_are_not_read(void **state)
 	put(silent[31], "{\"look\":1}");
 	server_hear(place->server);
 	server_hear(place->server);
-	assert_int_equal(place->process_table.looks_asked, 0);
+	assert_int_equal(place->process_table.user_scans_asked, 0);
 	rig_poll(place->rig);
-	assert_int_equal(place->process_table.looks_asked, 1);
+	assert_int_equal(place->process_table.user_scans_asked, 1);
 	process_table_fake_wake(&place->process_table);
 	assert_int_equal(answered(place, silent[31], NULL), 0);
 	for (int i = 0; i < 60; i++)
@@ -311,13 +311,13 @@ static void scans_for_a_client(void **state)
 	int fd = reach(place, 0), other = reach(place, 0);
 	json_t *answer;
 
-	place->process_table.look_uid = UID;
+	place->process_table.user_scan_uid = UID;
 	for (int i = 0; i < 2; i++) {
 		place->process_table.complete = i % 2;
 		put(fd, "{\"look\":1}");
 		rig_poll(place->rig);
-		assert_int_equal(place->process_table.looks_asked, i + 1);
-		assert_int_equal(place->process_table.look_uid, geteuid());
+		assert_int_equal(place->process_table.user_scans_asked, i + 1);
+		assert_int_equal(place->process_table.user_scan_uid, geteuid());
 		assert_null(packet_next(fd));
 		process_table_fake_wake(&place->process_table);
 		answer = wait_for(place, fd);

@@ -16,7 +16,7 @@ static void hears_much_in_portions(void **state)
 	uint64_t before = 0;
 
 	fake.next = news_new(fixture, 1, 5000);
-	look(fixture, &wait);
+	scan_for_user(fixture, &wait);
 	while (!wait.woken) {
 		rig_poll(fixture->rig);
 		process_table_expire(fixture->process_table, clock_now());
@@ -29,7 +29,7 @@ static void hears_much_in_portions(void **state)
 	/* The process ends in the middle of its report. */
 	wait.woken = false;
 	fake.next = more_news(fixture, 1, 5000);
-	look(fixture, &wait);
+	scan_for_user(fixture, &wait);
 	while (shown(fixture) == 5000) {
 		rig_poll(fixture->rig);
 		process_table_expire(fixture->process_table, clock_now());
@@ -129,7 +129,7 @@ static void a_pid_is_used_again(void **state)
 	size_t place;
 
 	fake.next = news_new(fixture, 1, COUNT);
-	look(fixture, &wait);
+	scan_for_user(fixture, &wait);
 	while (!wait.woken) {
 		rig_poll(fixture->rig);
 		process_table_expire(fixture->process_table, clock_now());
@@ -137,7 +137,7 @@ static void a_pid_is_used_again(void **state)
 	assert_int_equal(shown(fixture), COUNT);
 	wait.woken = false;
 	fake.next = news_new(fixture, 2, 1);
-	look(fixture, &wait);
+	scan_for_user(fixture, &wait);
 	for (before = COUNT; !wait.woken; before = shown(fixture)) {
 		rig_poll(fixture->rig);
 		process_table_expire(fixture->process_table, clock_now());
@@ -164,7 +164,7 @@ static void a_large_process_ends(void **state)
 
 	report->uid = 7;
 	fake.next = report;
-	look(fixture, &wait);
+	scan_for_user(fixture, &wait);
 	while (!wait.woken || shown(fixture) < COUNT) {
 		user->credit = CREDIT;
 		rig_poll(fixture->rig);

@@ -38,7 +38,7 @@ static void replace_scanner(struct fixture *fixture, struct wait *wait, struct s
 	miss_something(fixture);
 	fake.next = report;
 	*wait = (struct wait){.waiter.wake = wake};
-	look(fixture, wait);
+	scan_for_user(fixture, wait);
 	assert_ptr_not_equal(fake.newest, first);
 }
 
@@ -216,7 +216,7 @@ static void a_process_that_is_left_out_may_have_all(void **state)
 	stuck->stops = true;
 	stuck->at = fixture->child;
 	fake.passes_over = fixture->child;
-	look(fixture, &wait);
+	scan_for_user(fixture, &wait);
 	for (int i = 1; fake.newest == stuck; i++)
 		process_table_expire(fixture->process_table, now + (uint64_t)i * CLOCK_SECOND);
 	assert_int_equal(replacements, 0);
@@ -460,7 +460,7 @@ static void a_table_of_a_scan_that_hangs(void **state)
 	pass_table(fixture);
 	stuck->stops = true;
 	stuck->at = fixture->child;
-	look(fixture, &wait);
+	scan_for_user(fixture, &wait);
 	for (int i = 1; fake.newest == stuck; i++)
 		process_table_expire(fixture->process_table, now + (uint64_t)i * CLOCK_SECOND);
 	scan(fixture, NULL);

@@ -57,7 +57,7 @@ static void what_changes_during_a_scan(void **state)
 	struct wait waits[4] = {[0 ... 3] = {.waiter.wake = wake}};
 
 	fake.newest->stops = true;
-	look(fixture, &waits[0]);
+	scan_for_user(fixture, &waits[0]);
 	assert_int_equal(process_table_scan(process_table, 0, &waits[1].waiter), 0);
 	assert_int_equal(process_table_scan(process_table, 0, &waits[2].waiter), 0);
 	assert_int_equal(process_table_scan_name(process_table, 0, "x.1.y", &waits[3].waiter), 0);
@@ -101,7 +101,7 @@ static void hears_before_it_asks(void **state)
 	struct process_table *process_table = fixture->process_table;
 	struct wait wait = {.waiter.wake = wake};
 
-	look(fixture, &wait);
+	scan_for_user(fixture, &wait);
 	assert_int_equal(fake.heard, 1);
 	rig_run(fixture->rig, &wait.woken);
 	process_table_scan(process_table, 0, NULL);

@@ -88,7 +88,7 @@ static void many_who_wait_share_a_look(void **state)
 
 	fake.newest->stops = true;
 	for (size_t i = 0; i < 3; i++)
-		look(fixture, &waits[i]);
+		scan_for_user(fixture, &waits[i]);
 	fake.newest->stops = false; /* the first scan waits already, or does not wait */
 	sem_post(&fake.newest->go);
 	for (size_t i = 0; i < 3; i++)
@@ -320,7 +320,7 @@ static void observe_off_shows_what_is_published(void **state)
 
 	process_table_free(fixture->process_table);
 	fixture->process_table = new_process_table(fixture, false);
-	look(fixture, &wait);
+	scan_for_user(fixture, &wait);
 	rig_run(fixture->rig, &wait.woken); /* no process is known */
 	wait.woken = false;
 	assert_int_equal(process_table_scan_name(fixture->process_table, 0, "x.1.y", &wait.waiter),
@@ -345,7 +345,7 @@ static void what_begins_anew_is_not_complete(void **state)
 	close(report->pidfd); /* its end cannot be watched */
 	report->pidfd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	scan(fixture, report);
-	look(fixture, &wait);
+	scan_for_user(fixture, &wait);
 	assert_false(process_table_complete(fixture->process_table));
 	rig_run(fixture->rig, &wait.woken);
 	assert_true(process_table_complete(fixture->process_table));
@@ -385,8 +385,8 @@ static void survives_a_scanner_that_is_stuck(void **state)
 	scan(fixture, news_new(fixture, 1, 1));
 	stuck->stops = true;
 	stuck->at = 4711;
-	look(fixture, &first);
-	look(fixture, &second);
+	scan_for_user(fixture, &first);
+	scan_for_user(fixture, &second);
 	now = clock_now();
 	process_table_expire(fixture->process_table, now + 3 * CLOCK_SECOND);
 	assert_false(first.woken); /* the scan may still end in time */
@@ -419,22 +419,22 @@ static void survives_a_scanner_that_is_stuck(void **state)
 	assert_int_equal(shown(fixture), 1);
 }
 
-/* A look waits until its user has time for a scan, and then that scan may take too long, too. */
+/* A scan waits until its user has time for a scan, and then that scan may take too long, too. */
 static void a_look_that_has_waited(void **state)
 {
 	struct fixture *fixture = *state;
 	struct scanner *scanner = fake.newest;
-	struct wait wait = {.look = {.uid = 7, .done = look_done}};
+	struct wait wait = {.user_scan = {.uid = 7, .done = user_scan_done}};
 	uint64_t now = clock_now();
 
 	scanner->stops = true;
-	process_table_look(fixture->process_table, &wait.look);
+	process_table_scan_for_user(fixture->process_table, &wait.user_scan);
 	while (clock_now() < now + CLOCK_SECOND / 3) /* more than the user has at first */
 		usleep(10000);
 	sem_post(&scanner->go);
 	rig_run(fixture->rig, &wait.woken);
 	wait.woken = false;
-	process_table_look(fixture->process_table, &wait.look);
+	process_table_scan_for_user(fixture->process_table, &wait.user_scan);
 	now = process_table_expire(fixture->process_table, clock_now());
 	assert_true(now != UINT64_MAX);
 	assert_true(process_table_expire(fixture->process_table, now) != UINT64_MAX);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_looks.c - whose looks have scans made, and when
+ * test_user_scans.c - whose scans are made, and when
  *
  * The test plays the queue of scans: it decides when a scan ends, and how long it took.
  */
 #include "base/clock.h"
-#include "scan/looks.h"
+#include "scan/user_scans.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -40,16 +40,16 @@ int scan_queue_request(struct scan_queue *scan_queue, enum scan_kind kind, pid_t
 }
 
 struct asked {
-	struct look look; /* first */
+	struct user_scan user_scan; /* first */
 	unsigned done;
 	int error;
 };
 
-static struct looks looks;
+static struct user_scans user_scans;
 
-static void done(struct look *look, int error)
+static void done(struct user_scan *user_scan, int error)
 {
-	struct asked *asked = (struct asked *)look;
+	struct asked *asked = (struct asked *)user_scan;
 
 	asked->done++;
 	asked->error = error;
@@ -58,7 +58,7 @@ static void done(struct look *look, int error)
 static int begin(void **state)
 {
 	(void)state;
-	looks_begin(&looks, NULL, SCAN_ALL);
+	user_scans_begin(&user_scans, NULL, SCAN_ALL);
 	times = (struct scan_times){0};
 	waiter = NULL;
 	requests = 0;
@@ -69,21 +69,21 @@ static int begin(void **state)
 static int end(void **state)
 {
 	(void)state;
-	looks_end(&looks);
+	user_scans_end(&user_scans);
 	return 0;
 }
 
 static void ask(struct asked *asked, uid_t uid, uint64_t now)
 {
-	*asked = (struct asked){.look = {.uid = uid, .done = done}};
-	looks_add(&looks, &asked->look, now);
+	*asked = (struct asked){.user_scan = {.uid = uid, .done = done}};
+	user_scans_add(&user_scans, &asked->user_scan, now);
 }
 
 /* A round of the loop. */
 static uint64_t expire(uint64_t now)
 {
-	looks_expire(&looks, now);
-	return looks_due(&looks);
+	user_scans_expire(&user_scans, now);
+	return user_scans_due(&user_scans);
 }
 
 /* The scan ends, and took that long. */
@@ -92,7 +92,7 @@ static void end_scan(uint64_t cost)
 	struct waiter *woken = waiter;
 
 	assert_non_null(woken);
-	times.all = looks.requested;
+	times.all = user_scans.requested;
 	times.all_cost = cost;
 	waiter = NULL;
 	woken->wake(woken);
@@ -106,7 +106,7 @@ static void looks_share_a_scan(void **state)
 	(void)state;
 	ask(&asked[0], 5, now);
 	assert_int_equal(requests, 1);
-	/* The scan that is under way may have passed the processes that these looks are about. */
+	/* The scan that is under way may have passed the processes that these ask about. */
 	for (int i = 1; i < 4; i++)
 		ask(&asked[i], i == 2 ? 6 : 5, now);
 	assert_int_equal(requests, 1);
@@ -135,7 +135,7 @@ static void who_looks_too_much_waits(void **state)
 	assert_int_equal(requests, 1);
 	/* A tenth of the time. */
 	assert_true(due > now + 9 * LONG && due < clock_now() + 11 * LONG);
-	/* Looks of other users do not wait, and looks that wait share their scans. */
+	/* Other users do not wait, and those who wait share their scans. */
 	ask(&asked[2], 6, clock_now());
 	assert_int_equal(requests, 2);
 	end_scan(LONG);
