@@ -14,6 +14,7 @@
 #include "receive/receivers.h"
 #include "scan/passed_tables.h"
 #include "scan/report_queue.h"
+#include "scan/scan_rights.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -505,7 +506,7 @@ struct scan_queue *scan_queue_new(struct pool *pool, unsigned first_lane, pid_t 
 		.loop_time = loop_time, .take = listener->report, .arg = listener->arg};
 	scan_queue->exclusions.own[0] = keeper;
 	scan_queue->exclusions.own[1] = getpid();
-	scan_queue->keeps_tables = !scanner_finds_tables();
+	scan_queue->keeps_tables = !scan_rights_find_tables();
 	scan_queue->scanner = scanner_new(&scan_queue->exclusions);
 	if (!scan_queue->scanner) {
 		free(scan_queue);

@@ -15,16 +15,14 @@
 #include "host/dax.h"
 #include "host/proc.h"
 #include "scan/process_scan.h"
+#include "scan/scan_rights.h"
 #include "scan/scanned_process.h"
 #include <errno.h>
-#include <linux/capability.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Mappings of a process that are shown, at most: what vm.max_map_count allows, and some. A table
@@ -35,10 +33,6 @@
 
 /* Shorter times that an unknown process costs are not charged to its user: ns. */
 #define WORTH_CHARGING 200000
-
-/* Inode numbers in /proc of the initial namespaces, part of the kernel's interface. */
-#define INIT_PID_NS  0xeffffffcu
-#define INIT_USER_NS 0xeffffffdu
 
 struct scanner {
 	const struct scan_exclusions *skip;
@@ -517,7 +511,7 @@ static void scan_all(struct scanner *scanner, struct scan *scan)
 	size_t count, first = 0;
 	pid_t *pids = proc_pids(&count), waiting = 0;
 
-	if (!pids || !scanner_sees_all())
+	if (!pids || !scan_rights_see_all())
 		scan->complete = false;
 	scan->came_through = pids;
 	while (pids && first < count && pids[first] < scanner->begin_at)
@@ -579,41 +573,4 @@ bool scanner_has_changed(const struct scanner *scanner, pid_t pid, size_t most, 
 	for (size_t i = 0; !changed && i < scanner->count; i++)
 		changed = (i && clock_now() >= until) || has_changed(scanner, scanner->list[i]);
 	return changed;
-}
-
-/* --- rights --- */
-
-static bool is_in(const char *path, ino_t inode)
-{
-	struct stat st;
-
-	return !stat(path, &st) && st.st_ino == inode;
-}
-
-/* The effective capabilities of the daemon; 0: none, or they are not known. */
-static uint64_t capabilities(void)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2];
-
-	if (syscall(SYS_capget, &header, data))
-		return 0;
-	return data[0].effective | (uint64_t)data[1].effective << 32;
-}
-
-bool scanner_finds_tables(void)
-{
-	uint64_t has = capabilities();
-
-	return is_in("/proc/self/ns/user", INIT_USER_NS) &&
-	       (has >> CAP_CHECKPOINT_RESTORE & 1 || has >> CAP_SYS_ADMIN & 1);
-}
-
-bool scanner_sees_all(void)
-{
-	uint64_t has = capabilities();
-
-	return scanner_finds_tables() && is_in("/proc/self/ns/pid", INIT_PID_NS) &&
-	       has >> CAP_SYS_PTRACE & 1 &&
-	       (has >> CAP_DAC_READ_SEARCH & 1 || has >> CAP_DAC_OVERRIDE & 1);
 }

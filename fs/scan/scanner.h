@@ -87,11 +87,4 @@ bool scanner_has_changed(const struct scanner *scanner, pid_t pid, size_t most, 
 /* The process that is being scanned now, 0: none. For other threads. */
 pid_t scanner_current_process(struct scanner *scanner);
 
-/* Whether the rights of the daemon let it open the tables that it finds in the areas of processes.
- */
-bool scanner_finds_tables(void);
-
-/* Whether the rights and the pid namespace of the daemon let it see all processes of the host. */
-bool scanner_sees_all(void);
-
 #endif

@@ -7,6 +7,7 @@
  * of device without, PMEM2FS_TEST_DEVDAX a node.
  */
 #include "libpmem2fs.h"
+#include "scan/scan_rights.h"
 #include "scan/scanner.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -295,7 +296,7 @@ static int begin(void **state)
 	(void)state;
 	skip.own[0] = getpid();
 	scanner = scanner_new(&skip);
-	return scanner && scanner_sees_all() ? 0 : -1;
+	return scanner && scan_rights_see_all() ? 0 : -1;
 }
 
 static int end(void **state)

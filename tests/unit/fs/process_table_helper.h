@@ -11,6 +11,7 @@
 #include "catalog/catalog.h"
 #include "rig.h"
 #include "scan/process_table.h"
+#include "scan/scan_rights.h"
 #include "scan/scanner.h"
 #include <fcntl.h>
 #include <semaphore.h>
@@ -93,7 +94,7 @@ pid_t scanner_current_process(struct scanner *scanner)
 	return scanner->at;
 }
 
-bool scanner_finds_tables(void)
+bool scan_rights_find_tables(void)
 {
 	return !fake.blind;
 }
