@@ -114,6 +114,33 @@ static inline bool is_silent(void)
 	return recv(peer, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
+/*
+ * Receives the first message. A library whose daemon is not root's makes a new table, and passes it
+ * with the message: it is the one to read from now on.
+ */
+static inline bool receive_table(struct wire_message *message)
+{
+	char control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = {.iov_base = message, .iov_len = sizeof(*message)};
+	struct msghdr header = {.msg_iov = &iov,
+				.msg_iovlen = 1,
+				.msg_control = control,
+				.msg_controllen = sizeof(control)};
+	struct pollfd wait = {.fd = peer, .events = POLLIN};
+	struct cmsghdr *passed;
+	int fd;
+
+	if (poll(&wait, 1, 10000) != 1 || recvmsg(peer, &header, MSG_CMSG_CLOEXEC) != 48)
+		return false;
+	passed = CMSG_FIRSTHDR(&header);
+	if (passed && passed->cmsg_type == SCM_RIGHTS) {
+		memcpy(&fd, CMSG_DATA(passed), sizeof(fd));
+		pmem2fs_table_close(&table);
+		must(pmem2fs_table_open(&table, out_of_the_way(fd)) == 0);
+	}
+	return true;
+}
+
 /* Accepts the library's connection, and receives its first message. */
 static inline bool take_connection(void)
 {
@@ -125,7 +152,7 @@ static inline bool take_connection(void)
 	close(peer);
 	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	peer = out_of_the_way(fd);
-	return receive(&hello) && hello.magic == WIRE_MAGIC && hello.type == WIRE_TABLE &&
+	return receive_table(&hello) && hello.magic == WIRE_MAGIC && hello.type == WIRE_TABLE &&
 	       hello.flags == WIRE_STAYS && hello.table && hello.table == table_number();
 }
 
