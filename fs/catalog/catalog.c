@@ -2,26 +2,27 @@
 /*
  * catalog.c - see catalog.h
  *
- * Mappings are found by name in a balanced tree (tsearch), which no choice of names makes slow, and
- * by number in an array that is sorted because numbers only grow. Removed ones leave holes in it,
- * which are closed when they are half of it.
+ * Mappings are found by name in a tree, which no choice of names makes slow, and by number in an
+ * array that is sorted because numbers only grow. Removed ones leave holes in it, which are closed
+ * when they are half of it.
  */
 #include "catalog/catalog.h"
 #include "base/array.h"
 #include "base/clock.h"
+#include "base/container_of.h"
 #include "base/shared_text.h"
 #include "base/spare_memory.h"
 #include "catalog/mapping_fields.h"
+#include "catalog/name_tree.h"
 #include "catalog/shown_times.h"
 #include <errno.h>
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct catalog {
 	struct nodes *nodes;
 	struct leftovers leftovers;
-	void *by_name;
+	struct name_tree by_name;
 	struct mapping **order; /* by number; NULL: removed */
 	uint64_t *numbers;      /* of order, holes included */
 	size_t used, room;
@@ -35,9 +36,14 @@ struct catalog {
 	const struct version *document_of;
 };
 
-static int compare_names(const void *a, const void *b)
+static struct mapping *mapping_of(const struct name_entry *entry)
 {
-	return strcmp(mapping_name(a), mapping_name(b));
+	return container_of((struct name_entry *)entry, struct mapping, by_name);
+}
+
+static const char *name_of(const struct name_entry *entry)
+{
+	return mapping_name(mapping_of(entry));
 }
 
 struct catalog *catalog_new(uint64_t base)
@@ -46,6 +52,7 @@ struct catalog *catalog_new(uint64_t base)
 
 	if (!catalog)
 		return NULL;
+	catalog->by_name.name_of = name_of;
 	catalog->last_number = base + CATALOG_FIRST - 1;
 	shown_times_begin(&catalog->times);
 	catalog->nodes = nodes_new();
@@ -115,10 +122,10 @@ void catalog_free(struct catalog *catalog)
 
 struct mapping *catalog_find(const struct catalog *catalog, const char *name)
 {
-	struct mapping key = {.reserved = (char *)name};
-	struct mapping **found = tfind(&key, (void *const *)&catalog->by_name, compare_names);
+	struct name_entry *entry = name_tree_find(&catalog->by_name, name);
+	struct mapping *mapping = entry ? mapping_of(entry) : NULL;
 
-	return found && (*found)->version && !(*found)->ended ? *found : NULL;
+	return mapping && mapping->version && !mapping->ended ? mapping : NULL;
 }
 
 /* The place of the first number above this one. */
@@ -171,7 +178,6 @@ static int take_name(struct catalog *catalog, const char *name, uid_t uid,
 		     const struct scan_state *scan_state, struct mapping **mapping_ptr)
 {
 	struct mapping *mapping = calloc(1, sizeof(*mapping));
-	struct mapping **found;
 	int error = -ENOMEM;
 
 	if (!mapping)
@@ -182,15 +188,12 @@ static int take_name(struct catalog *catalog, const char *name, uid_t uid,
 	mapping->reserved = strdup(name);
 	if (!mapping->reserved)
 		goto free_mapping;
-	found = tsearch(mapping, &catalog->by_name, compare_names);
-	if (!found)
-		goto free_mapping;
 	error = -EEXIST;
-	if (*found != mapping)
+	if (!name_tree_add(&catalog->by_name, &mapping->by_name))
 		goto free_mapping;
 	error = scan_state ? 0 : totals_add_name(&catalog->totals, uid);
 	if (error) {
-		tdelete(mapping, &catalog->by_name, compare_names);
+		name_tree_remove(&catalog->by_name, &mapping->by_name);
 		goto free_mapping;
 	}
 	catalog->totals.all.reserved++;
@@ -313,7 +316,6 @@ int catalog_rename(struct catalog *catalog, struct mapping *mapping, struct mapp
 {
 	struct version *version, *old = mapping->version;
 	struct facts facts;
-	struct mapping **place;
 	uint64_t last = shown_times_of_name(&catalog->times, mapping_name(reserved)), since;
 
 	if (version_facts(old, &facts))
@@ -324,10 +326,10 @@ int catalog_rename(struct catalog *catalog, struct mapping *mapping, struct mapp
 	if (!version)
 		return -ENOMEM;
 	/* In the tree, the mapping takes the place of the reserved one, which has the new name. */
-	tdelete(mapping, &catalog->by_name, compare_names);
-	place = tfind(reserved, &catalog->by_name, compare_names);
-	*place = mapping;
+	name_tree_remove(&catalog->by_name, &mapping->by_name);
+	name_tree_remove(&catalog->by_name, &reserved->by_name);
 	mapping->version = version;
+	name_tree_add(&catalog->by_name, &mapping->by_name);
 	shown_times_change(&catalog->times);
 	shown_times_free_name(&catalog->times, old->text, old->since);
 	version_release(catalog, old);
@@ -340,7 +342,7 @@ int catalog_rename(struct catalog *catalog, struct mapping *mapping, struct mapp
 
 void catalog_remove(struct catalog *catalog, struct mapping *mapping)
 {
-	tdelete(mapping, &catalog->by_name, compare_names);
+	name_tree_remove(&catalog->by_name, &mapping->by_name);
 	if (mapping->version) {
 		totals_remove_version(&catalog->totals, mapping->version, user_of(mapping));
 		order_remove(catalog, mapping);
@@ -524,38 +526,24 @@ uint64_t catalog_removed(const struct catalog *catalog)
 	return catalog->removed;
 }
 
-struct version_array {
-	version_wanted *wanted;
-	void *context;
-	struct version **list;
-	size_t count;
-};
-
-static void append_version(const void *node, VISIT visit, void *arg)
-{
-	const struct mapping *mapping = *(struct mapping *const *)node;
-	struct version_array *array = arg;
-
-	if ((visit == postorder || visit == leaf) && mapping->version && !mapping->ended &&
-	    (!array->wanted || array->wanted(array->context, mapping->version)))
-		array->list[array->count++] = version_hold(mapping->version);
-}
-
 int catalog_versions(const struct catalog *catalog, version_wanted *wanted, void *context,
 		     struct version ***versions, size_t *count)
 {
 	size_t most = catalog->totals.all.entries + catalog->totals.all.foreign;
-	struct version_array array = {
-		.wanted = wanted,
-		.context = context,
-		.list = calloc(most + 1, sizeof(struct version *)),
-	};
+	struct version **list = calloc(most + 1, sizeof(struct version *));
+	const struct name_entry *entry = name_tree_above(&catalog->by_name, "");
 
-	if (!array.list)
+	if (!list)
 		return -ENOMEM;
-	twalk_r(catalog->by_name, append_version, &array);
-	*versions = array.list;
-	*count = array.count;
+	*count = 0;
+	for (; entry; entry = name_tree_next(entry)) {
+		const struct mapping *mapping = mapping_of(entry);
+
+		if (mapping->version && !mapping->ended &&
+		    (!wanted || wanted(context, mapping->version)))
+			list[(*count)++] = version_hold(mapping->version);
+	}
+	*versions = list;
 	return 0;
 }
 

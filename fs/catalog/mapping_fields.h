@@ -8,6 +8,7 @@
 #ifndef PMEM2FS_CATALOG_MAPPING_FIELDS_H
 #define PMEM2FS_CATALOG_MAPPING_FIELDS_H
 
+#include "catalog/name_tree.h"
 #include "catalog/scan_state.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@ struct mapping_observer;
 struct version;
 
 struct mapping {
+	struct name_entry by_name;
 	struct version *version; /* owned */
 	char *reserved;          /* owned; the name while there is no version */
 	struct extents *left;    /* owned; what the keeper has not unmapped, NULL: all of it */
