@@ -15,6 +15,7 @@
 #include "catalog/mapping_fields.h"
 #include "catalog/name_tree.h"
 #include "catalog/shown_times.h"
+#include "catalog/snapshot.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ struct catalog {
 	size_t used, room;
 	uint64_t last_number;
 	uint64_t removed; /* how many shown mappings have been removed */
+	struct snapshots snapshots;
 	struct shown_times times;
 	struct totals totals;
 	/* The document that was rendered last: its size and its content are asked for in turn. */
@@ -44,6 +46,22 @@ static struct mapping *mapping_of(const struct name_entry *entry)
 static const char *name_of(const struct name_entry *entry)
 {
 	return mapping_name(mapping_of(entry));
+}
+
+/* Of a mapping in the tree; NULL: none. */
+static struct mapping *entry_mapping(struct name_entry *entry)
+{
+	return entry ? mapping_of(entry) : NULL;
+}
+
+struct mapping *catalog_above_name(const struct catalog *catalog, const char *name)
+{
+	return entry_mapping(name_tree_above(&catalog->by_name, name));
+}
+
+struct mapping *catalog_next_name(const struct mapping *mapping)
+{
+	return entry_mapping(name_tree_next(&mapping->by_name));
 }
 
 struct catalog *catalog_new(uint64_t base)
@@ -71,6 +89,11 @@ struct nodes *catalog_nodes(struct catalog *catalog)
 struct leftovers *catalog_leftovers(struct catalog *catalog)
 {
 	return &catalog->leftovers;
+}
+
+struct snapshots *catalog_snapshots(struct catalog *catalog)
+{
+	return &catalog->snapshots;
 }
 
 void version_free(struct catalog *catalog, struct version *version)
@@ -122,8 +145,7 @@ void catalog_free(struct catalog *catalog)
 
 struct mapping *catalog_find(const struct catalog *catalog, const char *name)
 {
-	struct name_entry *entry = name_tree_find(&catalog->by_name, name);
-	struct mapping *mapping = entry ? mapping_of(entry) : NULL;
+	struct mapping *mapping = entry_mapping(name_tree_find(&catalog->by_name, name));
 
 	return mapping && mapping->version && !mapping->ended ? mapping : NULL;
 }
@@ -247,6 +269,15 @@ static const uid_t *user_of(const struct mapping *mapping)
 	return mapping->scan_state.process ? NULL : &mapping->uid;
 }
 
+/* Makes a new version the current one. The caller releases the old one. */
+static void set_version(struct catalog *catalog, struct mapping *mapping, struct version *version)
+{
+	if (mapping->version && !mapping->ended)
+		snapshots_keep(&catalog->snapshots, mapping->version);
+	version->serial = ++catalog->snapshots.last_serial;
+	mapping->version = version;
+}
+
 /*
  * Shows a mapping that has only a name. `time` is when it was made or found. Takes ownership of the
  * facts. Returns 0 or -ENOMEM.
@@ -266,7 +297,7 @@ static int show_mapping(struct catalog *catalog, struct mapping *mapping, uint64
 		version_free(catalog, version);
 		return -ENOMEM;
 	}
-	mapping->version = version;
+	set_version(catalog, mapping, version);
 	free(mapping->reserved);
 	mapping->reserved = NULL;
 	catalog->totals.all.reserved--;
@@ -328,7 +359,7 @@ int catalog_rename(struct catalog *catalog, struct mapping *mapping, struct mapp
 	/* In the tree, the mapping takes the place of the reserved one, which has the new name. */
 	name_tree_remove(&catalog->by_name, &mapping->by_name);
 	name_tree_remove(&catalog->by_name, &reserved->by_name);
-	mapping->version = version;
+	set_version(catalog, mapping, version);
 	name_tree_add(&catalog->by_name, &mapping->by_name);
 	shown_times_change(&catalog->times);
 	shown_times_free_name(&catalog->times, old->text, old->since);
@@ -340,8 +371,17 @@ int catalog_rename(struct catalog *catalog, struct mapping *mapping, struct mapp
 	return 0;
 }
 
+void catalog_end(struct catalog *catalog, struct mapping *mapping)
+{
+	if (!mapping->ended)
+		snapshots_keep(&catalog->snapshots, mapping->version);
+	mapping->ended = true;
+}
+
 void catalog_remove(struct catalog *catalog, struct mapping *mapping)
 {
+	if (mapping->version)
+		catalog_end(catalog, mapping);
 	name_tree_remove(&catalog->by_name, &mapping->by_name);
 	if (mapping->version) {
 		totals_remove_version(&catalog->totals, mapping->version, user_of(mapping));
@@ -383,8 +423,8 @@ static int set_facts(struct catalog *catalog, struct mapping *mapping, const voi
 		return -ENOMEM;
 	totals_remove_version(&catalog->totals, old, user_of(mapping));
 	totals_add_version(&catalog->totals, version, user_of(mapping));
-	/* The tree compares names in versions, and the name in the new one is the same. */
-	mapping->version = version;
+	/* The name in the new version is the same: the tree stays as it is. */
+	set_version(catalog, mapping, version);
 	version_release(catalog, old);
 	return 0;
 }
@@ -446,8 +486,11 @@ bool catalog_learn(struct catalog *catalog, struct mapping *mapping, struct fact
 	if (is_nothing(facts->extents))
 		forget_source(facts);
 	changed = !version_is_as_healthy(version, facts);
-	/* The first facts are no change if the document without them was never read. */
-	begun = !mapping->learnt && !version->seen && version_is_completed_by(version, facts);
+	/* The first facts are no change if the document without them was never read, nor will be.
+	 */
+	begun = !mapping->learnt && !version->seen &&
+		!snapshots_want(&catalog->snapshots, version) &&
+		version_is_completed_by(version, facts);
 	if (set_facts(catalog, mapping, version->record, facts, !begun))
 		return false;
 	mapping->learnt = true;

@@ -29,6 +29,7 @@
 #define NAME_LENGTH_MAX 255
 
 struct catalog;
+struct snapshots;
 
 /* Numbers begin above `base`. NULL when memory runs out. */
 struct catalog *catalog_new(uint64_t base);
@@ -75,6 +76,9 @@ int catalog_update_scanned(struct catalog *catalog, struct mapping *mapping,
  */
 int catalog_rename(struct catalog *catalog, struct mapping *mapping, struct mapping *reserved);
 
+/* Its process has ended: it is found only by its number from now on, until it is removed. */
+void catalog_end(struct catalog *catalog, struct mapping *mapping);
+
 /* Frees a mapping, shown or reserved. */
 void catalog_remove(struct catalog *catalog, struct mapping *mapping);
 
@@ -112,6 +116,16 @@ uint64_t catalog_newest(const struct catalog *catalog);
  */
 struct mapping *catalog_after(const struct catalog *catalog, uint64_t number, size_t *place);
 struct mapping *catalog_next(const struct catalog *catalog, size_t *place);
+
+/*
+ * The same in the order of names, with mappings that are only reserved or have ended: the first one
+ * with a name above this one, or NULL, and the one that follows.
+ */
+struct mapping *catalog_above_name(const struct catalog *catalog, const char *name);
+struct mapping *catalog_next_name(const struct mapping *mapping);
+
+/* For snapshot.c. */
+struct snapshots *catalog_snapshots(struct catalog *catalog);
 
 /* Whether a version is to be among those of catalog_versions. */
 typedef bool version_wanted(void *context, const struct version *version);

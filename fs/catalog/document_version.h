@@ -20,6 +20,7 @@
 struct version {
 	struct node node; /* by which the kernel knows it */
 	uint64_t number;  /* of its mapping */
+	uint64_t serial;  /* of the catalog: later versions of any mapping have higher ones */
 	uint64_t size;    /* of the source, bytes */
 	uint64_t since;   /* CLOCK_REALTIME, ns: when the document began to say this */
 	/* Of leftovers.c. */

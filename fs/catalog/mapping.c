@@ -96,8 +96,3 @@ void mapping_set_observer(struct mapping *mapping, struct mapping_observer *obse
 {
 	mapping->observer = observer;
 }
-
-void mapping_set_ended(struct mapping *mapping)
-{
-	mapping->ended = true;
-}

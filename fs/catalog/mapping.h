@@ -50,8 +50,6 @@ void mapping_set_changing(struct mapping *mapping, bool changing);
 /* scan/: the process table's. */
 struct scan_state *mapping_scan_state(struct mapping *mapping);
 struct mapping *scan_state_mapping(struct scan_state *state);
-/* Its process has ended: it is found only by its number from now on, until it is removed. */
-void mapping_set_ended(struct mapping *mapping);
 
 /*
  * change/: who waits for a mapping of another process to go. scan/ calls it, while the mapping is

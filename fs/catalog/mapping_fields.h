@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mapping_fields.h - what is in a struct mapping: for catalog.c and mapping.c alone
+ * mapping_fields.h - what is in a struct mapping: for catalog.c, mapping.c and snapshot.c
  *
  * All others use the functions of mapping.h, which say who may change what. Unit tests of what
  * depends on the age or the state of a mapping set its fields, too.

@@ -166,18 +166,18 @@ static bool forget_some(struct process *process)
 	return !state;
 }
 
-static void show_ended(struct scan_state *list)
+static void show_ended(struct catalog *catalog, struct scan_state *list)
 {
 	for (struct scan_state *state = list; state; state = state->next)
-		mapping_set_ended(scan_state_mapping(state));
+		catalog_end(catalog, scan_state_mapping(state));
 }
 
 static void begin_end(struct process *process)
 {
 	if (process->ending)
 		return;
-	show_ended(process->mappings);
-	show_ended(process->former_mappings);
+	show_ended(process->processes->catalog, process->mappings);
+	show_ended(process->processes->catalog, process->former_mappings);
 	process->ending = true;
 }
 
@@ -223,7 +223,7 @@ void process_leave(struct process *process, bool looked)
 {
 	if (!looked)
 		give_up_observers(process->former_mappings);
-	show_ended(process->former_mappings);
+	show_ended(process->processes->catalog, process->former_mappings);
 	process->ending = true;
 	LIST_REMOVE(process, former);
 	LIST_INSERT_HEAD(&process->processes->leaving, process, former);
