@@ -569,27 +569,6 @@ uint64_t catalog_removed(const struct catalog *catalog)
 	return catalog->removed;
 }
 
-int catalog_versions(const struct catalog *catalog, version_wanted *wanted, void *context,
-		     struct version ***versions, size_t *count)
-{
-	size_t most = catalog->totals.all.entries + catalog->totals.all.foreign;
-	struct version **list = calloc(most + 1, sizeof(struct version *));
-	const struct name_entry *entry = name_tree_above(&catalog->by_name, "");
-
-	if (!list)
-		return -ENOMEM;
-	*count = 0;
-	for (; entry; entry = name_tree_next(entry)) {
-		const struct mapping *mapping = mapping_of(entry);
-
-		if (mapping->version && !mapping->ended &&
-		    (!wanted || wanted(context, mapping->version)))
-			list[(*count)++] = version_hold(mapping->version);
-	}
-	*versions = list;
-	return 0;
-}
-
 const char *version_document(struct catalog *catalog, struct version *version, size_t *length)
 {
 	if (catalog->document_of != version) {

@@ -127,16 +127,6 @@ struct mapping *catalog_next_name(const struct mapping *mapping);
 /* For snapshot.c. */
 struct snapshots *catalog_snapshots(struct catalog *catalog);
 
-/* Whether a version is to be among those of catalog_versions. */
-typedef bool version_wanted(void *context, const struct version *version);
-
-/*
- * The current versions of all shown mappings that are wanted (NULL: all), sorted by the bytes of
- * their names. The caller frees the array and releases each of them. Returns 0 or -ENOMEM.
- */
-int catalog_versions(const struct catalog *catalog, version_wanted *wanted, void *context,
-		     struct version ***versions, size_t *count);
-
 /* How many shown mappings have been removed since the catalog was made. */
 uint64_t catalog_removed(const struct catalog *catalog);
 

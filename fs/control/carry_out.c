@@ -351,7 +351,7 @@ void question_carry_out(struct question *question, const char *text, size_t leng
 
 bool question_abandon(struct question *question)
 {
-	bool abandoned = question->map_job || question->change_job || question->documents.stream;
+	bool abandoned = question->map_job || question->change_job || question->documents.answered;
 
 	question->abandoned = true;
 	events_unsubscribe(question->means->events, &question->subscriber);
@@ -359,7 +359,7 @@ bool question_abandon(struct question *question)
 		mapper_abandon(question->map_job);
 	if (question->change_job)
 		changes_withdraw(question->change_job);
-	if (question->documents.stream)
+	if (question->documents.answered)
 		document_question_clear(&question->documents);
 	return abandoned;
 }

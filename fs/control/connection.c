@@ -137,7 +137,7 @@ uint64_t connection_expire(struct connection *connection, uint64_t now)
 	due = connection->took + PATIENCE;
 	if (due > connection->answered + LONG_PATIENCE)
 		due = connection->answered + LONG_PATIENCE;
-	if (connection->gone || !connection->question.documents.stream)
+	if (connection->gone || connection->busy || !connection->question.documents.stream)
 		return UINT64_MAX;
 	if (now < due)
 		return due;

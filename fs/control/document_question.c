@@ -20,83 +20,57 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define FACTS_AHEAD 1024 /* how many mappings have their facts read together */
+#define FACTS_AHEAD      1024 /* how many mappings have their facts read together */
+#define MAPPINGS_AT_ONCE 64   /* that are looked at, between two looks at the clock */
 
 static struct question *question_of(struct waiter *waiter)
 {
 	return container_of(waiter, struct question, documents.waiter);
 }
 
-/* Which versions are sent, and what is counted of the others. */
-struct selection {
-	const struct list_terms *terms;
-	struct rights rights;
-	unsigned mode;            /* of the files */
-	size_t hidden, undecided; /* with a filter */
-};
-
-static void begin_selection(struct question *question, struct selection *selection)
+/* A peer that may not enter the directory may read none of its files. */
+static unsigned mode_for(const struct question *question)
 {
-	/* A peer that may not enter the directory may read none of its files. */
-	bool may_enter = question_may_use_root(question, S_IXOTH);
-
-	*selection = (struct selection){
-		.terms = &question->documents.terms,
-		.mode = may_enter ? question->means->mode : 0,
-	};
-	rights_get(&selection->rights, &question->peer, question->socket);
+	return question_may_use_root(question, S_IXOTH) ? question->means->mode : 0;
 }
 
-/* What a peer may not read, it shall not find out with a filter either. */
-static bool is_selected(void *context, const struct version *version)
+static json_t *answer_of(const struct question *question)
 {
-	struct selection *selection = context;
-	enum mapping_match match;
-
-	if (!selection->terms->filter)
-		return true;
-	if (!rights_allow_version(&selection->rights, version, selection->mode)) {
-		selection->hidden++;
-		return false;
-	}
-	match = mapping_filter_match(selection->terms->filter, version, true);
-	selection->undecided += match == MATCH_UNDECIDED;
-	return match == MATCH_YES;
-}
-
-static json_t *answer_of(const struct question *question, const struct selection *selection,
-			 size_t count)
-{
-	uint64_t removed = catalog_removed(question->means->catalog);
-	uint64_t gone = question->looked ? removed - question->removed : 0;
-	json_t *answer = json_pack("{s:i, s:I, s:I}", "errno", 0, "count", (json_int_t)count,
+	const struct document_question *documents = &question->documents;
+	struct document_counts counts = document_stream_counts(documents->stream);
+	uint64_t gone = question->looked ? counts.removed - question->removed : 0;
+	json_t *answer = json_pack("{s:i, s:I, s:I}", "errno", 0, "count", (json_int_t)counts.count,
 				   "gone", (json_int_t)gone);
 
-	if (selection->terms->column_count)
+	if (documents->terms.column_count)
 		json_object_set_new(answer, "columns", json_integer(COLUMNS_VERSION));
-	if (selection->terms->filter) {
-		json_object_set_new(answer, "hidden", json_integer((json_int_t)selection->hidden));
+	if (documents->terms.filter) {
+		json_object_set_new(answer, "hidden", json_integer((json_int_t)counts.hidden));
 		json_object_set_new(answer, "undecided",
-				    json_integer((json_int_t)selection->undecided));
+				    json_integer((json_int_t)counts.undecided));
 	}
 	return answer;
 }
 
-/* Takes ownership of the versions, the array, and what is in the selection. */
-static void answer_with(struct question *question, struct selection *selection,
-			struct version **versions, size_t count)
+static struct document_stream *begin_stream(struct question *question)
 {
-	struct document_question *documents = &question->documents;
+	struct rights rights;
 
-	documents->stream =
-		document_stream_new(question->streams, question->means->catalog, &selection->rights,
-				    selection->mode, &documents->terms, versions, count);
-	if (documents->stream) {
-		question->answer(question, answer_of(question, selection, count));
-	} else {
-		document_question_clear(documents);
-		question_answer(question, ENOMEM, "out of memory");
+	rights_get(&rights, &question->peer, question->socket);
+	return document_stream_new(question->streams, question->means->catalog, &rights,
+				   mode_for(question), &question->documents.terms);
+}
+
+/* The stream has collected what it is to send, or could not. */
+static void answer_with_stream(struct question *question, int error)
+{
+	if (!error) {
+		question->documents.answered = true;
+		question->answer(question, answer_of(question));
+		return;
 	}
+	document_question_clear(&question->documents);
+	question_answer(question, ENOMEM, "out of memory");
 }
 
 /*
@@ -123,30 +97,46 @@ static bool is_stale(const struct document_question *documents, const struct map
 	       mapping_checked(mapping) < documents->begun;
 }
 
+static bool answers_nobody(struct question *question)
+{
+	if (!question->abandoned)
+		return false;
+	question_answer(question, ECANCELED, "nobody waits for it");
+	return true;
+}
+
+/* A portion in each round of the loop. */
+static void collect(struct waiter *waiter)
+{
+	struct question *question = question_of(waiter);
+	int error;
+
+	if (answers_nobody(question))
+		return;
+	error = document_stream_collect(question->documents.stream);
+	if (error == -EAGAIN)
+		document_streams_pause(question->streams, waiter);
+	else
+		answer_with_stream(question, error);
+}
+
 static void take_all(struct waiter *waiter)
 {
 	struct question *question = question_of(waiter);
-	struct selection selection;
-	struct version **versions;
-	size_t count;
 
-	if (question->abandoned) {
-		question_answer(question, ECANCELED, "nobody waits for it");
+	if (answers_nobody(question))
 		return;
-	}
 	if (!document_streams_have_room(question->streams, question->peer.uid)) {
 		document_streams_wait(question->streams, waiter);
 		return;
 	}
-	begin_selection(question, &selection);
-	if (!catalog_versions(question->means->catalog, is_selected, &selection, &versions,
-			      &count)) {
-		answer_with(question, &selection, versions, count);
+	question->documents.stream = begin_stream(question);
+	if (!question->documents.stream) {
+		answer_with_stream(question, -ENOMEM);
 		return;
 	}
-	rights_clear(&selection.rights);
-	document_question_clear(&question->documents);
-	question_answer(question, ENOMEM, "out of memory");
+	question->documents.step = collect;
+	collect(waiter);
 }
 
 /* Has the facts of the mapping read. Returns whether the waiter will be woken. */
@@ -163,59 +153,72 @@ static bool wait_for_facts(struct question *question, struct mapping *mapping)
 }
 
 /* A peer gets only the names of mappings whose documents it may not read. */
-static bool needs_facts(const struct selection *selection, const struct version *version)
+static bool needs_facts(const struct document_question *documents, const struct rights *rights,
+			unsigned mode, const struct version *version)
 {
-	return rights_allow_version(&selection->rights, version, selection->mode) &&
-	       list_terms_need_facts(selection->terms, version);
+	return rights_allow_version(rights, version, mode) &&
+	       list_terms_need_facts(&documents->terms, version);
 }
 
-/* Has the next facts of this pass read. Returns whether the waiter will be woken. */
-static bool wait_for_next(struct question *question, const struct selection *selection)
+enum pass {
+	PASS_ENDED,  /* all mappings have been passed */
+	PASS_WAITS,  /* for facts: the waiter will be woken */
+	PASS_PAUSES, /* this round of the loop has lasted long enough */
+};
+
+/* Has the next facts of this pass read. */
+static enum pass pass_on(struct question *question, uint64_t until)
 {
 	struct document_question *documents = &question->documents;
 	const struct catalog *catalog = question->means->catalog;
+	unsigned mode = mode_for(question), count = 0;
+	enum pass pass = PASS_ENDED;
 	struct mapping *mapping;
+	struct rights rights;
 	size_t place;
 
-	for (mapping = catalog_after(catalog, documents->number, &place); mapping;
-	     mapping = catalog_next(catalog, &place)) {
+	rights_get(&rights, &question->peer, question->socket);
+	for (mapping = catalog_after(catalog, documents->number, &place);
+	     mapping && pass == PASS_ENDED; mapping = catalog_next(catalog, &place)) {
 		documents->number = mapping_number(mapping);
 		if (is_stale(documents, mapping) &&
-		    needs_facts(selection, mapping_version(mapping)) &&
+		    needs_facts(documents, &rights, mode, mapping_version(mapping)) &&
 		    wait_for_facts(question, mapping))
-			return true;
+			pass = PASS_WAITS;
+		else if (++count % MAPPINGS_AT_ONCE == 0 && clock_now() >= until)
+			pass = PASS_PAUSES;
 	}
-	return false;
+	rights_clear(&rights);
+	return pass;
 }
 
 /*
- * Has the facts of all mappings read that need them, a thousand at a time, so that others get their
- * turn. A second pass has the facts read of mappings that are new or have changed meanwhile; there
- * is no third.
+ * Has the facts of all mappings read that need them, a thousand at a time, and as long as there is
+ * time in this round of the loop, so that others get their turn. A second pass has the facts read
+ * of mappings that are new or have changed meanwhile; there is no third.
  */
 static void read_all_facts(struct waiter *waiter)
 {
 	struct question *question = question_of(waiter);
 	struct document_question *documents = &question->documents;
-	struct selection selection;
-	bool waits;
+	uint64_t now = clock_now(), until = now + DOCUMENT_STREAMS_ROUND;
+	enum pass pass;
 
-	if (question->abandoned) {
-		question_answer(question, ECANCELED, "nobody waits for it");
+	if (answers_nobody(question))
 		return;
-	}
-	if (documents->waited)
-		documents->late |= clock_now() - waiter->since >= FACTS_CACHE_PATIENCE;
-	begin_selection(question, &selection);
-	waits = wait_for_next(question, &selection);
-	if (!waits && documents->waited && !documents->second) {
+	if (documents->waits)
+		documents->late |= now - waiter->since >= FACTS_CACHE_PATIENCE;
+	pass = pass_on(question, until);
+	if (pass == PASS_ENDED && documents->waited && !documents->second) {
 		documents->second = true;
 		documents->number = 0;
-		waits = wait_for_next(question, &selection);
+		pass = pass_on(question, until);
 	}
-	rights_clear(&selection.rights);
-	documents->waited |= waits;
-	if (waits)
+	documents->waits = pass == PASS_WAITS;
+	documents->waited |= documents->waits;
+	if (pass == PASS_PAUSES)
+		document_streams_pause(question->streams, waiter);
+	if (pass != PASS_ENDED)
 		return;
 	documents->step = take_all;
 	take_all(waiter);
@@ -243,21 +246,21 @@ void document_question_list(struct question *question, const struct list_terms *
 static void take_one(struct waiter *waiter)
 {
 	struct question *question = question_of(waiter);
-	const char *name = question->documents.name;
-	struct mapping *mapping = catalog_find(question->means->catalog, name);
-	struct version **versions = mapping ? malloc(sizeof(*versions)) : NULL;
+	struct document_question *documents = &question->documents;
+	struct mapping *mapping = catalog_find(question->means->catalog, documents->name);
 	char why[COMPLETION_WHY_LENGTH];
-	struct selection selection;
 
-	if (versions) {
-		*versions = version_hold(mapping_version(mapping));
-		begin_selection(question, &selection);
-		answer_with(question, &selection, versions, 1);
+	if (mapping) {
+		documents->stream = begin_stream(question);
+		answer_with_stream(question, documents->stream
+						     ? document_stream_add(documents->stream,
+									   mapping_version(mapping))
+						     : -ENOMEM);
 		return;
 	}
-	snprintf(why, sizeof(why), "%s: %s", name, mapping ? "out of memory" : "no such mapping");
-	document_question_clear(&question->documents);
-	question_answer(question, mapping ? ENOMEM : ENOENT, why);
+	snprintf(why, sizeof(why), "%s: no such mapping", documents->name);
+	document_question_clear(documents);
+	question_answer(question, ENOENT, why);
 }
 
 /* Waits for the facts as a look-up of the file does. */

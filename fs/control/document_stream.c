@@ -3,8 +3,10 @@
  * document_stream.c - see document_stream.h
  */
 #include "control/document_stream.h"
+#include "base/clock.h"
 #include "base/json_writer.h"
 #include "base/text_buffer.h"
+#include "catalog/snapshot.h"
 #include "protocol/control.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -12,17 +14,20 @@
 const struct share document_streams_share = {
 	.what = "lists being sent", .total = 64, .root = 4, .user = 4, .sure = 1};
 
-#define PORTION ((size_t)64 * 1024) /* text to render at once, up to the end of a document */
+#define PORTION          ((size_t)64 * 1024) /* text to render at once, up to the end of a document */
+#define RELEASES_AT_ONCE 64                  /* versions, between two looks at the clock */
 
 struct document_stream {
-	struct document_stream *next; /* in the list of the server */
+	struct document_stream *next; /* in a list of the server */
 	struct document_streams *streams;
 	struct catalog *catalog;
 	struct rights rights;
 	unsigned mode; /* the mode of the files */
 	const struct list_terms *terms;
-	struct version **versions;
-	size_t count, rendered;
+	struct snapshot snapshot;
+	bool begun, collected;    /* the snapshot */
+	size_t hidden, undecided; /* with a filter */
+	size_t rendered;
 	struct text_buffer text;
 	size_t sent; /* of the text, bytes */
 };
@@ -33,30 +38,86 @@ bool document_streams_have_room(const struct document_streams *streams, uid_t ui
 
 	/* For streams of one version the limit on connections suffices. */
 	for (const struct document_stream *s = streams->list; s; s = s->next)
-		share_count(&use, s->rights.uid, s->count > 1);
+		share_count(&use, s->rights.uid, !s->collected || s->snapshot.count > 1);
+	for (const struct document_stream *s = streams->ended; s; s = s->next)
+		share_count(&use, s->rights.uid, 1);
 	return share_room(&document_streams_share, &use);
+}
+
+static void append(struct waiter **list, struct waiter ***end, struct waiter *waiter)
+{
+	if (!*list)
+		*end = list;
+	waiter->next = NULL;
+	**end = waiter;
+	*end = &waiter->next;
 }
 
 void document_streams_wait(struct document_streams *streams, struct waiter *waiter)
 {
-	if (!streams->waiters)
-		streams->waiters_end = &streams->waiters;
-	waiter->next = NULL;
-	*streams->waiters_end = waiter;
-	streams->waiters_end = &waiter->next;
+	append(&streams->waiters, &streams->waiters_end, waiter);
+}
+
+void document_streams_pause(struct document_streams *streams, struct waiter *waiter)
+{
+	append(&streams->paused, &streams->paused_end, waiter);
+}
+
+static void free_ended(struct document_streams *streams, uint64_t until)
+{
+	struct document_stream *stream;
+
+	while ((stream = streams->ended)) {
+		while (stream->rendered < stream->snapshot.count) {
+			version_release(stream->catalog,
+					stream->snapshot.versions[stream->rendered++]);
+			if (stream->rendered % RELEASES_AT_ONCE == 0 && clock_now() >= until)
+				return;
+		}
+		streams->ended = stream->next;
+		snapshot_clear(&stream->snapshot, stream->catalog);
+		free(stream);
+		waiters_wake(&streams->waiters);
+	}
+}
+
+bool document_streams_work(struct document_streams *streams)
+{
+	struct waiter *waiter = streams->paused;
+
+	if (streams->ended)
+		free_ended(streams, clock_now() + DOCUMENT_STREAMS_ROUND);
+	if (waiter) {
+		streams->paused = waiter->next;
+		waiter->wake(waiter);
+	}
+	return streams->ended || streams->paused;
+}
+
+/* What a peer may not read, it shall not find out with a filter either. */
+static bool is_selected(void *arg, const struct version *version)
+{
+	struct document_stream *stream = arg;
+	enum mapping_match match;
+
+	if (!stream->terms->filter)
+		return true;
+	if (!rights_allow_version(&stream->rights, version, stream->mode)) {
+		stream->hidden++;
+		return false;
+	}
+	match = mapping_filter_match(stream->terms->filter, version, true);
+	stream->undecided += match == MATCH_UNDECIDED;
+	return match == MATCH_YES;
 }
 
 struct document_stream *document_stream_new(struct document_streams *streams,
 					    struct catalog *catalog, struct rights *rights,
-					    unsigned mode, const struct list_terms *terms,
-					    struct version **versions, size_t count)
+					    unsigned mode, const struct list_terms *terms)
 {
 	struct document_stream *stream = calloc(1, sizeof(*stream));
 
 	if (!stream) {
-		for (size_t i = 0; i < count; i++)
-			version_release(catalog, versions[i]);
-		free(versions);
 		rights_clear(rights);
 		return NULL;
 	}
@@ -67,12 +128,45 @@ struct document_stream *document_stream_new(struct document_streams *streams,
 		.rights = *rights,
 		.mode = mode,
 		.terms = terms,
-		.versions = versions,
-		.count = count,
+		.snapshot = {.wanted = is_selected, .arg = stream},
 	};
 	*rights = (struct rights){0};
 	streams->list = stream;
 	return stream;
+}
+
+int document_stream_add(struct document_stream *stream, struct version *version)
+{
+	stream->snapshot.versions = malloc(sizeof(struct version *));
+	if (!stream->snapshot.versions)
+		return -ENOMEM;
+	stream->snapshot.versions[0] = version_hold(version);
+	stream->snapshot.count = 1;
+	stream->collected = true;
+	return 0;
+}
+
+int document_stream_collect(struct document_stream *stream)
+{
+	int error = stream->begun ? 0 : snapshot_begin(&stream->snapshot, stream->catalog);
+
+	if (error)
+		return error;
+	stream->begun = true;
+	error = snapshot_work(&stream->snapshot, stream->catalog,
+			      clock_now() + DOCUMENT_STREAMS_ROUND);
+	stream->collected = !error;
+	return error;
+}
+
+struct document_counts document_stream_counts(const struct document_stream *stream)
+{
+	return (struct document_counts){
+		.count = stream->snapshot.count,
+		.hidden = stream->hidden,
+		.undecided = stream->undecided,
+		.removed = stream->snapshot.removed,
+	};
 }
 
 void document_stream_free(struct document_stream *stream)
@@ -83,13 +177,16 @@ void document_stream_free(struct document_stream *stream)
 	while (*at != stream)
 		at = &(*at)->next;
 	*at = stream->next;
-	for (size_t i = stream->rendered; i < stream->count; i++)
-		version_release(stream->catalog, stream->versions[i]);
-	free(stream->versions);
 	free(stream->text.bytes);
 	rights_clear(&stream->rights);
-	free(stream);
-	waiters_wake(&streams->waiters);
+	stream->next = streams->ended;
+	streams->ended = stream;
+}
+
+void document_streams_close(struct document_streams *streams)
+{
+	streams->paused = streams->waiters = NULL;
+	free_ended(streams, UINT64_MAX);
 }
 
 /* The line of a mapping whose document the peer may not read. */
@@ -107,7 +204,7 @@ static void put_name(struct text_buffer *out, const char *name, int error)
 /* Adds the line of the next version, and lets go of the version. */
 static void put_next(struct document_stream *stream)
 {
-	struct version *version = stream->versions[stream->rendered++];
+	struct version *version = stream->snapshot.versions[stream->rendered++];
 	const struct list_terms *terms = stream->terms;
 	struct pmem2fs_record record;
 	struct document document;
@@ -132,7 +229,7 @@ const char *document_stream_text(struct document_stream *stream, size_t *length)
 
 	if (stream->sent == text->length)
 		text->length = stream->sent = 0;
-	while (!stream->sent && text->length < PORTION && stream->rendered < stream->count)
+	while (!stream->sent && text->length < PORTION && stream->rendered < stream->snapshot.count)
 		put_next(stream);
 	if (text->failed)
 		return NULL;

@@ -48,10 +48,12 @@ struct document_question {
 	struct list_terms terms;             /* owned; of several mappings */
 	uint64_t begun;                      /* clock_now() when it was asked */
 	uint64_t number; /* the last mapping of this pass whose facts have been asked for */
-	bool waited;     /* for facts: mappings before `number` may have changed meanwhile */
+	bool waits;      /* for facts */
+	bool waited;     /* the same, before: mappings up to `number` may have changed since */
 	bool second;     /* it is the second pass over all mappings */
 	bool late;       /* facts did not come in time: it waits for no others */
-	struct document_stream *stream; /* owned; sent behind the answer */
+	bool answered;   /* and `stream` is being sent */
+	struct document_stream *stream; /* owned; being collected, then sent behind the answer */
 };
 
 struct question {

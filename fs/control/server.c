@@ -186,7 +186,7 @@ static void listen_again(struct server *server)
 
 uint64_t server_expire(struct server *server, uint64_t now)
 {
-	uint64_t next = UINT64_MAX;
+	uint64_t next = document_streams_work(&server->streams) ? 0 : UINT64_MAX;
 
 	/* Others than connections may have taken all descriptors, and given some back. */
 	if (server->deaf)
@@ -259,7 +259,9 @@ void server_free(struct server *server)
 		connection_hang_up(c);
 		c->busy = false;
 	}
+	document_streams_close(&server->streams);
 	server_sweep(server);
+	document_streams_close(&server->streams);
 	close(server->means.unheard);
 	close(server->spare);
 	free(server->means.packet);

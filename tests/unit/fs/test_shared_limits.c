@@ -91,16 +91,11 @@ static const struct list_terms documents_of_all;
 static bool take_stream(struct place *place, uid_t uid)
 {
 	struct rights rights = {.uid = uid};
-	struct version **versions;
 
 	if (!document_streams_have_room(&streams, uid))
 		return false;
-	versions = calloc(2, sizeof(*versions));
-	assert_non_null(versions);
-	for (int i = 0; i < 2; i++)
-		versions[i] = version_hold(mapping_version(mapping));
 	assert_non_null(document_stream_new(&streams, place->rig->modules.catalog, &rights, 0400,
-					    &documents_of_all, versions, 2));
+					    &documents_of_all));
 	return true;
 }
 

@@ -3,6 +3,7 @@
  * test_catalog.c - names, numbers and versions
  */
 #include "base/shared_text.h"
+#include "catalog/snapshot.h"
 #include "shown_mapping.h"
 #include <errno.h>
 #include <stdio.h>
@@ -113,6 +114,13 @@ static void walks_in_order_of_numbers(void **state)
 	assert_null(catalog_next(catalog, &place));
 }
 
+static struct version **take(struct catalog *catalog, struct snapshot *snapshot)
+{
+	assert_int_equal(snapshot_begin(snapshot, catalog), 0);
+	assert_int_equal(snapshot_work(snapshot, catalog, 0), 0);
+	return snapshot->versions;
+}
+
 /* Versions that are held do not change when their mappings change or go. */
 static void gives_the_versions_of_one_moment(void **state)
 {
@@ -120,15 +128,15 @@ static void gives_the_versions_of_one_moment(void **state)
 	struct catalog *catalog = *state;
 	struct mapping *b = add(catalog, "b", 0, &record), *reserved;
 	struct facts facts = {.path = shared_text_new("/new")};
+	struct snapshot snapshot = {0};
 	struct version **versions;
-	size_t count;
 
 	add(catalog, "a\xff", 1, &record);
 	add(catalog, "c", 2, &record);
 	add(catalog, "a", 3, &record);
 	assert_int_equal(catalog_reserve(catalog, "aa", 0, &reserved), 0);
-	assert_int_equal(catalog_versions(catalog, NULL, NULL, &versions, &count), 0);
-	assert_int_equal(count, 4);
+	versions = take(catalog, &snapshot);
+	assert_int_equal(snapshot.count, 4);
 	assert_int_equal(catalog_removed(catalog), 0);
 	catalog_learn(catalog, b, &facts, 1);
 	assert_string_equal(mapping_version(b)->path, "/new");
@@ -136,14 +144,14 @@ static void gives_the_versions_of_one_moment(void **state)
 	catalog_remove(catalog, reserved);
 	catalog_remove(catalog, catalog_find(catalog, "c"));
 	assert_int_equal(catalog_removed(catalog), 2);
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < snapshot.count; i++) {
 		assert_string_equal(versions[i]->text, names[i]);
 		assert_null(versions[i]->path);
 		version_release(catalog, versions[i]);
 	}
-	free(versions);
-	assert_int_equal(catalog_versions(catalog, NULL, NULL, &versions, &count), 0);
-	assert_int_equal(count, 2);
+	snapshot_clear(&snapshot, catalog);
+	versions = take(catalog, &snapshot);
+	assert_int_equal(snapshot.count, 2);
 	/* The kernel looks a version up and forgets it before it is released. */
 	assert_int_equal(nodes_lookup(catalog_nodes(catalog), &versions[0]->node), 0);
 	catalog_remove(catalog, catalog_find(catalog, "a"));
@@ -154,7 +162,7 @@ static void gives_the_versions_of_one_moment(void **state)
 	version_release(catalog, versions[1]);
 	assert_true(nodes_forget(catalog_nodes(catalog), &versions[1]->node, 1));
 	version_free(catalog, versions[1]);
-	free(versions);
+	snapshot_clear(&snapshot, catalog);
 }
 
 static void counts_entries_bytes_and_users(void **state)

@@ -2,7 +2,9 @@
 /*
  * test_large_reports.c - processes whose mappings take the loop much time: nobody waits for them
  */
+#include "catalog/snapshot.h"
 #include "process_table_helper.h"
+#include <errno.h>
 #include <sys/epoll.h>
 
 #define CREDIT ((int64_t)CLOCK_SECOND / 5) /* that a user has */
@@ -158,9 +160,9 @@ static void a_large_process_ends(void **state)
 	struct user_quota *user = quota_of(&loop_time, 7);
 	struct wait wait = {0};
 	struct epoll_event event;
-	struct version **versions;
+	struct snapshot snapshot = {0};
 	unsigned rounds = 0;
-	size_t place, count;
+	size_t place;
 
 	report->uid = 7;
 	fake.next = report;
@@ -184,11 +186,11 @@ static void a_large_process_ends(void **state)
 		watch->ready(watch, event.events);
 		/* What is not removed yet is not found. */
 		assert_null(catalog_after(fixture->rig->modules.catalog, 0, &place));
-		assert_int_equal(catalog_versions(fixture->rig->modules.catalog, NULL, NULL,
-						  &versions, &count),
-				 0);
-		assert_int_equal(count, 0);
-		free(versions);
+		assert_int_equal(snapshot_begin(&snapshot, fixture->rig->modules.catalog), 0);
+		while (snapshot_work(&snapshot, fixture->rig->modules.catalog, 0) == -EAGAIN)
+			;
+		assert_int_equal(snapshot.count, 0);
+		snapshot_clear(&snapshot, fixture->rig->modules.catalog);
 	}
 	assert_true(rounds > 1);
 	assert_true(user->spent > 0);
