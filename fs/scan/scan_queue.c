@@ -2,8 +2,10 @@
 /*
  * scan_queue.c - see scan_queue.h
  *
- * While a scan is under way, the thread has its struct scan and the scanner; all else is the
- * loop's.
+ * While a part of a scan is under way, the thread has its struct scan and the scanner; all else is
+ * the loop's. Between two parts of a scan of many processes the loop takes in the reports, and
+ * scans of one process are made, since a name is looked up meanwhile: for as long as a part lasts,
+ * so that neither keeps the other waiting.
  */
 #include "scan/scan_queue.h"
 #include "base/clock.h"
@@ -14,6 +16,7 @@
 #include "receive/receivers.h"
 #include "scan/passed_tables.h"
 #include "scan/report_queue.h"
+#include "scan/scan_job.h"
 #include "scan/scan_rights.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -28,21 +31,6 @@
 
 const struct share scan_queue_share = {
 	.what = "tables to look at", .total = 4096, .root = 1024, .user = 1024, .sure = 16};
-
-/* A scan that is under way. */
-struct scan_job {
-	struct task task;
-	struct scan_queue *scan_queue;
-	struct scanner *scanner;
-	struct scan scan;
-	struct progress progress;
-	uint64_t begun, ended; /* clock_now(), set by the thread */
-	unsigned lane;
-	bool abandoned;              /* the thread is stuck, and another scanner is in use */
-	bool done;                   /* the scan has ended, and its reports are being taken in */
-	struct passed_table *copies; /* of the tables that it looks at */
-	struct waiter *waiters;
-};
 
 /* A scan that waits for its turn. */
 struct scan_request {
@@ -61,6 +49,8 @@ struct scan_queue {
 	struct scanner *scanner;
 	struct scan_exclusions exclusions; /* the thread reads it */
 	struct scan_job *job;
+	struct scan_job *suspended; /* a scan between two parts, while `job` scans one process */
+	uint64_t suspended_at;      /* clock_now() of the end of its last part */
 	struct scan_request *requests;
 	struct passed_table *passed; /* for the next scan */
 	unsigned passed_count;
@@ -72,33 +62,22 @@ struct scan_queue {
 	bool anew; /* the scanner has replaced another one, and has not scanned all */
 };
 
-static void run_scan(struct task *task)
-{
-	struct scan_job *job = container_of(task, struct scan_job, task);
-
-	job->begun = clock_now();
-	scanner_scan(job->scanner, &job->scan);
-	job->ended = clock_now();
-}
-
 static void note_times(struct scan_queue *scan_queue, const struct scan_job *job)
 {
-	uint64_t cost = job->ended - job->begun;
-
 	switch (job->scan.kind) {
 	case SCAN_ONE:
 		scan_queue->listener.scanned_one(scan_queue->listener.arg, job->scan.pid,
-						 job->begun, cost, job->scan.looked);
+						 job->begun, job->cost, job->scan.looked);
 		break;
 	case SCAN_CHANGED:
 		break;
 	case SCAN_KNOWN:
 		scan_queue->times.known = job->begun;
-		scan_queue->times.known_cost = cost;
+		scan_queue->times.known_cost = job->cost;
 		break;
 	case SCAN_ALL:
 		scan_queue->times.known = scan_queue->times.all = job->begun;
-		scan_queue->times.all_cost = cost;
+		scan_queue->times.all_cost = job->cost;
 		scan_queue->complete = job->scan.complete;
 		scan_queue->anew = false;
 		scan_queue->listener.scanned_all(scan_queue->listener.arg, &job->scan);
@@ -107,21 +86,6 @@ static void note_times(struct scan_queue *scan_queue, const struct scan_job *job
 }
 
 static void start_next(struct scan_queue *scan_queue);
-
-static void drop_report(struct scan_job *job)
-{
-	struct scan_report *report = job->scan.report;
-
-	job->scan.report = report->next;
-	scan_report_free(report);
-}
-
-static void free_job(struct scan_job *job)
-{
-	user_set_clear(&job->scan.behind);
-	free(job->scan.passed_over);
-	free(job);
-}
 
 /*
  * Takes reports in. A scan has ended when the rest of them waits for the time of their users.
@@ -135,11 +99,16 @@ static uint64_t take_reports(struct scan_queue *scan_queue)
 
 	if (more)
 		return 0;
-	if (job && job->done) {
+	if (job && job->done && job->scan.more) {
+		scan_queue->suspended = job;
+		scan_queue->suspended_at = clock_now();
+		scan_queue->job = NULL;
+		start_next(scan_queue);
+	} else if (job && job->done) {
 		waiters = job->waiters;
 		note_times(scan_queue, job);
 		scan_queue->job = NULL;
-		free_job(job);
+		scan_job_free(job);
 		start_next(scan_queue);
 		waiters_wake(&waiters);
 	}
@@ -167,7 +136,7 @@ static void scanner_retired(struct task *task)
 		stuck_threads_return(&job->scan_queue->exclusions.stuck_threads, job->lane);
 		pass_kept(job->scan_queue);
 	}
-	free_job(job);
+	scan_job_free(job);
 }
 
 /*
@@ -193,11 +162,13 @@ static void announce_found(const struct scan_job *job)
 static void scan_done(struct task *task)
 {
 	struct scan_job *job = container_of(task, struct scan_job, task);
+	bool more = job->scan.more && !job->abandoned;
 
-	if (!job->abandoned)
+	if (!job->abandoned && !more)
 		passed_tables_keep(job->scan_queue->receivers, job->scan.seen, &job->copies,
 				   &job->scan_queue->kept);
-	passed_tables_drop(job->scan_queue->receivers, &job->scan.seen);
+	if (!more)
+		passed_tables_drop(job->scan_queue->receivers, &job->scan.seen);
 	if (!job->abandoned) {
 		job->done = true;
 		announce_found(job);
@@ -206,8 +177,7 @@ static void scan_done(struct task *task)
 		take_reports(job->scan_queue);
 		return;
 	}
-	while (job->scan.report)
-		drop_report(job);
+	scan_job_drop_reports(job);
 	if (!retire_scanner(job))
 		scanner_retired(&job->task); /* it stays: there is no memory */
 }
@@ -237,11 +207,15 @@ static void start_scan(struct scan_queue *scan_queue, struct scan_request *reque
 		kind = SCAN_ALL;
 	job = new_job(scan_queue);
 	if (job) {
-		job->task.run = run_scan;
+		job->task.run = scan_job_run;
 		job->task.done = scan_done;
 		progress_begin(&job->progress, clock_now());
 		job->scan = (struct scan){
-			.kind = kind, .pid = request->pid, .tables = scan_queue->passed};
+			.kind = kind,
+			.pid = request->pid,
+			.tables = scan_queue->passed,
+			.between = scan_queue->suspended,
+		};
 		if (scan_queue->keeps_tables)
 			passed_tables_copy(scan_queue->passed, &job->copies);
 		job->waiters = request->waiters;
@@ -255,7 +229,7 @@ static void start_scan(struct scan_queue *scan_queue, struct scan_request *reque
 		log_of_user(LOG_TOPIC_DAEMON, geteuid(), LOG_ERR,
 			    "out of memory: other processes cannot be looked at");
 		if (job)
-			free_job(job);
+			scan_job_free(job);
 		scan_queue->complete = false;
 		waiters_wake(&request->waiters);
 	} else {
@@ -266,24 +240,74 @@ static void start_scan(struct scan_queue *scan_queue, struct scan_request *reque
 	free(request);
 }
 
-/* Begins the scan that waits first, unless one is under way. A scan that cannot begin is over. */
+/* The request whose turn it is, taken out of the queue. NULL: none, or the suspended scan's. */
+static struct scan_request *take_request(struct scan_queue *scan_queue)
+{
+	struct scan_request **at = &scan_queue->requests, *request;
+
+	if (scan_queue->suspended) {
+		if (clock_now() - scan_queue->suspended_at >= SCAN_PART)
+			return NULL;
+		while (*at && (*at)->kind != SCAN_ONE)
+			at = &(*at)->next;
+	}
+	request = *at;
+	if (request)
+		*at = request->next;
+	return request;
+}
+
+/* A suspended scan cannot go on: what it has not come to is as it was. */
+static void give_up_suspended(struct scan_queue *scan_queue)
+{
+	struct scan_job *job = scan_queue->suspended;
+	struct waiter *waiters = job->waiters;
+
+	scan_queue->suspended = NULL;
+	scan_queue->complete = false;
+	scan_queue->passed_count += passed_tables_move(&job->copies, &scan_queue->passed);
+	passed_tables_drop(scan_queue->receivers, &job->scan.seen);
+	scan_job_free(job);
+	waiters_wake(&waiters);
+}
+
+static void resume_scan(struct scan_queue *scan_queue)
+{
+	struct scan_job *job = scan_queue->suspended;
+
+	job->done = false;
+	job->progress.at = 0;
+	job->progress.at_since = clock_now();
+	if (pool_submit(scan_queue->pool, &job->task)) {
+		give_up_suspended(scan_queue);
+		return;
+	}
+	scan_queue->suspended = NULL;
+	scan_queue->job = job;
+}
+
+/* Begins what is next, unless a scan is under way. A scan that cannot begin is over. */
 static void start_next(struct scan_queue *scan_queue)
 {
-	struct scan_request *request;
+	while (!scan_queue->job) {
+		struct scan_request *request = take_request(scan_queue);
 
-	while (!scan_queue->job && (request = scan_queue->requests)) {
-		scan_queue->requests = request->next;
-		start_scan(scan_queue, request);
+		if (request)
+			start_scan(scan_queue, request);
+		else if (scan_queue->suspended)
+			resume_scan(scan_queue);
+		else
+			break;
 	}
 }
 
 /*
- * Whether a request in the queue also scans what is asked for. Scans of known processes may not
- * come to the process of a SCAN_ONE, which may not be known.
+ * Whether a request in the queue also scans what is asked for. A scan of one process is not to wait
+ * for one of many.
  */
 static bool request_covers(const struct scan_request *request, enum scan_kind kind, pid_t pid)
 {
-	if (kind == SCAN_ONE && request->kind != SCAN_ALL)
+	if (kind == SCAN_ONE)
 		return request->kind == SCAN_ONE && request->pid == pid;
 	return request->kind >= kind;
 }
@@ -389,7 +413,10 @@ bool scan_queue_has_changed(struct scan_queue *scan_queue, pid_t pid)
 
 bool scan_queue_scans_all(const struct scan_queue *scan_queue)
 {
-	return scan_queue->job && scan_queue->job->scan.kind == SCAN_ALL;
+	const struct scan_job *job =
+		scan_queue->suspended ? scan_queue->suspended : scan_queue->job;
+
+	return job && job->scan.kind == SCAN_ALL;
 }
 
 struct scan_times scan_queue_times(const struct scan_queue *scan_queue)
@@ -443,6 +470,23 @@ bool scan_queue_restart(struct scan_queue *scan_queue)
 	return true;
 }
 
+/* A suspended scan begins anew, with the scanner that replaces the one that is stuck. */
+static void restart_suspended(struct scan_queue *scan_queue)
+{
+	struct scan_request *request = calloc(1, sizeof(*request));
+
+	if (request) {
+		*request = (struct scan_request){
+			.next = scan_queue->requests,
+			.kind = SCAN_ALL,
+			.waiters = scan_queue->suspended->waiters,
+		};
+		scan_queue->suspended->waiters = NULL;
+		scan_queue->requests = request;
+	}
+	give_up_suspended(scan_queue);
+}
+
 /* Leaves the stuck scanner behind, with all that it knew. */
 static void abandon_stuck(struct scan_queue *scan_queue)
 {
@@ -459,6 +503,8 @@ static void abandon_stuck(struct scan_queue *scan_queue)
 	scan_queue->passed_count += passed_tables_move(&job->copies, &scan_queue->passed);
 	scan_queue->job = NULL;
 	use_scanner(scan_queue, scanner);
+	if (scan_queue->suspended)
+		restart_suspended(scan_queue);
 	start_next(scan_queue);
 }
 
@@ -467,6 +513,8 @@ static void wake_everybody(struct scan_queue *scan_queue)
 {
 	scan_queue->complete = false;
 	waiters_wake(&scan_queue->job->waiters);
+	if (scan_queue->suspended)
+		waiters_wake(&scan_queue->suspended->waiters);
 	for (struct scan_request *request = scan_queue->requests; request; request = request->next)
 		waiters_wake(&request->waiters);
 }
@@ -479,6 +527,8 @@ uint64_t scan_queue_expire(struct scan_queue *scan_queue, uint64_t now)
 
 	if (!job || job->done)
 		return reports;
+	if (scan_queue->suspended && now - scan_queue->suspended->progress.since >= SCAN_MAX)
+		waiters_wake(&scan_queue->suspended->waiters);
 	if (now < progress_due(&job->progress))
 		return clock_earlier(reports, progress_due(&job->progress));
 	state = progress_check(&job->progress, scanner_current_process(job->scanner), now);
@@ -522,7 +572,9 @@ void scan_queue_free(struct scan_queue *scan_queue)
 	if (!scan_queue)
 		return;
 	if (scan_queue->job && scan_queue->job->done)
-		free_job(scan_queue->job);
+		scan_job_free(scan_queue->job);
+	if (scan_queue->suspended)
+		give_up_suspended(scan_queue);
 	report_queue_clear(&scan_queue->reports);
 	while ((request = scan_queue->requests)) {
 		scan_queue->requests = request->next;

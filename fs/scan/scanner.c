@@ -492,72 +492,133 @@ static bool was_missed(const struct scanner *scanner, const struct scanned_proce
 	return process->scan != scanner->scans;
 }
 
-/* The pids are copied first: a scan changes the list of the known processes. */
-static void scan_those(struct scanner *scanner, struct scan *scan,
-		       bool (*wanted)(const struct scanner *, const struct scanned_process *))
+/* All processes, from the first one on that had to wait in the last scan. NULL: not known. */
+static pid_t *pids_of_all(const struct scanner *scanner, size_t *count)
 {
-	size_t count;
-	pid_t *pids = pids_of(scanner, wanted, &count);
+	pid_t *pids = proc_pids(count),
+	      *turned = pids ? malloc((*count + 1) * sizeof(*pids)) : NULL;
+	size_t first = 0;
 
-	if (!pids)
-		scan->complete = false;
-	for (size_t i = 0; pids && i < count; i++)
-		scan_pid(scanner, scan, pids[i]);
+	while (turned && first < *count && pids[first] < scanner->begin_at)
+		first++;
+	for (size_t i = 0; turned && i < *count; i++)
+		turned[i] = pids[(first + i) % *count];
 	free(pids);
+	return turned;
 }
 
-static void scan_all(struct scanner *scanner, struct scan *scan)
+static pid_t *pids_of_first_stage(const struct scanner *scanner, struct scan *scan)
 {
-	size_t count, first = 0;
-	pid_t *pids = proc_pids(&count), waiting = 0;
+	pid_t *pids;
 
-	if (!pids || !scan_rights_see_all())
-		scan->complete = false;
-	scan->came_through = pids;
-	while (pids && first < count && pids[first] < scanner->begin_at)
-		first++;
-	for (size_t i = 0; pids && i < count; i++) {
-		pid_t pid = pids[(first + i) % count];
-
-		if (!scan_pid(scanner, scan, pid) && !waiting)
-			waiting = pid;
+	switch (scan->kind) {
+	case SCAN_ONE:
+		pids = malloc(sizeof(*pids));
+		scan->count = pids ? 1 : 0;
+		if (pids)
+			*pids = scan->pid;
+		return pids;
+	case SCAN_CHANGED:
+		return pids_of(scanner, has_changed, &scan->count);
+	case SCAN_KNOWN:
+		return pids_of(scanner, is_any, &scan->count);
+	default:
+		pids = pids_of_all(scanner, &scan->count);
+		scan->came_through = pids;
+		if (!scan_rights_see_all())
+			scan->complete = false;
+		return pids;
 	}
-	scanner->begin_at = waiting;
-	if (pids)
-		scan_those(scanner, scan, was_missed);
-	free(pids);
+}
+
+enum scan_stage {
+	STAGE_NONE,
+	STAGE_FIRST,
+	STAGE_MISSED, /* processes that are known, and were not in the list of all */
+	STAGE_TABLES, /* processes that have passed a table */
+	STAGE_ENDED,
+};
+
+/* The pids of a stage are copied first: a scan changes the list of the known processes. */
+static void begin_stage(struct scanner *scanner, struct scan *scan)
+{
+	bool needed = true;
+
+	free(scan->pids);
+	scan->pids = NULL;
+	scan->count = scan->next = 0;
+	switch ((enum scan_stage)++ scan->stage) {
+	case STAGE_FIRST:
+		scan->pids = pids_of_first_stage(scanner, scan);
+		break;
+	case STAGE_MISSED:
+		needed = scan->kind == SCAN_ALL && scan->came_through;
+		if (scan->kind == SCAN_ALL)
+			scanner->begin_at = scan->waiting;
+		if (needed)
+			scan->pids = pids_of(scanner, was_missed, &scan->count);
+		break;
+	case STAGE_TABLES:
+		needed = !scan->between;
+		if (needed)
+			scan->pids = pids_of(scanner, has_new_table, &scan->count);
+		break;
+	default:
+		needed = false;
+		break;
+	}
+	if (needed && !scan->pids)
+		scan->complete = false;
+}
+
+/* One process at least. Returns false when the time is over before the stage is. */
+static bool scan_stage(struct scanner *scanner, struct scan *scan, uint64_t until)
+{
+	while (scan->next < scan->count) {
+		pid_t pid = scan->pids[scan->next++];
+
+		if (!scan_pid(scanner, scan, pid) && !scan->waiting && scan->stage == STAGE_FIRST)
+			scan->waiting = pid;
+		if (scan->next < scan->count && clock_now() >= until)
+			return false;
+	}
+	return true;
+}
+
+static void begin_scan(struct scanner *scanner, struct scan *scan)
+{
+	/* One between the parts of another scan counts as a part of that one. */
+	if (!scan->between)
+		scanner->scans++;
+	quota_tidy(&scanner->quota, clock_now());
+	scan->complete = true;
+	scan->looked = scan->kind == SCAN_ONE;
+	take_tables(scanner, scan);
+	begin_stage(scanner, scan);
 }
 
 void scanner_scan(struct scanner *scanner, struct scan *scan)
 {
-	scanner->scans++;
-	quota_tidy(&scanner->quota, clock_now());
+	uint64_t until = clock_now() + SCAN_PART;
+
 	dax_forget(scanner->dax);
 	scan->report = NULL;
 	scanner->end = &scan->report;
-	scan->complete = true;
-	scan->looked = scan->kind == SCAN_ONE;
-	take_tables(scanner, scan);
-	switch (scan->kind) {
-	case SCAN_ONE:
-		scan_pid(scanner, scan, scan->pid);
-		break;
-	case SCAN_CHANGED:
-		scan_those(scanner, scan, has_changed);
-		break;
-	case SCAN_KNOWN:
-		scan_those(scanner, scan, is_any);
-		break;
-	case SCAN_ALL:
-		scan_all(scanner, scan);
-		break;
+	scan->more = false;
+	if (scan->stage == STAGE_NONE)
+		begin_scan(scanner, scan);
+	while (scan->stage != STAGE_ENDED && !scan->more) {
+		scan->more = !scan_stage(scanner, scan, until);
+		if (!scan->more)
+			begin_stage(scanner, scan);
 	}
-	scan_those(scanner, scan, has_new_table);
-	judge_tables(scanner, scan);
 	if (dax_left_out(scanner->dax))
 		scan->complete = false;
-	if (scan->kind == SCAN_KNOWN || scan->kind == SCAN_ALL)
-		dax_forget_kept(scanner->dax);
+	if (!scan->more) {
+		judge_tables(scanner, scan);
+		if (scan->kind == SCAN_KNOWN || scan->kind == SCAN_ALL)
+			dax_forget_kept(scanner->dax);
+	}
 	dax_forget(scanner->dax);
 }
 

@@ -9,6 +9,7 @@
 #ifndef PMEM2FS_SCAN_SCANNER_H
 #define PMEM2FS_SCAN_SCANNER_H
 
+#include "base/clock.h"
 #include "base/stuck_threads.h"
 #include "scan/scan_event.h"
 #include "scan/user_set.h"
@@ -44,11 +45,13 @@ struct scan {
 	 * are not scanned, so that reports do not pile up, however many processes begin and end.
 	 */
 	struct user_set behind;
+	bool between; /* SCAN_ONE: another scan has been begun, and goes on after it */
 
 	/* The result. */
 	/* Of `tables`, those that were looked at; the caller closes them, which may take long. */
 	struct passed_table *seen;
-	struct scan_report *report; /* a list, owned by the caller */
+	struct scan_report *report; /* a list, owned by the caller; of this part of the scan */
+	bool more;                  /* to be called again */
 	bool complete; /* SCAN_ALL: nothing was left out for lack of rights, time or room */
 	bool looked;   /* SCAN_ONE: its tables were read, and every change is in the report */
 	/*
@@ -60,6 +63,12 @@ struct scan {
 	bool came_through;
 	pid_t *passed_over;
 	size_t passed_count, passed_room;
+
+	/* Of scanner.c; all zero at first. */
+	unsigned stage;
+	pid_t *pids; /* of this stage; the caller frees them */
+	size_t count, next;
+	pid_t waiting; /* the first one that has to wait; 0: none */
 };
 
 struct scanner;
@@ -75,6 +84,12 @@ struct scan_exclusions {
 struct scanner *scanner_new(const struct scan_exclusions *skip);
 void scanner_free(struct scanner *scanner);
 
+/*
+ * Makes a part of a scan, which ends after SCAN_PART, and at the end of a process. As long as there
+ * is more, it is to be called again, with the same struct; scans with `between` may be made
+ * meanwhile.
+ */
+#define SCAN_PART (CLOCK_SECOND / 100)
 void scanner_scan(struct scanner *scanner, struct scan *scan);
 
 /*

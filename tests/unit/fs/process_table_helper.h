@@ -36,26 +36,31 @@ struct scanner {
 	_Atomic pid_t at;
 };
 
-/* What the scanners have done, and what is reported next. Used while no scan is under way. */
+/*
+ * What the scanners have done, and what is reported next. Used while no scan is under way, but for
+ * what is atomic.
+ */
 static struct {
 	struct scanner *newest;
 	_Atomic unsigned alive;
-	unsigned scan_queue[4];
-	bool changed;      /* what scanner_has_changed says */
-	pid_t asked;       /* of which process it was asked last */
-	unsigned asks;     /* how often it was asked */
-	uint64_t ask_time; /* how long it takes to ask, ns */
-	unsigned heard;    /* how often the socket was listened to */
+	_Atomic unsigned scan_queue[4]; /* scans, or parts */
+	bool changed;                   /* what scanner_has_changed says */
+	pid_t asked;                    /* of which process it was asked last */
+	unsigned asks;                  /* how often it was asked */
+	uint64_t ask_time;              /* how long it takes to ask, ns */
+	unsigned heard;                 /* how often the socket was listened to */
 	pid_t last_pid;
 	size_t tables;
 	size_t behind;    /* users, in the last scan */
 	bool user_behind; /* user 7 */
 	struct scan_report *next;
 	bool incomplete;
-	bool leaves_out;   /* a SCAN_ONE leaves its process out */
-	pid_t passes_over; /* in scans of all */
-	bool blind;        /* scanners see no table that is not passed */
-	bool unwanted;     /* no process has the tables that are passed */
+	bool leaves_out;      /* a SCAN_ONE leaves its process out */
+	pid_t passes_over;    /* in scans of all */
+	bool blind;           /* scanners see no table that is not passed */
+	bool unwanted;        /* no process has the tables that are passed */
+	_Atomic bool endless; /* after this part of a scan of all there is another one */
+	bool suspended;       /* it is between two of them */
 } fake;
 
 struct scanner *scanner_new(const struct scan_exclusions *skip)
@@ -120,7 +125,11 @@ void scanner_scan(struct scanner *scanner, struct scan *scan)
 	scan->report = fake.next;
 	fake.next = NULL;
 	scan->complete = !fake.incomplete;
-	if (scan->kind == SCAN_ALL) {
+	assert_int_equal(scan->between, scan->kind == SCAN_ONE && fake.suspended);
+	scan->more = scan->kind == SCAN_ALL && fake.endless;
+	if (scan->kind == SCAN_ALL)
+		fake.suspended = scan->more;
+	if (scan->kind == SCAN_ALL && !scan->more) {
 		scan->came_through = true;
 		scan->passed_over = malloc(sizeof(*scan->passed_over));
 		scan->passed_over[0] = fake.passes_over;

@@ -7,6 +7,7 @@
 
 #include "publisher.h"
 #include "scan/scanner.h"
+#include "whole_scan.h"
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,7 +64,7 @@ static inline struct scan_report *look_with(enum scan_kind kind, pid_t pid,
 {
 	struct scan scan = {.kind = kind, .pid = pid, .tables = tables};
 
-	scanner_scan(scanner, &scan);
+	scan_whole(scanner, &scan);
 	assert_null(scan.tables);
 	assert_int_equal(scanner_current_process(scanner), 0);
 	drop(&scan);

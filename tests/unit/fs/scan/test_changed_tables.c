@@ -5,7 +5,7 @@
 #include "host/proc_maps.h"
 #include "publisher.h"
 #include "scan/process_scan.h"
-#include "scan/scanner.h"
+#include "whole_scan.h"
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -84,7 +84,7 @@ static void scan(enum scan_kind kind, pid_t pid, size_t events)
 	size_t count = 0;
 
 	reads = 0;
-	scanner_scan(scanner, &scan);
+	scan_whole(scanner, &scan);
 	free(scan.passed_over);
 	while (scan.report) {
 		struct scan_report *next = scan.report->next;

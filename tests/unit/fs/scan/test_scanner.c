@@ -21,14 +21,23 @@ int __wrap_maps_read(struct maps *maps, pid_t pid)
 }
 
 static bool stands_still; /* the clock */
+static uint64_t races;    /* ns by which the clock goes on whenever it is read */
 
 int __real_clock_gettime(clockid_t clock, struct timespec *now);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
 {
-	if (!stands_still)
-		return __real_clock_gettime(clock, now);
+	static uint64_t ahead;
+	int error;
+
+	if (!stands_still) {
+		error = __real_clock_gettime(clock, now);
+		ahead += races;
+		*now = clock_timespec((uint64_t)now->tv_sec * CLOCK_SECOND +
+				      (uint64_t)now->tv_nsec + ahead);
+		return error;
+	}
 	*now = (struct timespec){.tv_sec = 1000};
 	return 0;
 }
@@ -155,6 +164,45 @@ static void those_to_be_skipped_are_skipped(void **state)
 	publisher_stop(&publisher);
 }
 
+/* Every part ends after a process. What is scanned between two parts is not reported again. */
+static void scans_in_parts(void **state)
+{
+	struct publisher one, two;
+	struct scan all = {.kind = SCAN_ALL};
+	struct scan between = {.kind = SCAN_ONE, .between = true};
+	struct scan_report *reports = NULL, **end = &reports;
+	unsigned parts = 0;
+
+	(void)state;
+	publisher_start(&one, publishing);
+	publisher_start(&two, publishing);
+	between.pid = two.pid;
+	races = SCAN_PART;
+	do {
+		scanner_scan(scanner, &all);
+		*end = all.report;
+		while (*end) {
+			assert_int_not_equal((*end)->pid, two.pid);
+			end = &(*end)->next;
+		}
+		if (!parts++) {
+			scan_whole(scanner, &between);
+			between.report = of(between.report, two.pid);
+			assert_non_null(between.report);
+			scan_report_free(between.report);
+		}
+	} while (all.more);
+	races = 0;
+	assert_true(parts > 2);
+	reports = of(reports, one.pid);
+	assert_non_null(reports);
+	assert_true(all.came_through);
+	scan_report_free(reports);
+	free(all.passed_over);
+	publisher_stop(&one);
+	publisher_stop(&two);
+}
+
 /*
  * A scan that leaves a process out must not be reported as complete: a device that it uses would
  * seem free.
@@ -170,11 +218,11 @@ static void without_one_in_which_others_are_stuck_nothing_is_complete(void **sta
 	report = of(look_with(SCAN_ALL, 0, NULL), publisher.pid);
 	assert_non_null(report);
 	scan_report_free(report);
-	scanner_scan(scanner, &scan);
+	scan_whole(scanner, &scan);
 	assert_true(scan.complete);
 	skip.stuck_threads.stuck[STUCK_THREADS_MAX - 1] = publisher.pid;
 	scan = (struct scan){.kind = SCAN_KNOWN};
-	scanner_scan(scanner, &scan);
+	scan_whole(scanner, &scan);
 	assert_false(scan.complete);
 	/* Many threads hang in other processes of the same user. */
 	for (unsigned i = 0; i < STUCK_THREADS_MAX - 1; i++) {
@@ -184,7 +232,7 @@ static void without_one_in_which_others_are_stuck_nothing_is_complete(void **sta
 	skip.stuck_threads.stuck[STUCK_THREADS_MAX - 1] = 0;
 	publisher_step(&publisher); /* retires its record */
 	scan = (struct scan){.kind = SCAN_KNOWN};
-	scanner_scan(scanner, &scan);
+	scan_whole(scanner, &scan);
 	assert_false(scan.complete);
 	assert_null(scan.report);
 	skip.stuck_threads = (struct stuck_threads){0};
@@ -199,12 +247,12 @@ static void what_cannot_be_read_is_not_complete(void **state)
 	(void)state;
 	publisher_start(&publisher, publishing);
 	scan.pid = unreadable = publisher.pid;
-	scanner_scan(scanner, &scan);
+	scan_whole(scanner, &scan);
 	assert_false(scan.complete);
 	assert_null(scan.report);
 	unreadable = 0;
 	scan = (struct scan){.kind = SCAN_ONE, .pid = publisher.pid};
-	scanner_scan(scanner, &scan);
+	scan_whole(scanner, &scan);
 	assert_true(scan.complete);
 	assert_non_null(scan.report);
 	scan_report_free(scan.report);
@@ -244,7 +292,7 @@ static void a_pause_is_not_complete(void **state)
 		struct scan scan = {.kind = SCAN_KNOWN};
 
 		publisher_step(&publisher);
-		scanner_scan(scanner, &scan);
+		scan_whole(scanner, &scan);
 		assert_int_equal(scan.complete, i == 0);
 		assert_int_equal(!scan.report, i > 0);
 		scan_report_free(scan.report);
@@ -258,7 +306,7 @@ static struct scan_report *scan_ending(struct publisher *publisher)
 	struct scan scan = {.kind = SCAN_ONE, .pid = publisher->pid};
 
 	ending = publisher;
-	scanner_scan(scanner, &scan);
+	scan_whole(scanner, &scan);
 	assert_null(ending);
 	assert_true(scan.complete);
 	return scan.report;
@@ -327,7 +375,7 @@ static void who_takes_too_long_waits(void **state)
 	for (int i = 0; complete && i < 10000; i++) {
 		struct scan scan = {.kind = SCAN_KNOWN};
 
-		scanner_scan(scanner, &scan);
+		scan_whole(scanner, &scan);
 		assert_null(scan.report);
 		complete = scan.complete;
 	}
@@ -365,7 +413,7 @@ static void a_user_whose_reports_wait(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		struct scan scan = {.kind = kinds[i], .pid = newer.pid, .behind = behind};
 
-		scanner_scan(scanner, &scan);
+		scan_whole(scanner, &scan);
 		assert_int_equal(scan.came_through, kinds[i] == SCAN_ALL);
 		assert_int_equal(is_passed_over(&scan, known.pid), kinds[i] == SCAN_ALL);
 		assert_int_equal(is_passed_over(&scan, newer.pid), kinds[i] == SCAN_ALL);
@@ -378,7 +426,7 @@ static void a_user_whose_reports_wait(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		struct scan scan = {.kind = SCAN_ONE, .pid = i ? newer.pid : known.pid};
 
-		scanner_scan(scanner, &scan);
+		scan_whole(scanner, &scan);
 		assert_true(scan.looked);
 		assert_non_null(scan.report);
 		assert_int_equal(scan.report->count, 1);
@@ -404,7 +452,7 @@ static void a_process_with_nothing(void **state)
 		struct scan scan = {.kind = SCAN_ONE, .pid = publisher.pid};
 
 		unreadable = i ? publisher.pid : 0;
-		scanner_scan(scanner, &scan);
+		scan_whole(scanner, &scan);
 		assert_null(scan.report);
 		assert_int_equal(scan.looked, !i);
 	}
@@ -450,7 +498,7 @@ static void looking_without_rights(unsigned number)
 	must(!scan_rights_see_all());
 	scanner = scanner_new(&nobody);
 	must(scanner != NULL);
-	scanner_scan(scanner, &scan);
+	scan_whole(scanner, &scan);
 	must(!scan.report && !scan.complete);
 	scanner_free(scanner);
 }
@@ -469,6 +517,7 @@ static void without_rights_it_is_not_complete(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(scans_in_parts, begin, end),
 		cmocka_unit_test_setup_teardown(finds_who_publishes, begin, end),
 		cmocka_unit_test_setup_teardown(an_end_shows_at_every_kind_of_look, begin, end),
 		cmocka_unit_test_setup_teardown(those_to_be_skipped_are_skipped, begin, end),

@@ -76,7 +76,7 @@ static void what_was_handed_over_is_still_open(void **state)
 	publisher_start(&publisher, publishing);
 	scan.tables = given(publisher.pid, pidfd_of(publisher.pid), memfd,
 			    given(publisher.pid, -1, -1, NULL));
-	scanner_scan(scanner, &scan);
+	scan_whole(scanner, &scan);
 	assert_null(scan.tables);
 	assert_non_null(scan.seen->next);
 	assert_true(scan.seen->next->fd == memfd || scan.seen->fd == memfd);
@@ -118,7 +118,7 @@ static void keep_left_out(const struct publisher *publisher, int memfd)
 
 	skip.stuck_threads.stuck[STUCK_THREADS_MAX - 1] = publisher->pid;
 	scan.tables = given(publisher->pid, pidfd_of(publisher->pid), memfd, NULL);
-	scanner_scan(scanner, &scan);
+	scan_whole(scanner, &scan);
 	assert_true(scan.seen->wanted);
 	drop(&scan);
 }
@@ -136,7 +136,7 @@ static void says_which_tables_are_wanted(void **state)
 	scan.tables = given(publisher.pid, pidfd_of(publisher.pid), fd,
 			    given(publisher.pid, pidfd_of(publisher.pid), memfd,
 				  given(getppid(), pidfd_of(getppid()), dup(fd), NULL)));
-	scanner_scan(scanner, &scan);
+	scan_whole(scanner, &scan);
 	for (struct passed_table *seen = scan.seen; seen; seen = seen->next) {
 		assert_int_equal(seen->wanted, seen->fd == fd);
 		assert_int_equal(!seen->inode, seen->fd == memfd);
