@@ -15,7 +15,7 @@
 #include "catalog/mapping_fields.h"
 #include "catalog/name_tree.h"
 #include "catalog/shown_times.h"
-#include "catalog/snapshot.h"
+#include "catalog/snapshots.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,13 +102,6 @@ void version_free(struct catalog *catalog, struct version *version)
 	if (catalog->document_of == version)
 		catalog->document_of = NULL;
 	version_drop(version);
-}
-
-struct version *version_hold(struct version *version)
-{
-	version->node.held++;
-	version->seen = true;
-	return version;
 }
 
 /*

@@ -130,8 +130,7 @@ struct snapshots *catalog_snapshots(struct catalog *catalog);
 /* How many shown mappings have been removed since the catalog was made. */
 uint64_t catalog_removed(const struct catalog *catalog);
 
-/* Keeps a version in memory until version_release, also when it is no longer current. */
-struct version *version_hold(struct version *version);
+/* Ends what version_hold has begun. */
 void version_release(struct catalog *catalog, struct version *version);
 
 /* Frees a version that nobody needs, as nodes_forget has said. */

@@ -44,6 +44,13 @@ struct version *version_new(const char *name, uint64_t number, uint64_t since, e
 	return version;
 }
 
+struct version *version_hold(struct version *version)
+{
+	version->node.held++;
+	version->seen = true;
+	return version;
+}
+
 void version_drop(struct version *version)
 {
 	process_info_put(version->owner);

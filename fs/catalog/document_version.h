@@ -52,6 +52,10 @@ struct version *version_new(const char *name, uint64_t number, uint64_t since, e
 /* Only the memory and the references: a version in a catalog is freed by version_free. */
 void version_drop(struct version *version);
 
+/* Keeps a version in memory until version_release (catalog.h), also when it is no longer current.
+ */
+struct version *version_hold(struct version *version);
+
 /* The record without its label. */
 void version_record(const struct version *version, struct pmem2fs_record *record);
 

@@ -8,28 +8,12 @@
  */
 #include "catalog/snapshot.h"
 #include "base/clock.h"
-#include "base/container_of.h"
 #include "catalog/mapping_fields.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PORTION 32 /* names, between two looks at the clock */
-
-struct gone_version {
-	struct name_entry entry;
-	struct version *version; /* held */
-};
-
-static struct gone_version *gone_of(const struct name_entry *entry)
-{
-	return container_of((struct name_entry *)entry, struct gone_version, entry);
-}
-
-static const char *name_of_gone(const struct name_entry *entry)
-{
-	return gone_of(entry)->version->text;
-}
 
 int snapshot_begin(struct snapshot *snapshot, struct catalog *catalog)
 {
@@ -43,45 +27,11 @@ int snapshot_begin(struct snapshot *snapshot, struct catalog *catalog)
 	snapshot->removed = catalog_removed(catalog);
 	snapshot->newest = snapshots->last_serial;
 	snapshot->passed[0] = '\0';
-	snapshot->gone = (struct name_tree){.name_of = name_of_gone};
+	snapshot->gone = (struct name_tree){.name_of = gone_version_name};
 	snapshot->failed = false;
 	snapshot->taking = true;
 	LIST_INSERT_HEAD(&snapshots->list, snapshot, others);
 	return 0;
-}
-
-static bool wants(const struct snapshot *snapshot, const struct version *version)
-{
-	return version->serial <= snapshot->newest && strcmp(version->text, snapshot->passed) > 0;
-}
-
-bool snapshots_want(const struct snapshots *snapshots, const struct version *version)
-{
-	const struct snapshot *snapshot;
-
-	LIST_FOREACH(snapshot, &snapshots->list, others)
-	if (wants(snapshot, version))
-		return true;
-	return false;
-}
-
-void snapshots_keep(struct snapshots *snapshots, struct version *version)
-{
-	struct gone_version *gone;
-	struct snapshot *snapshot;
-
-	LIST_FOREACH(snapshot, &snapshots->list, others)
-	{
-		if (!wants(snapshot, version))
-			continue;
-		gone = malloc(sizeof(*gone));
-		if (!gone) {
-			snapshot->failed = true;
-			continue;
-		}
-		gone->version = version_hold(version);
-		name_tree_add(&snapshot->gone, &gone->entry);
-	}
 }
 
 static bool is_wanted(const struct snapshot *snapshot, const struct version *version)
@@ -120,10 +70,10 @@ static bool pass_name(struct snapshot *snapshot, struct catalog *catalog, struct
 
 	if (!mapping && !gone)
 		return false;
-	if (!mapping || (gone && strcmp(name_of_gone(gone), mapping_name(mapping)) < 0)) {
-		strcpy(snapshot->passed, name_of_gone(gone));
+	if (!mapping || (gone && strcmp(gone_version_name(gone), mapping_name(mapping)) < 0)) {
+		strcpy(snapshot->passed, gone_version_name(gone));
 		*passed = snapshot->passed;
-		take_gone(snapshot, catalog, gone_of(gone));
+		take_gone(snapshot, catalog, gone_version_of(gone));
 	} else { /* a version with this name that has gone is next */
 		take_current(snapshot, mapping);
 		*passed = mapping_name(mapping);
@@ -162,7 +112,7 @@ void snapshot_clear(struct snapshot *snapshot, struct catalog *catalog)
 	if (snapshot->taking)
 		leave(snapshot);
 	while ((entry = snapshot->gone.root)) {
-		struct gone_version *gone = gone_of(entry);
+		struct gone_version *gone = gone_version_of(entry);
 
 		name_tree_remove(&snapshot->gone, entry);
 		version_release(catalog, gone->version);

@@ -37,7 +37,7 @@
 #define PAUSE_MAX     (5 * CLOCK_SECOND)
 
 /* All that a process has at one moment. */
-struct snapshot {
+struct process_snapshot {
 	/* Of the tables that were known before. Read first: no later change is missed. */
 	uint64_t changes[SCANNED_TABLES_MAX];
 	struct maps maps;
@@ -114,7 +114,7 @@ static int recall_table(const struct scanned_process *process, struct published_
 
 /* --- snapshots --- */
 
-static void snapshot_clear(struct snapshot *snapshot)
+static void snapshot_clear(struct process_snapshot *snapshot)
 {
 	observed_ranges_clear(&snapshot->observed);
 	published_ranges_clear(&snapshot->published);
@@ -154,13 +154,13 @@ static bool has_pause(const struct scanned_process *process, const struct scan_c
 }
 
 static int take_snapshot(struct scanned_process *process, struct scan_context *context,
-			 struct snapshot *snapshot)
+			 struct process_snapshot *snapshot)
 {
 	bool pause = has_pause(process, context);
 	struct published_ranges *published = &snapshot->published;
 	int error;
 
-	*snapshot = (struct snapshot){0};
+	*snapshot = (struct process_snapshot){0};
 	for (size_t i = 0; i < process->table_count; i++)
 		snapshot->changes[i] = scanned_table_changes(&process->tables[i]);
 	error = maps_read(&snapshot->maps, process->pid);
@@ -220,9 +220,9 @@ static void drop_transient(const struct scanned_process *process,
  * the first one has an observed range that was never reported.
  */
 static int confirm_observed(struct scanned_process *process, struct scan_context *context,
-			    struct snapshot *snapshot)
+			    struct process_snapshot *snapshot)
 {
-	struct snapshot second;
+	struct process_snapshot second;
 	bool unknown = false, publishes = false;
 	int error;
 
@@ -275,7 +275,7 @@ static int make_report(struct scan_diff *diff, struct scan_report **report_ptr)
 }
 
 /* Nothing in here can fail: report and record are made of the same diff. */
-static void remember_reported(struct scan_diff *diff, const struct snapshot *snapshot,
+static void remember_reported(struct scan_diff *diff, const struct process_snapshot *snapshot,
 			      struct scan_report *report)
 {
 	struct scanned_process *process = diff->process;
@@ -327,7 +327,7 @@ static void set_pause(struct scanned_process *process, const struct scan_context
 int process_scan(struct scanned_process *process, struct scan_context *context,
 		 struct scan_report **report)
 {
-	struct snapshot snapshot;
+	struct process_snapshot snapshot;
 	struct scan_diff diff = {.process = process,
 				 .context = context,
 				 .published = &snapshot.published,
