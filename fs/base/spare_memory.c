@@ -18,9 +18,11 @@ void spare_memory_note(size_t bytes)
 
 uint64_t spare_memory_expire(uint64_t now)
 {
-	if (atomic_load_explicit(&noted, memory_order_relaxed) < SPARE_MEMORY_LITTLE)
+	size_t bytes = atomic_load_explicit(&noted, memory_order_relaxed);
+
+	if (bytes < SPARE_MEMORY_LITTLE)
 		return UINT64_MAX;
-	if (given_back && now < given_back + CLOCK_SECOND)
+	if (bytes < SPARE_MEMORY_MUCH && given_back && now < given_back + CLOCK_SECOND)
 		return given_back + CLOCK_SECOND;
 	given_back = now;
 	atomic_store_explicit(&noted, 0, memory_order_relaxed);

@@ -11,14 +11,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SPARE_MEMORY_LITTLE ((size_t)1 << 20) /* bytes that may stay in the heap */
+#define SPARE_MEMORY_LITTLE ((size_t)1 << 20)  /* bytes that may stay in the heap */
+#define SPARE_MEMORY_MUCH   ((size_t)16 << 20) /* that take some milliseconds to give back */
 
 /* So many bytes have been freed that are not needed again soon. In any thread. */
 void spare_memory_note(size_t bytes);
 
 /*
- * Gives back what is spare if that is not little, once a second at most. Returns when it is due
- * again, UINT64_MAX for never. Used by the request loop alone.
+ * Gives back what is spare if that is not little: once a second at most, but at once when it is
+ * much, since the heap is locked for as long as that takes. Returns when it is due again,
+ * UINT64_MAX for never. Used by the request loop alone.
  */
 uint64_t spare_memory_expire(uint64_t now);
 

@@ -49,11 +49,29 @@ static void once_a_second(void **state)
 	assert_int_equal(given_back, 2);
 }
 
+/* Or the loop would stand still for as long as it takes to give all back. */
+static void much_does_not_wait(void **state)
+{
+	uint64_t now = 10 * CLOCK_SECOND;
+
+	(void)state;
+	given_back = 0;
+	for (unsigned i = 1; i <= 3; i++) {
+		spare_memory_note(SPARE_MEMORY_MUCH);
+		assert_int_equal(spare_memory_expire(now), UINT64_MAX);
+		assert_int_equal(given_back, i);
+	}
+	spare_memory_note(SPARE_MEMORY_MUCH - 1);
+	assert_int_equal(spare_memory_expire(now), now + CLOCK_SECOND);
+	assert_int_equal(given_back, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_little_stays),
 		cmocka_unit_test(once_a_second),
+		cmocka_unit_test(much_does_not_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
