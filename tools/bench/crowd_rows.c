@@ -6,7 +6,8 @@
  * printing, since these costs are the same on both sides. Other programs run as people run them,
  * with their output to /dev/null. Before the measurement each of them is run once and must find the
  * whole crowd, since one that fails may be quick. The CPU time of our side is that of keeper,
- * worker and command while the command runs. Calls crowd.c, cpu_time.c, fixture.c, program.c,
+ * worker and command while the command runs. Calls crowd.c,
+ * crowd_latency.c, cpu_time.c, fixture.c, program.c,
  * report.c, interrupt.c and message.c.
  */
 #include "bench/crowd_rows.h"
@@ -14,6 +15,7 @@
 #include "bench/comparison.h"
 #include "bench/cpu_time.h"
 #include "bench/crowd.h"
+#include "bench/crowd_latency.h"
 #include "bench/interrupt.h"
 #include "bench/message.h"
 #include "bench/program.h"
@@ -34,6 +36,8 @@ enum act {
 	ACT_LIST_TMPFS,
 	ACT_LIST_LONG, /* the mount */
 	ACT_LIST_LONG_TMPFS,
+	ACT_CAT_BESIDE_LIST, /* its 99th percentile, as of the next one */
+	ACT_CAT,
 	ACT_CAT_MAPS, /* from here on: programs */
 	ACT_CTL_LIST,
 	ACT_CTL_LIST_JSON,
@@ -86,6 +90,12 @@ static const struct crowd_row rows[] = {
 	 .rested = true,
 	 .acts = {ACT_CTL_LIST_JSON, ACT_CAT_MAPS},
 	 .peers = {{.name = "cat maps", .target = 6}}},
+	{.name = "crowd cat beside list",
+	 .what = "stat + open + read + close of a mapping while pmem2ctl list runs, 99th "
+		 "percentile",
+	 .rested = true,
+	 .acts = {ACT_CAT_BESIDE_LIST, ACT_CAT},
+	 .peers = {{.name = "alone"}}},
 	{.name = "crowd holders",
 	 .what = "pmem2ctl holders, lsof and fuser of a file that all processes of the crowd map",
 	 .rested = true,
@@ -98,6 +108,7 @@ struct scene {
 	struct crowd crowd;
 	struct cpu_time clocks;
 	struct command commands[ACTS];
+	struct crowd_names names;
 	char file[CROWD_PATH_SIZE];
 	const struct crowd_row *row; /* that is measured */
 };
@@ -187,6 +198,26 @@ static int prepare_ours(const struct scene *scene)
 	return err;
 }
 
+/* Beside the percentile, the CPU time is that of all meanwhile: of the daemon, and of the list. */
+static int time_cats(const struct scene *scene, enum act act, struct sample *sample)
+{
+	const char *const *beside =
+		act == ACT_CAT_BESIDE_LIST ? scene->commands[ACT_CTL_LIST].arguments : NULL;
+	uint64_t command = cpu_time_of_commands(), daemon[2];
+	int err = cpu_time_of_daemon(&scene->clocks, &daemon[0]);
+
+	if (!err)
+		err = crowd_latency(&scene->names, scene->crowd.fixture->side[0], beside,
+				    &sample->ns);
+	if (!err)
+		err = cpu_time_of_daemon(&scene->clocks, &daemon[1]);
+	if (err)
+		return err;
+	sample->operations = 1;
+	sample->cpu_ns = cpu_time_of_commands() - command + daemon[1] - daemon[0];
+	return 0;
+}
+
 static int time_act(void *context, unsigned side, size_t round, struct sample *sample)
 {
 	const struct scene *scene = context;
@@ -195,6 +226,9 @@ static int time_act(void *context, unsigned side, size_t round, struct sample *s
 
 	(void)round;
 	err = side ? 0 : prepare_ours(scene);
+	if (!err &&
+	    (scene->row->acts[side] == ACT_CAT_BESIDE_LIST || scene->row->acts[side] == ACT_CAT))
+		return time_cats(scene, scene->row->acts[side], sample);
 	if (!err && !side)
 		err = cpu_time_of_daemon(&scene->clocks, &daemon[0]);
 	if (err)
@@ -302,6 +336,8 @@ static int measure_crowd(struct scene *scene, const struct library *ours,
 	err = crowd_start(&scene->crowd, fixture, ours, shape);
 	if (!err)
 		err = make_same(scene, same);
+	if (!err)
+		err = crowd_names_read(&scene->names, fixture->side[0], crowd_size(&scene->crowd));
 	if (!err) {
 		set_commands(scene, report->options->pmem2ctl);
 		err = measure_rows(scene, shape == report->options->crowds, report);

@@ -21,6 +21,7 @@ CROWD = [
     ("crowd first ls -l", "tmpfs", 3),
     ("crowd list", "cat maps", 3),
     ("crowd list --json", "cat maps", 6),
+    ("crowd cat beside list", "alone", None),
     ("crowd holders", "lsof", 1.5),
     ("crowd holders", "fuser", None),
 ]
@@ -73,7 +74,7 @@ class Bench(unittest.TestCase):
         report = self.measure("--crowd", "3x7", "--crowd", "2x5x3", "crowd")
         for group in groups:
             rows = [row for row in report["rows"] if row["group"] == group]
-            self.assertEqual(named(rows), CROWD if HAVE_LSOF else CROWD[:6])
+            self.assertEqual(named(rows), CROWD if HAVE_LSOF else CROWD[:7])
             for row in rows:
                 self.assertGreater(min(row["ours_cpu_ns"], row["peer_cpu_ns"]), 0, row)
                 if "target" in row:
@@ -101,7 +102,7 @@ class Bench(unittest.TestCase):
             for name in ("sh", "cat"):
                 os.symlink(shutil.which(name), os.path.join(folder, name))
             done = self.run_bench("--json", "--crowd", "1x1", "crowd", PATH=folder)
-        self.assertEqual(named(json.loads(done.stdout)["rows"]), CROWD[:6])
+        self.assertEqual(named(json.loads(done.stdout)["rows"]), CROWD[:7])
         self.assertEqual(done.stderr, "bench: crowd holders: skipped, fuser or lsof is not there "
                                       "(psmisc, lsof)\n")
 
