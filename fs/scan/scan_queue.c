@@ -3,9 +3,8 @@
  * scan_queue.c - see scan_queue.h
  *
  * While a part of a scan is under way, the thread has its struct scan and the scanner; all else is
- * the loop's. Between two parts of a scan of many processes the loop takes in the reports, and
- * scans of one process are made, since a name is looked up meanwhile: for as long as a part lasts,
- * so that neither keeps the other waiting.
+ * the loop's. Between two parts the loop takes in reports, and names are looked up: scans of one
+ * process are made, for as long as a part lasts, so that neither keeps the other waiting.
  */
 #include "scan/scan_queue.h"
 #include "base/clock.h"
@@ -19,6 +18,7 @@
 #include "scan/scan_job.h"
 #include "scan/scan_rights.h"
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -210,12 +210,10 @@ static void start_scan(struct scan_queue *scan_queue, struct scan_request *reque
 		job->task.run = scan_job_run;
 		job->task.done = scan_done;
 		progress_begin(&job->progress, clock_now());
-		job->scan = (struct scan){
-			.kind = kind,
-			.pid = request->pid,
-			.tables = scan_queue->passed,
-			.between = scan_queue->suspended,
-		};
+		job->scan = (struct scan){.kind = kind,
+					  .pid = request->pid,
+					  .tables = scan_queue->passed,
+					  .between = scan_queue->suspended};
 		if (scan_queue->keeps_tables)
 			passed_tables_copy(scan_queue->passed, &job->copies);
 		job->waiters = request->waiters;
@@ -240,20 +238,26 @@ static void start_scan(struct scan_queue *scan_queue, struct scan_request *reque
 	free(request);
 }
 
+/* Where the first request for one process is in the queue, or the end. */
+static struct scan_request **place_of_one(struct scan_queue *scan_queue)
+{
+	struct scan_request **at = &scan_queue->requests;
+
+	while (*at && (*at)->kind != SCAN_ONE)
+		at = &(*at)->next;
+	return at;
+}
+
 /* The request whose turn it is, taken out of the queue. NULL: none, or the suspended scan's. */
 static struct scan_request *take_request(struct scan_queue *scan_queue)
 {
-	struct scan_request **at = &scan_queue->requests, *request;
+	bool between = scan_queue->suspended;
+	struct scan_request **at = between ? place_of_one(scan_queue) : &scan_queue->requests;
+	struct scan_request *request = *at;
 
-	if (scan_queue->suspended) {
-		if (clock_now() - scan_queue->suspended_at >= SCAN_PART)
-			return NULL;
-		while (*at && (*at)->kind != SCAN_ONE)
-			at = &(*at)->next;
-	}
-	request = *at;
-	if (request)
-		*at = request->next;
+	if (!request || (between && clock_now() - scan_queue->suspended_at >= SCAN_PART))
+		return NULL;
+	*at = request->next;
 	return request;
 }
 
@@ -276,6 +280,7 @@ static void resume_scan(struct scan_queue *scan_queue)
 	struct scan_job *job = scan_queue->suspended;
 
 	job->done = false;
+	job->scan.pauses = false;
 	job->progress.at = 0;
 	job->progress.at_since = clock_now();
 	if (pool_submit(scan_queue->pool, &job->task)) {
@@ -299,6 +304,8 @@ static void start_next(struct scan_queue *scan_queue)
 		else
 			break;
 	}
+	if (scan_queue->job && *place_of_one(scan_queue))
+		atomic_store_explicit(&scan_queue->job->scan.pauses, true, memory_order_relaxed);
 }
 
 /*

@@ -29,6 +29,9 @@
  * has a slot for each. */
 #define PROCESS_MAX 70000
 
+/* Mappings in the reports of a part: more would take the loop longer than the part has taken. */
+#define EVENTS_MANY 1024
+
 #define SHARE 4 /* of the time that passes, a user's processes get one part in so many */
 
 /* Shorter times that an unknown process costs are not charged to its user: ns. */
@@ -45,7 +48,8 @@ struct scanner {
 	size_t count, room;
 	struct scanned_process **list; /* by pid */
 	pid_t begin_at;                /* SCAN_ALL begins with the first process that had to wait */
-	struct scan_report **end;      /* of the list of reports of this scan */
+	struct scan_report **end;      /* of the list of reports of this part of a scan */
+	size_t events;                 /* in these */
 };
 
 struct scanner *scanner_new(const struct scan_exclusions *skip)
@@ -181,6 +185,7 @@ static void append_report(struct scanner *scanner, struct scan_report *report)
 {
 	*scanner->end = report;
 	scanner->end = &report->next;
+	scanner->events += report->count;
 }
 
 /* False: there is no memory for the report that it is gone, so that the record stays. */
@@ -571,7 +576,13 @@ static void begin_stage(struct scanner *scanner, struct scan *scan)
 		scan->complete = false;
 }
 
-/* One process at least. Returns false when the time is over before the stage is. */
+static bool part_ends(const struct scanner *scanner, const struct scan *scan, uint64_t until)
+{
+	return scanner->events >= EVENTS_MANY ||
+	       (atomic_load_explicit(&scan->pauses, memory_order_relaxed) && clock_now() >= until);
+}
+
+/* One process at least. Returns false when the part ends before the stage does. */
 static bool scan_stage(struct scanner *scanner, struct scan *scan, uint64_t until)
 {
 	while (scan->next < scan->count) {
@@ -579,7 +590,7 @@ static bool scan_stage(struct scanner *scanner, struct scan *scan, uint64_t unti
 
 		if (!scan_pid(scanner, scan, pid) && !scan->waiting && scan->stage == STAGE_FIRST)
 			scan->waiting = pid;
-		if (scan->next < scan->count && clock_now() >= until)
+		if (scan->next < scan->count && part_ends(scanner, scan, until))
 			return false;
 	}
 	return true;
@@ -604,6 +615,7 @@ void scanner_scan(struct scanner *scanner, struct scan *scan)
 	dax_forget(scanner->dax);
 	scan->report = NULL;
 	scanner->end = &scan->report;
+	scanner->events = 0;
 	scan->more = false;
 	if (scan->stage == STAGE_NONE)
 		begin_scan(scanner, scan);

@@ -46,6 +46,8 @@ struct scan {
 	 */
 	struct user_set behind;
 	bool between; /* SCAN_ONE: another scan has been begun, and goes on after it */
+	/* Others wait for this part to end. Set at any time, from another thread: relaxed. */
+	_Atomic bool pauses;
 
 	/* The result. */
 	/* Of `tables`, those that were looked at; the caller closes them, which may take long. */
@@ -85,11 +87,11 @@ struct scanner *scanner_new(const struct scan_exclusions *skip);
 void scanner_free(struct scanner *scanner);
 
 /*
- * Makes a part of a scan, which ends after SCAN_PART, and at the end of a process. As long as there
- * is more, it is to be called again, with the same struct; scans with `between` may be made
- * meanwhile.
+ * Makes a part of a scan. It ends at the end of a process, when others wait and it has lasted for
+ * SCAN_PART, or when much is to be reported. As long as there is more, it is to be called again,
+ * with the same struct; scans with `between` may be made meanwhile.
  */
-#define SCAN_PART (CLOCK_SECOND / 100)
+#define SCAN_PART (CLOCK_SECOND / 200)
 void scanner_scan(struct scanner *scanner, struct scan *scan);
 
 /*

@@ -168,7 +168,7 @@ static void those_to_be_skipped_are_skipped(void **state)
 static void scans_in_parts(void **state)
 {
 	struct publisher one, two;
-	struct scan all = {.kind = SCAN_ALL};
+	struct scan all = {.kind = SCAN_ALL, .pauses = true};
 	struct scan between = {.kind = SCAN_ONE, .between = true};
 	struct scan_report *reports = NULL, **end = &reports;
 	unsigned parts = 0;
@@ -199,6 +199,13 @@ static void scans_in_parts(void **state)
 	assert_true(all.came_through);
 	scan_report_free(reports);
 	free(all.passed_over);
+	/* Nobody waits. */
+	all = (struct scan){.kind = SCAN_KNOWN};
+	races = SCAN_PART;
+	scanner_scan(scanner, &all);
+	races = 0;
+	assert_false(all.more);
+	assert_null(all.report);
 	publisher_stop(&one);
 	publisher_stop(&two);
 }
