@@ -54,7 +54,9 @@ static inline void sweep(void *arg)
 {
 	struct place *place = arg;
 
-	server_expire(place->server, clock_now()); /* a user may have to wait for time */
+	/* A user may have to wait for time; a list is made in portions. */
+	while (!server_expire(place->server, clock_now()))
+		;
 	server_sweep(place->server);
 	releases_expire(place->releases, 0);
 	receivers_expire(place->receivers, clock_now());
