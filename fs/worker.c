@@ -193,7 +193,10 @@ static void tasks_ready(struct watch *watch, uint32_t events)
 	pool_finish(worker->helpers);
 }
 
-/* Those that are left are the first ones in the next round. The kernel's requests wait for one. */
+/*
+ * Connections that are not served now come first in the next round. The kernel's requests wait for
+ * one connection at most.
+ */
 static void users_ready(struct watch *watch, uint32_t events)
 {
 	struct worker *worker = container_of(watch, struct worker, users_watch);

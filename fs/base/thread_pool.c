@@ -40,7 +40,7 @@ struct pool {
 	int usual, nice; /* priorities (setpriority) of lane 0 and of others */
 	unsigned threads, idle, queued;
 	unsigned least_idle,
-		surplus; /* idle threads at any time since `since`; those that are to end */
+		surplus; /* fewest idle threads since `since`; how many threads are to end */
 	uint64_t since;  /* clock_now() */
 	uint64_t tasks;  /* ever submitted */
 	bool closed;

@@ -118,8 +118,8 @@ struct mapping *catalog_after(const struct catalog *catalog, uint64_t number, si
 struct mapping *catalog_next(const struct catalog *catalog, size_t *place);
 
 /*
- * The same in the order of names, with mappings that are only reserved or have ended: the first one
- * with a name above this one, or NULL, and the one that follows.
+ * The same in the order of names, including mappings that are only reserved or have ended. Return
+ * the first mapping with a name above `name`, and the mapping after `mapping`; NULL: there is none.
  */
 struct mapping *catalog_above_name(const struct catalog *catalog, const char *name);
 struct mapping *catalog_next_name(const struct mapping *mapping);

@@ -6,7 +6,7 @@
  */
 #include "catalog/leftovers.h"
 
-/* `before` NULL: as the first one. */
+/* Inserts behind `before`; NULL: at the front. */
 static void insert_after(struct leftovers *leftovers, struct version *before,
 			 struct version *version)
 {

@@ -2,9 +2,9 @@
 /*
  * snapshot.c - see snapshot.h
  *
- * A version belongs to the moment if it was the current one of a mapping then. A current version
- * does so if its serial number is not above the newest one of that moment; one that is no longer
- * current is in `gone`, if its name has not been passed by then.
+ * The snapshot has the version that each mapping had at its moment. A version that is still current
+ * was there if its serial number is at most `newest`. A version that was replaced or removed
+ * since, before the snapshot came to its name, is in `gone`.
  */
 #include "catalog/snapshot.h"
 #include "base/clock.h"

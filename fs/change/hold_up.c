@@ -60,7 +60,7 @@ static void reduce_debts(struct hold_up *hold_up, uint64_t by)
 
 /*
  * With more than FULL debts, the speed depends on how many there are. So the time is passed in
- * steps, each of which ends when the smallest debt is paid.
+ * steps: a step ends when the smallest debt is paid.
  */
 static void pass_time(struct hold_up *hold_up, uint64_t now)
 {

@@ -55,9 +55,9 @@ struct hold_up {
 bool hold_up_may(struct hold_up *hold_up, enum hold_up_kind kind, uid_t uid, uint64_t now);
 
 /*
- * The user has held others up from `since` on. Hold-ups that overlap, as those of many threads, do
- * not add up without end, nor does one that the daemon ends late because it was stopped: a user
- * owes at most the limit of the kind and two of its longest hold-ups.
+ * The user has held others up from `since` on. A user owes at most the limit of the kind and two of
+ * its longest hold-ups, however many hold-ups of its threads overlap, and however late a stopped
+ * daemon ends them.
  */
 void hold_up_charge(struct hold_up *hold_up, enum hold_up_kind kind, uid_t uid, uint64_t since,
 		    uint64_t now);

@@ -8,8 +8,8 @@
  * leaves the process out while reports of its user wait, and its tables in a pause: then it is
  * scanned again, as long as the caller waits.
  *
- * A request that has begun stays until the peer is done with it or has ended, also when nobody
- * waits for it any longer: until then, nobody else can ask for the same mapping. Every message of a
+ * A request that has begun stays until the peer is done with it or has ended, also when its caller
+ * has stopped waiting: until then, nobody else can ask for the same mapping. Every message of a
  * peer costs at most one scan of one process or one message.
  */
 #include "change/release.h"

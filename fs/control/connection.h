@@ -27,7 +27,7 @@ struct connection_means {
 	struct receivers *receivers;
 	int first;    /* epoll set for connections of root and of the daemon's own user */
 	int users;    /* epoll set for connections of all other users */
-	int unheard;  /* epoll set of connections of which no packet was taken in; edge-triggered */
+	int unheard;  /* epoll set, edge-triggered: connections before their first packet is read */
 	char *packet; /* CONTROL_MAX_BYTES, for the packet that is being read */
 	struct document_streams *streams;
 };

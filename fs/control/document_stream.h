@@ -43,8 +43,8 @@ void document_streams_wait(struct document_streams *streams, struct waiter *wait
 void document_streams_pause(struct document_streams *streams, struct waiter *waiter);
 
 /*
- * To be called in each round of the loop: wakes the next one that waits for its turn, and releases
- * what streams that have ended held. Returns whether there is more to do.
+ * To be called in each round of the loop: wakes the next waiter of document_streams_wait, and
+ * releases the versions of ended streams. Returns whether there is more to do.
  */
 bool document_streams_work(struct document_streams *streams);
 

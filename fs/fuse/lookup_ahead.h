@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * lookup_ahead.h - how many mappings have their facts read along with one that is looked up
+ * lookup_ahead.h - how many neighbours of a mapping have their facts read in its look-up
  *
  * A program that asks for one file after the other waits less often, the longer it goes on: as with
  * the read-ahead of files, each look-up of a mapping behind the last one doubles the number. Any

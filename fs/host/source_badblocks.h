@@ -33,7 +33,7 @@ uint64_t source_badblocks_begin(struct source_badblocks *sources, uint64_t oldes
 const struct badblock_list *source_badblocks_find(const struct source_badblocks *sources, dev_t dev,
 						  uint64_t inode);
 
-/* Reads those of a file that was not found. NULL when memory runs out. */
+/* Reads the bad blocks of a file that is not in the list. NULL when memory runs out. */
 const struct badblock_list *source_badblocks_read(struct source_badblocks *sources, dev_t dev,
 						  uint64_t inode, int fd);
 

@@ -128,7 +128,7 @@ enum receiver_state receiver_find(struct receiver_processes *processes, uid_t ui
 			*found = receiver;
 			return receiver->busy ? RECEIVER_BUSY : RECEIVER_IDLE;
 		}
-		stuck++; /* also one that ends: its exit closes files, and may hang */
+		stuck++; /* also while it ends: its exit closes files, and may hang */
 	}
 	if (uid && stuck >= RECEIVERS_STUCK_MAX)
 		return RECEIVER_STUCK;

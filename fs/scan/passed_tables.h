@@ -28,8 +28,8 @@ unsigned passed_tables_move(struct passed_table **from, struct passed_table **to
 
 /*
  * Adds a copy of each table that is to be looked at to `copies`, with descriptors of its own, and
- * remembers it in the table. A table of which there is no descriptor, or no copy can be made, is
- * left out.
+ * remembers it in the table. Left out are tables without a descriptor, and tables that cannot be
+ * copied.
  */
 void passed_tables_copy(struct passed_table *tables, struct passed_table **copies);
 

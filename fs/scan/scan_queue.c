@@ -130,8 +130,8 @@ static void scanner_retired(struct task *task)
 {
 	struct scan_job *job = container_of(task, struct scan_job, task);
 
-	/* The thread is no longer stuck in that process, nor will the next one be that gets the
-	 * pid. */
+	/* The thread is no longer stuck, so a process that gets the same pid later is scanned
+	 * again. */
 	if (job->abandoned) {
 		stuck_threads_return(&job->scan_queue->exclusions.stuck_threads, job->lane);
 		pass_kept(job->scan_queue);
@@ -477,7 +477,7 @@ bool scan_queue_restart(struct scan_queue *scan_queue)
 	return true;
 }
 
-/* A suspended scan begins anew, with the scanner that replaces the one that is stuck. */
+/* The suspended scan starts again from the beginning. The stuck scanner is replaced before. */
 static void restart_suspended(struct scan_queue *scan_queue)
 {
 	struct scan_request *request = calloc(1, sizeof(*request));

@@ -51,7 +51,7 @@ struct scanned_process {
 struct scan_context {
 	struct dax *dax;
 	uint64_t now; /* clock_now() */
-	uid_t uid;    /* effective ones of the process, by now */
+	uid_t uid;    /* the current effective ids of the process */
 	gid_t gid;
 	uint64_t seed;    /* of digests */
 	uint64_t numbers; /* last one given to a mapping */

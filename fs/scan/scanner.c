@@ -444,7 +444,7 @@ static void take_tables(struct scanner *scanner, struct scan *scan)
 	}
 }
 
-/* Says of the tables that were looked at which ones the next scanner needs as well. */
+/* Marks the tables that the next scanner needs, too. */
 static void judge_tables(const struct scanner *scanner, struct scan *scan)
 {
 	for (struct passed_table *passed = scan->seen; passed; passed = passed->next) {
@@ -497,7 +497,7 @@ static bool was_missed(const struct scanner *scanner, const struct scanned_proce
 	return process->scan != scanner->scans;
 }
 
-/* All processes, from the first one on that had to wait in the last scan. NULL: not known. */
+/* All pids, beginning where the last scan had to leave processes out. NULL: not known. */
 static pid_t *pids_of_all(const struct scanner *scanner, size_t *count)
 {
 	pid_t *pids = proc_pids(count),

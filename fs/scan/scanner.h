@@ -70,7 +70,7 @@ struct scan {
 	unsigned stage;
 	pid_t *pids; /* of this stage; the caller frees them */
 	size_t count, next;
-	pid_t waiting; /* the first one that has to wait; 0: none */
+	pid_t waiting; /* first pid left to the next scan, which begins there; 0: none */
 };
 
 struct scanner;

@@ -71,7 +71,7 @@ int pmem2fs_config_set_label(struct pmem2_config *cfg, const char *label, size_t
 
 /*
  * The user and group that own the mappings made with this configuration, as the table shows them.
- * Without it, the effective ones of the process when it made the table.
+ * Without it, the effective user and group of the process when it made the table.
  */
 int pmem2fs_config_set_owner(struct pmem2_config *cfg, uid_t uid, gid_t gid);
 

@@ -86,7 +86,7 @@ static size_t placement_alignment(const struct placement_request *request)
 	return wanted > request->alignment ? wanted : request->alignment;
 }
 
-/* The one of `recent` that belongs to the CPU; the thread may have left it when this returns. */
+/* The index in `recent` of this CPU, which the thread may have left when this returns. */
 static unsigned recent_here(void)
 {
 	return (unsigned)sched_getcpu() % RECENT_PLACES;

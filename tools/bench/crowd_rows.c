@@ -36,7 +36,7 @@ enum act {
 	ACT_LIST_TMPFS,
 	ACT_LIST_LONG, /* the mount */
 	ACT_LIST_LONG_TMPFS,
-	ACT_CAT_BESIDE_LIST, /* its 99th percentile, as of the next one */
+	ACT_CAT_BESIDE_LIST, /* the time of both this and ACT_CAT is a 99th percentile */
 	ACT_CAT,
 	ACT_CAT_MAPS, /* from here on: programs */
 	ACT_CTL_LIST,

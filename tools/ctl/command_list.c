@@ -91,7 +91,7 @@ static void print_documents(struct listing *listing, const struct lines *lines)
 			print_text(listing, &text);
 		line += strlen(line) + 1;
 	}
-	/* Of a list of which nothing could be read nothing is printed, not an empty one. */
+	/* If no document could be read, "[]" would wrongly say that there is no mapping. */
 	if (any || !wrong)
 		text_buffer_put_text(&text, any ? "\n]\n" : "[]\n");
 	print_text(listing, &text);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * exchange.h - many questions to the daemon, of which the next ones do not wait for the answers
+ * exchange.h - many questions to the daemon, sent without waiting for each answer
  *
  * Answers come in the order of the questions, and so do the messages about failures.
  */

@@ -261,7 +261,7 @@ static void look_at_rest(struct look *look)
 }
 
 /*
- * Adds bound sockets of which no process has a descriptor: they are in the queue of another socket.
+ * Adds bound sockets that no process has open: their descriptors are in the queue of a socket.
  */
 static void find_lost_sockets(const struct look *look)
 {

@@ -382,7 +382,7 @@ static void a_full_pool(void **state)
 	assert_int_equal(sem_init(&runs, 0, 0), 0);
 	assert_int_equal(sem_init(&go, 0, 0), 0);
 	invalidate_name(&rig->invalidate, BLOCKS);
-	sem_wait(&runs); /* the places that are left are those that wait */
+	sem_wait(&runs); /* now all free places are in the queue */
 	for (int i = 0; i < 5; i++)
 		invalidate_name(&rig->invalidate, "other");
 	assert_int_equal(expire(rig, now), now + CLOCK_SECOND);

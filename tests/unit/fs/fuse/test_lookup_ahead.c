@@ -18,7 +18,7 @@ static void one_after_the_other(void **state)
 	(void)state;
 	assert_int_equal(count, LOOKUP_AHEAD_MIN);
 	for (; count < LOOKUP_AHEAD_MAX; count = next) {
-		number += count + 1; /* the first one that was not read along */
+		number += count + 1; /* the next mapping whose facts are not read yet */
 		next = lookup_ahead(&ahead, number);
 		assert_int_equal(next, 2 * count);
 	}

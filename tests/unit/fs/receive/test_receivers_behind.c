@@ -116,7 +116,7 @@ static void a_burst_is_not_refused(void **state)
 			receivers_take(place->receivers, place->ours, UID, getpid(), &packets[i]),
 			0);
 	}
-	/* All readers, all writers but the one that the receiver has, and the receiver's socket. */
+	/* All readers, the receiver's socket, and all writers except the receiver's. */
 	assert_int_equal(rig_descriptors(), descriptors + 2 * BURST);
 	for (counted = 0; counted < 2 * BURST;) {
 		unsigned before = counted;

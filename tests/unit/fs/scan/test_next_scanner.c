@@ -165,7 +165,7 @@ static void what_is_shown_anew_is_replaced(void **state)
 	assert_non_null(find(fixture, "b_out.%d.0x20000"));
 }
 
-/* A scan of all has not reported it: it has no mappings any longer, or is left out. */
+/* A scan of all has not reported it: its mappings have gone, or it is left out. */
 static void a_process_that_is_not_reported_goes(void **state)
 {
 	struct fixture *fixture = *state;

@@ -55,7 +55,7 @@ static void one_process_does_not_wait_for_all(void **state)
 	end_all(fixture, &all);
 }
 
-/* All go on, too, while there is always one that waits. */
+/* A scan of all processes makes progress although a scan of one process always waits. */
 static void all_do_not_wait_for_those_of_one_process(void **state)
 {
 	struct fixture *fixture = *state;

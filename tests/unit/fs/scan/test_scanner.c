@@ -403,7 +403,7 @@ static bool is_passed_over(const struct scan *scan, pid_t pid)
 	return false;
 }
 
-/* Neither known processes nor new ones add to the reports, and nobody takes that for all. */
+/* No process of the user adds to the reports, and the scan does not count as complete. */
 static void a_user_whose_reports_wait(void **state)
 {
 	static const enum scan_kind kinds[] = {SCAN_ONE, SCAN_KNOWN, SCAN_ALL};

@@ -17,7 +17,7 @@
 #include <sys/user.h>
 #include <sys/wait.h>
 
-#define WARM_UP 3 /* pairs before the one that counts */
+#define WARM_UP 3 /* pairs of map and unmap before the counted pair */
 #define MANY    10000
 
 #define CALLS_MAX 16

@@ -214,7 +214,7 @@ static void test_reservation_in_a_child(void **state)
 	assert_int_equal(status, 0);
 }
 
-/* The child has no table any longer from which the mapping could be removed. */
+/* The child has no table, so the mapping cannot be removed from it. */
 static void test_reservation_in_a_child_for_a_whole_range(void **state)
 {
 	struct pmem2_map *map = map_anon(LENGTH, PMEM2_SHARED);
